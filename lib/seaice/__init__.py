@@ -1,0 +1,1 @@
+"""IceNet compendium: sea-ice forecasts with deep learning, from catalogue to maps and scores."""

@@ -1,0 +1,77 @@
+"""Where things lie: the only module that computes paths."""
+
+import os
+from pathlib import Path
+
+
+def root() -> Path:
+    """Return the project folder: the nearest folder at or above here that holds `catalog.yml`.
+
+    The working directory is asked first, so that a copy of the project is used from inside itself;
+    then the place this package was installed from.
+
+    Raises FileNotFoundError when neither lies in a project.
+    """
+    starts = (Path.cwd(), Path(__file__).resolve().parent)
+    for start in starts:
+        for folder in (start, *start.parents):
+            if (folder / "catalog.yml").is_file():
+                return folder
+    raise FileNotFoundError(
+        f"no catalog.yml at or above {starts[0]}: change into the project folder, or install the package with `pip install -e .`"
+    )
+
+
+def data() -> Path:
+    """Folder of everything that can be made again (never tracked); `SEAICE_CACHE` moves it."""
+    return Path(os.environ.get("SEAICE_CACHE") or root() / "data")
+
+
+def cache() -> Path:
+    """Folder of downloads and generated twin data, keyed by content, shared by all runs."""
+    return data() / "cache"
+
+
+def results(run: str) -> Path:
+    """Folder of all that comes out of a run; `SEAICE_RESULTS` moves the parent (tests use it)."""
+    return Path(os.environ.get("SEAICE_RESULTS") or root() / "results") / run
+
+
+def figures(run: str) -> Path:
+    """Folder of a run's figures."""
+    return results(run) / "figures"
+
+
+def tables(run: str) -> Path:
+    """Folder of a run's tables."""
+    return results(run) / "tables"
+
+
+def executed(run: str) -> Path:
+    """Folder of a run's executed notebooks."""
+    return results(run) / "notebooks"
+
+
+def ready(run: str) -> Path:
+    """Analysis-ready Zarr store of a run."""
+    return data() / run / "ready.zarr"
+
+
+def network(run: str, seed: int) -> Path:
+    """Folder of one trained ensemble member."""
+    return data() / run / "networks" / f"seed_{seed}"
+
+
+def forecast(run: str) -> Path:
+    """Ensemble forecast (CF Zarr) of a run."""
+    return data() / run / "forecast.zarr"
+
+
+def baselines(run: str) -> Path:
+    """Baseline forecasts (CF Zarr) of a run."""
+    return data() / run / "baselines.zarr"
+
+
+def records(run: str) -> Path:
+    """Folder of the runner's records, one JSON a step."""
+    return data() / run / "records"

@@ -1,0 +1,97 @@
+"""The one schema: names, units and ranges of every variable inside the project, and the check that holds them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+ICE_EDGE = 0.15  # SIC fraction, Andersson et al. 2021; the field's usual definition of the ice edge
+FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class "full ice"
+ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
+DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
+
+
+class DataError(ValueError):
+    """Input that can't be used; the message names the source, variable, date or key, and what to do."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """CF description of one variable: standard name, units, valid range (in those units) and long name."""
+
+    standard_name: str
+    units: str
+    valid_min: float
+    valid_max: float
+    long_name: str
+
+
+VARIABLES = {
+    "siconc": Variable("sea_ice_area_fraction", "1", 0.0, 1.0, "sea ice concentration"),
+    "tas": Variable("air_temperature", "K", 170.0, 340.0, "2 m air temperature"),
+    "ta500": Variable("air_temperature", "K", 170.0, 300.0, "air temperature at 500 hPa"),
+    "tos": Variable("sea_surface_temperature", "K", 265.0, 320.0, "sea surface temperature"),
+    "rsds": Variable(
+        "surface_downwelling_shortwave_flux_in_air", "W m-2", -1.0, 700.0, "surface downwelling shortwave"
+    ),
+    "rsus": Variable("surface_upwelling_shortwave_flux_in_air", "W m-2", -1.0, 600.0, "surface upwelling shortwave"),
+    "psl": Variable("air_pressure_at_mean_sea_level", "Pa", 85_000.0, 110_000.0, "mean sea level pressure"),
+    "zg500": Variable("geopotential_height", "m", 4_000.0, 6_500.0, "geopotential height at 500 hPa"),
+    "zg250": Variable("geopotential_height", "m", 8_000.0, 12_000.0, "geopotential height at 250 hPa"),
+    "ua10": Variable("eastward_wind", "m s-1", -150.0, 150.0, "zonal wind at 10 hPa"),
+    # After rotation to the grid; before it, providers hand over eastward and northward components.
+    "uas": Variable("x_wind", "m s-1", -60.0, 60.0, "10 m wind along the grid's x axis"),
+    "vas": Variable("y_wind", "m s-1", -60.0, 60.0, "10 m wind along the grid's y axis"),
+}
+
+
+def attributes(name: str) -> dict:
+    """CF attributes of a schema variable. Raises KeyError for a name outside the schema."""
+    v = VARIABLES[name]
+    return {"standard_name": v.standard_name, "units": v.units, "long_name": v.long_name}
+
+
+def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None) -> xr.Dataset:
+    """Return `ds` unchanged if it follows the schema, else say what does not.
+
+    ds: dims (time, y, x); variables named as in `VARIABLES`, with those units; time increasing without duplicates.
+    source: catalogue entry or file, for messages. variables: those to check, default all known ones in `ds`.
+    Values are checked with `check_range`, since that reads the data. Raises DataError.
+    """
+    names = list(variables) if variables is not None else [n for n in ds.data_vars if n in VARIABLES]
+    for name in names:
+        if name not in ds:
+            raise DataError(f"{source}: variable '{name}' is missing; it holds {sorted(map(str, ds.data_vars))}")
+        units = ds[name].attrs.get("units")
+        if units != VARIABLES[name].units:
+            raise DataError(
+                f"{source}: '{name}' has units {units!r}, expected {VARIABLES[name].units!r}; convert them in its provider"
+            )
+        unknown = [d for d in ds[name].dims if d not in DIMS]
+        if unknown:
+            raise DataError(f"{source}: '{name}' has dimensions {unknown} outside the schema {DIMS}")
+    if "time" in ds.dims:
+        check_time(ds.indexes["time"], source=source)
+    return ds
+
+
+def check_time(time, *, source: str) -> None:
+    """Raise DataError unless `time` (a pandas index) increases strictly, naming the first date that does not."""
+    steps = np.asarray(time[1:] > time[:-1])
+    if not steps.all():
+        bad = time[1:][~steps][0]
+        kind = "appears twice" if (time == bad).sum() > 1 else "is out of order"
+        raise DataError(f"{source}: time {bad} {kind}; sort the files and drop duplicates before use")
+
+
+def check_range(da: xr.DataArray, *, source: str) -> xr.DataArray:
+    """Return `da` if all its finite values lie in the variable's valid range (reads the data). Raises DataError."""
+    v = VARIABLES[str(da.name)]
+    low, high = float(da.min()), float(da.max())
+    if low < v.valid_min - 1e-6 or high > v.valid_max + 1e-6:
+        raise DataError(
+            f"{source}: '{da.name}' spans {low:.4g}..{high:.4g} {v.units}, outside {v.valid_min}..{v.valid_max}; "
+            "are flags or another unit read as data?"
+        )
+    return da
