@@ -1,0 +1,37 @@
+# Thin: each target is one command. The environment is made on first use, from the one lock.
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+LOCK := requirements$(if $(GPU),-gpu,).lock
+ENV := $(VENV)/.made-from-$(LOCK)
+
+.PHONY: help demo test lab lock
+help:  ## this list
+	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
+
+demo: $(ENV)  ## the whole chain on the embedded simulated Arctic
+	$(PY) -m seaice.run params/demo.yaml
+
+test: $(ENV)  ## the tests, then the demo and its notebooks
+	$(PY) -m pytest tests --nbval-lax notebooks
+
+lab: $(ENV)  ## JupyterLab on the notebooks
+	$(VENV)/bin/jupyter lab notebooks
+
+lock:  ## compile the locks anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra test \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra gpu --extra test -c requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-gpu.lock
+
+# Any other name is a run: `make nsidc_north` executes params/nsidc_north.yaml.
+%: params/%.yaml $(ENV)
+	$(PY) -m seaice.run $<
+
+$(ENV): $(LOCK)
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
