@@ -1,0 +1,172 @@
+"""Intake drivers for what lies behind http(s) as whole files: fetched once, checked, then opened lazily."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from seaice import download
+from seaice.schema import DataError
+
+TOKENS = {"{YYYYMMDD}": "%Y%m%d", "{YYYYMM}": "%Y%m", "{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d"}
+
+
+def expand(
+    template: str,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    year: int | None = None,
+    month: int | None = None,
+) -> list[str]:
+    """Return the addresses a template stands for, one a time step, in order.
+
+    template: with {YYYY}, {MM}, {DD}, {YYYYMM} or {YYYYMMDD}; one without any stands for itself, one with only {MM} for
+    twelve months. start, end: first and last step, "2012", "2012-09" or "2012-09-14"; or year, and month 1..12.
+    Raises DataError if no time is given, or one that is none.
+    """
+    present = [token for token in TOKENS if token in template]
+    if not present:
+        return [template]
+    if present == ["{MM}"]:
+        steps = pd.period_range(f"2000-{month or 1:02d}", f"2000-{month or 12:02d}", freq="M")
+    else:
+        if start is None and end is None and year is not None:
+            start = end = str(year) if month is None else f"{year}-{month:02d}"
+        if start is None or end is None:
+            raise DataError("there is one file a time step; say which: start='2012-01', end='2012-12', or year=2012")
+        daily = "{YYYYMMDD}" in template or "{DD}" in template
+        try:
+            first, last = pd.Period(start), pd.Period(end)
+        except ValueError:
+            raise DataError(
+                f"start={start!r}, end={end!r} are not dates; write '2012', '2012-09' or '2012-09-14'"
+            ) from None
+        steps = pd.period_range(first.start_time, last.end_time, freq="D" if daily else "M")
+    if not len(steps):
+        raise DataError(f"start={start!r} lies after end={end!r}")
+    addresses = []
+    for step in steps:
+        address = template
+        for token in present:
+            address = address.replace(token, step.strftime(TOKENS[token]))
+        addresses.append(address)
+    return addresses
+
+
+class RemoteFiles:
+    """Files behind an address template; the base of the two drivers below.
+
+    urlpath: address, with the tokens of `expand` where there is one file a time step. start, end, year, month: as there.
+    skip_missing: leave out steps the server has no file for, instead of raising. sha256: known hash of a single file.
+    Everything raises DataError with the address in its message.
+    """
+
+    name = "remote_files"
+
+    def __init__(
+        self,
+        urlpath: str,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        year: int | None = None,
+        month: int | None = None,
+        skip_missing: bool = False,
+        sha256: str | None = None,
+        metadata: dict | None = None,
+    ):
+        self.urlpath = urlpath
+        self.time = {"start": start, "end": end, "year": year, "month": month}
+        self.skip_missing = skip_missing
+        self.sha256 = sha256
+        self.metadata = metadata or {}
+
+    def urls(self) -> list[str]:
+        """Return the addresses of the files, one a time step."""
+        return expand(self.urlpath, **self.time)
+
+    def fetch(self) -> list[Path]:
+        """Fetch what is not in the cache and return the local files."""
+        files = []
+        for url in self.urls():
+            try:
+                files.append(download.unpack(download.fetch(url, sha256=self.sha256)))
+            except download.NotThereError:
+                if not self.skip_missing:
+                    raise
+        if not files:
+            raise DataError(f"{self.urlpath}: the server has none of the {len(self.urls())} files asked for")
+        return files
+
+    def key(self) -> str:
+        """Return what identifies the content: the known hash, else addresses and versions as the server gives them."""
+        if self.sha256:
+            return self.sha256
+        versions = []
+        for url in self.urls():
+            try:
+                versions.append(download.fingerprint(url))
+            except download.NotThereError:
+                if not self.skip_missing:
+                    raise
+                versions.append(f"{url} missing")
+        return hashlib.sha256("\n".join(versions).encode()).hexdigest()
+
+
+class RemoteNetCDF(RemoteFiles):
+    """NetCDF files behind an address template, joined along time.
+
+    chunks: Dask chunks of the result. xarray_kwargs: how to open each file; name the `engine`.
+    """
+
+    name = "remote_netcdf"
+    container = "xarray"
+
+    def __init__(self, urlpath: str, *, chunks: dict | None = None, xarray_kwargs: dict | None = None, **options):
+        super().__init__(urlpath, **options)
+        self.opening = {"chunks": chunks if chunks is not None else {}, **(xarray_kwargs or {})}
+
+    def to_dask(self) -> xr.Dataset:
+        """Fetch and open lazily. Raises DataError if the files do not fit together."""
+        return open_files(self.fetch(), **self.opening)
+
+    read = to_dask
+
+
+class RemoteCSV(RemoteFiles):
+    """CSV files behind an address template, one below the other. csv_kwargs: for `pandas.read_csv`."""
+
+    name = "remote_csv"
+    container = "dataframe"
+
+    def __init__(self, urlpath: str, *, csv_kwargs: dict | None = None, **options):
+        super().__init__(urlpath, **options)
+        self.opening = csv_kwargs or {}
+
+    def read(self) -> pd.DataFrame:
+        """Fetch and read the table."""
+        return pd.concat([pd.read_csv(file, **self.opening) for file in self.fetch()], ignore_index=True)
+
+
+def open_files(files: Sequence[Path], **opening) -> xr.Dataset:
+    """Return NetCDF files as one lazy Dataset, joined along `time` if there are several.
+
+    opening: for `xarray.open_dataset`. Raises DataError naming the file that can't be read or does not fit the first.
+    """
+    opened = []
+    for file in files:
+        try:
+            opened.append(xr.open_dataset(file, **opening))
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{file}: not readable as {opening.get('engine')} ({error}); delete it and try again"
+            ) from None
+    if len(opened) == 1:
+        return opened[0]
+    try:
+        return xr.concat(opened, "time", data_vars="minimal", coords="minimal", compat="override", join="exact")
+    except ValueError as error:
+        raise DataError(f"{files[0]} .. {files[-1]}: the files do not fit together along time ({error})") from None
