@@ -1,0 +1,201 @@
+"""How is one notebook executed? Papermill in a kernel of its own, then a clean copy and a record, or neither."""
+
+import os
+import re
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from papermill.log import logger
+from traitlets.config import Config
+
+from seaice import keys, paths, record
+
+KERNEL = "python3"  # the kernel of this environment, whichever name a notebook was last saved with
+# A kernel left behind would go on writing beside the one that repeats its work. ipykernel looks once a second whether
+# its parent lives, but misses a parent that died while it started; on Linux the system kills it at once (1: PR_SET_PDEATHSIG).
+_DIE_WITH_PARENT = (
+    "import ctypes, os, sys\n"
+    "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
+    "if os.getppid() != int(os.environ['JPY_PARENT_PID']): os._exit(1)\n"
+)
+_KERNEL_ARGUMENTS = [f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT!r}, {{}})"]
+_ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # others on the machine must not read along
+_UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")  # ids in the HTML of xarray and Dask
+_NOISE = ((re.compile(r"/\S*/ipykernel_\d+/\d+\.py"), "<cell>"), (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x0"))
+
+
+class StepFailed(Exception):
+    """A notebook that did not run to its end; the message names notebook, cell, exception, parameters and where to look."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One execution of one notebook: all that a worker on another machine needs to know.
+
+    name: of the executed notebook. parts: of its key. tag: how the files of this member are told apart, None for a step alone.
+    attempt: tells this job from an earlier one of the same name, so that a second try knows what its first finished.
+    """
+
+    run: str
+    name: str
+    notebook: str
+    parameters: dict[str, Any]
+    parts: dict[str, dict]
+    tag: str | None
+    environment: dict[str, str]
+    root: str
+    attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Variables that every kernel gets, so that the same notebook gives the same bits, and where the project's folders are."""
+    fixed = {"PYTHONHASHSEED": "0", "TF_DETERMINISTIC_OPS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    pools = ("OMP", "OPENBLAS", "MKL")
+    fixed |= {f"{pool}_NUM_THREADS": str(threads) for pool in pools} | {"TF_NUM_INTRAOP_THREADS": str(threads)}
+    return fixed | {name: value for name, value in os.environ.items() if name.startswith("SEAICE_")}
+
+
+def execute(job: Job, *, progress_bar: bool = False) -> dict:
+    """Execute a job's notebook and return its record; what a first try finished, another does not repeat.
+
+    The executed notebook appears under its name only when it ran to its end, the record after that.
+    Raises StepFailed, the notebook as far as it came being kept as `<name>.failed.ipynb`.
+    """
+    previous = record.read(job.run, job.name)
+    if previous and previous["attempt"] == job.attempt:
+        return previous
+    folder = paths.executed(job.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    running, final = folder / f".{job.name}.ipynb", folder / f"{job.name}.ipynb"
+    failed = folder / f"{job.name}.failed.ipynb"
+    started, clock, before = record.now(), time.monotonic(), record.scan(job.run)
+    try:
+        with _variables(job.environment), record.Memory() as memory:
+            papermill.execute_notebook(
+                Path(job.root, "notebooks", f"{job.notebook}.ipynb"),
+                running,
+                job.parameters,
+                kernel_name=KERNEL,
+                language="python",
+                cwd=job.root,
+                progress_bar=progress_bar,
+                record_timing=False,
+                coalesce_streams=True,
+                config=_ENCRYPTED,
+                extra_arguments=list(_KERNEL_ARGUMENTS),
+            )
+    except (PapermillExecutionError, DeadKernelError) as error:
+        message = _message(job, error, running, failed)
+        _clean(running, job.root)
+        os.replace(running, failed)
+        raise StepFailed(message) from None
+    _clean(running, job.root)
+    os.replace(running, final)
+    failed.unlink(missing_ok=True)
+    key = keys.digest(job.parts)
+    outputs = {name for name in record.changed(before, record.scan(job.run)) if owns(job.tag, name)}
+    outputs |= {name for name in _kept(previous, key) if record.place(name).exists()}
+    content = {
+        "key": key,
+        "attempt": job.attempt,
+        "parts": job.parts,
+        "run": job.run,
+        "step": job.notebook,
+        "parameters": job.parameters,
+        "start": started,
+        "end": record.now(),
+        "seconds": round(time.monotonic() - clock, 2),
+        "peak_memory_bytes": memory.peak,
+        "environment": {k: v for k, v in job.environment.items() if not k.startswith("SEAICE_")},
+        "outputs": {name: record.checksum(name) for name in sorted({record.label(final, job.run), *outputs})},
+        **record.surroundings(job.parts["package"]),
+    }
+    return record.write(job.run, job.name, content)
+
+
+def _kept(previous: Mapping | None, key: str) -> set[str]:
+    """Outputs of the last execution that this one may have found whole and left alone, as training does with a network."""
+    if previous is None:
+        return set()
+    return {name for name in previous["outputs"] if name.startswith("data/") or key == previous["key"]}
+
+
+def owns(tag: str | None, name: str) -> bool:
+    """Whether the output `name` is a member's: its path holds the tag (`seed_36`) as a word; a step alone owns all."""
+    return tag is None or re.search(rf"(?<![0-9A-Za-z]){re.escape(tag)}(?![0-9A-Za-z]|\.\d)", name) is not None
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the kernels started inside: they inherit this process's."""
+    old = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        for name, value in old.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
+    cells = nbformat.read(running, as_version=4).cells
+    if isinstance(error, PapermillExecutionError):
+        number, what = error.exec_count, f"{error.ename}: {error.evalue}".strip()
+        source = error.source
+    else:
+        started = [c for c in cells if c.metadata.get("papermill", {}).get("status") in ("running", "failed")]
+        number, source = sum(c.cell_type == "code" for c in cells[: cells.index(started[-1]) + 1]), started[-1].source
+        what = "its kernel died (killed from outside, or out of memory?)"
+    where = failed.relative_to(job.root) if failed.is_relative_to(job.root) else failed
+    return (
+        f"{job.notebook}.ipynb failed in cell In [{number}], `{source.strip().splitlines()[0]}`\n"
+        f"  {what}\n"
+        f"  parameters: {', '.join(f'{k}={v!r}' for k, v in job.parameters.items())}\n"
+        f"  as far as it came: {where}"
+    )
+
+
+def _clean(file: Path, root: str) -> None:
+    """Take out what differs between two runs or machines: timings, paths, addresses, random ids."""
+    notebook = nbformat.read(file, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    homes = {
+        str(paths.data()): "data",
+        str(paths.results("x").parent): "results",
+        root: ".",
+        sys.prefix: "<environment>",
+    }
+    seen = {}
+
+    def tidy(value):
+        if isinstance(value, dict):
+            return nbformat.from_dict({k: v if k.startswith("image/") else tidy(v) for k, v in value.items()})
+        if isinstance(value, list):
+            return [tidy(v) for v in value]
+        if not isinstance(value, str):
+            return value
+        for home in sorted(homes, key=len, reverse=True):
+            value = value.replace(home, homes[home])
+        for pattern, plain in _NOISE:
+            value = pattern.sub(plain, value)
+        return _UUID.sub(lambda m: seen.setdefault(m[0], f"00000000-0000-0000-0000-{len(seen):012d}"), value)
+
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = f"injected-{number}"
+        if cell.cell_type == "code":
+            cell.outputs = [tidy(output) for output in cell.outputs]
+    nbformat.write(notebook, file)

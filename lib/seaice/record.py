@@ -1,0 +1,209 @@
+"""What is written down? One JSON a step (or member) with its key, outputs and surroundings, and what it tells later."""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from seaice import keys, paths
+from seaice.schema import DataError
+
+FORMAT = 1  # raised when records get other entries; older ones are then not trusted
+SAMPLING = 0.25  # s, between two looks at the memory in use
+MADE_BY_RUNNER = ("notebooks", "records", "ro-crate-metadata.json")  # in the run's folders, but written by no notebook
+
+
+def read(run: str, name: str) -> dict | None:
+    """Return the record of a step or member, or None where there is none that can be trusted."""
+    try:
+        content = json.loads((paths.records(run) / f"{name}.json").read_text(encoding="utf-8"))
+        whole = keys.digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return content if whole and content.get("format") == FORMAT else None
+
+
+def write(run: str, name: str, content: Mapping) -> dict:
+    """Write a record whole or not at all, and return it with its own digest added."""
+    content = json.loads(json.dumps({"format": FORMAT, **content}))
+    content["digest"] = keys.digest(content)
+    write_text(paths.records(run) / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file by rename, so that it is never seen half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def link(content: Mapping) -> str:
+    """Digest of what later steps see of a step: its key, and its outputs without the executed notebook."""
+    outputs = {k: v["sha256"] for k, v in content["outputs"].items() if not k.endswith(".ipynb")}
+    return keys.digest([content["key"], outputs])
+
+
+def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:
+    """Reasons why a step must run again, given its record and the parts of its key now; empty when it is fresh."""
+    if content is None:
+        return ["it has no record"]
+    reasons = []
+    for kind in parts:
+        then, now = content["parts"].get(kind, {}), parts[kind]
+        for name in sorted({*then, *now}):
+            if then.get(name) != now.get(name):
+                verb = "changed" if name in then and name in now else "is new" if name in now else "is gone"
+                values = f" from {then[name]} to {now[name]}" if kind == "parameter" and verb == "changed" else ""
+                reasons.append(f"{kind} {name} {verb}{values}")
+    for label, output in content["outputs"].items():
+        if not place(label).exists():
+            reasons.append(f"output {label} is missing")
+        elif checksum(label) != output:
+            reasons.append(f"output {label} changed")
+    return reasons
+
+
+def label(path: Path, run: str) -> str:
+    """Name of a file of the run that is the same on every machine: `results/<run>/...` or `data/<run>/...`."""
+    for top, folder in (("results", paths.results(run)), ("data", paths.data() / run)):
+        if path.is_relative_to(folder):
+            return f"{top}/{run}/{path.relative_to(folder).as_posix()}"
+    raise ValueError(f"{path} is no file of the run {run}")
+
+
+def place(label: str) -> Path:
+    """Where the file of a `label` lies on this machine."""
+    top, run, rest = label.split("/", 2)
+    return (paths.results(run) if top == "results" else paths.data() / run) / rest
+
+
+def scan(run: str) -> dict[str, dict[str, tuple]]:
+    """State (size, time of change, inode) of every file of a run, by output: a file, or a Zarr store as a whole."""
+    found = {}
+    for folder in (paths.results(run), paths.data() / run):
+        for parent, folders, files in os.walk(folder):
+            if Path(parent) == folder:
+                folders[:] = [name for name in folders if name not in MADE_BY_RUNNER]
+                files = [name for name in files if name not in MADE_BY_RUNNER]
+            for name in files:
+                file = label(Path(parent, name), run)
+                try:
+                    stat = os.stat(Path(parent, name))
+                except FileNotFoundError:
+                    continue  # a temporary name of a member that runs beside this one
+                found.setdefault(_output(file), {})[file] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return found
+
+
+def _output(file: str) -> str:
+    store = re.match(r".+?\.zarr(?=/)", file)
+    return store.group() if store else file
+
+
+def changed(before: Mapping, after: Mapping) -> list[str]:
+    """Outputs that are new or differ between two scans."""
+    return sorted(name for name, files in after.items() if before.get(name) != files)
+
+
+def checksum(label: str) -> dict:
+    """Size in bytes and SHA-256 of an output; of a folder: of the sorted listing of its files, sizes and checksums."""
+    path = place(label)
+    if path.is_file():
+        with open(path, "rb") as file:
+            return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    listing = []
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        with open(file, "rb") as content:
+            sha = hashlib.file_digest(content, "sha256").hexdigest()
+        listing.append([file.relative_to(path).as_posix(), file.stat().st_size, sha])
+    return {"bytes": sum(size for _, size, _ in listing), "sha256": keys.digest(listing)}
+
+
+@contextmanager
+def lock(run: str) -> Iterator[None]:
+    """Hold a run for this process; the system lets go of it when the process dies. Raises DataError where it is held."""
+    path = paths.records(run) / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise DataError(
+                f"run '{run}' is being executed by process {file.read().strip() or '?'}; wait for it to end or stop it"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+class Memory:
+    """Peak resident memory, bytes, of this process and all below it together, sampled while the context is open."""
+
+    def __init__(self):
+        self.peak = 0
+        self._done = threading.Event()
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self):
+        me = psutil.Process()
+        while True:
+            total = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    pass  # it ended between the listing and the look
+            self.peak = max(self.peak, total)
+            if self._done.wait(SAMPLING):
+                return
+
+
+def surroundings(distributions: Iterable[str]) -> dict:
+    """Machine, versions and commit to note in a record; no path, user or host name."""
+    return {
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "memory_bytes": psutil.virtual_memory().total,
+        },
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in distributions},
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the project, "+" appended where the tree differs from it; None outside git."""
+    try:
+        asked = ["git", "-C", str(paths.root()), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601 to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,204 @@
+"""What is run? `python -m seaice.run params/demo.yaml` executes the steps of a run file that are not fresh, in order."""
+
+import csv
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+
+from seaice import crate, fanout, paths, plan, record
+from seaice.execute import StepFailed, execute, owns
+from seaice.params import Step
+from seaice.schema import DataError
+from seaice.settings import nearest
+
+Say = Callable[[str], None]
+
+
+def run(
+    file: Path,
+    *,
+    force: Sequence[str] = (),
+    until: str | None = None,
+    overrides: Iterable[str] = (),
+    dry_run: bool = False,
+    checksum: Callable[[str], str] | None = None,
+    say: Say = print,
+) -> list[str]:
+    """Execute what is not fresh of a run, in order, and return the names of what was (or, on a dry run, would be) executed.
+
+    force: steps to execute even if fresh. until: last step to look at. overrides: "key=value" for parameters. dry_run: only
+    say what would run and why, and write nothing. checksum: of a catalogue entry, default the catalogue's own.
+    Raises DataError for bad input before anything runs, StepFailed for the first notebook that fails.
+    """
+    planned = plan.load(Path(file), overrides=overrides, checksum=checksum)
+    names = [step.notebook for step in planned.run.steps]
+    for name in (*force, *filter(None, [until])):
+        if name not in names:
+            raise DataError(f"{file}: no step is called '{name}'{nearest(name, names)}")
+    steps = planned.run.steps[: names.index(until) + 1 if until else None]
+    if dry_run:
+        return _look(planned, steps, force=force, say=say)
+    started = time.monotonic()
+    with record.lock(planned.run.run), record.Memory() as memory:
+        executed = _execute_steps(planned, steps, force=force, say=say)
+        if until is None and (executed or not (paths.results(planned.run.run) / crate.NAME).is_file()):
+            crate.write(planned.run.run, description=planned.run.description, steps=names)
+    say(
+        f"\n{len(steps)} steps in {duration(time.monotonic() - started)}, at most {memory.peak / 1e9:.1f} GB of memory together"
+    )
+    return executed
+
+
+def _look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
+    before, stale = {}, []
+    for number, step in enumerate(steps, 1):
+        jobs = planned.jobs(step, before=before)
+        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
+        for name, why in reasons.items():
+            say(f"step {number} of {len(steps)}: {name} {_because(why)}")
+        stale += [name for name, why in reasons.items() if why]
+        before[step.notebook] = "not known before it ran" if any(reasons.values()) else plan.link(jobs)
+    return stale
+
+
+def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
+    before, executed, earlier = {}, [], {}
+    for number, step in enumerate(steps, 1):
+        jobs = planned.jobs(step, before=before)
+        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
+        waiting = [job for job in jobs if reasons[job.name]]
+        why = reasons[waiting[0].name] if waiting else []
+        say(f"step {number} of {len(steps)}: {step.notebook} {_because(why)}")
+        if waiting:
+            _execute_step(planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say)
+        before[step.notebook] = plan.link(jobs)
+        executed += [job.name for job in waiting]
+        for job in jobs:
+            earlier |= {name: (job.name, output) for name, output in record.read(job.run, job.name)["outputs"].items()}
+    return executed
+
+
+def _execute_step(planned: plan.Plan, step: Step, waiting, earlier, *, n_done: int, n: int, say: Say) -> None:
+    """Execute jobs of one step, then check that they wrote to places of their own."""
+    n_done = iter(range(n_done + 1, n + 1))
+
+    def done(content: dict, name: str) -> None:
+        members = f" (members {next(n_done)} of {n})" if step.foreach else ""
+        say(f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB")
+
+    state = record.scan(planned.run.run)
+    if step.foreach:
+        fanout.execute_all(waiting, planned.run.cluster, done=done)
+    else:
+        done(execute(waiting[0], progress_bar=sys.stderr.isatty()), waiting[0].name)
+    complaints = []
+    for output in record.changed(state, record.scan(planned.run.run)):
+        if output in earlier and record.checksum(output) != earlier[output][1]:
+            complaints.append(f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again")
+        elif not any(owns(job.tag, output) for job in waiting):
+            complaints.append(
+                f"wrote {output}, which members would take from one another; put '{waiting[0].tag}' in its name"
+            )
+    if complaints:
+        for job in waiting:
+            (paths.records(job.run) / f"{job.name}.json").unlink()
+        raise DataError(f"{step.notebook}.ipynb " + f"\n  {step.notebook}.ipynb ".join(complaints))
+
+
+def _because(reasons: Sequence[str]) -> str:
+    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return f"runs: {shown}" if reasons else "is fresh"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span for people: 4.2 s, 3 min 05 s."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+
+
+def summary(name: str) -> str:
+    """Say where a run's figures, tables and executed notebooks are, and its headline scores where there are any."""
+    lines = []
+    for what, folder in (("figures", paths.figures), ("tables", paths.tables), ("executed notebooks", paths.executed)):
+        n = sum(1 for p in folder(name).glob("*") if not p.name.startswith("."))
+        lines.append(f"{what + ':':20}{_shown(folder(name))} ({n})")
+    return "\n".join(lines + _scores(paths.tables(name) / "skill.csv"))
+
+
+def _scores(table: Path) -> list[str]:
+    """Lines with binary accuracy and Brier score over all months, a row a model, a column a lead."""
+    if not table.is_file():
+        return []
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["month"] == "all"]
+    lines = []
+    for metric, title, form in (
+        ("binary_accuracy", "binary accuracy, %", "{:8.1f}"),
+        ("brier", "Brier score", "{:8.3f}"),
+    ):
+        values = {(row["model"], int(row["lead_time"])): float(row["value"]) for row in rows if row["metric"] == metric}
+        leads = sorted({lead for _, lead in values})
+        if leads:
+            lines += ["", f"{title:28}" + "".join(f"{f'lead {lead}':>8}" for lead in leads)]
+        for model in dict.fromkeys(model for model, _ in values):
+            cells = (form.format(values[model, lead]) if (model, lead) in values else " " * 8 for lead in leads)
+            lines.append(f"  {model:26}" + "".join(cells))
+    return lines
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    file: Annotated[Path, typer.Argument(help="Run file, params/<run>.yaml.")],
+    force: Annotated[list[str], typer.Option(help="Step to execute even if it is fresh; may be repeated.")] = (),
+    until: Annotated[str | None, typer.Option(help="Last step to execute.")] = None,
+    set_: Annotated[list[str], typer.Option("--set", help="key=value in place of the file's; may be repeated.")] = (),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be executed and why.")] = False,
+) -> None:
+    """Execute the notebooks of a run file that are not fresh."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly when told to by another process
+    try:
+        run(file, force=force, until=until, overrides=set_, dry_run=dry_run, say=_say)
+    except (DataError, StepFailed, FileNotFoundError) as error:
+        typer.echo(f"\nerror: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _stop_children()
+        typer.echo("\nstopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+    if not dry_run:
+        typer.echo(summary(file.stem))
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _stop_children() -> None:
+    """Kill whatever an interrupt left running below this process."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            process.kill()
+        except psutil.Error:
+            pass  # it ended by itself
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

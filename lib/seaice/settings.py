@@ -1,0 +1,151 @@
+"""Which values may a parameter have? One frozen model for all parameters that a run shares among its notebooks."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from seaice.grid import Grid, Hemisphere
+from seaice.schema import VARIABLES
+
+N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
+ENTRIES = ("sources", "simulations", "seasonal")  # parameters whose values are names of catalogue entries
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the valid name nearest to `name`, else a list of the valid ones."""
+    valid = sorted(valid)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else f"; choose one of {', '.join(valid) or '(none)'}"
+
+
+def _month(value: str) -> str:
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
+        raise ValueError(f"'{value}' is no month; write it as 'YYYY-MM'")
+    return value
+
+
+Month = Annotated[str, AfterValidator(_month)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Missing = Literal["error", "drop", "climatology"]
+
+
+class Strict(BaseModel):
+    """Frozen model without extra keys, whose complaint about an unknown key names the nearest valid one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key '{key}'{nearest(str(key), cls.model_fields)}")
+        return values
+
+
+class Channel(Strict):
+    """Input channels of one variable: `lags` months up to the forecast, `leads` forecast months, or neither (fixed fields)."""
+
+    variable: str
+    lags: Positive | None = None
+    leads: Positive | None = None
+
+    @model_validator(mode="after")
+    def _fits_variable(self):
+        wanted = {"siconc_trend": "leads", "land": None, "month": None} | dict.fromkeys(VARIABLES, "lags")
+        if self.variable not in wanted:
+            raise ValueError(f"unknown variable '{self.variable}'{nearest(self.variable, wanted)}")
+        given = [name for name in ("lags", "leads") if getattr(self, name) is not None]
+        expected = wanted[self.variable]
+        if given != ([expected] if expected else []):
+            raise ValueError(
+                f"'{self.variable}' takes {f'`{expected}` only' if expected else 'neither lags nor leads'}"
+            )
+        return self
+
+
+class Splits(Strict):
+    """Ranges of `init_time`, first and last month included, in the order train, validation, test."""
+
+    train: tuple[Month, Month]
+    validation: tuple[Month, Month]
+    test: tuple[Month, Month]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_empty(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if not (isinstance(value, list | tuple) and len(value) == 2):
+                raise ValueError(f"split '{name}' is {value!r}; give its first and last month, ['YYYY-MM', 'YYYY-MM']")
+        return values
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        for name, (first, last) in self:
+            if first > last:
+                raise ValueError(f"split '{name}' is empty: it begins {first}, after its end {last}; swap them")
+        return self
+
+    def check_apart(self, *, n_leads: int, cadence: str) -> None:
+        """Raise ValueError where a target of one split lies in the next, n_leads being months or, daily, days."""
+        names = list(type(self).model_fields)
+        for name, following in zip(names, names[1:], strict=False):
+            last, first = np.datetime64(getattr(self, name)[1]), np.datetime64(getattr(self, following)[0])
+            last = last if cadence == "monthly" else (last + 1).astype("datetime64[D]") - 1
+            free = last + n_leads  # the first moment that no target of the earlier split reaches
+            if first.astype(free.dtype) < free:
+                raise ValueError(
+                    f"splits overlap: with {n_leads} leads the targets of '{name}' (to {last}) reach {free - 1}, but "
+                    f"'{following}' begins {first}; begin it {free} or later"
+                )
+
+
+class Parameters(Strict):
+    """Every parameter that a run may share among its notebooks; a new one is one line here."""
+
+    run: str | None = None  # given by the runner
+    hemisphere: Hemisphere | None = None
+    cadence: Literal["monthly", "daily"] | None = None
+    resolution_km: float | None = None
+    start: Month | None = None
+    end: Month | None = None
+    # data: catalogue entries by variable, and the options that every entry taking them is opened with
+    sources: dict[str, str] | None = None
+    source_options: dict[str, Any] | None = None
+    simulations: list[str] | None = None
+    seasonal: str | None = None
+    # samples
+    missing: Missing | dict[str, Missing] | None = None
+    splits: Splits | None = None
+    channels: list[Channel] | None = Field(None, min_length=1)
+    n_leads: Positive | None = None
+    # network and training
+    filters_factor: float | None = Field(None, gt=0)
+    epochs: int | None = Field(None, ge=0)
+    pretrain_epochs: int | None = Field(None, ge=0)
+    batch_size: Positive | None = None
+    learning_rate: float | None = Field(None, gt=0)
+    patience: int | None = Field(None, ge=0)
+    seed: Seed | None = None
+    seeds: list[Seed] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _agree(self):
+        if self.resolution_km is not None:
+            Grid(self.hemisphere or "north", self.resolution_km)
+        if self.seeds and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {self.seeds} hold one twice; every member needs its own")
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start {self.start} lies after end {self.end}; swap them")
+        if self.splits:
+            self.splits.check_apart(n_leads=self.n_leads or N_LEADS, cadence=self.cadence or "monthly")
+            for name, (first, last) in self.splits:
+                if (self.start and first < self.start) or (self.end and last > self.end):
+                    raise ValueError(f"split '{name}' ({first} to {last}) leaves the data's {self.start} to {self.end}")
+        return self
