@@ -1,0 +1,240 @@
+"""Baselines: expected values follow from constructed records; nothing may be known before its time."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+import xarray as xr
+
+from seaice import baselines
+from seaice.schema import DataError
+
+INIT_TIMES = pd.date_range("1989-01", "1990-06", freq="MS")
+
+
+@pytest.fixture(scope="module")
+def ready():
+    return synthetic.ready()
+
+
+@pytest.fixture(scope="module")
+def hindcast(ready):
+    """Five members that differ from the truth by a known, constant bias of 0.2; three members before 1988."""
+    init = pd.date_range("1984-01", "1990-06", freq="MS")
+    truth = baselines.at(ready.siconc, baselines.valid_time(init))
+    spread = xr.DataArray([-0.02, -0.01, 0.0, 0.01, 0.02], dims="member", coords={"member": range(5)})
+    siconc = (truth + 0.2 + spread).where(truth.init_time.dt.year >= 1988, truth + 0.2)
+    siconc = siconc.where((truth.init_time.dt.year >= 1988) | (siconc.member < 3))
+    return siconc.transpose("init_time", "lead_time", "member", "y", "x").to_dataset(name="siconc")
+
+
+def month_of(ready, date):
+    return ready.siconc.sel(time=date).drop_vars("time")
+
+
+def test_valid_time_counts_the_initialisation_month_as_lead_one():
+    valid = baselines.valid_time(["2012-11-01"], [1, 3])
+    assert list(valid.values[0]) == [np.datetime64("2012-11-01"), np.datetime64("2013-01-01")]
+
+
+def test_valid_time_refuses_the_middle_of_a_month():
+    with pytest.raises(DataError, match="1990-02-15"):
+        baselines.valid_time(["1990-02-15"])
+
+
+def test_persistence_is_the_month_before(ready):
+    forecast = baselines.persistence(ready, INIT_TIMES)
+    assert forecast.dims == ("init_time", "lead_time", "y", "x")
+    for lead in (1, 6):
+        np.testing.assert_array_equal(
+            forecast.sel(init_time="1989-03-01", lead_time=lead), month_of(ready, "1989-02-01")
+        )
+
+
+def test_anomaly_persistence_of_a_constant_anomaly_is_exact(ready):
+    # Every month lies 0.1 above a climatology of 0.3, so the forecast is 0.4 whatever the lead.
+    flat = ready.assign(
+        siconc=xr.full_like(ready.siconc, 0.4), siconc_climatology=xr.full_like(ready.siconc_climatology, 0.3)
+    )
+    np.testing.assert_allclose(baselines.anomaly_persistence(flat, INIT_TIMES), 0.4, rtol=1e-6)
+
+
+def test_anomaly_persistence_stays_a_fraction(ready):
+    forecast = baselines.anomaly_persistence(ready, INIT_TIMES)
+    assert float(forecast.min()) >= 0 and float(forecast.max()) <= 1
+
+
+def test_damping_recovers_the_memory_of_a_known_process(ready):
+    # A(t) = 0.8 ** k exactly when each year starts anew in January: the regression slope at lead L is 0.8 ** L.
+    months = ready.time.dt.month.values
+    start = np.random.default_rng(1).uniform(0.1, 0.4, len(months) // 12 + 1)[np.arange(len(months)) // 12]
+    decay = (start * 0.8 ** (months - 1))[:, None, None].astype("float32")
+    made = ready.assign(
+        siconc=(0.0 * ready.siconc.fillna(0) + decay), siconc_climatology=xr.zeros_like(ready.siconc_climatology)
+    )
+    slope = baselines.damping(made).sel(month=2)
+    expected = 0.8 ** np.arange(1, 7)
+    np.testing.assert_allclose(slope.isel(x=0, y=0), expected, rtol=1e-5)
+
+
+def test_damping_is_zero_where_nothing_varies(ready):
+    constant = ready.assign(siconc=ready.siconc_climatology.sel(month=ready.time.dt.month))
+    assert float(baselines.damping(constant).max()) == 0
+
+
+def test_climatology_and_trend_belong_to_the_valid_month(ready):
+    at = {"init_time": "1989-11-01", "lead_time": 4}  # valid February 1990
+    np.testing.assert_array_equal(
+        baselines.climatology(ready, INIT_TIMES).sel(at), ready.siconc_climatology.sel(month=2)
+    )
+    np.testing.assert_array_equal(
+        baselines.linear_trend(ready, INIT_TIMES).sel(at), ready.siconc_trend.sel(time="1990-02-01")
+    )
+
+
+def test_trend_refuses_leads_that_would_see_the_future(ready):
+    with pytest.raises(DataError, match="lead 13"):
+        baselines.linear_trend(ready, INIT_TIMES, lead_times=[1, 13])
+
+
+def test_ice_frequency_counts_years_of_the_fit_period(ready):
+    cell = {"y": 8, "x": 4}
+    years = ready.siconc.sel(time=slice(None, ready.fit_end)).isel(cell)
+    september = years[years.time.dt.month == 9]
+    assert len(september) == 10  # 1979..1988
+    expected = (september > 0.15).sum() / 10
+    assert float(baselines.ice_frequency(ready).sel(month=9).isel(cell)) == pytest.approx(float(expected))
+
+
+def test_certain_keeps_missing_missing():
+    np.testing.assert_array_equal(baselines.certain(xr.DataArray([0.15, 0.16, np.nan])), [0, 1, np.nan])
+
+
+def test_constant_bias_is_removed(ready, hindcast):
+    corrected = baselines.from_seasonal(hindcast, ready, INIT_TIMES)
+    truth = baselines.at(ready.siconc, baselines.valid_time(INIT_TIMES))
+    # Members lie at most 0.02 from the truth after correction: beyond that from the edge they all agree with it.
+    clear = (abs(truth - 0.15) > 0.021) & truth.notnull()
+    observed = (baselines.at(ready.siconc_flag, baselines.valid_time(INIT_TIMES)) == 0) & clear
+    assert int(observed.sum()) > 1000
+    agreed = corrected == baselines.certain(truth)
+    assert bool(agreed.where(observed, True).all())
+    raw = baselines.from_seasonal(hindcast, ready, INIT_TIMES, corrected=False)
+    assert float((raw - corrected).where(observed).mean()) > 0.05
+
+
+def test_sip_is_a_fraction_of_the_members_present(ready):
+    # Three of five members exist and one of them has ice: 1/3, not 1/5.
+    members = np.array([0.9, 0.0, 0.0, np.nan, np.nan], "float32")
+    hindcast = xr.DataArray(
+        np.broadcast_to(members[None, None, :, None, None], (1, 6, 5, 16, 16)),
+        dims=("init_time", "lead_time", "member", "y", "x"),
+        coords={"init_time": INIT_TIMES[:1], "lead_time": range(1, 7), "y": ready.y, "x": ready.x},
+    ).to_dataset(name="siconc")
+    sip = baselines.from_seasonal(hindcast, ready, INIT_TIMES[:2], corrected=False)
+    np.testing.assert_allclose(sip[0], 1 / 3, rtol=1e-6)
+    assert bool(sip[1].isnull().all())
+
+
+def test_first_hindcast_cannot_be_corrected(ready, hindcast):
+    sip = baselines.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))
+    assert bool(sip[0].isnull().all()) and bool(sip[1].notnull().any())
+
+
+def test_bias_knows_only_what_was_observed_before(ready, hindcast):
+    init = pd.to_datetime(["1989-03-01"])
+    disturbed_truth, disturbed_hindcast = ready.copy(deep=True), hindcast.copy(deep=True)
+    disturbed_truth.siconc.loc[{"time": slice("1989-03-01", None)}] = 0.9
+    disturbed_hindcast.siconc.loc[{"init_time": slice("1989-04-01", None)}] = 0.5
+    before = baselines.from_seasonal(hindcast, ready, init)
+    np.testing.assert_array_equal(before, baselines.from_seasonal(disturbed_hindcast, disturbed_truth, init))
+
+
+def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
+    with pytest.raises(DataError, match="member"):
+        baselines.from_seasonal(hindcast.isel(member=0), ready, INIT_TIMES)
+
+
+def issued_edge(ready, years):
+    """The true September edge, as if issued on 1 July."""
+    september = baselines.certain(ready.siconc.sel(time=[f"{y}-09-01" for y in years]))
+    sip = september.rename(time="init_time").assign_coords(init_time=pd.to_datetime([f"{y}-07-01" for y in years]))
+    return sip.expand_dims(lead_time=[3]).to_dataset(name="sip")
+
+
+def test_edge_is_a_forecast_at_its_own_lead_only(ready):
+    sip = baselines.from_edge(issued_edge(ready, [1987, 1989]), ready, INIT_TIMES)
+    where = sip.notnull().any(("y", "x")).to_series()
+    assert list(where[where].index) == [(pd.Timestamp("1989-07-01"), 3)]
+
+
+def test_edge_beside_a_foreign_coast_takes_the_nearest_value(ready):
+    edge = issued_edge(ready, [1989])
+    edge.sip[0, 0, 4:6, 4:6] = np.nan
+    sip = baselines.from_edge(edge, ready, INIT_TIMES).sel(init_time="1989-07-01", lead_time=3)
+    assert bool(sip.where(~ready.land, 0).notnull().all())
+    assert float(sip[4, 4]) in (float(sip[3, 4]), float(sip[4, 3]))
+
+
+def test_all_models_together(ready, hindcast):
+    extra = baselines.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
+    edge = issued_edge(ready, [1989])
+    found = baselines.all(ready, INIT_TIMES, seasonal=hindcast, edge=edge, others={"trees": extra})
+    assert found.sip.dims == ("model", "init_time", "lead_time", "y", "x") and found.sip.dtype == "float32"
+    assert {"seasonal", "seasonal_raw", "ecmwf_edge", "trees", "linear_trend"} <= set(found.model.values)
+    assert set(np.unique(found.sip.sel(model="persistence"))[:2]) == {0, 1}
+    assert bool(found.sip.where(ready.land).isnull().all())
+    assert bool(found.sip.sel(model="trees").isel(init_time=slice(3, None)).isnull().all())
+    assert found.valid_time.dims == ("init_time", "lead_time")
+
+
+def test_missing_month_is_no_forecast(ready):
+    gap = ready.copy(deep=True)
+    gap.siconc.loc[{"time": "1989-04-01"}] = np.nan
+    sip = baselines.all(gap, INIT_TIMES).sip
+    for model in ("persistence", "anomaly_persistence", "damped_anomaly_persistence"):
+        made = sip.sel(model=model).notnull().any(("lead_time", "y", "x"))
+        assert list(made.init_time.values[~made.values]) == [np.datetime64("1989-05-01")]
+    assert bool(sip.sel(model="climatology").notnull().any(("y", "x")).all())
+
+
+def test_other_grid_is_refused_by_name(ready):
+    shifted = baselines.certain(baselines.persistence(ready, INIT_TIMES)).assign_coords(x=ready.x + 1000)
+    with pytest.raises(DataError, match="'trees': its x"):
+        baselines.all(ready, INIT_TIMES, others={"trees": shifted})
+
+
+def test_future_changes_no_bit(ready, hindcast):
+    # Statistics may use the fit period only, forecasts nothing from init_time on.
+    init = pd.to_datetime(["1989-06-01"])
+    disturbed = ready.copy(deep=True)
+    disturbed.siconc.loc[{"time": slice("1989-06-01", None)}] = 0.3
+    disturbed.siconc.loc[{"time": slice("1989-01-01", "1989-03-01")}] = (
+        0.7  # after the fit period, before the last month
+    )
+    kept = [m for m in baselines.all(ready, init).model.values]
+    xr.testing.assert_identical(baselines.all(ready, init).sip, baselines.all(disturbed, init).sip)
+    assert len(kept) == 5
+
+
+def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, tmp_path):
+    init = INIT_TIMES[:2]
+    eager = baselines.all(ready, init, seasonal=hindcast.sel(init_time=slice("1987", None)))
+    lazy = baselines.all(
+        ready.chunk(time=1), init, seasonal=hindcast.sel(init_time=slice("1987", None)).chunk(init_time=1)
+    )
+    assert lazy.sip.chunks is not None and max(lazy.sip.chunks[1]) == 1
+    xr.testing.assert_identical(lazy.compute(), eager)
+    baselines.write(lazy, tmp_path / "b.zarr")
+    baselines.write(eager, tmp_path / "b.zarr")
+    assert [p.name for p in tmp_path.iterdir()] == ["b.zarr"]
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "b.zarr", consolidated=False).sip.load(), eager.sip)
+
+
+def test_a_failed_write_leaves_the_old_store(ready, tmp_path):
+    baselines.write(baselines.all(ready, INIT_TIMES[:1]), tmp_path / "b.zarr")
+    broken = xr.Dataset({"sip": ("init_time", np.array([object()]))})
+    with pytest.raises(Exception):  # noqa: B017, whatever Zarr says of an object it can't store
+        baselines.write(broken, tmp_path / "b.zarr")
+    assert [p.name for p in tmp_path.iterdir()] == ["b.zarr"]
+    assert "sip" in xr.open_zarr(tmp_path / "b.zarr", consolidated=False)
