@@ -1,0 +1,154 @@
+"""How does a field get onto the EASE2 grid? Area averages for sea ice, interpolation for smooth fields."""
+
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from seaice import gaps, masks, stencils
+from seaice.grid import HALF_WIDTH, Grid
+from seaice.schema import DataError
+
+BLOCK_BYTES = (
+    32e6  # bytes of one field in one block, so that a worker of 2 GB holds the few copies that averaging needs
+)
+NEAR_POLE = 80.0  # degrees of latitude that a lat-lon source must reach for the pole to be filled from its last row
+
+
+def to_grid(ds: xr.Dataset, grid: Grid, *, source: str) -> xr.Dataset:
+    """Return `ds` on `grid`, lazily, with the grid's coordinates.
+
+    ds: leaves `providers.standardise`: a dataset with dims y, x and 2-D or projected coordinates, or lat, lon (1-D), and
+    the attribute `grid_kind`: "stereographic", "ease2", "curvilinear" or "latlon". Other dims (time, member, ...) pass
+    through. With `siconc` or `sip` in it, `land` (y, x) must be there too.
+    Concentrations are averages over the ocean part of each target cell; other fields on lat-lon grids are interpolated
+    bilinearly (of neighbours that are NaN the others take the weight, if they hold half of it or more).
+    Raises DataError naming `source` when the grids do not fit together.
+    """
+    out = _average_ice(ds, _weights(ds, grid, source=source), grid) if "land" in ds else xr.Dataset()
+    smooth = [str(n) for n in ds.data_vars if n not in ("siconc", "siconc_flag", "sip", "land", "max_ice")]
+    if smooth:
+        regular = ds.attrs["grid_kind"] == "latlon"
+        weights = _bilinear(ds, grid, source=source) if regular else _weights(ds, grid, source=source)
+        out = out.assign({name: _average(ds[name], weights, grid) for name in smooth})
+    for name in out.data_vars:
+        out[name].attrs = dict(ds[name].attrs)
+    out.attrs = {k: v for k, v in ds.attrs.items() if k not in ("grid_kind", "binary")}
+    return out.assign_coords(grid.coords())
+
+
+def ease2_resolution(ds: xr.Dataset, grid: Grid, *, source: str) -> float:
+    """Spacing, km, of an EASE2 dataset, checked to be the whole grid of the same hemisphere. Raises DataError."""
+    km = 2 * HALF_WIDTH / 1000 / ds.sizes["x"]
+    Grid(grid.hemisphere, km).check(ds, source=source)
+    return km
+
+
+def _weights(ds: xr.Dataset, grid: Grid, *, source: str):
+    kind = ds.attrs["grid_kind"]
+    if kind == "stereographic":
+        return stencils.stereographic(grid)
+    if kind == "ease2":
+        return stencils.ease2(ease2_resolution(ds, grid, source=source), grid)
+    lat, lon = xr.broadcast(ds["lat"], ds["lon"])
+    return stencils.nearest(np.asarray(lat, "float32").tobytes(), np.asarray(lon, "float32").tobytes(), grid)
+
+
+def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str):
+    """Bilinear weights, once the source is known to close around the pole."""
+    lat, lon = (np.asarray(ds[axis], dtype=float) for axis in ("lat", "lon"))
+    turns = np.sort(lon % 360)
+    widest = np.diff(np.append(turns, turns[0] + 360)).max()
+    if lon.size < 2 or widest > 2 * 360 / lon.size:
+        raise DataError(
+            f"{source}: a gap of {widest:g} degrees of longitude from {lon.min():g} to {lon.max():g}; fetch all longitudes"
+        )
+    reach = (lat if grid.hemisphere == "north" else -lat).max()
+    if reach < NEAR_POLE:
+        raise DataError(f"{source}: no latitudes beyond {reach:g} degrees {grid.hemisphere}; fetch them up to the pole")
+    return stencils.bilinear(tuple(lat), tuple(lon), grid)
+
+
+def _average(da: xr.DataArray, weights, grid: Grid) -> xr.DataArray:
+    """Mean over the cells that are not NaN, where they hold half of the weight or more."""
+
+    def block(values):
+        known = np.isfinite(values)
+        share = _apply(weights, known, grid)
+        total = _apply(weights, np.where(known, values, 0), grid)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(share >= 0.5, total / share, np.nan).astype("float32")
+
+    return _blockwise(block, [da], ["float32"], grid)
+
+
+def _average_ice(ds: xr.Dataset, weights, grid: Grid) -> xr.Dataset:
+    """Concentration over the ocean part of each cell, its gaps filled and flagged; land, and the cells that can hold ice."""
+    sea = (weights @ (~np.asarray(ds["land"])).ravel().astype("float32")).reshape(grid.shape)
+    land = masks.land(sea)
+    out = xr.Dataset({"land": (("y", "x"), land)})
+    for name in ("siconc", "sip"):
+        if name in ds:
+            flag = ds["siconc_flag"] if "siconc_flag" in ds else xr.where(ds[name].isnull(), 3, 0).astype("uint8")
+            block = partial(_ice_block, weights=weights, sea=sea, land=land, grid=grid)
+            out[name], flag = _blockwise(block, [ds[name], flag], ["float32", "uint8"], grid)
+            if "siconc_flag" in ds:
+                out["siconc_flag"] = flag
+    if "max_ice" in ds:
+        share = _blockwise(lambda v: _apply(weights, v, grid), [ds["max_ice"]], ["float32"], grid)
+        out["max_ice"] = ~land & (share >= 0.5 * sea)
+    return out
+
+
+def _ice_block(values, flag, *, weights, sea, land, grid):
+    """Average one block over the ocean and fill what may be filled; see the contract of `siconc_flag`."""
+    known = np.isfinite(values)
+    share = _apply(weights, known, grid)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.clip(_apply(weights, np.where(known, values, 0), grid) / share, 0, 1)
+    seen = ~land & (share >= 0.5 * sea)
+    filled = ~land & (_apply(weights, flag == 1, grid) >= 0.5 * sea)
+    mean = np.where(seen, mean, np.nan).astype("float32")
+    steps = mean.reshape(-1, *grid.shape), (~land & ~seen).reshape(-1, *grid.shape), filled.reshape(-1, *grid.shape)
+    for step, gap, hole in zip(*steps, strict=True):
+        fillable = (gap & hole) | gaps.small(gap & ~hole, cell_area_km2=grid.cell_area_km2)
+        if fillable.any():
+            step[:] = gaps.fill(step, fillable, ~land)
+    flags = np.where(seen, np.where(filled, 1, 0), np.where(np.isfinite(mean), 1, 3))
+    anything = seen.any(axis=(-2, -1), keepdims=True)  # a step without any data is 3 on land too
+    flags = np.where(land & anything, 0, flags)
+    return mean, flags.astype("uint8")
+
+
+def _apply(weights, values: np.ndarray, grid: Grid) -> np.ndarray:
+    lead = values.shape[:-2]
+    columns = values.reshape(-1, weights.shape[1]).T.astype("float32")
+    return np.ascontiguousarray((weights @ columns).T).reshape(*lead, *grid.shape)
+
+
+def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Grid):
+    arrays = [
+        a.rename(y="source_y", x="source_x") if "x" in a.dims else a.rename(lat="source_y", lon="source_x")
+        for a in arrays
+    ]
+    arrays = [a.drop_vars([c for c in a.coords if {"source_y", "source_x"} & set(a[c].dims)]) for a in arrays]
+    arrays = [a.chunk(_chunks(a, grid)) if a.chunks else a for a in arrays]
+    return xr.apply_ufunc(
+        function,
+        *arrays,
+        input_core_dims=[["source_y", "source_x"]] * len(arrays),
+        output_core_dims=[["y", "x"]] * len(dtypes),
+        dask="parallelized",
+        output_dtypes=dtypes,
+        dask_gufunc_kwargs={"output_sizes": {"y": grid.size, "x": grid.size}},
+    )
+
+
+def _chunks(da: xr.DataArray, grid: Grid) -> dict:
+    """Whole maps, and no more of them in a block than `BLOCK_BYTES` hold on the target grid."""
+    steps = max(1, int(BLOCK_BYTES / (4 * grid.size**2)))
+    chunks = {"source_y": -1, "source_x": -1}
+    for dim in reversed(da.dims[:-2]):
+        chunks[dim] = min(steps, max(da.chunksizes[dim]))
+        steps = max(1, steps // chunks[dim])
+    return chunks
