@@ -51,12 +51,16 @@ def test_persistence_is_the_month_before(ready):
         )
 
 
-def test_anomaly_persistence_of_a_constant_anomaly_is_exact(ready):
-    # Every month lies 0.1 above a climatology of 0.3, so the forecast is 0.4 whatever the lead.
-    flat = ready.assign(
-        siconc=xr.full_like(ready.siconc, 0.4), siconc_climatology=xr.full_like(ready.siconc_climatology, 0.3)
-    )
-    np.testing.assert_allclose(baselines.anomaly_persistence(flat, INIT_TIMES), 0.4, rtol=1e-6)
+@pytest.mark.parametrize("about, field", [("trend", "siconc_trend"), ("climatology", "siconc_climatology")])
+def test_anomaly_persistence_of_a_constant_anomaly_is_exact(ready, about, field):
+    # Every month lies 0.1 above a normal of 0.3, so the forecast is 0.4 whatever the lead.
+    flat = ready.assign({"siconc": xr.full_like(ready.siconc, 0.4), field: xr.full_like(ready[field], 0.3)})
+    np.testing.assert_allclose(baselines.anomaly_persistence(flat, INIT_TIMES, about=about), 0.4, rtol=1e-6)
+
+
+def test_anomalies_about_something_unknown(ready):
+    with pytest.raises(DataError, match="'median'"):
+        baselines.anomaly_persistence(ready, INIT_TIMES, about="median")
 
 
 def test_anomaly_persistence_stays_a_fraction(ready):
@@ -69,17 +73,21 @@ def test_damping_recovers_the_memory_of_a_known_process(ready):
     months = ready.time.dt.month.values
     start = np.random.default_rng(1).uniform(0.1, 0.4, len(months) // 12 + 1)[np.arange(len(months)) // 12]
     decay = (start * 0.8 ** (months - 1))[:, None, None].astype("float32")
-    made = ready.assign(
-        siconc=(0.0 * ready.siconc.fillna(0) + decay), siconc_climatology=xr.zeros_like(ready.siconc_climatology)
-    )
+    made = ready.assign(siconc=0.0 * ready.siconc.fillna(0) + decay, siconc_trend=xr.zeros_like(ready.siconc))
+    made["siconc_trend"] = made.siconc_trend.fillna(0)
     slope = baselines.damping(made).sel(month=2)
-    expected = 0.8 ** np.arange(1, 7)
-    np.testing.assert_allclose(slope.isel(x=0, y=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(slope.isel(x=0, y=0), 0.8 ** np.arange(1, 7), rtol=1e-5)
 
 
 def test_damping_is_zero_where_nothing_varies(ready):
-    constant = ready.assign(siconc=ready.siconc_climatology.sel(month=ready.time.dt.month))
-    assert float(baselines.damping(constant).max()) == 0
+    assert float(baselines.damping(ready.assign(siconc=ready.siconc_trend)).max()) == 0
+
+
+def test_damped_forecast_returns_to_normal(ready):
+    forecast = baselines.damped_anomaly_persistence(ready, INIT_TIMES, about="climatology")
+    undamped = baselines.anomaly_persistence(ready, INIT_TIMES, about="climatology")
+    normal = baselines.climatology(ready, INIT_TIMES)
+    assert bool((abs(forecast - normal) <= abs(undamped - normal) + 1e-6).where(~ready.land, True).all())
 
 
 def test_climatology_and_trend_belong_to_the_valid_month(ready):

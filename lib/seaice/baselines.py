@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
-from seaice.climate import anomalies, at_months
+from seaice.climate import at_months
 from seaice.schema import ICE_EDGE, DataError
 
 LEADS = tuple(range(1, 7))  # months, Andersson et al. 2021
@@ -82,39 +82,51 @@ def persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataAr
     return last.expand_dims(lead_time=list(lead_times), axis=1)
 
 
-def anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """Forecast the climatology of the valid month plus the SIC anomaly of the last known month, clipped to 0..1.
+def anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend") -> xr.DataArray:
+    """Forecast the normal SIC of the valid month plus the anomaly of the last known month, clipped to 0..1.
 
+    about: what is normal, "trend" (the linear-trend forecast) or "climatology" (of the fit period). In a record with a trend
+    the climatology is years out of date and its anomalies of one season do not fit another, so the trend is the fairer opponent.
     SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last month is missing.
     """
-    return _climatology_plus(ready, init_times, lead_times, 1.0)
+    return _normal_plus(ready, init_times, lead_times, about, 1.0)
 
 
-def damped_anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """Forecast the climatology of the valid month plus the last anomaly times its `damping`, clipped to 0..1.
+def damped_anomaly_persistence(
+    ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend"
+) -> xr.DataArray:
+    """Forecast the normal SIC of the valid month plus the last anomaly times its `damping`, clipped to 0..1.
 
-    SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last month is missing.
+    SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last month is missing. about: see `anomaly_persistence`.
     """
-    factor = at_months(damping(ready, lead_times=lead_times), last_month(init_times))
-    return _climatology_plus(ready, init_times, lead_times, factor)
+    factor = at_months(damping(ready, lead_times=lead_times, about=about), last_month(init_times))
+    return _normal_plus(ready, init_times, lead_times, about, factor)
 
 
-def _climatology_plus(ready, init_times, lead_times, factor) -> xr.DataArray:
-    last = last_month(init_times)
-    anomaly = at(ready.siconc, last) - at_months(ready.siconc_climatology, last)
-    mean = at_months(ready.siconc_climatology, valid_time(init_times, lead_times))
-    forecast = (mean + factor * anomaly).clip(0, 1)
+def _normal_plus(ready, init_times, lead_times, about, factor) -> xr.DataArray:
+    normal, last = normal_ice(ready, about), last_month(init_times)
+    anomaly = at(ready.siconc, last) - at(normal, last)
+    forecast = (at(normal, valid_time(init_times, lead_times)) + factor * anomaly).clip(0, 1)
     return forecast.transpose("init_time", "lead_time", "y", "x").astype("float32")
 
 
-def damping(ready: xr.Dataset, *, lead_times=LEADS) -> xr.DataArray:
+def normal_ice(ready: xr.Dataset, about: str) -> xr.DataArray:
+    """Normal SIC of every month, (time, y, x): the linear-"trend" forecast, or the "climatology" of the fit period."""
+    if about == "trend":
+        return ready.siconc_trend
+    if about == "climatology":
+        return at_months(ready.siconc_climatology, ready.time)
+    raise DataError(f"anomalies about {about!r} are unknown; choose 'trend' or 'climatology'")
+
+
+def damping(ready: xr.Dataset, *, lead_times=LEADS, about: str = "trend") -> xr.DataArray:
     """Share of a SIC anomaly that is left `lead_time` months later, by cell and calendar month, fitted up to `fit_end`.
 
-    a(month, lead) = sum_years A(t) A(t + lead) / sum_years A(t)^2, the least-squares slope, A the anomaly from the climatology, kept in
-    0..1: outside it the few years of a cell fit noise. Dims (month, lead_time, y, x), month that of the last known anomaly; 0 (that is,
-    climatology) where the anomaly never varied. Source: Van den Dool 2007, Empirical Methods in Short-Term Climate Prediction.
+    a(month, lead) = sum_years A(t) A(t + lead) / sum_years A(t)^2, the least-squares slope, A the anomaly, kept in 0..1:
+    outside it the few years of a cell fit noise. Dims (month, lead_time, y, x), month that of the last known anomaly; 0 (all is normal
+    again) where the anomaly never varied. Source: Van den Dool 2007, Empirical Methods in Short-Term Climate Prediction.
     """
-    anomaly = fit_period(anomalies(ready.siconc, ready.siconc_climatology), ready)
+    anomaly = fit_period(ready.siconc - normal_ice(ready, about), ready)
     months = []
     for month in range(1, 13):
         now = anomaly.isel(time=np.flatnonzero(anomaly.time.dt.month == month))
