@@ -1,6 +1,5 @@
 """Open entries of `catalog.yml`, list them, and tell by a checksum whether their data changed."""
 
-import asyncio
 import hashlib
 import inspect
 import os
@@ -12,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import aiohttp
 import fsspec
 import intake
 import pandas as pd
@@ -23,7 +21,6 @@ from seaice import download, paths, transfer
 from seaice.schema import DataError
 
 COLUMNS = ("provider", "description", "hemisphere", "cadence", "variables", "units", "doi", "licence", "credentials")
-UNREADABLE = (OSError, ValueError, KeyError, aiohttp.ClientError, asyncio.TimeoutError)
 
 
 class CatalogError(DataError):
@@ -39,6 +36,7 @@ def open_entry(name: str, *, catalog: str | Path | None = None, **options) -> xr
     """
     source, place = _source(name, catalog, options)
     with _explained(name, place):
+        _reach(place)
         return source.read() if source.container == "dataframe" else source.to_dask()
 
 
@@ -75,11 +73,12 @@ def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
         if hasattr(source, "key"):
             return hashlib.sha256(str(source.key()).encode()).hexdigest()
         if Path(place).is_file():
-            return _content(Path(place))
+            return download.content_hash(Path(place))
+        _reach(place)
         store = fsspec.get_mapper(place, **(options.get("storage_options") or source.reader.data.storage_options or {}))
         listing = next((store[k] for k in (".zmetadata", "zarr.json") if k in store), None)
         if listing is None:
-            raise DataError(f"{place} has no consolidated metadata to tell its version by")
+            raise DataError(f"{transfer.shown(place)} has no consolidated metadata to tell its version by")
         return hashlib.sha256(place.encode() + listing).hexdigest()
 
 
@@ -108,13 +107,11 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[objec
     arguments |= {k: v for k, v in options.items() if k != "base_url"}
     _require_variables(name, arguments)
     arguments = expand_templates(arguments, {})
-    place = str(arguments.get(address) or arguments.get("dataset") or driver.__name__)
+    place = str(arguments.get(address) or arguments.get("dataset") or "")  # empty for a simulation
     if address is not None and "://" not in place:
         _require_file(name, Path(place))
-    try:
+    with _explained(name, place):
         return driver(**arguments, metadata=about["metadata"]), place
-    except TypeError as error:
-        raise CatalogError(f"entry '{name}': its arguments do not fit its driver ({error})") from None
 
 
 @contextmanager
@@ -124,13 +121,21 @@ def _explained(name: str, place: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise CatalogError(f"entry '{name}': {error}") from error
-    except UNREADABLE as error:
+    except Exception as error:  # the clients behind the drivers raise what they like
+        if not place:
+            raise  # a simulation reads nothing: its errors are its own
         kind = type(error).__name__
         if "://" in place:  # a network error repeats the address with whatever token it carries: tell its kind only
-            tried, advice = f"{transfer.shown(place)} can't be read ({kind})", "does the server answer, and hold this?"
-        else:
-            tried, advice = f"{place} can't be read ({kind}: {error})", "is the file whole, and of that format?"
-        raise CatalogError(f"entry '{name}': {tried}; {advice}") from None
+            tried = f"{transfer.shown(place)} can't be read ({kind})"
+            raise CatalogError(f"entry '{name}': {tried}; does the server answer, and hold this?") from None
+        raise CatalogError(
+            f"entry '{name}': {place} can't be read ({kind}: {error}); is it whole, and of that format?"
+        ) from error
+
+
+def _reach(place: str) -> None:
+    if place.startswith("gs://"):  # gcsfs would try for a minute, with pages of log, before it gives up
+        transfer.reach(transfer.GOOGLE)
 
 
 def _available(name: str, catalog: str | Path | None) -> str:
@@ -175,19 +180,6 @@ def _parameters(driver: type) -> set[str]:
             if all(p.kind != p.VAR_KEYWORD for p in taken):
                 break
     return names - {"self"}
-
-
-def _content(file: Path) -> str:
-    """The sha256 of a file, computed once for each path, size and time of change."""
-    state = file.stat()
-    known = f"{file.resolve()} {state.st_size} {state.st_mtime_ns}"
-    note = paths.cache() / "checksums" / f"{hashlib.sha256(known.encode()).hexdigest()}.json"
-    digest = transfer.read_json(note).get("sha256")
-    if digest is None:
-        digest = download.sha256_of(file)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        transfer.write_json(note, {"file": str(file), "sha256": digest})
-    return digest
 
 
 def _names(catalog: str | Path | None) -> list[str]:

@@ -18,7 +18,16 @@ from urllib.parse import unquote, urlsplit
 from seaice import paths, transfer
 from seaice.transfer import ATTEMPTS, BACKOFF, BLOCK, DownloadError, NotThereError, read_json, shown, size, write_json
 
-__all__ = ["DownloadError", "NotThereError", "fetch", "fingerprint", "local_path", "sha256_of", "unpack"]
+__all__ = [
+    "DownloadError",
+    "NotThereError",
+    "content_hash",
+    "fetch",
+    "fingerprint",
+    "local_path",
+    "sha256_of",
+    "unpack",
+]
 
 
 def fetch(
@@ -36,8 +45,8 @@ def fetch(
     folder: where copies lie, default `paths.cache() / "downloads"`. attempts: tries in a row without a new byte.
     backoff: s before the second try, doubled each time. progress: show a bar for what takes over a second.
     What an interrupted call received stays beside the target as `.part` and the next call continues it, if the server
-    confirms by ETag or date that the file is the same. Raises DownloadError (NotThereError for 404); the file itself
-    appears complete or not at all.
+    confirms by ETag or date that the file is the same. A copy is not refreshed when the provider replaces the file: delete
+    it for that. Raises DownloadError (NotThereError for 404); the file itself appears complete or not at all.
     """
     target = local_path(url, folder=folder)
     if _holds(target, sha256):
@@ -92,6 +101,19 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(path: Path) -> str:
+    """Return the sha256 of a file's content, computed once for each path, size and time of change (kept in the cache)."""
+    state = path.stat()
+    known = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    note = paths.cache() / "checksums" / f"{hashlib.sha256(known.encode()).hexdigest()}.json"
+    digest = read_json(note).get("sha256")
+    if digest is None:
+        digest = sha256_of(path)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_json(note, {"file": path.name, "sha256": digest})
+    return digest
 
 
 def unpack(path: Path) -> Path:

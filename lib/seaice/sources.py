@@ -1,13 +1,15 @@
 """Intake drivers for what lies behind http(s) as whole files: fetched once, checked, then opened lazily."""
 
 import hashlib
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
-from seaice import download
+from seaice import download, transfer
 from seaice.schema import DataError
 
 TOKENS = {"{YYYYMMDD}": "%Y%m%d", "{YYYYMM}": "%Y%m", "{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d"}
@@ -30,21 +32,19 @@ def expand(
     present = [token for token in TOKENS if token in template]
     if not present:
         return [template]
+    if month is not None and month not in range(1, 13):
+        raise DataError(f"month={month!r} is none of 1..12")
     if present == ["{MM}"]:
-        steps = pd.period_range(f"2000-{month or 1:02d}", f"2000-{month or 12:02d}", freq="M")
-    else:
-        if start is None and end is None and year is not None:
-            start = end = str(year) if month is None else f"{year}-{month:02d}"
-        if start is None or end is None:
-            raise DataError("there is one file a time step; say which: start='2012-01', end='2012-12', or year=2012")
-        daily = "{YYYYMMDD}" in template or "{DD}" in template
-        try:
-            first, last = pd.Period(start), pd.Period(end)
-        except ValueError:
-            raise DataError(
-                f"start={start!r}, end={end!r} are not dates; write '2012', '2012-09' or '2012-09-14'"
-            ) from None
-        steps = pd.period_range(first.start_time, last.end_time, freq="D" if daily else "M")
+        start, end = f"2000-{month or 1:02d}", f"2000-{month or 12:02d}"
+    elif year is not None and start is None and end is None:
+        start = end = str(year) if month is None else f"{year}-{month:02d}"
+    elif start is None or end is None or year is not None or month is not None:
+        raise DataError(
+            "there is one file a time step; say which: start='2012-01', end='2012-12', or year=2012, month=9"
+        )
+    first, last = _period(start), _period(end)
+    daily = "{YYYYMMDD}" in template or "{DD}" in template
+    steps = pd.period_range(first.start_time, last.end_time, freq="D" if daily else "M")
     if not len(steps):
         raise DataError(f"start={start!r} lies after end={end!r}")
     addresses = []
@@ -54,6 +54,14 @@ def expand(
             address = address.replace(token, step.strftime(TOKENS[token]))
         addresses.append(address)
     return addresses
+
+
+def _period(text: str) -> pd.Period:
+    # pandas alone would take "Sept" for September of the year 1
+    if re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", str(text)):
+        with suppress(ValueError):
+            return pd.Period(text)
+    raise DataError(f"{text!r} is not a date; write '2012', '2012-09' or '2012-09-14'")
 
 
 class RemoteFiles:
@@ -98,7 +106,9 @@ class RemoteFiles:
                 if not self.skip_missing:
                     raise
         if not files:
-            raise DataError(f"{self.urlpath}: the server has none of the {len(self.urls())} files asked for")
+            raise DataError(
+                f"{transfer.shown(self.urlpath)}: the server has none of the {len(self.urls())} files asked for"
+            )
         return files
 
     def key(self) -> str:
@@ -147,8 +157,14 @@ class RemoteCSV(RemoteFiles):
         self.opening = csv_kwargs or {}
 
     def read(self) -> pd.DataFrame:
-        """Fetch and read the table."""
-        return pd.concat([pd.read_csv(file, **self.opening) for file in self.fetch()], ignore_index=True)
+        """Fetch and read the table. Raises DataError naming the file that is none."""
+        tables = []
+        for file in self.fetch():
+            try:
+                tables.append(pd.read_csv(file, **self.opening))
+            except (OSError, ValueError) as error:
+                raise DataError(f"{file}: not readable as a table ({error}); delete it and try again") from None
+        return pd.concat(tables, ignore_index=True)
 
 
 def open_files(files: Sequence[Path], **opening) -> xr.Dataset:

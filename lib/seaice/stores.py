@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from seaice import paths
+from seaice import paths, transfer
 from seaice.schema import DataError
 from seaice.sources import open_files
 
@@ -63,12 +63,12 @@ class EsmCollection:
             if not len(narrowed.df):
                 there = sorted(map(str, found.df[facet].unique()))
                 raise DataError(
-                    f"{self.obj}: no {facet} {wanted!r} here; with the facets before it there are {there[:20]}"
+                    f"{transfer.shown(self.obj)}: no {facet} {wanted!r} here; with the facets before it there are {there[:20]}"
                 )
             found = narrowed
         if len(found) != 1:
             raise DataError(
-                f"{self.obj}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed; "
+                f"{transfer.shown(self.obj)}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed; "
                 f"narrow them, e.g. to {list(found.keys())[:3]}"
             )
         return found
@@ -78,6 +78,8 @@ class EsmCollection:
         found = self.search()
         column = found.esmcat.assets.column_name
         on_google = str(found.df[column].iloc[0]).startswith("gs://")
+        if on_google:
+            transfer.reach(transfer.GOOGLE)
         return found.to_dask(
             progressbar=False,
             xarray_open_kwargs={"chunks": {}},

@@ -19,6 +19,7 @@ from seaice.schema import DataError
 ATTEMPTS = 5  # tries in a row without a new byte before giving up
 BACKOFF = 0.5  # s before the second try, doubled before each further one
 TIMEOUT = (10, 60)  # s to connect, s between two reads
+GOOGLE = "https://storage.googleapis.com"  # serves gs:// addresses
 BLOCK = 1 << 20  # bytes read and written at once
 CUT = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
 
@@ -58,6 +59,8 @@ def complete(
             time.sleep(backoff * 2 ** max(failures - 1, 0))
         except requests.RequestException as error:
             raise DownloadError(f"{shown(url)}: can't be fetched ({type(error).__name__}); check the address") from None
+        except OSError as error:
+            raise DownloadError(f"{note.parent}: can't be written ({error.strerror}); is the disk full?") from None
 
 
 def version(url: str) -> dict:
@@ -67,6 +70,14 @@ def version(url: str) -> dict:
             _refuse(url, response)
             return _version(response)
     except (requests.RequestException, _Interrupted) as error:
+        raise _unanswered(url, error) from None
+
+
+def reach(url: str) -> None:
+    """Raise DownloadError unless the server of `url` answers at all, whatever it answers."""
+    try:
+        requests.head(url, timeout=TIMEOUT).close()
+    except requests.RequestException as error:
         raise _unanswered(url, error) from None
 
 
@@ -111,9 +122,10 @@ def _transfer(url: str, file: BinaryIO, note: Path, *, progress: bool, unsized: 
             raise _Interrupted("the server can't continue the part that is here")
         _refuse(url, response)
         if response.status_code == 206:
-            if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            same = response.headers.get("ETag", record["etag"]) == record["etag"]
+            if not same or not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 file.truncate(0)
-                raise _Interrupted("the server sent another range than asked for")
+                raise _Interrupted("the server sent another file or range than asked for")
         else:
             file.truncate(0)
             have, record = 0, _version(response)
