@@ -90,6 +90,8 @@ def test_every_entry_says_all_a_user_must_know():
         about = catalog.metadata(name)
         assert FIELDS <= set(about) and all(about[f] for f in FIELDS), name
         assert about["hemisphere"] in ("north", "south", "both"), name
+    one_a_step = [n for n in table.index if catalog.metadata(n).get("one_file_a_step")]
+    assert one_a_step == [n for n in table.index if n.startswith("osisaf")]
     assert set(table["available"]) <= {"yes", "no", "over the network", "with credentials"}
     assert (table.loc[table["credentials"] != "none", "available"] == "with credentials").all()
 
@@ -216,6 +218,14 @@ def test_osisaf_months_are_fetched_and_joined(site):
     assert again.sizes["time"] == 1 and site.sent == sent
 
 
+def test_many_files_stop_at_the_first_that_fails(site):
+    site.faults.extend([403] * 500)
+    publish_osisaf(site, ["1980-01"])
+    with pytest.raises(CatalogError, match="HTTP 403"):
+        catalog.open_entry("osisaf_cdr_monthly_north", base_url=site.url, start="1980", end="2019")
+    assert len(site.requests) < 100
+
+
 def test_osisaf_days_south_have_their_own_path(site):
     name = "ice_conc_sh_ease2-250_icdr-v3p0_202103031200.nc"
     publish(site, f"{OSISAF}/conc_cra_files/2021/03/{name}", field("2021-03-03T12:00"))
@@ -230,7 +240,7 @@ def test_a_step_the_provider_lacks_is_named_or_skipped(site, tmp_path):
         catalog.open_entry("osisaf_cdr_monthly_north", **options)
     ds = catalog.open_entry("osisaf_cdr_monthly_north", skip_missing=True, **options)
     assert ds.time.dt.month.values.tolist() == [7, 9]
-    with pytest.raises(CatalogError, match="none of the 1 files"):
+    with pytest.raises(CatalogError, match="none of the files"):
         catalog.open_entry("osisaf_cdr_monthly_north", base_url=site.url, year=2013, month=1, skip_missing=True)
 
 

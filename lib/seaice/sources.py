@@ -2,16 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import xarray as xr
+from tqdm.auto import tqdm
 
 from seaice import download, transfer
 from seaice.schema import DataError
 
+T = TypeVar("T")
+CONNECTIONS = 4  # files asked of one server at a time
 TOKENS = {"{YYYYMMDD}": "%Y%m%d", "{YYYYMM}": "%Y%m", "{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d"}
 
 
@@ -97,33 +102,35 @@ class RemoteFiles:
         return expand(self.urlpath, **self.time)
 
     def fetch(self) -> list[Path]:
-        """Fetch what is not in the cache and return the local files."""
-        files = []
-        for url in self.urls():
-            try:
-                files.append(download.unpack(download.fetch(url, sha256=self.sha256)))
-            except download.NotThereError:
-                if not self.skip_missing:
-                    raise
+        """Fetch what is not in the cache, a few files at a time, and return the local files."""
+        alone = len(self.urls()) == 1  # a bar of its own for one file, one bar for many
+
+        def get(url: str) -> Path:
+            return download.unpack(download.fetch(url, sha256=self.sha256, progress=alone))
+
+        files = [file for file in self._each(get) if file is not None]
         if not files:
-            raise DataError(
-                f"{transfer.shown(self.urlpath)}: the server has none of the {len(self.urls())} files asked for"
-            )
+            raise DataError(f"{transfer.shown(self.urlpath)}: the server has none of the files asked for")
         return files
 
     def key(self) -> str:
         """Return what identifies the content: the known hash, else addresses and versions as the server gives them."""
-        if self.sha256:
-            return self.sha256
-        versions = []
-        for url in self.urls():
+        return self.sha256 or hashlib.sha256(str(self._each(download.fingerprint)).encode()).hexdigest()
+
+    def _each(self, action: Callable[[str], T]) -> list[T | None]:
+        """Do `action` with every address, in order; None for the files that are missing and may be."""
+
+        def attempt(url: str) -> T | None:
             try:
-                versions.append(download.fingerprint(url))
+                return action(url)
             except download.NotThereError:
                 if not self.skip_missing:
                     raise
-                versions.append(f"{url} missing")
-        return hashlib.sha256("\n".join(versions).encode()).hexdigest()
+                return None
+
+        urls = self.urls()
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            return list(tqdm(pool.map(attempt, urls), total=len(urls), unit="file", delay=1, leave=False))
 
 
 class RemoteNetCDF(RemoteFiles):
