@@ -154,12 +154,13 @@ def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
         number, what = error.exec_count, f"{error.ename}: {error.evalue}".strip()
         source = error.source
     else:
-        started = [c for c in cells if c.metadata.get("papermill", {}).get("status") in ("running", "failed")]
-        number, source = sum(c.cell_type == "code" for c in cells[: cells.index(started[-1]) + 1]), started[-1].source
+        begun = [cell for cell in cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
+        number, source = len(begun), begun[-1].source if begun else ""
         what = "its kernel died (killed from outside, or out of memory?)"
+    first_line = source.strip().partition("\n")[0]
     where = failed.relative_to(job.root) if failed.is_relative_to(job.root) else failed
     return (
-        f"{job.notebook}.ipynb failed in cell In [{number}], `{source.strip().splitlines()[0]}`\n"
+        f"{job.notebook}.ipynb failed in cell In [{number}], `{first_line}`\n"
         f"  {what}\n"
         f"  parameters: {', '.join(f'{k}={v!r}' for k, v in job.parameters.items())}\n"
         f"  as far as it came: {where}"

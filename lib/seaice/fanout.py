@@ -70,16 +70,17 @@ def _scheduler(cluster: Cluster) -> Iterator[str]:
         if cluster.kind == "local":
             from distributed import LocalCluster
 
-            made = LocalCluster(
-                n_workers=cluster.workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=cluster.memory_limit or 0,
-                dashboard_address=None,
-                local_directory=scratch,
-                silence_logs=logging.CRITICAL,
-                **cluster.options,
-            )
+            options = {
+                "n_workers": cluster.workers,
+                "threads_per_worker": 1,
+                "processes": True,
+                "memory_limit": cluster.memory_limit or 0,
+                "local_directory": scratch,
+                "silence_logs": logging.CRITICAL,
+                "dashboard_address": None,
+                "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"},  # else two runs would quarrel about port 8787
+            }
+            made = LocalCluster(**options | cluster.options)
         else:
             module, name, package = CLASSES[cluster.kind]
             try:
