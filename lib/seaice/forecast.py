@@ -106,7 +106,7 @@ def _describe(samples: Samples, times: pd.DatetimeIndex, seeds: list[int], proba
         member=("member", seeds, {"standard_name": "realization", "long_name": "seed of the network"}),
         ice_class=(
             "ice_class",
-            list(ICE_CLASSES),
+            np.array(ICE_CLASSES, object),  # of variable length, the only strings Zarr 3 specifies
             {"long_name": "open water <= 0.15 < marginal ice < 0.80 <= full ice"},
         ),
         valid_time=(("init_time", "lead_time"), valid, {"standard_name": "time", "long_name": "valid time"}),

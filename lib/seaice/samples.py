@@ -26,7 +26,7 @@ FRACTIONS = ("siconc", "siconc_trend")  # not anomalies: where they are missing 
 SPLITS = ("train", "validation", "test")  # in the order of time
 NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
 STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array
-CELLS_AT_ONCE = 1024  # cells transposed together: 50 channels of them fill 200 kB, which stays in the cache
+CELLS_AT_ONCE = 512  # cells transposed together: 50 channels of them fill 100 kB, which stays in the cache
 
 
 class Channel(NamedTuple):

@@ -1,0 +1,139 @@
+"""Forecasts: the contract of the store, what counts as known beforehand, and networks that don't fit."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+import xarray as xr
+
+from seaice import forecast, train
+from seaice.samples import Samples
+from seaice.schema import DataError
+
+CHANNELS = [
+    {"variable": "siconc", "lags": 2},
+    {"variable": "tas", "lags": 1},
+    {"variable": "land"},
+    {"variable": "month"},
+]
+SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
+TIMES = pd.to_datetime(["1989-01-01", "1989-09-01", "1991-01-01"])  # the last one has no truth at all
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return Samples(synthetic.ready(), CHANNELS)
+
+
+@pytest.fixture(scope="module")
+def folders(samples, tmp_path_factory):
+    root = tmp_path_factory.mktemp("networks")
+    for seed in (3, 8):
+        train.fit(
+            samples, splits=SPLITS, seed=seed, folder=root / f"{seed}", filters_factor=1 / 64, epochs=1, batch_size=6
+        )
+    return {seed: root / f"{seed}" for seed in (3, 8)}
+
+
+@pytest.fixture(scope="module")
+def made(samples, folders):
+    return forecast.ensemble(samples, folders, TIMES)
+
+
+def test_it_follows_the_contract(samples, made):
+    assert made.ice_class_probability.dims == ("init_time", "lead_time", "member", "ice_class", "y", "x")
+    assert made.sip.dims == ("init_time", "lead_time", "y", "x")
+    assert made.ice_class_probability.dtype == made.sip.dtype == np.float32
+    assert made.member.values.tolist() == [3, 8] and made.lead_time.values.tolist() == [1, 2, 3, 4, 5, 6]
+    assert made.ice_class.values.tolist() == ["open_water", "marginal_ice", "full_ice"]
+    # Lead 1 is the month of init_time itself
+    assert (made.valid_time.sel(lead_time=1).values == TIMES.values).all()
+    assert made.valid_time.sel(init_time="1989-09-01", lead_time=6).values == np.datetime64("1990-02-01")
+    assert (made.valid_time.values[-1] == pd.date_range("1991-01-01", periods=6, freq="MS").values).all()
+
+
+def test_probabilities_are_the_networks_and_sip_their_mean(samples, folders, made):
+    network = keras.saving.load_model(folders[8] / "network.keras", compile=False)
+    logits = network.predict_on_batch(samples.inputs(TIMES))[1, ..., 3, :]  # lead 4 of September: December
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    one = made.sel(init_time="1989-09-01", lead_time=4)
+    active = samples.active[11]
+    np.testing.assert_allclose(one.ice_class_probability.sel(member=8).values[:, active].T, expected[active], rtol=1e-4)
+    np.testing.assert_allclose(
+        one.sip.values[active], 1 - one.ice_class_probability.values[:, 0].mean(0)[active], atol=1e-6
+    )
+
+
+def test_outside_the_active_cells_nothing_is_invented(samples, made):
+    land = samples.land
+    assert np.isnan(made.sip.values[..., land]).all() and np.isnan(made.ice_class_probability.values[..., land]).all()
+    idle = ~samples.active[8] & ~land  # September is lead 1 of the second init_time
+    assert (made.sip.values[1, 0][idle] == 0).all()
+    assert (made.ice_class_probability.values[1, 0, :, 0][:, idle] == 1).all()
+    assert np.isfinite(made.sip.values[..., ~land]).all()
+    assert made.sip.min() >= 0 and made.sip.max() <= 1
+
+
+def test_written_and_read_it_is_the_same(made, tmp_path):
+    path = forecast.write(made, tmp_path / "new" / "forecast.zarr")
+    forecast.write(made, path)  # replaces the older one
+    with xr.open_zarr(path, consolidated=False) as read:
+        xr.testing.assert_identical(read.load().assign_coords(ice_class=made.ice_class), made)
+        assert read.ice_class_probability.encoding["chunks"] == (1, 6, 2, 3, 16, 16)
+        assert read.sel(ice_class="full_ice").sip.attrs["grid_mapping"] == "crs"
+    assert [p.name for p in path.parent.iterdir()] == ["forecast.zarr"]
+
+
+def test_nothing_is_left_when_writing_fails(made, tmp_path):
+    with pytest.raises(TypeError):
+        forecast.write(made.assign_attrs(bad=object()), tmp_path / "forecast.zarr")
+    assert not (tmp_path / "forecast.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    "ready, channels, message",
+    [
+        (
+            {},
+            [CHANNELS[1], CHANNELS[0], *CHANNELS[2:]],
+            "seed 3 has 'siconc_lag_1' as channel 0, the samples have 'tas_lag_1'",
+        ),
+        ({}, [*CHANNELS, {"variable": "psl", "lags": 1}], "seed 3 was trained with channel_names"),
+        ({"hemisphere": "south"}, CHANNELS, "hemisphere north, the samples have south"),
+        ({"resolution_km": 450}, CHANNELS, "shape \\[16, 16\\], the samples have \\[24, 24\\]"),
+    ],
+)
+def test_a_network_of_other_inputs_is_refused(folders, ready, channels, message):
+    with pytest.raises(DataError, match=message):
+        forecast.ensemble(Samples(synthetic.ready(**ready), channels), folders, TIMES)
+
+
+def test_missing_networks_and_init_times_are_named(samples, folders, tmp_path):
+    with pytest.raises(DataError, match=f"no finished network of seed 9 in {tmp_path}: run the training"):
+        forecast.ensemble(samples, folders | {9: tmp_path}, TIMES)
+    with pytest.raises(DataError, match="at least one"):
+        forecast.ensemble(samples, {}, TIMES)
+    with pytest.raises(DataError, match="1991-05-01 has no sample: siconc of 1991-04-01 is missing"):
+        forecast.ensemble(samples, folders, ["1991-05-01"])
+
+
+def test_output_that_is_not_finite_is_refused(samples, folders, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(folders[3], broken)
+    network = keras.saving.load_model(broken / "network.keras", compile=False)
+    network.set_weights([np.full_like(w, np.nan) for w in network.get_weights()])
+    network.save(broken / "network.keras")
+    with pytest.raises(DataError, match="seed 5 .* not finite"):
+        forecast.ensemble(samples, {5: broken}, TIMES)
+
+
+def test_an_unfinished_network_is_not_used(samples, folders, tmp_path):
+    shutil.copytree(folders[3], tmp_path / "half")
+    (tmp_path / "half" / "key.json").unlink()
+    assert json.loads((folders[3] / "key.json").read_text())["seed"] == 3
+    with pytest.raises(DataError, match="no finished network of seed 3"):
+        forecast.ensemble(samples, {3: tmp_path / "half"}, TIMES)

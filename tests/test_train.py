@@ -1,0 +1,192 @@
+"""Training: it learns, repeats to the bit, survives being killed, and knows when a finished network still holds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import synthetic
+
+from seaice import train
+from seaice.samples import Samples
+from seaice.schema import DataError
+
+CHANNELS = [
+    {"variable": "siconc", "lags": 2},
+    {"variable": "tas", "lags": 1},
+    {"variable": "land"},
+    {"variable": "month"},
+]
+SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"], "test": ["1989-01", "1990-06"]}
+# 78 and 18 samples make whole batches of 6: one compiled step each for training and validation
+SMALL = {"splits": SPLITS, "seed": 1, "filters_factor": 1 / 8, "batch_size": 6, "learning_rate": 5e-3}
+
+
+def data(**options) -> Samples:
+    return Samples(synthetic.ready(**options), CHANNELS)
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return data()
+
+
+def weights(folder) -> bytes:
+    network = keras.saving.load_model(Path(folder) / "network.keras", compile=False)
+    return b"".join(w.tobytes() for w in network.get_weights())
+
+
+@pytest.fixture(scope="module")
+def trained(samples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train.fit(samples, folder=folder, epochs=4, **SMALL)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Replace an epoch's work by a shift of all weights and a given validation accuracy."""
+    accuracies = []
+
+    def epoch(network, training, validation, number, rate, bar):
+        network.set_weights([w + 1 for w in network.get_weights()])
+        return {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": accuracies[number]}
+
+    monkeypatch.setattr(train, "_epoch", epoch)
+    return accuracies
+
+
+def test_it_learns_and_leaves_four_files(samples, trained):
+    folder, history = trained
+    assert list(history.columns) == ["learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
+    assert history.index.tolist() == [1, 2, 3, 4]
+    assert history.loss.iloc[-1] < 0.8 * history.loss.iloc[0]
+    assert sorted(p.name for p in folder.iterdir()) == ["channels.json", "history.csv", "key.json", "network.keras"]
+    assert json.loads((folder / "channels.json").read_text()) == json.loads(json.dumps(samples.metadata()))
+    assert json.loads((folder / "key.json").read_text())["seed"] == 1
+
+
+def test_training_ignores_the_test_split(trained, tmp_path):
+    """Data after the last validation target (1988-11) are changed: the weights stay the same bits."""
+    ready = synthetic.ready()
+    later = ready.time > np.datetime64("1988-11-01")
+    for name in ("siconc", "tas"):
+        ready[name] = ready[name].where(~later, 0.3).astype("float32")
+    train.fit(Samples(ready, CHANNELS), folder=tmp_path, epochs=4, **SMALL)
+    assert weights(tmp_path) == weights(trained[0])
+
+
+def test_a_finished_network_is_returned_at_once(samples, trained):
+    folder, history = trained
+    before = (folder / "network.keras").stat().st_mtime_ns
+    again = train.fit(samples, folder=folder, epochs=4, **SMALL)
+    assert again.equals(history)
+    assert (folder / "network.keras").stat().st_mtime_ns == before
+
+
+def test_another_key_trains_anew(samples, tmp_path, scripted):
+    scripted.append(0.5)
+    quick = SMALL | {"epochs": 1, "folder": tmp_path}
+    changed = synthetic.ready()
+    changed["tas"].loc["1985-01-01"] += 1
+    other_data = Samples(changed, CHANNELS)
+    keys, networks = [], []
+    for data_, change in ((samples, {}), (samples, {"seed": 2}), (samples, {"learning_rate": 1e-3}), (other_data, {})):
+        train.fit(data_, **(quick | change))
+        keys.append(json.loads((tmp_path / "key.json").read_text())["key"])
+        networks.append((tmp_path / "network.keras").stat().st_mtime_ns)
+    assert len(set(keys)) == len(set(networks)) == 4
+
+
+def test_a_checkpoint_of_another_key_is_not_resumed(samples, tmp_path, scripted):
+    scripted += [0.5, 0.6]
+    with pytest.raises(IndexError):  # dies in its third epoch
+        train.fit(samples, folder=tmp_path, epochs=3, **SMALL)
+    assert (tmp_path / "checkpoint.npz").exists() and not train.is_finished(tmp_path)
+    scripted[:] = [0.1, 0.2, 0.3]
+    assert train.fit(samples, folder=tmp_path, epochs=3, **(SMALL | {"seed": 2})).val_accuracy.tolist() == [
+        0.1,
+        0.2,
+        0.3,
+    ]
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_training(samples, tmp_path, scripted):
+    scripted += [0.5, 0.7, 0.6, 0.7, 0.65, 0.9]
+    history = train.fit(samples, folder=tmp_path, epochs=9, patience=3, **SMALL)
+    assert history.val_accuracy.tolist() == [0.5, 0.7, 0.6, 0.7, 0.65]  # the first of equals is the best
+    network = keras.saving.load_model(tmp_path / "network.keras", compile=False)
+    # Biases start at 0 and rise by 1 an epoch: 2 after the best one
+    assert (network.get_layer("heads").get_weights()[1] == 2).all()
+
+
+def test_schedules(samples, tmp_path, scripted):
+    # exp(-0.1) an epoch from epoch 3 on (counted from 0), Andersson et al. 2021
+    assert [train.SCHEDULES["decay"](k, 9) for k in range(5)] == pytest.approx([1, 1, 1, np.exp(-0.1), np.exp(-0.2)])
+    assert [train.SCHEDULES["cosine"](k, 4) for k in (0, 2)] == pytest.approx([1, 0.5])
+    scripted += [0.5, 0.6]
+    history = train.fit(samples, folder=tmp_path, epochs=2, schedule="cosine", **SMALL)
+    assert history.learning_rate.tolist() == pytest.approx([5e-3, 2.5e-3])
+
+
+EPOCHS = 10  # enough that a kill within the next half second is not the end
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_train
+test_train.train.fit(test_train.data(), folder={folder!r}, epochs={epochs}, patience={epochs}, **test_train.SMALL)
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
+    settings = SMALL | {"epochs": EPOCHS, "patience": EPOCHS}
+    whole = train.fit(samples, folder=tmp_path / "whole", **settings)
+    folder = tmp_path / "killed"
+    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder), epochs=EPOCHS)
+    rng = np.random.default_rng()
+    checkpoint = folder / "checkpoint.npz"
+    for _ in range(2):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.2))
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed: it needs more epochs"
+        assert not train.is_finished(folder)
+    resumed = train.fit(samples, folder=folder, **settings)
+    assert resumed.equals(whole)
+    assert weights(folder) == weights(tmp_path / "whole")
+    assert sorted(p.name for p in folder.iterdir()) == ["channels.json", "history.csv", "key.json", "network.keras"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"splits": {"train": SPLITS["train"]}}, "needs the split 'validation'"),
+        ({"schedule": "cosin"}, "schedule 'cosin' is unknown"),
+        ({"learning_rate": 5}, "learning_rate 5"),
+        ({"epochs": 0}, "epochs 0"),
+        ({"batch_size": 0}, "batch_size 0"),
+        ({"splits": SPLITS | {"train": ["1980-01", "1987-06"]}}, "overlap"),
+    ],
+)
+def test_bad_settings_are_named_and_leave_nothing(samples, tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        train.fit(samples, folder=tmp_path / "new", **(SMALL | change))
+    assert not (tmp_path / "new").exists()
+
+
+def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        train.losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2)
+    )
+    with pytest.raises(DataError, match="epoch 1.*smaller learning_rate"):
+        train.fit(samples, folder=tmp_path, epochs=1, **SMALL)
+    assert not train.is_finished(tmp_path) and not list(tmp_path.iterdir())
