@@ -134,7 +134,7 @@ def test_schedules(samples, tmp_path, scripted):
     assert history.learning_rate.tolist() == pytest.approx([5e-3, 2.5e-3])
 
 
-EPOCHS = 10  # enough that a kill within the next half second is not the end
+EPOCHS = 10  # enough that a kill soon after a checkpoint comes before the end
 KILLED = """
 import sys
 sys.path.insert(0, {tests!r})

@@ -1,0 +1,130 @@
+"""Sample assembly at 432 x 432 x 50: gathered on the fly from the base array, against materialising every sample by copying.
+
+Both ways run in turns in one process, on the same random fields; the fastest turn of each counts. The floor is the time
+to read and write a sample's bytes once, at the speed of a plain copy too large for the cache, measured in the same run.
+The record goes to `benchmarks/records/sample_assembly.json`. Run: python benchmarks/sample_assembly.py
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import xarray as xr
+
+from seaice.grid import NATIVE_KM, Grid
+from seaice.samples import ICENET_2021, Samples
+
+RECORD = Path(__file__).parent / "records" / "sample_assembly.json"
+
+
+def fields(n_months: int) -> xr.Dataset:
+    """Return random fields with the names and shapes of a ready store at 25 km; speed does not depend on their values."""
+    rng = np.random.default_rng(0)
+    shape = Grid("north", NATIVE_KM).shape
+    dims = ("time", "y", "x")
+    names = [c["variable"] for c in ICENET_2021 if len(c) > 1]
+    data = {name: (dims, rng.random((n_months, *shape), dtype="float32")) for name in names}
+    data["siconc_flag"] = (dims, np.zeros((n_months, *shape), "uint8"))
+    data["siconc_climatology"] = (("month", "y", "x"), np.zeros((12, *shape), "float32"))
+    data["active"] = (("month", "y", "x"), np.ones((12, *shape), bool))
+    data["land"] = (("y", "x"), np.zeros(shape, bool))
+    return xr.Dataset(data, coords={"time": pd.date_range("2000-01", periods=n_months, freq="MS")})
+
+
+def gather(samples: Samples, n_samples: int) -> list[np.ndarray]:
+    """Assemble one sample after the other and keep the last, as a training does."""
+    for init_time in samples.init_times[:n_samples]:
+        last = samples.inputs([init_time])
+    return [last]
+
+
+def materialise(months: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
+    """Copy each sample's channels from the per-month arrays, and keep all samples."""
+    kept = []
+    for row in numbers:
+        sample = np.empty((*months.shape[1:], len(row)), "float32")
+        for channel, number in enumerate(row):
+            sample[..., channel] = months[number]
+        kept.append(sample)
+    return kept
+
+
+def copy_bandwidth(n_bytes: int = 400_000_000) -> float:
+    """Bytes read and written per second by a plain copy."""
+    source, target = np.ones(n_bytes // 4, "float32"), np.zeros(n_bytes // 4, "float32")
+    return 2 * n_bytes / min(seconds(np.copyto, target, source)[0] for _ in range(5))
+
+
+def seconds(function, *arguments) -> tuple[float, object]:
+    """Seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
+
+
+def machine() -> dict:
+    """Describe where the figures come from."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return {"cpu": model, "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1)}
+
+
+def main() -> None:
+    """Measure, print and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--months", type=int, default=42, help="length of the record, months")
+    parser.add_argument("--samples", type=int, default=24, help="samples a turn")
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+
+    process = psutil.Process()
+    empty = process.memory_info().rss
+    samples = Samples(fields(options.months), ICENET_2021)
+    times = samples.init_times[: options.samples]
+    numbers, months = samples.plane_numbers(times), samples._planes
+    fastest, resident = {"on_the_fly": np.inf, "materialised": np.inf}, {}
+    for _ in range(options.turns):
+        for name, way in (
+            ("on_the_fly", lambda: gather(samples, options.samples)),
+            ("materialised", lambda: materialise(months, numbers)),
+        ):
+            taken, kept = seconds(way)
+            fastest[name] = min(fastest[name], taken)
+            resident[name] = process.memory_info().rss - empty
+            assert np.array_equal(kept[-1].reshape(samples.inputs(times[-1:]).shape), samples.inputs(times[-1:]))
+            del kept
+
+    rate = {name: len(times) / taken for name, taken in fastest.items()}
+    n_bytes = 2 * months[0].nbytes * numbers.shape[1]
+    floor = copy_bandwidth() / n_bytes
+    record = {
+        "benchmark": "sample_assembly",
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "shape": [*samples.shape, numbers.shape[1]],
+        "months": options.months,
+        "samples": len(times),
+        "samples_per_second": {name: round(value, 1) for name, value in rate.items()},
+        "ratio": round(rate["on_the_fly"] / rate["materialised"], 2),
+        "floor_samples_per_second": round(floor, 1),
+        "share_of_floor": round(rate["on_the_fly"] / floor, 3),
+        "resident_mb": {name: round(value / 1e6) for name, value in resident.items()},
+        "base_array_mb": round(months.nbytes / 1e6),
+    }
+    RECORD.parent.mkdir(exist_ok=True)
+    part = RECORD.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(RECORD)
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()
