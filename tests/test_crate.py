@@ -9,7 +9,7 @@ from rocrate.rocrate import ROCrate
 from seaice import crate, paths, record
 from seaice.schema import DataError
 
-ABOUT = {"description": "Sea ice.", "doi": "10.5067/TEST", "licence": "CC-BY-4.0", "provider": None}
+ABOUT = {"description": "Sea ice.", "doi": "10.5067/TE<ST (the sensor)", "licence": "CC-BY-4.0", "provider": None}
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_actions_with_instrument_parameters_inputs_outputs_and_times(run):
         "tables/loss-seed_3.csv",
     }
     given = back.dereference("#input/osisaf")
-    assert (given["identifier"], given["license"]) == ("https://doi.org/10.5067/TEST", "CC-BY-4.0")
+    assert (given["identifier"], given["license"]) == ("https://doi.org/10.5067/TE%3CST", "CC-BY-4.0")
     assert "provider" not in given.properties()
     assert back.dereference("#software/numpy")["softwareVersion"] == "2.0"
 

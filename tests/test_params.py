@@ -51,6 +51,12 @@ def test_a_good_file_gives_plain_literals(write):
     assert (merged["run"], merged["seed"], merged["epochs"], merged["hemisphere"]) == ("toy", 36, 8, "north")
 
 
+def test_null_is_given_as_none(write):
+    """A null must reach the notebook, whose default would hold otherwise."""
+    run = params.load(write(GOOD), overrides=["seasonal=null"])
+    assert run.merged(run.steps[0], {})["seasonal"] is None
+
+
 def test_frozen(write):
     with pytest.raises(ValueError, match="frozen"):
         params.load(write(GOOD)).run = "other"

@@ -3,6 +3,7 @@
 import json
 import mimetypes
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
@@ -96,14 +97,11 @@ def _output(crate: ROCrate, label: str, output: Mapping):
 def _input(crate: ROCrate, entry: str, sha: str, describe: Callable[[str], Mapping]) -> ContextEntity:
     about = describe(entry)
     dataset = crate.add(_entity(crate, f"#input/{entry}", "CreativeWork", name=entry, sha256=sha))
-    for key, name in (
-        ("description", "description"),
-        ("doi", "identifier"),
-        ("licence", "license"),
-        ("provider", "provider"),
-    ):
+    if about.get("doi"):
+        dataset["identifier"] = "https://doi.org/" + quote(about["doi"].split()[0], safe="/:;()")
+    for key, name in (("description", "description"), ("licence", "license"), ("provider", "provider")):
         if about.get(key):
-            dataset[name] = f"https://doi.org/{about[key]}" if key == "doi" else str(about[key])
+            dataset[name] = str(about[key])
     return dataset
 
 

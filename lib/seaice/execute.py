@@ -21,6 +21,7 @@ from traitlets.config import Config
 from seaice import keys, paths, record
 
 KERNEL = "python3"  # the kernel of this environment, whichever name a notebook was last saved with
+START_TIMEOUT = 300  # s, for a kernel on a busy machine
 # A kernel left behind would go on writing beside the one that repeats its work. ipykernel looks once a second whether
 # its parent lives, but misses a parent that died while it started; on Linux the system kills it at once (1: PR_SET_PDEATHSIG).
 _DIE_WITH_PARENT = (
@@ -88,13 +89,14 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
                 kernel_name=KERNEL,
                 language="python",
                 cwd=job.root,
+                start_timeout=START_TIMEOUT,
                 progress_bar=progress_bar,
                 record_timing=False,
                 coalesce_streams=True,
                 config=_ENCRYPTED,
                 extra_arguments=list(_KERNEL_ARGUMENTS),
             )
-    except (PapermillExecutionError, DeadKernelError) as error:
+    except (PapermillExecutionError, RuntimeError) as error:  # the second: its kernel died, or did not start
         message = _message(job, error, running, failed)
         _clean(running, job.root)
         os.replace(running, failed)
@@ -156,7 +158,9 @@ def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
     else:
         begun = [cell for cell in cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
         number, source = len(begun), begun[-1].source if begun else ""
-        what = "its kernel died (killed from outside, or out of memory?)"
+        what = (
+            "its kernel died (killed from outside, or out of memory?)" if isinstance(error, DeadKernelError) else error
+        )
     first_line = source.strip().partition("\n")[0]
     where = failed.relative_to(job.root) if failed.is_relative_to(job.root) else failed
     return (

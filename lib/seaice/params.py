@@ -76,8 +76,8 @@ class Run(Strict):
         return self
 
     def shared(self) -> dict[str, Any]:
-        """Shared parameters that the file sets, as plain literals."""
-        return self.parameters.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        """Shared parameters that the file sets, None where it says null, as plain literals."""
+        return self.parameters.model_dump(mode="json", exclude_unset=True)
 
     def members(self, step: Step) -> list[dict[str, Any]]:
         """Parameter values that tell the members of a step apart; one empty dict for a step without foreach."""
@@ -92,7 +92,7 @@ class Run(Strict):
         """
         merged = {**self.shared(), **step.parameters, **member, "run": self.run}
         known = {k: v for k, v in merged.items() if k in Parameters.model_fields}
-        return merged | Parameters.model_validate(known).model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return merged | Parameters.model_validate(known).model_dump(mode="json", exclude_unset=True)
 
 
 def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:

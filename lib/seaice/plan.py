@@ -1,7 +1,7 @@
 """What has to be executed? The jobs of a run's steps, and the reasons why some are not fresh."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seaice import fanout, keys, params, paths, record
@@ -15,21 +15,25 @@ from seaice.settings import ENTRIES, nearest
 class Plan:
     """A run whose parameters fit its notebooks.
 
-    declared: parameters of each notebook. checksum: tells the version of a catalogue entry's raw data.
+    declared: parameters of each notebook. inputs: checksum of every catalogue entry that the run names.
     """
 
     run: Run
     declared: Mapping[str, set[str]]
-    checksum: Callable[[str], str]
+    inputs: Mapping[str, str]
+
+    def given(self, step: Step, member: Mapping) -> dict:
+        """Return the parameters that a notebook is executed with: those of the run that it declares."""
+        merged = self.run.merged(step, member)
+        return {name: merged[name] for name in sorted(self.declared[step.notebook] & merged.keys())}
 
     def jobs(self, step: Step, *, before: Mapping[str, str]) -> list[Job]:
         """Return one job for a step alone, one a member for a step with foreach. before: links of the steps before it."""
         cluster = self.run.cluster if step.foreach else params.Cluster()
         jobs = []
         for member in self.run.members(step):
-            merged = self.run.merged(step, member)
-            given = {name: merged[name] for name in sorted(self.declared[step.notebook] & merged.keys())}
-            inputs = {entry: self.checksum(entry) for entry in sorted({*self.run.inputs, *_entries(given)})}
+            given = self.given(step, member)
+            inputs = {entry: self.inputs[entry] for entry in sorted({*self.run.inputs, *_entries(given)})}
             tag = next((f"{name}_{value}" for name, value in member.items()), None)
             jobs.append(
                 Job(
@@ -68,7 +72,11 @@ def load(file: Path, *, overrides: Iterable[str] = (), checksum: Callable[[str],
                     f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare"
                     f"{nearest(name, declared[step.notebook])}"
                 )
-    return Plan(run, declared, checksum or _checksum)
+    planned = Plan(run, declared, {})
+    given = [planned.given(step, member) for step in run.steps for member in run.members(step)]
+    # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
+    entries = sorted(set(run.inputs).union(*map(_entries, given)))
+    return replace(planned, inputs={entry: (checksum or _checksum)(entry) for entry in entries})
 
 
 def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
