@@ -56,8 +56,8 @@ def cmip6(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
 def ease2(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """Fields that lie on the EASE2 grid already, at any spacing, in schema names: the simulated world."""
     grid = Grid(metadata["hemisphere"])
-    regrid.ease2_resolution(raw, grid, source=source)
-    return _fields(raw.assign_attrs(grid_kind="ease2"), metadata, source=source)
+    grid = Grid(grid.hemisphere, regrid.ease2_resolution(raw, grid, source=source))
+    return _fields(raw.assign_coords(grid.coords()).assign_attrs(grid_kind="ease2"), metadata, source=source)
 
 
 def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
@@ -83,7 +83,7 @@ def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         )
     on_ease2 = {"x", "y"} <= set(raw.dims)
     ds = ease2(raw, metadata, source=source) if on_ease2 else latlon(raw, metadata, source=source)
-    return ds.drop_vars("siconc_flag").transpose(*wanted, ...)
+    return ds.drop_vars("siconc_flag", errors="ignore").transpose(*wanted, ...)
 
 
 def _place(raw: xr.Dataset, *, source: str) -> xr.Dataset:

@@ -5,7 +5,7 @@ import pandas as pd
 import pyproj
 import xarray as xr
 
-from seaice import masks, units
+from seaice import masks, regrid, units
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
@@ -20,21 +20,21 @@ OSISAF_LAND, OSISAF_LAKE, OSISAF_INTERPOLATED, OSISAF_MAX_ICE = 1, 2, 32, 128
 
 
 def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
-    """OSI SAF SIC records OSI-450-a and OSI-430-a on EASE2 25 km (doi:10.15770/EUM_SAF_OSI_0013 and _0014).
+    """OSI SAF SIC records OSI-450-a and OSI-430-a on EASE2 (doi:10.15770/EUM_SAF_OSI_0013 and _0014), or shaped like them.
 
     raw: `ice_conc` (%), `status_flag` (bits), xc, yc (km). What the provider interpolated in space, and the pole hole of the
     date, become flag 1: good as input, not as truth. `max_ice` comes from the maximum-ice climatology bit of each month.
     """
     raw = raw.rename({old: new for old, new in (("xc", "x"), ("yc", "y")) if old in raw.dims})
-    concentration, status = variable(raw, ("ice_conc",), source=source), variable(raw, ("status_flag",), source=source)
     raw = raw.assign_coords(x=_metres(raw, "x", source=source), y=_metres(raw, "y", source=source))
+    concentration, status = variable(raw, ("ice_conc",), source=source), variable(raw, ("status_flag",), source=source)
     grid = Grid(metadata["hemisphere"])
-    grid.check(raw, source=source)
+    grid = Grid(grid.hemisphere, regrid.ease2_resolution(raw, grid, source=source))
     bits = status.fillna(0).astype("int16")  # one byte, signed or not: bit 128 keeps its place either way
     land = first_year(bits & (OSISAF_LAND | OSISAF_LAKE) > 0, "any")
-    concentration = concentration.assign_coords(x=raw["x"], y=raw["y"]).where(~land)
+    concentration = concentration.where(~land)
     hole = masks.polar_hole(grid, _dates(raw, source=source)).assign_coords(time=raw["time"], x=raw["x"], y=raw["y"])
-    hole = hole.chunk(time=1) if concentration.chunks else hole
+    hole = hole.chunk(time=concentration.chunksizes["time"]) if concentration.chunks else hole
     ds = ice_dataset(concentration, land, filled=hole | (bits & OSISAF_INTERPOLATED > 0), kind="ease2", source=source)
     month = xr.DataArray(_dates(raw, source=source).month, dims="time").to_numpy()
     published = sorted(set(month))

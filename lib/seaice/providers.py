@@ -139,7 +139,7 @@ def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
             [f"{t.year:04d}-{t.month:02d}-{t.day if cadence == 'daily' else 1:02d}" for t in index]
         )
     if not isinstance(index, pd.DatetimeIndex):
-        raise DataError(f"{source}: 'time' starts with {index[0]!r}, not a date; give it units and a known calendar")
+        raise DataError(f"{source}: 'time' starts with {index[0]}, not a date; give it units and a known calendar")
     if index.hasnans:
         raise DataError(f"{source}: 'time' has a missing date at position {int(np.argmax(index.isna()))}")
     if cadence == "monthly":

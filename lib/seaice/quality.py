@@ -45,6 +45,7 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
     extent = np.where(time.isin(list(found)), np.nan, stats["extent"])
     rows += _departures(pd.Series(extent, time), ds.attrs.get("cadence") or _cadence(time))
     report = pd.DataFrame([(*row, "masked") for row in rows], columns=COLUMNS)
+    report = report.astype({"time": time.dtype, "value": float, "limit": float})  # an empty table has types too
     return report.drop_duplicates("time").sort_values("time").reset_index(drop=True)
 
 

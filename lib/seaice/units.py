@@ -39,7 +39,7 @@ def to_schema(da: xr.DataArray, name: str, *, source: str, units: str | None = N
         known = ", ".join(CONVERSIONS[target])
         raise DataError(
             f"{source}: '{da.name}' has units {published!r}, which are not known for '{name}' ({known}); "
-            "correct the file or give `units` in the catalogue entry"
+            "correct the file or give `correct_units` in the catalogue entry"
         )
     factor, offset = CONVERSIONS[target][published]
     out = da.astype("float32")
@@ -100,7 +100,7 @@ def _glance(da: xr.DataArray, *, source: str, published: str) -> None:
     if published in ("%", "percent") and 0 < highest <= 0.015:
         raise DataError(
             f"{source}: '{da.name}' has units '%' but at most {100 * highest:.4g} in its first and last step: it is a fraction; "
-            "give `units: {siconc: '1'}` in the catalogue entry"
+            "give `correct_units: {siconc: '1'}` in the catalogue entry"
         )
 
 
