@@ -29,7 +29,8 @@ _DIE_WITH_PARENT = (
     "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
     "if os.getppid() != int(os.environ['JPY_PARENT_PID']): os._exit(1)\n"
 )
-_KERNEL_ARGUMENTS = [f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT!r}, {{}})"]
+# Only critical messages: a kernel reports the interrupt that ends it as an error, beside the runner's own lines.
+_KERNEL_ARGUMENTS = ["--log-level=50", f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT!r}, {{}})"]
 _ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # others on the machine must not read along
 _UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")  # ids in the HTML of xarray and Dask
 _NOISE = ((re.compile(r"/\S*/ipykernel_\d+/\d+\.py"), "<cell>"), (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x0"))
