@@ -172,7 +172,7 @@ class World:
         change = -(dt / FUSION) * (concentration * into_ice + melt)
         left = volume + change + frozen / FUSION
         excess = np.minimum(left, 0)
-        water = water + (frozen + FUSION * excess) / self.heat
+        water = water + (frozen - FUSION * excess) / self.heat
         shrink = concentration * np.minimum(change, 0) / np.maximum(2 * volume, np.float32(1e-3))
         spread = open_share * np.minimum(frozen / (FUSION * p.lead_closing), 1)
         left = np.maximum(left, 0)

@@ -32,13 +32,13 @@ def osisaf(run: xr.Dataset, grid: Grid) -> xr.Dataset:
     measurement noise is added: concentration is rounded to 0.01 % as in the published files.
     """
     month = xr.DataArray(run.time.dt.month.values, dims="time")
-    impossible = (~run.possible).sel(month=month).drop_vars("month").assign_coords(time=run.time)
+    impossible = (~run.possible & ~run.land).sel(month=month).drop_vars("month").assign_coords(time=run.time)
     hole = masks.polar_hole(grid, run.time.values).assign_coords(x=run.x, y=run.y) & ~run.land
     one = run.siconc.chunks[0]
     flag = (run.land * LAND + hole.chunk(time=one) * INTERPOLATED + impossible.chunk(time=one) * MAX_ICE).astype(
         "uint8"
     )
-    percent = (100 * run.siconc.where(~impossible.chunk(time=one) | run.land, 0)).where(~run.land)
+    percent = 100 * run.siconc.where(~impossible.chunk(time=one), 0)
     percent = (percent * ROUNDED).round() / ROUNDED
     ds = xr.Dataset({"ice_conc": percent.astype("float32"), "status_flag": flag.transpose("time", "y", "x")})
     ds = ds.drop_vars("month", errors="ignore").rename(y="yc", x="xc")

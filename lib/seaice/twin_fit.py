@@ -1,0 +1,200 @@
+"""Fits the simulated world to figures of the observed record: `python -m seaice.twin_fit north` (minutes on one core).
+
+Ensemble Kalman inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/29/4/045001): an ensemble of parameter sets is
+run at once, and moved by the regression of parameters on figures. Derivative-free, and two dozen runs an iteration suffice.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from tqdm import tqdm
+
+from seaice import twin_parameters, twin_realism
+from seaice.grid import Grid
+from seaice.schema import ICE_EDGE
+from seaice.twin import World
+from seaice.twin_forcing import CURRENTS, STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
+from seaice.twin_parameters import FORECAST, SIMULATIONS, TRUTH, Parameters
+from seaice.twin_world import generator
+
+SEED = 2021  # of the search
+MISFIT_TABLE = "twin_misfit.csv"
+FIRST = 1957  # year in which a trial starts: 22 years of spin-up
+# Spacing (km), members, iterations and first spread (logits of the place between a parameter's bounds) of the search: wide on a
+# coarse grid, then narrow on the demo's.
+STAGES = ((225.0, 32, 9, 0.5), (112.5, 16, 3, 0.15))
+MISFITS = {FORECAST: 1.6, SIMULATIONS[0]: 2.5, SIMULATIONS[1]: 2.5}  # times the best misfit, of the imperfect models
+WORST = 15.0  # units of misfit beyond which a figure counts no more
+TOLERANCE = {  # what counts as one unit of misfit, in the figure's unit
+    "extent": 0.3,
+    "region": 0.2,
+    "volume": 3.0,
+    "september_trend": 0.012,
+    "september_spread": 0.1,
+    "anomaly_persistence": 0.8,
+    "linear_trend": 0.8,
+}
+REGIONS = {  # west, east (degrees), lowest and highest distance from the equator (degrees)
+    "north": {
+        "barents_kara": (20, 100, 60, 90),
+        "siberia": (100, 180, 66, 90),
+        "beaufort": (-180, -120, 66, 90),
+        "bering": (165, -150, 40, 66),
+        "okhotsk": (130, 165, 40, 66),
+        "hudson_archipelago": (-120, -70, 50, 90),
+        "baffin_labrador": (-70, -45, 40, 90),
+        "greenland": (-45, 20, 50, 90),
+    },
+    "south": {
+        "weddell": (-60, 20, 40, 90),
+        "indian": (20, 90, 40, 90),
+        "pacific": (90, 160, 40, 90),
+        "ross": (160, -130, 40, 90),
+        "bellingshausen": (-130, -60, 40, 90),
+    },
+}
+
+
+def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float]:
+    """Return the mean extent by region and calendar month, million km2; sic: (year, month, y, x), fraction."""
+    lon, lat = grid.lonlat
+    extent = (sic > ICE_EDGE).mean(0) * grid.cell_area_km2 / 1e6
+    out = {}
+    for name, (west, east, low, high) in REGIONS[grid.hemisphere].items():
+        inside = ((lon - west) % 360 < (east - west) % 360) & (np.abs(lat) >= low) & (np.abs(lat) < high)
+        out |= {(f"region_{name}", month): float(extent[month - 1, inside].sum()) for month in range(1, 13)}
+    return out
+
+
+def trial(parameters: Parameters, members: int, grid: Grid) -> list[dict[tuple[str, int], float]]:
+    """Run `members` parameter sets at once, under the same weather, and return the figures of each."""
+    world = World(grid, parameters)
+    generators = [generator(SEED, "trial") for _ in range(members)]
+    state = world.start(generators)
+    first, last = twin_realism.YEARS
+    sic = np.zeros((members, last - first + 1, 12, *grid.shape), "float32")
+    volume = np.zeros((members, 12))
+    for year in tqdm(range(FIRST, last + 1), unit="year", leave=False, mininterval=5, disable=None):
+        for step in range(STEPS_A_YEAR):
+            state, _ = world.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
+            if year >= first:
+                sic[:, year - first, step // STEPS_A_MONTH] += state.concentration / STEPS_A_MONTH
+                volume[:, step // STEPS_A_MONTH] += state.volume.sum((1, 2))
+    volume *= grid.cell_area_km2 / 1e6 / ((last - first + 1) * STEPS_A_MONTH)
+    time = pd.date_range(f"{first}-01", f"{last}-12", freq="MS")
+    out = []
+    for ice, ice_volume in zip(sic, volume, strict=True):
+        record = xr.DataArray(ice.reshape(-1, *grid.shape), dims=("time", "y", "x"), coords={"time": time})
+        figures = twin_realism.figures(record, grid) | regional_extents(ice, grid)
+        out.append(figures | {("volume", month): float(ice_volume[month - 1]) for month in range(1, 13)})
+    return out
+
+
+def fit(start: Parameters, grid: Grid, *, members: int, iterations: int, spread: float) -> pd.DataFrame:
+    """Return all parameter sets tried, a row each, with their misfit (root mean square in units of TOLERANCE), best first."""
+    rng = np.random.default_rng(SEED)
+    names, low, high = _bounds(grid.hemisphere)
+    share = np.clip((_vector(start) - low) / (high - low), 0.02, 0.98)
+    place = np.log(share / (1 - share)) + spread * rng.standard_normal((members, len(names)))
+    place[0] = np.log(share / (1 - share))
+    tried = []
+    for _ in range(iterations):
+        values = low + (high - low) / (1 + np.exp(-place))
+        d = distances(trial(_parameters(values, grid.hemisphere), members, grid), grid.hemisphere).to_numpy()
+        misfit = np.sqrt((d**2).mean(1))
+        tried += [dict(zip(names, v, strict=True)) | {"misfit": m} for v, m in zip(values, misfit, strict=True)]
+        tqdm.write(f"misfit: best {misfit.min():.3f}, mean {misfit.mean():.3f}")
+        a, b = place - place.mean(0), d - d.mean(0)
+        gain = a.T @ b @ np.linalg.inv(b.T @ b + (members - 1) * np.eye(d.shape[1]))
+        place = np.clip(place - (d + rng.standard_normal(d.shape)) @ gain.T, -4, 4)
+    return pd.DataFrame(tried).sort_values("misfit", ignore_index=True)
+
+
+def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
+    """Return how far each trial's figures are from the observed ones, in units of TOLERANCE; a column a figure."""
+    observed = twin_realism.reference(hemisphere)
+    unit = {key: TOLERANCE["region" if key[0].startswith("region") else key[0]] for key in observed}
+    rows = [{key: (f[key] - value) / unit[key] for key, value in observed.items()} for f in figures]
+    # A world without ice cannot be scored: as bad as it gets. A trial far off the rest counts for less than its distance.
+    return pd.DataFrame(rows).fillna(WORST).clip(-WORST, WORST)
+
+
+def choose(tried: pd.DataFrame) -> dict[str, pd.Series]:
+    """Pick the truth, the best, and the imperfect models: the sets nearest to MISFITS times its misfit, each apart from the others."""
+    chosen = {TRUTH: tried.iloc[0]}
+    for model, times in MISFITS.items():
+        near = tried[(tried.misfit / tried.misfit[0] / times).between(0.85, 1.15)]
+        if near.empty:
+            near = tried.iloc[(tried.misfit / tried.misfit[0] - times).abs().argsort()[:3]]
+        scale = tried.std()
+        apart = [min((((row - c) / scale) ** 2).sum() for c in chosen.values()) for _, row in near.iterrows()]
+        chosen[model] = near.iloc[int(np.argmax(apart))]
+    return chosen
+
+
+def _bounds(hemisphere: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    names = [*twin_parameters.numbers(), *CURRENTS[hemisphere]]
+    rows = [twin_parameters.table()[n] for n in names]
+    return names, np.array([float(r["low"]) for r in rows]), np.array([float(r["high"]) for r in rows])
+
+
+def _vector(parameters: Parameters) -> np.ndarray:
+    return np.array([*(getattr(parameters, n) for n in twin_parameters.numbers()), *parameters.currents])
+
+
+def _parameters(values: np.ndarray, hemisphere: str) -> Parameters:
+    """Parameters as (member, 1, 1) arrays from (member, parameter)."""
+    columns = [c[:, None, None] for c in values.T]
+    numbers = twin_parameters.numbers()
+    own = dict(zip(numbers, columns, strict=False))
+    return Parameters(**own, currents=tuple(columns[len(numbers) :]), hemisphere=hemisphere)
+
+
+def main(hemisphere: str) -> None:
+    """Fit a hemisphere, and write its parameters and its table of misfits over the packaged ones."""
+    best, searches = twin_parameters.load(TRUTH, hemisphere), []
+    for resolution_km, members, iterations, spread in STAGES:
+        grid = Grid(hemisphere, resolution_km)
+        searches.append(fit(best, grid, members=members, iterations=iterations, spread=spread))
+        values = searches[-1].drop(columns="misfit").iloc[:1].to_numpy()
+        best = Parameters(
+            *values[0, : len(twin_parameters.numbers())],
+            currents=tuple(values[0, len(twin_parameters.numbers()) :]),
+            hemisphere=hemisphere,
+        )
+    # The imperfect models come from the wide search; the truth from the narrow one.
+    chosen = choose(searches[0]) | {TRUTH: searches[-1].iloc[0]}
+    folder = Path(twin_parameters.__file__).parent
+    table = pd.read_csv(folder / twin_parameters.TABLE, comment="#", index_col="name")
+    for model, row in chosen.items():
+        own = row.drop("misfit")
+        table.loc[own.index, f"{hemisphere}_{model}"] = [float(f"{v:.6g}") for v in own]
+    values = np.array([row.drop("misfit").to_numpy() for row in chosen.values()])
+    figures = trial(_parameters(values, hemisphere), len(chosen), grid)
+    misfits = _misfits(dict(zip(chosen, figures, strict=True)), hemisphere)
+    other = folder / MISFIT_TABLE
+    if other.exists():
+        before = pd.read_csv(other)
+        misfits = pd.concat([before[before.hemisphere != hemisphere], misfits])
+    table.to_csv(folder / twin_parameters.TABLE)
+    misfits.to_csv(other, index=False, float_format="%.4g")
+
+
+def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
+    observed = twin_realism.reference(hemisphere)
+    apart = distances(list(figures.values()), hemisphere)
+    rows = [
+        (hemisphere, model, *key, found[key], value, apart[key].iloc[i])
+        for i, (model, found) in enumerate(figures.items())
+        for key, value in observed.items()
+    ]
+    return pd.DataFrame(
+        rows, columns=["hemisphere", "model", "quantity", "index", "simulated", "observed", "units_of_tolerance"]
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,117 @@
+"""How real is the simulated world? The same figures of it and of the observed record, side by side."""
+
+import csv
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.grid import Grid
+from seaice.schema import ICE_EDGE
+
+REFERENCE = "twin_reference.csv"
+YEARS = (1979, 2014)  # years of the extents, their trend and spread
+FIT = (1979, 2009)  # years that climatology and active cells are taken from
+INITS = (
+    "2012-01",
+    "2014-07",
+)  # first and last initialisation of the two simple forecasts; their targets end in 2014-12
+LEADS = range(1, 7)  # months
+TREND_YEARS = 35  # years at most that a linear trend is fitted to, Andersson et al. 2021
+LIMITS = {  # how far the twin may be off
+    "extent": 1.0,  # million km2
+    "september_trend": (-0.12, -0.05),  # million km2 a-1
+    "september_spread": (0.3, 0.8),  # million km2
+    "anomaly_persistence": 2.0,  # %
+    "linear_trend": 2.0,  # %
+}
+
+
+def table(siconc: xr.DataArray, grid: Grid, *, observed: dict | None = None) -> pd.DataFrame:
+    """Compare a simulated record with the observed one, a row a figure: quantity, index, twin, observed, limit, within.
+
+    siconc: fraction on (time, y, x) of `grid`, monthly from 1979, NaN on land. index: calendar month of an extent, lead of a
+    forecast, else 0. observed: figures as `figures` returns them; default those of `reference`. limit: largest distance from the
+    observed figure, or the range (low, high) that the twin's has to lie in.
+    """
+    observed = reference(grid.hemisphere) if observed is None else observed
+    rows = []
+    for (quantity, index), value in figures(siconc, grid).items():
+        limit, truth = LIMITS[quantity], observed.get((quantity, index), np.nan)
+        low, high = limit if isinstance(limit, tuple) else (truth - limit, truth + limit)
+        shown = f"{low:g} .. {high:g}" if isinstance(limit, tuple) else f"+- {limit:g}"
+        rows.append((quantity, index, value, truth, shown, bool(low <= value <= high)))
+    return pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])
+
+
+def figures(siconc: xr.DataArray, grid: Grid) -> dict[tuple[str, int], float]:
+    """Return the figures that are compared, by (quantity, index).
+
+    extent, million km2: mean of YEARS, by month, of the area with more than 15 % ice; september_trend, million km2 a-1, and
+    september_spread, its standard deviation about that trend, million km2; anomaly_persistence and linear_trend, %: binary accuracy
+    by lead of forecasts from INITS, see `accuracy`. The grid is equal-area. siconc: as in `table`.
+    """
+    time = pd.DatetimeIndex(siconc["time"].values)
+    whole = (time.year >= YEARS[0]) & (time.year <= YEARS[1])
+    sic = np.asarray(siconc.isel(time=whole), dtype="float32").reshape(-1, 12, *grid.shape)
+    extent = (sic > ICE_EDGE).sum((2, 3)) * grid.cell_area_km2 / 1e6
+    september = extent[:, 8]
+    years = np.arange(YEARS[0], YEARS[1] + 1)
+    slope, start = np.polyfit(years, september, 1)
+    out = {("extent", month): float(extent[:, month - 1].mean()) for month in range(1, 13)}
+    out["september_trend", 0] = float(slope)
+    out["september_spread", 0] = float((september - slope * years - start).std(ddof=2))
+    return out | accuracy(sic)
+
+
+def accuracy(sic: np.ndarray) -> dict[tuple[str, int], float]:
+    """Return the binary accuracy (%) by lead of anomaly persistence and of the linear trend.
+
+    sic: (year, month, y, x), the years YEARS, fraction, NaN on land. Active are the cells whose SIC exceeded 15 % in the
+    target's calendar month or a neighbour of it in a year of FIT. Anomaly persistence adds the last known month's anomaly to the target's
+    climatology of FIT; the trend is the least-squares line through up to TREND_YEARS values of the calendar month known at init_time.
+    """
+    fit = sic[FIT[0] - YEARS[0] : FIT[1] - YEARS[0] + 1]
+    climatology = fit.mean(0)
+    iced = (fit > ICE_EDGE).any(0)
+    active = iced | np.roll(iced, 1, axis=0) | np.roll(iced, -1, axis=0)
+    right = {}
+    for init in pd.period_range(*INITS, freq="M"):
+        last = init - 1
+        anomaly = sic[last.year - YEARS[0], last.month - 1] - climatology[last.month - 1]
+        for lead in LEADS:
+            valid = init + (lead - 1)
+            month, cells = valid.month - 1, active[valid.month - 1]
+            # The calendar month was last seen the year before, at leads of up to a year.
+            past = sic[: valid.year - YEARS[0], month][-TREND_YEARS:]
+            truth = sic[valid.year - YEARS[0], month][cells] > ICE_EDGE
+            made = {"anomaly_persistence": climatology[month] + anomaly, "linear_trend": _extrapolate(past)}
+            for name, forecast in made.items():
+                right.setdefault((name, lead), []).append(((forecast[cells] > ICE_EDGE) == truth).mean())
+    return {key: 100 * float(np.mean(right[key])) for key in sorted(right)}
+
+
+def _extrapolate(past: np.ndarray) -> np.ndarray:
+    """Continue the least-squares line through (year, y, x) by a year."""
+    x = np.arange(len(past)) - (len(past) - 1) / 2
+    slope = np.tensordot(x, past, 1) / (x**2).sum()
+    return past.mean(0) + slope * (len(past) + 1) / 2
+
+
+def observed_record(grid: Grid) -> xr.DataArray:
+    """Return the NASA Team record (NSIDC-0051, doi:10.5067/8GQ8LZQVL0VL) on `grid`, the hole at the pole counted as ice.
+
+    Fraction on (time, y, x), NaN on land. Needs the folder named by SEAICE_DATA; raises seaice.catalog.CatalogError without it.
+    """
+    from seaice import providers  # not needed where the packaged reference serves
+
+    ds = providers.load(f"nsidc0051_monthly_{grid.hemisphere}", grid, start="1979-01", end="2014-12")
+    return ds["siconc"].where((ds["siconc_flag"] == 0) | ds["land"], 1.0)
+
+
+def reference(hemisphere: str) -> dict[tuple[str, int], float]:
+    """Return the packaged figures of the observed record, by (quantity, index); sources stand in the file."""
+    with files("seaice").joinpath(REFERENCE).open(newline="") as lines:
+        rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+        return {(r["quantity"], int(r["index"])): float(r["value"]) for r in rows if r["hemisphere"] == hemisphere}
