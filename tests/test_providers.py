@@ -185,6 +185,7 @@ def test_ensemble_forecasts_keep_their_members_and_leads(monkeypatch, on_ease2):
     ds = load(raw, monkeypatch=monkeypatch)
     assert ds["siconc"].dims == ("init_time", "lead_time", "member", "y", "x") and ds["siconc"].chunks
     assert ds["siconc"].shape[:3] == (2, 2, 3) and "siconc_flag" not in ds
+    assert pd.Timestamp(ds["valid_time"].values[1, 1]) == pd.Timestamp("2000-03-01")
     first = ds["siconc"].isel(init_time=0, lead_time=0, member=0).values
     sea = ~ds["land"].values & (ds["lat"].values > 45)
     assert np.abs(first - synthetic.ice(ds["lat"].values, 1))[sea].mean() < 0.04

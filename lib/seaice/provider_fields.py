@@ -1,9 +1,10 @@
 """What do reanalyses, climate models and the simulated world mean by their numbers? One small function a provider."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from seaice import regrid, units
+from seaice import averages, regrid, units
 from seaice.grid import Grid
 from seaice.provider_ice import first_year, ice_dataset
 from seaice.schema import VARIABLES, DataError, attributes
@@ -61,11 +62,14 @@ def ease2(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
 
 
 def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
-    """Monthly ensemble forecasts of sea ice, SEAS5 or shaped like it (doi:10.24381/cds.68dd14c3).
+    """Ensemble forecasts of sea ice, SEAS5 (doi:10.24381/cds.68dd14c3, daily doi:10.24381/cds.181d637e) or shaped like it.
 
-    raw: `siconc`, `sea_ice_cover` or the like with dims number (or member), a date of issue, lead month, on lat-lon or EASE2.
+    raw: `siconc`, `sea_ice_cover` or the like with dims number (or member), a date of issue, lead month or, daily,
+    forecast_period, on lat-lon or EASE2.
     Returns `siconc (init_time, lead_time, member, y, x)`, lead 1 = the month that begins at init_time.
     """
+    if "forecast_period" in raw.dims:
+        raw = averages.monthly_leads(raw, source=source)
     names = {old: new for old, new in RENAMED.items() if old in raw.dims}
     if "init_time" not in raw.dims and "time" in raw.dims:
         names["time"] = "init_time"
@@ -83,6 +87,9 @@ def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         )
     on_ease2 = {"x", "y"} <= set(raw.dims)
     ds = ease2(raw, metadata, source=source) if on_ease2 else latlon(raw, metadata, source=source)
+    issued = pd.DatetimeIndex(ds["init_time"].values)
+    valid = np.array([issued + pd.DateOffset(months=int(lead) - 1) for lead in leads], "datetime64[ns]").T
+    ds = ds.assign_coords(valid_time=(("init_time", "lead_time"), valid))
     return ds.drop_vars("siconc_flag", errors="ignore").transpose(*wanted, ...)
 
 

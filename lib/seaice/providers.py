@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, provider_fields, provider_ice, regrid, schema, winds
+from seaice import averages, catalog, provider_fields, provider_ice, regrid, schema, winds
 from seaice.grid import Grid
 from seaice.schema import DataError
 
@@ -40,14 +40,18 @@ def load(
 
     start, end: first and last date taken ("1979-01", "2014-12"), of `time` or, for forecasts, of `init_time`; default all.
     variables: schema names wanted, default all. options: passed to `catalog.open_entry`.
-    Returns dims (time, y, x), for ensembles (init_time, lead_time, member, y, x); what a schema dataset is stands in
-    CONTRIBUTING.md. Dates absent from a regular axis are put in as missing, logged, and listed in the attribute
-    `missing_times`. Raises DataError naming the entry, variable and date.
+    Hourly entries are averaged to months. Returns dims (time, y, x), for ensembles (init_time, lead_time, member, y, x);
+    CONTRIBUTING.md says what a schema dataset holds. Dates absent from a regular axis are put in as missing, logged, and
+    listed in the attribute `missing_times`. Raises DataError naming the entry, variable and date.
     """
     metadata = catalog.metadata(name)
     if metadata.get("one_file_a_step"):
         options = {"start": start, "end": end} | options
-    native = standardise(catalog.open_entry(name, **options), metadata, source=name)
+    raw = catalog.open_entry(name, **options)
+    if metadata.get("cadence") == "hourly":  # cut first: a graph of all hours since 1940 would not fit in memory
+        raw = averages.monthly_means(_select_dates(raw, start, end, source=name), source=name)
+        metadata = metadata | {"cadence": "monthly"}
+    native = standardise(raw, metadata, source=name)
     return on_grid(native, grid, source=name, start=start, end=end, variables=variables)
 
 
@@ -105,7 +109,9 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
         "osisaf": {"ice_conc", "status_flag"} <= names,
         "nsidc_cdr": any(n.startswith("cdr_seaice_conc") for n in names),
         "ecmwf_edge": "ice_edge" in names,
-        "seas5": bool({"number", "member", "realization"} & dims and {"lead_time", "forecastMonth"} & dims),
+        "seas5": bool(
+            {"number", "member", "realization"} & dims and {"lead_time", "forecastMonth", "forecast_period"} & dims
+        ),
         "nsidc_bytes": "sic" in names and {"x", "y"} <= dims,
         "ease2": {"x", "y"} <= set(map(str, raw.coords)) & dims,
         "latlon": any(n in dims for n in provider_fields.LATITUDES),

@@ -145,8 +145,9 @@ def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Gr
 
 
 def _chunks(da: xr.DataArray, grid: Grid) -> dict:
-    """Whole maps, and no more of them in a block than `BLOCK_BYTES` hold on the target grid."""
-    steps = max(1, int(BLOCK_BYTES / (4 * grid.size**2)))
+    """Whole maps, and no more of them in a block than `BLOCK_BYTES` hold on the larger of the two grids."""
+    cells = max(grid.size**2, da.sizes["source_y"] * da.sizes["source_x"])
+    steps = max(1, int(BLOCK_BYTES / (4 * cells)))
     chunks = {"source_y": -1, "source_x": -1}
     for dim in reversed(da.dims[:-2]):
         chunks[dim] = min(steps, max(da.chunksizes[dim]))
