@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from seaice import fanout, keys, params, paths, record
@@ -76,7 +77,9 @@ def load(file: Path, *, overrides: Iterable[str] = (), checksum: Callable[[str],
     given = [planned.given(step, member) for step in run.steps for member in run.members(step)]
     # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
     entries = sorted(set(run.inputs).union(*map(_entries, given)))
-    return replace(planned, inputs={entry: (checksum or _checksum)(entry) for entry in entries})
+    period = {key: value for key, value in run.shared().items() if key in ("start", "end")}
+    checksum = checksum or partial(_checksum, period=period)
+    return replace(planned, inputs={entry: checksum(entry) for entry in entries})
 
 
 def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
@@ -102,7 +105,8 @@ def _entries(parameters: Mapping) -> set[str]:
     return names
 
 
-def _checksum(entry: str) -> str:
+def _checksum(entry: str, *, period: Mapping[str, str]) -> str:
     from seaice import catalog  # here, not above: it brings Intake and xarray, which a run without raw inputs can spare
 
-    return catalog.checksum(entry)
+    # Where there is a file for every time step, which files are raw inputs follows from the run's dates.
+    return catalog.checksum(entry, **(period if catalog.metadata(entry).get("one_file_a_step") else {}))
