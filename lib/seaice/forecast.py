@@ -57,7 +57,11 @@ def write(forecast: xr.Dataset, path: Path) -> Path:
         name: {"chunks": tuple(1 if d == "init_time" else forecast.sizes[d] for d in forecast[name].dims)}
         for name in ("ice_class_probability", "sip")
     }
-    forecast.to_zarr(part, mode="w", encoding=chunks, consolidated=False)
+    try:
+        forecast.to_zarr(part, mode="w", encoding=chunks, consolidated=False)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     shutil.rmtree(path, ignore_errors=True)
     os.replace(part, path)
     return path

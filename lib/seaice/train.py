@@ -1,6 +1,7 @@
 """How does one network learn? A training that gives the same bits again, also when it was killed and started anew."""
 
 import hashlib
+import importlib
 import json
 import math
 import os
@@ -203,7 +204,8 @@ def _key(data: samples.Samples, times: Mapping[str, pd.DatetimeIndex], settings:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
     sources = [hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest() for m in (samples, batches, unet, losses)]
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
-    software = [keras.__version__, keras.backend.backend(), np.__version__]
+    backend = keras.backend.backend()
+    software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
     parts = [settings, sources, software, {name: data.digest(t) for name, t in times.items()}]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
