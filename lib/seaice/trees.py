@@ -1,0 +1,192 @@
+"""How far do local features go? Gradient-boosted trees that forecast each cell's sea-ice probability (SIP) on its own.
+
+Every feature of a forecast is known at its init_time: fields valid at the forecast month come from earlier years or the fit period.
+"""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from seaice.baselines import (
+    LEADS,
+    MAPWISE,
+    SIP_ATTRS,
+    at,
+    certain,
+    damping,
+    last_month,
+    shift_by,
+    valid_time,
+)
+from seaice.climate import at_months
+from seaice.schema import DataError
+from seaice.verify import truth_and_weight
+
+SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
+RECENT_YEARS = 10  # years of the recent ice frequency, icenet-2021.md's blend takes as many
+MAX_ROWS = 400_000  # cells each lead is trained on, at random: bounds memory and time
+BLOCK = 12  # initialisations gathered at once: bounds the memory used beside the record
+# More ice in these can only mean more ice to come; trees held to that fit less noise.
+RISING = (
+    "valid_trend",
+    "damped_anomaly_forecast",
+    "valid_recent_frequency",
+    "last_siconc",
+    "last_anomaly",
+)
+LEAF_SHARE = (
+    1 / 400
+)  # of the rows, fewest in a leaf: neighbouring cells repeat each other, so small leaves fit single events
+SETTINGS = {  # of the classifier, chosen on the validation initialisations of the NSIDC record at 75 km
+    "learning_rate": 0.08,
+    "max_iter": 120,
+    "max_leaf_nodes": 31,
+    "l2_regularization": 1.0,
+    "early_stopping": False,  # it would hold out cells at random, whose neighbours are trained on
+}
+
+
+def fit(
+    ready: xr.Dataset, init_times, *, lead_times=LEADS, max_rows: int = MAX_ROWS, seed: int = 0
+) -> dict[int, HistGradientBoostingClassifier]:
+    """Train one classifier a lead on the counting cells of the forecasts from `init_times`; returns lead -> classifier.
+
+    Cells count as in the scores (active, truth observed); of more than `max_rows`, a random part is taken. Deterministic from `seed`.
+    Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a lead without any truth.
+    """
+    init_times = pd.DatetimeIndex(init_times)
+    end = pd.Period(ready.attrs["fit_end"], "M").to_timestamp()
+    known = fields(ready, init_times, lead_times)
+
+    def one(lead):
+        return _fit_lead(known, ready, init_times, int(lead), end, max_rows, seed)
+
+    # One thread a lead: scikit-learn's own threads wait for each other, which takes many times as long on a busy machine.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return dict(zip(map(int, lead_times), pool.map(one, lead_times), strict=True))
+
+
+def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradientBoostingClassifier:
+    valid = valid_time(init_times, [lead]).isel(lead_time=0, drop=True)
+    if len(late := init_times[valid.values > np.datetime64(end)]):
+        raise DataError(
+            f"trees: the target of init_time {late[0]:%Y-%m} at lead {lead} lies after fit_end {end:%Y-%m}; "
+            "train on earlier initialisations"
+        )
+    ice, weight = truth_and_weight(ready, valid)
+    # A forecast without its last month is not made, so it is not trained on either.
+    counts = (weight > 0) & at(ready.siconc, last_month(init_times)).notnull()
+    counts, ice = counts.values, ice.values > 0
+    if not counts.any():
+        raise DataError(
+            f"trees: no observed truth at lead {lead} of init_times {init_times[0]:%Y-%m}..{init_times[-1]:%Y-%m}"
+        )
+    rng = np.random.default_rng([seed, lead])
+    counts &= rng.random(counts.shape) < max_rows / counts.sum()
+    rows = []
+    for first in range(0, len(init_times), BLOCK):
+        block = slice(first, first + BLOCK)
+        gathered = features(known, init_times[block], lead)
+        rows.append(gathered.values[counts[block]])
+    rising = [int(str(name).startswith(RISING)) for name in gathered.feature.values]
+    rows = np.concatenate(rows)
+    classifier = HistGradientBoostingClassifier(
+        **SETTINGS, min_samples_leaf=max(20, int(LEAF_SHARE * len(rows))), monotonic_cst=rising, random_state=seed
+    )
+    with threadpool_limits(1):
+        return classifier.fit(rows, ice[counts])
+
+
+def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times) -> xr.DataArray:
+    """SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32; lazy where `ready` is.
+
+    NaN on land and for an init_time whose last month is missing.
+    """
+    known = fields(ready, init_times, list(classifiers))
+    sips = []
+    for lead, classifier in classifiers.items():
+        sip = xr.apply_ufunc(
+            lambda rows, c=classifier: _probability(c, rows),
+            features(known, init_times, lead),
+            input_core_dims=[["feature"]],
+            dask="parallelized",
+            dask_gufunc_kwargs={"allow_rechunk": True},
+            output_dtypes=["float32"],
+        )
+        sips.append(sip)
+    sip = xr.concat(sips, pd.Index(list(classifiers), name="lead_time")).transpose("init_time", "lead_time", "y", "x")
+    made = at(ready.siconc, last_month(init_times)).notnull() & ~ready.land
+    return sip.where(made).assign_attrs(SIP_ATTRS)
+
+
+def _probability(classifier, rows: np.ndarray) -> np.ndarray:
+    sip = np.full(rows.shape[:-1], np.nan, "float32")
+    sea = np.isfinite(rows[..., 0])  # the first feature is the trend: known everywhere at sea
+    if sea.any():
+        with threadpool_limits(1):
+            sip[sea] = classifier.predict_proba(rows[sea])[:, 1]
+    return sip
+
+
+# ---- features
+
+
+def fields(ready: xr.Dataset, init_times, lead_times) -> dict[str, xr.DataArray]:
+    """Everything that features of these forecasts are gathered from, (time, y, x) or (month, y, x); lazy where `ready` is.
+
+    `valid_*` belong to the forecast month and were known a year before it; `last_*` to the newest month known.
+    """
+    ice, anomaly, time = certain(ready.siconc), ready.siconc - ready.siconc_trend, ready.time
+    past = [at(ice, shift_by(time, -12 * k)).assign_coords(time=time) for k in range(1, RECENT_YEARS + 1)]
+    years = sum(p.notnull() for p in past)
+    found = {
+        "valid_trend": ready.siconc_trend,
+        "valid_recent_frequency": sum(p.fillna(0) for p in past) / years.where(years > 0),
+        "valid_anomaly_year_before": at(anomaly, shift_by(time, -12)).assign_coords(time=time),
+        "last_siconc": ready.siconc,
+        "last_anomaly": anomaly,
+        "last_anomaly_month_before": at(anomaly, shift_by(time, -1)).assign_coords(time=time),
+        "damping": damping(ready, lead_times=lead_times),
+    }
+    # Smoothing is the costly one: only the months that are looked at.
+    seen = anomaly.sel(time=anomaly.time.isin(last_month(init_times)))
+    for km in SCALES_KM:
+        found[f"last_anomaly_{km:.0f}km"] = smooth(seen, km / float(ready.attrs["resolution_km"]))
+    return {name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()}
+
+
+def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
+    """Gaussian mean over y and x of the cells that have a value, NaN elsewhere; sigma in cells."""
+
+    def one(values):
+        known = np.isfinite(values)
+        total = gaussian_filter(np.where(known, values, 0), sigma, truncate=3)
+        share = gaussian_filter(known.astype("float32"), sigma, truncate=3)
+        return np.where(known, total / np.where(known, share, 1), np.nan).astype("float32")
+
+    return xr.apply_ufunc(one, da, vectorize=True, **MAPWISE)
+
+
+def features(known: Mapping[str, xr.DataArray], init_times, lead_time: int) -> xr.DataArray:
+    """Features (init_time, y, x, feature), float32, of all forecasts at one lead; known: see `fields`."""
+    valid = valid_time(init_times, [lead_time]).isel(lead_time=0, drop=True)
+    last = last_month(init_times)
+    gathered = {}
+    for name, field in known.items():
+        gather = at_months if "month" in field.dims else at
+        gathered[name] = gather(field, valid if name.startswith("valid_") else last)
+    factor = gathered.pop("damping").sel(lead_time=lead_time, drop=True)
+    gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(0, 1)
+    template = gathered["valid_trend"].reset_coords(drop=True)
+    x, y, angle = template.x / 1e6, template.y / 1e6, 2 * np.pi * valid.dt.month / 12
+    gathered |= {"x": x, "y": y, "radius": np.hypot(x, y), "month_sin": np.sin(angle), "month_cos": np.cos(angle)}
+    stacked = [f.reset_coords(drop=True).astype("float32").broadcast_like(template) for f in gathered.values()]
+    out = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
+    return out.transpose("init_time", "y", "x", "feature")
