@@ -254,6 +254,7 @@ def test_bad_splits_are_named(samples, change, message):
         ([{"variable": "tas", "lags": "3"}], "at least 1"),
         ([{"variable": "tas", "leads": 3}], "is the future"),
         ([{"variable": "siconc", "leads": 1}], "is the future"),
+        ([{"variable": "siconc_trend", "leads": 13}], "known 12 months ahead"),
         ([{"variable": "land", "lags": 1}], "takes no lags"),
         ([{"variable": "tas", "lags": 2}, {"variable": "tas", "lags": 1}], "'tas_lag_1' appears twice"),
         ([{"variable": "siconc_climatology", "lags": 1}], "no 'siconc_climatology' \\(time, y, x\\)"),

@@ -3,40 +3,19 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.schema import FULL_ICE, ICE_EDGE, DataError
+from seaice.channels import ICENET_2021 as ICENET_2021
+from seaice.channels import place, policies
+from seaice.planes import NO_TRUTH, load_inputs, load_truth
+from seaice.schema import DataError
 
-# The 50 channels of Andersson et al. 2021 (doi:10.1038/s41467-021-25257-4), in their order.
-ICENET_2021 = (
-    {"variable": "siconc", "lags": 12},
-    {"variable": "siconc_trend", "leads": 6},
-    *({"variable": v, "lags": 3} for v in ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10")),
-    {"variable": "uas", "lags": 1},
-    {"variable": "vas", "lags": 1},
-    {"variable": "land"},
-    {"variable": "month"},
-)
 FREQUENCY = {"monthly": "MS", "daily": "D"}  # pandas offset of one cadence step
-FRACTIONS = ("siconc", "siconc_trend")  # not anomalies: where they are missing at sea, climatology is not zero
 SPLITS = ("train", "validation", "test")  # in the order of time
-NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
-STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array
 CELLS_AT_ONCE = 512  # cells transposed together: 50 channels of them fill 100 kB, which stays in the cache
-
-
-class Channel(NamedTuple):
-    """One input channel: its plane in the base array is `base`, plus what it follows: a time step, the month or nothing."""
-
-    name: str
-    variable: str
-    base: int
-    follows: str  # "time", "month" or "nothing"
-    offset: int = 0  # cadence steps from init_time; negative is known from observation
 
 
 class Samples:
@@ -68,16 +47,16 @@ class Samples:
         self.shape = (ready.sizes["y"], ready.sizes["x"])
         self.attrs = dict(ready.attrs)
         self.coords = {name: ready[name] for name in ("y", "x", "lat", "lon") if name in ready.coords}
-        self.channels = _channels(channels, ready, n_steps=len(self.time))
+        self.channels = place(channels, ready, n_steps=len(self.time))
         self.variables = list(dict.fromkeys(c.variable for c in self.channels if c.follows == "time"))
         self.variable_attrs = {v: {k: str(a) for k, a in ready[v].attrs.items()} for v in self.variables}
-        self.missing = _policies(missing, self.variables)
+        self.missing = policies(missing, self.variables)
         self.land = ready["land"].values.astype(bool)
         self.active = ready["active"].transpose("month", "y", "x").values.astype(bool)
         self._cell_weights = _cell_weights(self.active)
         self._calendar = pd.date_range(self.time[0], periods=len(self.time) + n_leads, freq=self.time.freq)
-        self._planes, self._absent, self._filled = _load_planes(ready, self.variables, self.land, np.dtype(dtype))
-        self._truth = _load_truth(ready, n_leads)
+        self._planes, self._absent, self._filled = load_inputs(ready, self.variables, self.land, np.dtype(dtype))
+        self._truth = load_truth(ready, n_leads)
         self._reasons, self._is_error = self._judge()
 
     @property
@@ -286,74 +265,6 @@ def _regular_time(ready: xr.Dataset) -> pd.DatetimeIndex:
     return regular
 
 
-def _channels(table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int) -> list[Channel]:
-    """Check the channel table and give every channel its place among the base planes."""
-    forms = ({"variable", "lags"}, {"variable", "leads"})
-    variables = []
-    for row in table:
-        keys, name = set(row), row.get("variable")
-        if name in ("land", "month"):
-            if keys != {"variable"}:
-                raise DataError(f"channel {dict(row)}: '{name}' takes no lags or leads")
-            continue
-        if keys not in forms:
-            raise DataError(
-                f"channel {dict(row)}: write variable and lags, variable and leads, or variable: land or month"
-            )
-        count = row.get("lags", row.get("leads"))
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise DataError(f"channel {dict(row)}: lags and leads are counts of at least 1")
-        if name not in ready or set(ready[name].dims) != {"time", "y", "x"}:
-            raise DataError(
-                f"channel {dict(row)}: the ready store has no '{name}' (time, y, x); it holds {sorted(map(str, ready.data_vars))}"
-            )
-        if "leads" in row and name != "siconc_trend":
-            raise DataError(
-                f"channel {dict(row)}: only siconc_trend is known beforehand; '{name}' at a valid time is the future"
-            )
-        if name not in variables:
-            variables.append(name)
-    fixed = len(variables) * n_steps
-    channels = []
-    for row in table:
-        name = row["variable"]
-        if name == "land":
-            channels.append(Channel("land", name, fixed, "nothing"))
-        elif name == "month":
-            channels += [
-                Channel("month_cos", name, fixed + 1, "month"),
-                Channel("month_sin", name, fixed + 13, "month"),
-            ]
-        else:
-            base = variables.index(name) * n_steps
-            channels += [Channel(f"{name}_lag_{k}", name, base, "time", -k) for k in range(1, row.get("lags", 0) + 1)]
-            channels += [
-                Channel(f"{name}_lead_{k}", name, base, "time", k - 1) for k in range(1, row.get("leads", 0) + 1)
-            ]
-    names = [c.name for c in channels]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"channel '{name}' appears twice in the channel table")
-    if not channels:
-        raise DataError("the channel table is empty")
-    return channels
-
-
-def _policies(missing: str | Mapping[str, str], variables: list[str]) -> dict[str, str]:
-    words = (
-        dict.fromkeys(variables, missing)
-        if isinstance(missing, str)
-        else {v: missing.get(v, "error") for v in variables}
-    )
-    for name in [] if isinstance(missing, str) else missing:
-        if name not in variables:
-            raise DataError(f"missing: '{name}' is no variable of the channel table {variables}")
-    for name, word in words.items():
-        if word not in ("error", "drop", "climatology"):
-            raise DataError(f"missing: {word!r} for '{name}' is unknown; choose error, drop or climatology")
-    return words | ({"siconc": "drop"} if "siconc" in words else {})
-
-
 def _cell_weights(active: np.ndarray) -> np.ndarray:
     """Active cells (month, y, x) times (active cells of the month that has most) / (active cells of the month), float32."""
     counts = active.sum(axis=(1, 2))
@@ -362,53 +273,3 @@ def _cell_weights(active: np.ndarray) -> np.ndarray:
             f"ready store: month {int(np.argmin(counts)) + 1} has no active cell, so that nothing counts in it"
         )
     return (active * (counts.max() / counts)[:, None, None]).astype("float32")
-
-
-def _load_planes(ready: xr.Dataset, variables: list[str], land: np.ndarray, dtype: np.dtype) -> tuple:
-    """Read the base planes; also which steps are wholly missing (variable, time), and the share of sea cells filled (%)."""
-    n_steps, fixed = ready.sizes["time"], len(variables) * ready.sizes["time"]
-    planes = np.zeros((fixed + 25, *land.shape), dtype)
-    absent, filled = np.zeros((len(variables), n_steps), bool), np.zeros(len(variables))
-    climatology = np.nan_to_num(ready["siconc_climatology"].transpose("month", "y", "x").values)
-    months = ready["time"].dt.month.values - 1
-    sea = ~land
-    for v, name in enumerate(variables):
-        n_filled = 0
-        for first in range(0, n_steps, STEPS_AT_ONCE):
-            block = slice(first, min(first + STEPS_AT_ONCE, n_steps))
-            values = ready[name].isel(time=block).transpose("time", "y", "x").values
-            _check_values(values, name, ready.indexes["time"][block])
-            nan = np.isnan(values)
-            absent[v, block] = (nan | land).all(axis=(1, 2))
-            if name == "siconc":
-                absent[v, block] |= (ready["siconc_flag"].isel(time=block).values == 3).all(axis=(1, 2))
-            n_filled += int((nan & sea)[~absent[v, block]].sum())
-            fill = climatology[months[block]] * sea if name in FRACTIONS else np.float32(0)
-            planes[v * n_steps + block.start : v * n_steps + block.stop] = np.where(nan, fill, values)
-        filled[v] = 100 * n_filled / max(1, (~absent[v]).sum() * sea.sum())
-    angle = 2 * np.pi * np.arange(1, 13) / 12
-    planes[fixed] = np.where(land, 1, -1)
-    planes[fixed + 1 :] = np.concatenate([np.cos(angle), np.sin(angle)])[:, None, None]
-    return planes, absent, filled
-
-
-def _check_values(values: np.ndarray, name: str, time: pd.DatetimeIndex) -> None:
-    low, high = (-1e-3, 1 + 1e-3) if name in FRACTIONS else (np.finfo("float32").min, np.finfo("float32").max)
-    for i in np.flatnonzero(((values < low) | (values > high)).any(axis=(1, 2)))[:1]:
-        raise DataError(
-            f"ready store: '{name}' of {_date(time[i])} holds infinite values or, as a fraction, leaves 0..1; "
-            "are flags or percent read as data?"
-        )
-
-
-def _load_truth(ready: xr.Dataset, n_leads: int) -> np.ndarray:
-    """Ice class of every step (time, y, x), uint8; `n_leads` steps more than there are times, all without truth."""
-    n_steps = ready.sizes["time"]
-    truth = np.full((n_steps + n_leads, ready.sizes["y"], ready.sizes["x"]), NO_TRUTH, "uint8")
-    for first in range(0, n_steps, STEPS_AT_ONCE):
-        block = slice(first, min(first + STEPS_AT_ONCE, n_steps))
-        part = ready[["siconc", "siconc_flag"]].isel(time=block).transpose("time", "y", "x").load()
-        siconc = part["siconc"].values
-        classes = (siconc > ICE_EDGE).astype("uint8") + (siconc >= FULL_ICE)
-        truth[block] = np.where(np.isnan(siconc) | (part["siconc_flag"].values != 0), NO_TRUTH, classes)
-    return truth

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from seaice import batches, losses, samples, unet
+from seaice import batches, channels, losses, planes, samples, unet
 from seaice.schema import DataError
 
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
@@ -202,7 +202,10 @@ class _replacing:
 
 def _key(data: samples.Samples, times: Mapping[str, pd.DatetimeIndex], settings: dict) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
-    sources = [hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest() for m in (samples, batches, unet, losses)]
+    sources = [
+        hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest()
+        for m in (channels, planes, samples, batches, unet, losses)
+    ]
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]

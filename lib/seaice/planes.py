@@ -1,0 +1,62 @@
+"""How is an analysis-ready dataset held in memory? Every variable's time steps as planes (y, x) of one array, and the truth."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.schema import FULL_ICE, ICE_EDGE, DataError
+
+FRACTIONS = ("siconc", "siconc_trend")  # not anomalies: where they are missing at sea, climatology is not zero
+MISSING = 3  # siconc_flag of a value that is not there
+NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
+STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array
+
+
+def load_inputs(ready: xr.Dataset, variables: list[str], land: np.ndarray, dtype: np.dtype) -> tuple:
+    """Read the base planes; also which steps are wholly missing (variable, time), and the share of sea cells filled (%)."""
+    n_steps, fixed = ready.sizes["time"], len(variables) * ready.sizes["time"]
+    planes = np.zeros((fixed + 25, *land.shape), dtype)
+    absent, filled = np.zeros((len(variables), n_steps), bool), np.zeros(len(variables))
+    climatology = np.nan_to_num(ready["siconc_climatology"].transpose("month", "y", "x").values)
+    months = ready["time"].dt.month.values - 1
+    sea = ~land
+    for v, name in enumerate(variables):
+        n_filled = 0
+        for first in range(0, n_steps, STEPS_AT_ONCE):
+            block = slice(first, min(first + STEPS_AT_ONCE, n_steps))
+            values = ready[name].isel(time=block).transpose("time", "y", "x").values
+            _check_values(values, name, ready.indexes["time"][block])
+            nan = np.isnan(values)
+            absent[v, block] = (nan | land).all(axis=(1, 2))
+            if name == "siconc":
+                absent[v, block] |= (ready["siconc_flag"].isel(time=block) == MISSING).all(("y", "x")).values
+            n_filled += int((nan & sea)[~absent[v, block]].sum())
+            fill = climatology[months[block]] * sea if name in FRACTIONS else np.float32(0)
+            planes[v * n_steps + block.start : v * n_steps + block.stop] = np.where(nan, fill, values)
+        filled[v] = 100 * n_filled / max(1, (~absent[v]).sum() * sea.sum())
+    angle = 2 * np.pi * np.arange(1, 13) / 12
+    planes[fixed] = np.where(land, 1, -1)
+    planes[fixed + 1 :] = np.concatenate([np.cos(angle), np.sin(angle)])[:, None, None]
+    return planes, absent, filled
+
+
+def _check_values(values: np.ndarray, name: str, time: pd.DatetimeIndex) -> None:
+    low, high = (-1e-3, 1 + 1e-3) if name in FRACTIONS else (np.finfo("float32").min, np.finfo("float32").max)
+    for i in np.flatnonzero(((values < low) | (values > high)).any(axis=(1, 2)))[:1]:
+        raise DataError(
+            f"ready store: '{name}' of {time[i]:%Y-%m-%d} holds infinite values or, as a fraction, leaves 0..1; "
+            "are flags or percent read as data?"
+        )
+
+
+def load_truth(ready: xr.Dataset, n_leads: int) -> np.ndarray:
+    """Ice class of every step (time, y, x), uint8; `n_leads` steps more than there are times, all without truth."""
+    n_steps = ready.sizes["time"]
+    truth = np.full((n_steps + n_leads, ready.sizes["y"], ready.sizes["x"]), NO_TRUTH, "uint8")
+    for first in range(0, n_steps, STEPS_AT_ONCE):
+        block = slice(first, min(first + STEPS_AT_ONCE, n_steps))
+        part = ready[["siconc", "siconc_flag"]].isel(time=block).transpose("time", "y", "x").load()
+        siconc = part["siconc"].values
+        classes = (siconc > ICE_EDGE).astype("uint8") + (siconc >= FULL_ICE)
+        truth[block] = np.where(np.isnan(siconc) | (part["siconc_flag"].values != 0), NO_TRUTH, classes)
+    return truth
