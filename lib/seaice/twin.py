@@ -195,10 +195,11 @@ def advect(concentration, volume, u, v, ocean, cell: float):
     # Rows run downward, v upward.
     down = _through(-0.5 * courant * (v[..., 1:, :] + v[..., :-1, :]), volume[..., :-1, :], volume[..., 1:, :])
     down = down * (ocean[1:, :] & ocean[:-1, :])
+    to_right, to_left, to_below, to_above = (f(c, 0) for c in (right, down) for f in (np.maximum, np.minimum))
     moved = []
     for ice in (concentration, volume):
-        along = np.maximum(right, 0) * ice[..., :, :-1] + np.minimum(right, 0) * ice[..., :, 1:]
-        across = np.maximum(down, 0) * ice[..., :-1, :] + np.minimum(down, 0) * ice[..., 1:, :]
+        along = to_right * ice[..., :, :-1] + to_left * ice[..., :, 1:]
+        across = to_below * ice[..., :-1, :] + to_above * ice[..., 1:, :]
         ice = ice.copy()
         ice[..., :, :-1] -= along
         ice[..., :, 1:] += along

@@ -81,6 +81,15 @@ def load(model: str, hemisphere: str) -> Parameters:
         raise DataError(f"twin: hemisphere {hemisphere!r} is unknown; choose one of {sorted(EPSG)}")
     if model not in models:
         raise DataError(f"twin: model {model!r} is unknown; choose one of {sorted(models)}")
+    return _column(hemisphere, model)
+
+
+def first_guess(hemisphere: str) -> Parameters:
+    """Return the parameters that the fit starts from."""
+    return _column(hemisphere, "FIRST")
+
+
+def _column(hemisphere: str, model: str) -> Parameters:
     column = f"{hemisphere}_{model}"
     values = {name: float(table()[name][column]) for name in numbers()}
     currents = tuple(float(table()[name][column]) for name in CURRENTS[hemisphere])
