@@ -208,7 +208,12 @@ def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEA
     """
     sip = edge["sip"].reindex(init_time=valid_time(init_times).init_time, lead_time=list(lead_times))
     sip = sip.transpose("init_time", "lead_time", "y", "x").astype("float32")
-    return xr.apply_ufunc(_nearest, sip, vectorize=True, **MAPWISE).where(~ready.land)
+    return fill_nearest(sip).where(~ready.land)
+
+
+def fill_nearest(da: xr.DataArray) -> xr.DataArray:
+    """Give each missing cell of a map the value of the nearest cell that has one; a map without any stays as it is."""
+    return xr.apply_ufunc(_nearest, da, vectorize=True, **MAPWISE)
 
 
 def _nearest(values: np.ndarray) -> np.ndarray:

@@ -107,7 +107,7 @@ def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradie
 def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times) -> xr.DataArray:
     """SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32; lazy where `ready` is.
 
-    NaN on land and for an init_time whose last month is missing.
+    0 outside the month's active cells, where nothing was trained; NaN on land and for an init_time whose last month is missing.
     """
     known = fields(ready, init_times, list(classifiers))
     sips = []
@@ -122,8 +122,9 @@ def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: x
         )
         sips.append(sip)
     sip = xr.concat(sips, pd.Index(list(classifiers), name="lead_time")).transpose("init_time", "lead_time", "y", "x")
+    active = at_months(ready.active, valid_time(init_times, list(classifiers)))
     made = at(ready.siconc, last_month(init_times)).notnull() & ~ready.land
-    return sip.where(made).assign_attrs(SIP_ATTRS)
+    return sip.where(active, np.float32(0)).where(made).assign_attrs(SIP_ATTRS)
 
 
 def _probability(classifier, rows: np.ndarray) -> np.ndarray:

@@ -1,0 +1,242 @@
+"""How does it look? Charts of scores, extents and training; maps are in `maps`. Each function returns a matplotlib Figure.
+
+Lines differ by marker and dash as well as colour (Okabe and Ito's palette), so that they can be told apart in grey and by everybody.
+In a notebook the figure shows at the end of the cell that makes it, so such a cell ends with `save`, not with the figure.
+"""
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import cmocean
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.dates import ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, PercentFormatter
+
+from seaice.baselines import at, valid_time
+from seaice.schema import ICE_EDGE
+from seaice.verify import M_KM2, truth_and_weight
+
+DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
+STYLE = {"font.size": 10, "axes.titlesize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9}
+MODELS = {  # name: label, colour, dash, marker
+    "icenet": ("IceNet ensemble", "#000000", "-", "o"),
+    "trees": ("boosted trees", "#D55E00", "--", "s"),
+    "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
+    "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
+    "ecmwf_edge": ("ECMWF edge", "#7A3B00", "", "*"),
+    "damped_anomaly_persistence": ("damped anomaly persistence", "#0072B2", "-.", "^"),
+    "linear_trend": ("linear trend", "#009E73", "--", "D"),
+    "anomaly_persistence": ("anomaly persistence", "#56B4E9", ":", "v"),
+    "climatology": ("climatology", "#777777", "-", "x"),
+    "persistence": ("persistence", "#CC79A7", ":", "+"),
+}
+METRIC_LABELS = {
+    "binary_accuracy": "binary accuracy (%)",
+    "iiee": "ice-edge error IIEE (million km²)",
+    "brier": "Brier score",
+    "sie_error": "extent error (million km²)",
+}
+MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+
+
+def save(fig: Figure, path: Path) -> None:
+    """Write a figure as PNG at `path`: same figure, same bytes, and never half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.png")
+    try:
+        fig.savefig(part, dpi=DPI, metadata={"Software": None})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def line_style(model: str, number: int = 0) -> dict:
+    """Label, colour, dash and marker of a model, the same in every figure; unknown models are told apart by `number`."""
+    spare = (model, f"C{number}", (0, (1 + number % 4, 1)), "<>hd"[number % 4])
+    label, colour, dash, marker = MODELS.get(model, spare)
+    width = 2.6 if model == "icenet" else 1.5
+    return {
+        "label": label,
+        "color": colour,
+        "ls": dash,
+        "marker": marker,
+        "lw": width,
+        "ms": 7 if marker in "*+xP" else 5,
+    }
+
+
+def accuracy_by_lead(skill: pd.DataFrame, *, metric: str = "binary_accuracy") -> Figure:
+    """Mean score against lead, one line a model. skill: table of `verify.skill_table`.
+
+    The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
+    """
+    table = skill[(skill.metric == metric) & (skill.month.astype(str) == "all")]
+    table = table.pivot(index="lead_time", columns="model", values="value")
+    order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
+    scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
+    low, high = float(scaled.min().min()), float(scaled.max().max())
+    margin = 0.06 * (high - low) or 1.0
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 4.6), layout="constrained")
+        for number, model in enumerate(order):
+            style, values = line_style(model, number), table[model]
+            hidden = values[(values < low - margin) | (values > high + margin)]
+            if len(hidden):
+                style["label"] += f"\n(off the axis: {hidden.iloc[-1]:.3g} at lead {hidden.index[-1]})"
+            ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
+        ax.set(
+            ylim=(low - margin, high + margin),
+            xticks=table.index,
+            xlabel="lead (months)",
+            ylabel=METRIC_LABELS.get(metric, metric),
+        )
+        bare(ax)
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelspacing=0.7)
+    return fig
+
+
+def accuracy_heatmap(skill: pd.DataFrame, model: str = "icenet", *, metric: str = "binary_accuracy") -> Figure:
+    """Score of one model by valid month and lead, with the numbers written in. skill: table of `verify.skill_table`."""
+    table = skill[(skill.metric == metric) & (skill.model == model) & (skill.month.astype(str) != "all")]
+    table = table.assign(month=table.month.astype(int)).pivot(index="lead_time", columns="month", values="value")
+    table = table.reindex(columns=range(1, 13))
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
+        image = ax.imshow(
+            table, cmap=cmocean.cm.ice if metric == "binary_accuracy" else cmocean.cm.ice_r, aspect="auto"
+        )
+        middle = (table.min().min() + table.max().max()) / 2
+        bright = (lambda v: v > middle) if metric == "binary_accuracy" else (lambda v: v < middle)
+        for (row, column), value in np.ndenumerate(table.to_numpy()):
+            if np.isfinite(value):
+                colour = "black" if bright(value) else "white"
+                ax.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour, fontsize=9)
+        ax.set(xticks=range(12), xticklabels=MONTHS, yticks=range(len(table)), yticklabels=table.index)
+        ax.set(xlabel="valid month", ylabel="lead (months)", title=line_style(model)["label"])
+        fig.colorbar(image, ax=ax, label=METRIC_LABELS.get(metric, metric), pad=0.01)
+    return fig
+
+
+def extent_series(
+    forecast: xr.Dataset, ready: xr.Dataset, *, lead_time: int = 1, others: Mapping[str, xr.DataArray] | None = None
+) -> Figure:
+    """Observed and predicted sea-ice extent of the valid months at one lead, with the ensemble's range where there are members.
+
+    forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of
+    sea cells with SIC above 0.15, or SIP above 0.5, million km2; a month with missing cells has no observed extent.
+    """
+    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
+    chosen = forecast.sel(lead_time=lead_time)
+    time = valid_time(forecast.init_time, [lead_time]).isel(lead_time=0, drop=True)
+    siconc = at(ready.siconc, time)
+    complete = (siconc.notnull() | ready.land).all(("y", "x"))
+    observed = ((siconc > ICE_EDGE).sum(("y", "x")) * area).where(complete)
+
+    def extent(sip):
+        return ((sip > 0.5).sum(("y", "x")) * area).where(sip.notnull().any(("y", "x")))
+
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 4), layout="constrained")
+        ax.plot(time, observed, color="#666666", lw=5, alpha=0.45, solid_capstyle="round", label="observed")
+        if "ice_class_probability" in chosen:
+            open_water = chosen.ice_class_probability.isel(ice_class=0)
+            members = extent(1 - open_water)
+            ax.fill_between(
+                time,
+                members.min("member"),
+                members.max("member"),
+                color="#000000",
+                alpha=0.2,
+                lw=0,
+                label="IceNet members",
+            )
+        for number, (name, sip) in enumerate({"icenet": chosen.sip, **(others or {})}.items()):
+            sip = sip if name == "icenet" else sip.sel(lead_time=lead_time, init_time=forecast.init_time)
+            ax.plot(time, extent(sip), **line_style(name, number))
+        ax.set(
+            ylabel="sea-ice extent (million km²)",
+            title=f"Forecast {lead_time} month{'s' * (lead_time > 1)} ahead, by valid month",
+        )
+        bare(ax)
+        ax.legend(frameon=False, ncols=2)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    return fig
+
+
+def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
+    """Loss and accuracy by epoch of every member, training dashed, validation solid; the kept epoch is marked.
+
+    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as index.
+    """
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
+        shades = cmocean.cm.deep(np.linspace(0.35, 0.95, len(histories)))
+        for (seed, table), colour in zip(histories.items(), shades, strict=True):
+            best = table.val_accuracy.idxmax()
+            for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
+                ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
+                ax.plot(table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}")
+                ax.plot(best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8)
+        for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
+            ax.set(xlabel="epoch", ylabel=label)
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            bare(ax)
+        for dash, label in (("--", "training"), ("-", "validation, circle: kept")):
+            axes[0].plot([], [], color="#444444", ls=dash, label=label)
+        handles, labels = axes[0].get_legend_handles_labels()
+        # Of many members a few names are enough.
+        kept = [*range(len(handles))] if len(histories) <= 6 else [0, len(histories) - 1, -2, -1]
+        axes[0].legend([handles[k] for k in kept], [labels[k] for k in kept], frameon=False)
+    return fig
+
+
+def reliability(sips: Mapping[str, xr.DataArray], ready: xr.Dataset, *, bins: int = 10) -> Figure:
+    """How often there was ice where a model said so with some probability, and how many cells it said that of.
+
+    sips: model to SIP (init_time, lead_time, y, x). Only active cells with observed truth. On the diagonal a probability means
+    what it says.
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    with plt.rc_context(STYLE):
+        fig, (ax, low) = plt.subplots(2, 1, figsize=(5.4, 5.8), height_ratios=(3, 1), sharex=True, layout="constrained")
+        ax.plot([0, 1], [0, 1], color="#999999", lw=1)
+        for number, (name, sip) in enumerate(sips.items()):
+            ice, weight = truth_and_weight(ready, valid_time(sip.init_time, sip.lead_time))
+            sip, ice, counts = (da.values for da in xr.broadcast(sip, ice, (weight > 0) & sip.notnull()))
+            said, true = sip[counts].clip(0, 1), ice[counts]
+            number_said = np.histogram(said, edges)[0]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean_said = np.histogram(said, edges, weights=said)[0] / number_said
+                frequency = np.histogram(said, edges, weights=true)[0] / number_said
+            style = line_style(name, number)
+            ax.plot(mean_said, frequency, **style)
+            low.step(
+                edges,
+                np.append(number_said, number_said[-1]) / len(said),
+                where="post",
+                color=style["color"],
+                ls=style["ls"],
+            )
+        ax.set(ylabel="observed frequency of ice", xlim=(0, 1), ylim=(0, 1))
+        low.set(xlabel="forecast probability of ice", ylabel="share of cells", yscale="log")
+        low.set(ylim=(0.005, 1), yticks=[0.01, 0.1, 1])
+        low.yaxis.set_major_formatter(PercentFormatter(1))
+        low.yaxis.set_minor_formatter(NullFormatter())
+        for a in (ax, low):
+            bare(a)
+        ax.legend(frameon=False)
+    return fig
+
+
+def bare(ax) -> None:
+    """Take away what carries no information, and put a light grid behind the data."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="#dddddd", lw=0.6)
+    ax.set_axisbelow(True)
