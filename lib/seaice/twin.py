@@ -32,7 +32,9 @@ SNOW_RANGE = np.float32(10.0)  # K over which land changes from bare to snow
 THINNEST = np.float32(0.1)  # m, thinnest floe: bounds concentration by volume
 THICKEST = np.float32(6.0)  # m, thickest ridged floe on a cell's mean, and where drift stops
 WARM_LATITUDES = (42.0, 56.0)  # degrees: full and no relaxation to the warmer world outside the plane
+GRADIENT = 0.7  # K a degree, mean meridional gradient there, Hartmann 1994, fig. 1.6
 RELAXATION = 8 * 86400.0  # s, exchange time with that world
+CLOUD_RANGE = 0.3, 0.8  # 1, transmission of overcast and of clear skies
 MAX_DRIFT = 0.5  # share of a cell that ice may cross in a step along one axis: keeps the upwind scheme stable
 
 
@@ -82,8 +84,7 @@ class World:
         low, high = WARM_LATITUDES
         outside = np.clip((high - np.abs(lat)) / (high - low), 0, 1)
         self.relax = (AIR_HEAT / RELAXATION * outside).astype("float32")
-        self.warmer = (0.7 * (45 - np.abs(lat))).astype("float32")  # K, mean meridional gradient 0.7 K a degree
-        self.open_ocean = np.float32(outside > 0)
+        self.warmer = (GRADIENT * (45 - np.abs(lat))).astype("float32")
         self.heat = np.where(self.ocean, OCEAN_HEAT * p.mixed_layer, np.float32(LAND_HEAT))
         self.below = OCEAN_HEAT * p.deep_layer
         currents = forcing.currents(grid)
@@ -119,7 +120,7 @@ class World:
             state.concentration, state.volume, p.drift * u, p.drift * v, self.ocean, self.grid.resolution_km * 1000
         )
         # Lows are cloudy, highs are clear.
-        sunshine = self.sun[step] * np.clip(p.transmission + p.cloud * anomaly, 0.3, 0.9)
+        sunshine = self.sun[step] * np.clip(p.transmission + p.cloud * anomaly, *CLOUD_RANGE)
         new, flux = self._surface(state, concentration, volume, currents, sunshine, w)
         new.weather = weather
         u, v = geostrophic(anomaly, self.grid, self.coriolis)

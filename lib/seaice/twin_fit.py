@@ -22,20 +22,20 @@ from seaice.twin_world import generator
 
 SEED = 2021  # of the search
 MISFIT_TABLE = "twin_misfit.csv"
-FIRST = 1960  # year in which a trial starts: 19 years of spin-up
+FIRST = 1964  # year in which a trial starts: 15 years of spin-up
 # Spacing (km), members, iterations and first spread (logits of the place between a parameter's bounds) of the search: wide on a
 # coarse grid, then narrow on the demo's.
-STAGES = ((225.0, 32, 5, 0.5), (112.5, 24, 3, 0.2))
+STAGES = ((225.0, 32, 5, 0.5), (112.5, 20, 3, 0.2))
 MISFITS = {FORECAST: 1.6, SIMULATIONS[0]: 2.5, SIMULATIONS[1]: 2.5}  # times the best misfit, of the imperfect models
 WORST = 15.0  # units of misfit beyond which a figure counts no more
 TOLERANCE = {  # what counts as one unit of misfit, in the figure's unit
     "extent": 0.2,
     "region": 0.25,
     "volume": 3.0,
-    "september_trend": 0.012,
-    "september_spread": 0.06,
-    "anomaly_persistence": 0.4,
-    "linear_trend": 0.4,
+    "september_trend": 0.015,
+    "september_spread": 0.1,
+    "anomaly_persistence": 0.7,
+    "linear_trend": 0.7,
 }
 REGIONS = {  # west, east (degrees), lowest and highest distance from the equator (degrees)
     "north": {
@@ -70,9 +70,9 @@ def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float
 
 
 def trial(parameters: Parameters, members: int, grid: Grid) -> list[dict[tuple[str, int], float]]:
-    """Run `members` parameter sets at once, under the same weather, and return the figures of each."""
+    """Run `members` parameter sets at once, each under weather of its own, and return the figures of each."""
     world = World(grid, parameters)
-    generators = [generator(SEED, "trial") for _ in range(members)]
+    generators = [generator(SEED, "trial", member) for member in range(members)]
     state = world.start(generators)
     first, last = twin_realism.YEARS
     sic = np.zeros((members, last - first + 1, 12, *grid.shape), "float32")
@@ -93,8 +93,14 @@ def trial(parameters: Parameters, members: int, grid: Grid) -> list[dict[tuple[s
     return out
 
 
-def fit(start: Parameters, grid: Grid, *, members: int, iterations: int, spread: float) -> pd.DataFrame:
-    """Return all parameter sets tried, a row each, with their misfit (root mean square in units of TOLERANCE), best first."""
+def fit(
+    start: Parameters, grid: Grid, *, members: int, iterations: int, spread: float
+) -> tuple[Parameters, pd.DataFrame]:
+    """Return the parameters the search ends at, and all sets tried, a row each, best first.
+
+    The first are the mean of the last ensemble, not its best member: that one owes part of its rank to its weather. misfit of the
+    second: root mean square in units of TOLERANCE.
+    """
     rng = np.random.default_rng(SEED)
     names, low, high = _bounds(grid.hemisphere)
     share = np.clip((_vector(start) - low) / (high - low), 0.02, 0.98)
@@ -110,7 +116,8 @@ def fit(start: Parameters, grid: Grid, *, members: int, iterations: int, spread:
         a, b = place - place.mean(0), d - d.mean(0)
         gain = a.T @ b @ np.linalg.inv(b.T @ b + (members - 1) * np.eye(d.shape[1]))
         place = np.clip(place - (d + rng.standard_normal(d.shape)) @ gain.T, -4, 4)
-    return pd.DataFrame(tried).sort_values("misfit", ignore_index=True)
+    centre = low + (high - low) / (1 + np.exp(-place.mean(0)))
+    return _parameters(centre, grid.hemisphere), pd.DataFrame(tried).sort_values("misfit", ignore_index=True)
 
 
 def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
@@ -123,16 +130,17 @@ def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
 
 
 def choose(tried: pd.DataFrame) -> dict[str, pd.Series]:
-    """Pick the truth, the best, and the imperfect models: the sets nearest to MISFITS times its misfit, each apart from the others."""
-    chosen = {TRUTH: tried.iloc[0]}
+    """Pick the imperfect models: of the sets near MISFITS times the best misfit, the one least like those picked before and the best."""
+    best = tried.iloc[0]
+    chosen = {}
     for model, times in MISFITS.items():
-        near = tried[(tried.misfit / tried.misfit[0] / times).between(0.85, 1.15)]
+        near = tried[(tried["misfit"] / best["misfit"] / times).between(0.85, 1.15)]
         if near.empty:
-            near = tried.iloc[(tried.misfit / tried.misfit[0] - times).abs().argsort()[:3]]
-        scale = tried.std()
-        apart = [min((((row - c) / scale) ** 2).sum() for c in chosen.values()) for _, row in near.iterrows()]
+            near = tried.iloc[(tried["misfit"] / best["misfit"] - times).abs().argsort()[:3]]
+        others = [best, *chosen.values()]
+        apart = [min((((row - o) / tried.std()) ** 2).sum() for o in others) for _, row in near.iterrows()]
         chosen[model] = near.iloc[int(np.argmax(apart))]
-    return chosen
+    return {model: row.drop("misfit") for model, row in chosen.items()}
 
 
 def _bounds(hemisphere: str) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -146,8 +154,8 @@ def _vector(parameters: Parameters) -> np.ndarray:
 
 
 def _parameters(values: np.ndarray, hemisphere: str) -> Parameters:
-    """Parameters as (member, 1, 1) arrays from (member, parameter)."""
-    columns = [c[:, None, None] for c in values.T]
+    """Parameters from (parameter,), or as (member, 1, 1) arrays from (member, parameter)."""
+    columns = [c[:, None, None] if c.ndim else float(c) for c in values.T]
     numbers = twin_parameters.numbers()
     own = dict(zip(numbers, columns, strict=False))
     return Parameters(**own, currents=tuple(columns[len(numbers) :]), hemisphere=hemisphere)
@@ -155,32 +163,25 @@ def _parameters(values: np.ndarray, hemisphere: str) -> Parameters:
 
 def main(hemisphere: str) -> None:
     """Fit a hemisphere, and write its parameters and its table of misfits over the packaged ones."""
-    best, searches = twin_parameters.first_guess(hemisphere), []
+    centre, searches = twin_parameters.first_guess(hemisphere), []
     for resolution_km, members, iterations, spread in STAGES:
         grid = Grid(hemisphere, resolution_km)
-        searches.append(fit(best, grid, members=members, iterations=iterations, spread=spread))
-        values = searches[-1].drop(columns="misfit").iloc[:1].to_numpy()
-        best = Parameters(
-            *values[0, : len(twin_parameters.numbers())],
-            currents=tuple(values[0, len(twin_parameters.numbers()) :]),
-            hemisphere=hemisphere,
-        )
-    # The imperfect models come from the wide search; the truth from the narrow one.
-    chosen = choose(searches[0]) | {TRUTH: searches[-1].iloc[0]}
+        centre, tried = fit(centre, grid, members=members, iterations=iterations, spread=spread)
+        searches.append(tried)
+    # The imperfect models come from the wide search, the truth from the narrow one.
+    chosen = {TRUTH: pd.Series(_vector(centre), _bounds(hemisphere)[0])} | choose(searches[0])
+    values = np.array([row.to_numpy() for row in chosen.values()])
+    figures = trial(_parameters(values, hemisphere), len(chosen), grid)
+    misfits = _misfits(dict(zip(chosen, figures, strict=True)), hemisphere)
     folder = Path(twin_parameters.__file__).parent
     table = pd.read_csv(folder / twin_parameters.TABLE, comment="#", index_col="name")
     for model, row in chosen.items():
-        own = row.drop("misfit")
-        table.loc[own.index, f"{hemisphere}_{model}"] = [float(f"{v:.6g}") for v in own]
-    values = np.array([row.drop("misfit").to_numpy() for row in chosen.values()])
-    figures = trial(_parameters(values, hemisphere), len(chosen), grid)
-    misfits = _misfits(dict(zip(chosen, figures, strict=True)), hemisphere)
-    other = folder / MISFIT_TABLE
-    if other.exists():
-        before = pd.read_csv(other)
-        misfits = pd.concat([before[before.hemisphere != hemisphere], misfits])
+        table.loc[row.index, f"{hemisphere}_{model}"] = [float(f"{v:.6g}") for v in row]
+    if (folder / MISFIT_TABLE).exists():
+        before = pd.read_csv(folder / MISFIT_TABLE)
+        misfits = pd.concat([before[before["hemisphere"] != hemisphere], misfits])
     table.to_csv(folder / twin_parameters.TABLE)
-    misfits.to_csv(other, index=False, float_format="%.4g")
+    misfits.to_csv(folder / MISFIT_TABLE, index=False, float_format="%.4g")
 
 
 def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:

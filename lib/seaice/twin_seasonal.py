@@ -14,10 +14,10 @@ from seaice.twin_world import generator, spin_up
 
 LEADS = 6  # months, SEAS5
 # What the analysis does not know, standard deviations; Tietsche et al. 2014, doi:10.1002/2013GL058755, gives the order.
-CONCENTRATION_ERROR = 0.07  # 1, where there is ice
-THICKNESS_ERROR = 0.25  # 1, relative
-SURFACE_ERROR = 0.25  # K, in open water
-DEEP_ERROR = 0.4  # K, water below the summer mixed layer
+CONCENTRATION_ERROR = 0.10  # 1, where there is ice
+THICKNESS_ERROR = 0.30  # 1, relative
+SURFACE_ERROR = 0.30  # K, in open water
+DEEP_ERROR = 0.5  # K, water below the summer mixed layer
 KNOWN_CURRENTS = 0.6  # 1, correlation of analysed and true slow ocean heat
 SPREAD = 0.7  # 1, perturbation of a member over the error of the analysis that all members share
 

@@ -7,7 +7,7 @@ import xarray as xr
 from seaice import masks, winds
 from seaice.grid import Grid
 from seaice.schema import attributes
-from seaice.twin_forcing import STEPS_A_MONTH, mean_pressure, winter
+from seaice.twin_forcing import STEPS_A_YEAR, mean_pressure, winter
 from seaice.twin_weather import coriolis, geostrophic, surface_wind
 
 LAND, INTERPOLATED, MAX_ICE = 1, 32, 128  # bits of OSI SAF's status_flag, doi:10.15770/EUM_SAF_OSI_0013
@@ -142,12 +142,9 @@ def _jet(pressure: xr.DataArray, grid: Grid) -> xr.DataArray:
     share = (lat > 70) / (lat > 70).sum() - ((lat > 45) & (lat < 58)) / ((lat > 45) & (lat < 58)).sum()
     share = xr.DataArray(share.astype("float32"), dims=("y", "x"))
     january, july = ((m * share.values).sum() for m in mean_pressure(grid))
-    day = pressure.time.dt.dayofyear.values / 365
-    step = (
-        (day * 12 * STEPS_A_MONTH).astype(int)
-        if len(set(pressure.time.dt.day.values)) > 1
-        else ((pressure.time.dt.month.values - 1) * STEPS_A_MONTH + STEPS_A_MONTH // 2)
-    )
+    monthly = bool((pressure.time.dt.day == 1).all())
+    day = pressure.time.dt.dayofyear.values + (15 if monthly else 0)  # months are stamped with their first day
+    step = day * STEPS_A_YEAR // 366
     weight = xr.DataArray([winter(s, grid.hemisphere) for s in step], dims="time", coords={"time": pressure.time})
     usual = weight * january + (1 - weight) * july
     strength = JET_SUMMER + (JET - JET_SUMMER) * weight - JET_GAIN * ((pressure * share).sum(("y", "x")) - usual)
