@@ -155,3 +155,17 @@ def test_saving_gives_the_same_bytes_and_leaves_nothing_else(skill, tmp_path):
     a, b = ((tmp_path / "new" / f"{name}.png").read_bytes() for name in ("a", "b"))
     assert a == b and b"Software" not in a and len(a) < 300_000
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["a.png", "b.png"]
+
+
+def test_realism_draws_both_records_and_the_limits():
+    rows = [("extent", m, 10 + m / 10, 10.0, "+- 1", True) for m in range(1, 13)]
+    rows += [
+        (q, lead, 90.0, 91.0, "+- 2", True) for q in ("anomaly_persistence", "linear_trend") for lead in range(1, 7)
+    ]
+    rows += [("september_trend", 0, -0.08, -0.08, "-0.12 .. -0.05", True)]
+    table = pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])
+    axes = figures.realism(table).axes
+    assert len(axes) == 3
+    observed, twin = axes[0].get_lines()
+    np.testing.assert_allclose(observed.get_ydata(), 10.0)
+    np.testing.assert_allclose(twin.get_ydata(), 10 + np.arange(1, 13) / 10)

@@ -39,7 +39,15 @@ def built(tmp_path_factory):
 
 def test_store_follows_the_contract(built):
     _, ready = built
-    assert set(ready.data_vars) == {"siconc", "siconc_flag", "siconc_trend", "siconc_climatology", "land", "active", "tas"}
+    assert set(ready.data_vars) == {
+        "siconc",
+        "siconc_flag",
+        "siconc_trend",
+        "siconc_climatology",
+        "land",
+        "active",
+        "tas",
+    }
     assert ready["siconc"].dims == ("time", "y", "x") and ready["siconc"].dtype == "float32"
     assert ready["siconc_climatology"].dims == ("month", "y", "x")
     assert ready["active"].dtype == bool and ready["land"].dtype == bool

@@ -29,8 +29,16 @@ _DIE_WITH_PARENT = (
     "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
     "if os.getppid() != int(os.environ['JPY_PARENT_PID']): os._exit(1)\n"
 )
+# What libraries written in C say on stderr (TensorFlow: of every start, with process numbers) goes to a log beside the record,
+# not into the executed notebook and the runner's own lines; Python's warnings and errors stay in the notebook.
+_LOG_BESIDE_RECORD = (
+    "os.dup2(os.open(os.environ['SEAICE_KERNEL_LOG'], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 2)\n"
+)
 # Only critical messages: a kernel reports the interrupt that ends it as an error, beside the runner's own lines.
-_KERNEL_ARGUMENTS = ["--log-level=50", f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT!r}, {{}})"]
+_KERNEL_ARGUMENTS = [
+    "--log-level=50",
+    f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT + _LOG_BESIDE_RECORD!r}, {{}})",
+]
 _ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # others on the machine must not read along
 _UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")  # ids in the HTML of xarray and Dask
 _NOISE = ((re.compile(r"/\S*/ipykernel_\d+/\d+\.py"), "<cell>"), (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x0"))
@@ -82,7 +90,8 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     failed = folder / f"{job.name}.failed.ipynb"
     started, clock, before = record.now(), time.monotonic(), record.scan(job.run)
     try:
-        with _variables(job.environment), record.Memory() as memory:
+        log = {"SEAICE_KERNEL_LOG": str(paths.records(job.run) / f"{job.name}.log")}
+        with _variables(job.environment | log), record.Memory() as memory:
             papermill.execute_notebook(
                 Path(job.root, "notebooks", f"{job.notebook}.ipynb"),
                 running,

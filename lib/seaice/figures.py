@@ -235,6 +235,32 @@ def reliability(sips: Mapping[str, xr.DataArray], ready: xr.Dataset, *, bins: in
     return fig
 
 
+def realism(table: pd.DataFrame) -> Figure:
+    """A simulated record beside the observed one: extent by month, and accuracy of two simple forecasts by lead.
+
+    table: see `twin_realism.table`. The grey bands are the limits that the simulated figures should lie in.
+    """
+    panels = {
+        "extent": ("month", "extent (million km²)"),
+        "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
+    }
+    panels["linear_trend"] = ("lead (months)", "linear trend (%)")
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1.6, 1, 1), layout="constrained")
+        for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
+            part = table[table.quantity == quantity]
+            reach = part.limit.str.removeprefix("+- ").astype(float)
+            ax.fill_between(
+                part["index"], part.observed - reach, part.observed + reach, color="#dddddd", label="limits"
+            )
+            ax.plot(part["index"], part.observed, color="#0072B2", marker="o", label="observed")
+            ax.plot(part["index"], part.twin, color="#D55E00", marker="s", ls="--", label="simulated")
+            ax.set(title=title, xlabel=axis, xticks=part["index"])
+            bare(ax)
+        axes[0].legend()
+    return fig
+
+
 def bare(ax) -> None:
     """Take away what carries no information, and put a light grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)

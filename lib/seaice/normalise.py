@@ -20,6 +20,7 @@ def statistics(da: xr.DataArray) -> xr.Dataset:
 
 
 def scale(da: xr.DataArray, stats: xr.Dataset) -> xr.DataArray:
-    """Return (da - mean) / std, dimensionless float32, NaN kept."""
-    scaled = ((da - stats["mean"]) / stats["std"]).astype("float32")
-    return scaled.rename(da.name).assign_attrs(long_name=f"scaled {da.attrs.get('long_name', da.name)}", units="1")
+    """Return (da - mean) / std, dimensionless float32, NaN kept; the attributes tell how, and go with every network."""
+    scaled = ((da - stats["mean"]) / stats["std"]).astype("float32").rename(da.name)
+    how = {f"scaling_{name}": float(stats[name]) for name in ("mean", "std")}
+    return scaled.assign_attrs(long_name=f"scaled {da.attrs.get('long_name', da.name)}", units="1", **how)

@@ -44,6 +44,7 @@ def run(
     steps = planned.run.steps[: names.index(until) + 1 if until else None]
     if dry_run:
         return _look(planned, steps, force=force, say=say)
+    say(f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log")
     started = time.monotonic()
     with record.lock(planned.run.run), record.Memory() as memory:
         executed = _execute_steps(planned, steps, force=force, say=say)

@@ -131,6 +131,7 @@ class Parameters(Strict):
     pretrain_epochs: int | None = Field(None, ge=0)
     batch_size: Positive | None = None
     learning_rate: float | None = Field(None, gt=0)
+    schedule: Literal["constant", "decay", "cosine"] | None = None
     patience: int | None = Field(None, ge=0)
     seed: Seed | None = None
     seeds: list[Seed] | None = Field(None, min_length=1)

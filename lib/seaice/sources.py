@@ -10,9 +10,8 @@ from typing import TypeVar
 
 import pandas as pd
 import xarray as xr
-from tqdm.auto import tqdm
 
-from seaice import download, transfer
+from seaice import download, progress, transfer
 from seaice.schema import DataError
 
 T = TypeVar("T")
@@ -130,7 +129,7 @@ class RemoteFiles:
 
         urls = self.urls()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            return list(tqdm(pool.map(attempt, urls), total=len(urls), unit="file", delay=1, leave=False))
+            return list(progress.bar(pool.map(attempt, urls), total=len(urls), unit="file", delay=1, leave=False))
 
 
 class RemoteNetCDF(RemoteFiles):

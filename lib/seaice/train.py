@@ -11,9 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
-from seaice import batches, channels, losses, planes, samples, unet
+from seaice import batches, channels, losses, planes, progress, samples, unet
 from seaice.schema import DataError
 
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
@@ -89,9 +88,7 @@ def fit(
 
     history, best = _restore(folder, key, network)
     steps = len(training)
-    with tqdm(
-        total=epochs * steps, initial=len(history) * steps, desc=f"seed {seed}", unit="batch", disable=None
-    ) as bar:
+    with progress.bar(total=epochs * steps, initial=len(history) * steps, desc=f"seed {seed}", unit="batch") as bar:
         while len(history) < epochs and not _is_exhausted(history, patience):
             rate = learning_rate * SCHEDULES[schedule](len(history), epochs)
             history.append({"learning_rate": rate, **_epoch(network, training, validation, len(history), rate, bar)})

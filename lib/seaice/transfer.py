@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from tqdm.auto import tqdm
 
+from seaice.progress import bar as progress_bar
 from seaice.schema import DataError
 
 ATTEMPTS = 5  # tries in a row without a new byte before giving up
@@ -139,7 +139,7 @@ def _transfer(url: str, file: BinaryIO, note: Path, *, progress: bool, unsized: 
         record["length"] = length
         write_json(note, record)
         bar = {"unit": "B", "unit_scale": True, "delay": 1, "leave": False, "desc": Path(urlsplit(url).path).name}
-        with tqdm(total=length, initial=have, disable=not progress, **bar) as meter:
+        with progress_bar(total=length, initial=have, disable=not progress, **bar) as meter:
             # The raw bytes: a `.gz` sent as an encoding must stay what its length and hash say it is.
             for block in response.raw.stream(BLOCK, decode_content=False):
                 file.write(block)
