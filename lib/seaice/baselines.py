@@ -178,26 +178,30 @@ def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times, *, correc
     corrected: subtract the mean of (ensemble mean - observed) over the hindcasts of the same calendar month, by lead and cell.
     Only hindcasts whose valid month was observed before the evaluated init_time count, so nothing is known too early; an init_time
     with none before it has no corrected forecast (NaN). Cells never observed (polar hole) are not corrected.
-    Returns (init_time, lead_time, y, x), 0..1, NaN where there is no hindcast. Raises DataError for other dims.
+    Returns (init_time, lead_time, y, x), 0..1, NaN where there is no hindcast. Computed at once, one calendar month's hindcasts
+    in memory as ensemble means, since every one of them is needed for many init_times. Raises DataError for other dims.
     """
     siconc = hindcast["siconc"]
     if set(siconc.dims) != {"init_time", "lead_time", "member", "y", "x"}:
         raise DataError(
             f"seasonal hindcast: siconc has dims {siconc.dims}, expected init_time, lead_time, member, y, x"
         )
-    valid = valid_time(siconc.init_time, siconc.lead_time)
-    observed = at(ready.siconc.where(ready.siconc_flag == 0), valid)
-    # The mean over hindcast years of nothing is NaN, so a month that was not observed does not count.
-    error = siconc.mean("member") - observed
-    sips = []
-    for init in pd.DatetimeIndex(init_times):
-        members = siconc.reindex(init_time=[init]).isel(init_time=0)
-        if corrected:
-            known = (siconc.init_time.dt.month == init.month) & (valid < np.datetime64(init))
-            bias = error.where(known).mean("init_time").fillna(0)
-            members = members - bias.where(known.any("init_time"))
-        sips.append(certain(members).mean("member"))
-    return xr.concat(sips, pd.DatetimeIndex(init_times, name="init_time")).transpose("init_time", "lead_time", "y", "x")
+    sips = {}
+    for month, inits in pd.DatetimeIndex(init_times).to_series().groupby(lambda time: time.month):
+        same = siconc.isel(init_time=np.flatnonzero(siconc.init_time.dt.month == month))
+        valid = valid_time(same.init_time, same.lead_time)
+        # The mean over hindcast years of nothing is NaN, so a month that was not observed does not count.
+        error = (same.mean("member") - at(ready.siconc.where(ready.siconc_flag == 0), valid)).load()
+        for init in inits:
+            members = same.reindex(init_time=[init]).isel(init_time=0).load()
+            if corrected:
+                known = (same.init_time < np.datetime64(init)) & (valid < np.datetime64(init))
+                bias = error.where(known).mean("init_time").fillna(0)
+                members = members - bias.where(known.any("init_time"))
+            sips[init] = certain(members).mean("member")
+    ordered = [sips[init].drop_vars("init_time", errors="ignore") for init in pd.DatetimeIndex(init_times)]
+    sip = xr.concat(ordered, pd.DatetimeIndex(init_times, name="init_time"))
+    return sip.transpose("init_time", "lead_time", "y", "x")
 
 
 def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
