@@ -14,7 +14,7 @@ import pytest
 import synthetic
 
 from seaice import train
-from seaice.samples import Samples
+from seaice.samples import Samples, split
 from seaice.schema import DataError
 
 CHANNELS = [
@@ -190,3 +190,18 @@ def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeyp
     with pytest.raises(DataError, match="epoch 1.*smaller learning_rate"):
         train.fit(samples, folder=tmp_path, epochs=1, **SMALL)
     assert not train.is_finished(tmp_path) and not list(tmp_path.iterdir())
+
+
+def test_history_holds_means_over_the_whole_validation_split(samples, trained):
+    """Recomputed from the saved network's output, cell by cell: Keras's own figures are those of the last batch."""
+    folder, history = trained
+    network = keras.saving.load_model(folder / "network.keras", compile=False)
+    times = samples_of_split(samples, "validation")
+    predicted = np.argmax(network.predict_on_batch(samples.inputs(times)), axis=-1)
+    counts = samples.weights(times) > 0
+    expected = (predicted == samples.targets(times))[counts].mean()
+    np.testing.assert_allclose(history["val_accuracy"].max(), expected, atol=1e-6)
+
+
+def samples_of_split(samples, name):
+    return split(samples, SPLITS)[name]

@@ -119,11 +119,17 @@ def _epoch(network, training, validation, number: int, rate: float, bar) -> dict
     training.shuffle(number)
     scores = {}
     for prefix, data, step in (("", training, network.train_on_batch), ("val_", validation, network.test_on_batch)):
-        network.reset_metrics()
+        # Each call starts the metrics anew, so the means of the epoch are taken here: of the loss over all samples, as it is a
+        # mean over every cell, and of the accuracy over the cells that count.
+        rows = []
         for k in range(len(data)):
-            means = step(*data[k], return_dict=True)  # means over all batches since the reset
+            inputs, truth, weight = data[k]
+            means = step(inputs, truth, sample_weight=weight, return_dict=True)
+            rows.append((means["loss"], means["accuracy"], len(inputs), np.count_nonzero(weight)))
             bar.update(not prefix)
-        scores |= {f"{prefix}{name}": float(means[name]) for name in ("loss", "accuracy")}
+        loss, accuracy, n_samples, n_cells = np.array(rows, dtype="float64").T
+        scores[f"{prefix}loss"] = float(np.average(loss, weights=n_samples))
+        scores[f"{prefix}accuracy"] = float(np.average(accuracy, weights=n_cells))
     if not np.isfinite(list(scores.values())).all():
         raise DataError(
             f"training left the finite numbers in epoch {number + 1} ({scores}); try a smaller learning_rate than {rate:g}"
