@@ -18,10 +18,8 @@ def test_kalman_inversion_finds_a_linear_world(monkeypatch):
     names, low, high = twin_fit._bounds("north")
     response = np.random.default_rng(1).standard_normal((len(names), len(observed)))
 
-    def linear(parameters, members, grid):
-        values = np.array([np.ravel(getattr(parameters, n)) for n in twin_parameters.numbers()])
-        values = np.vstack([values, [np.ravel(c) for c in parameters.currents]])
-        share = (values.T - low) / (high - low) - 0.6
+    def linear(values, grid):
+        share = (values - low) / (high - low) - 0.6
         found = np.array(list(observed.values())) + 2 * share @ response
         return [dict(zip(observed, row, strict=True)) for row in found]
 

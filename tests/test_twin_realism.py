@@ -68,6 +68,15 @@ def test_table_says_what_is_within_its_limit():
     assert not table.loc[("september_trend", 0), "within"]  # 0.9 million km2 a year
 
 
+def test_the_south_is_measured_about_its_own_trend():
+    south = Grid("south", 675.0)
+    record = receding(0)
+    observed = twin_realism.figures(record, south) | {("september_trend", 0): 0.023}
+    table = twin_realism.table(record, south, observed=observed).set_index(["quantity", "index"])
+    assert table.loc[("september_trend", 0), "limit"] == "+- 0.035"
+    assert table.loc[("september_trend", 0), "within"]
+
+
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_packaged_reference_holds_every_figure(hemisphere):
     reference = twin_realism.reference(hemisphere)

@@ -87,7 +87,7 @@ def test_observed_and_atmosphere_show_the_same_run_under_their_own_keys(cache):
     ice, air = TwinSource("observed", "north", **SHORT), TwinSource("atmosphere", "north", **SHORT)
     assert ice.path() == air.path() and ice.key() != air.key()
     assert ice.key() == TwinSource("observed", "north", **SHORT).key()
-    assert ice.key() != TwinSource("observed", "north", seed=1, **SHORT).key()
+    assert ice.key() != TwinSource("observed", "north", seed=2, **SHORT).key()
     assert len(ice.key()) == 64
 
 
@@ -155,7 +155,7 @@ def test_seasonal_is_shaped_like_seas5_and_knows_its_start(cache):
     forecast = ds["siconc"].mean("member").values
     error = [np.nanmean(np.abs(forecast[2, lead] - truth.values[-6 + lead])) for lead in range(6)]
     assert error[0] < 0.06  # the first month still knows the state it began from
-    spread = np.nanmean(ds["siconc"].std("member").values[1:], axis=(0, 2, 3))
+    spread = ds["siconc"][1:].where(ds["land"] == 0, 0).std("member").mean(("init_time", "y", "x"))
     assert spread.min() > 0
 
 
