@@ -1,4 +1,4 @@
-"""Fits the simulated world to figures of the observed record: `python -m seaice.twin_fit north` (minutes on one core).
+"""Fits the simulated world to figures of the observed record: `python -m seaice.twin_fit [north|south]` (minutes on one core).
 
 Ensemble Kalman inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/29/4/045001): an ensemble of parameter sets is
 run at once, and moved by the regression of parameters on figures. Derivative-free, and two dozen runs an iteration suffice.
@@ -205,4 +205,5 @@ def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for name in sys.argv[1:] or REGIONS:
+        main(name)
