@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import xarray as xr
-from tqdm import tqdm
 
-from seaice import paths, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice import paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.twin_parameters import FORECAST, SIMULATIONS, TRUTH
@@ -171,7 +170,7 @@ class TwinSource:
             chunks = (CADENCES[self.cadence], *self.grid.shape)
             encoding = {variable: {"chunks": chunks} for variable in twin_world.ATTRIBUTES}
             along = "time"
-        parts = tqdm(parts, desc=f"twin {self.grid.hemisphere} {label}", total=total, unit="year", mininterval=1)
+        parts = progress.bar(parts, desc=f"twin {self.grid.hemisphere} {label}", total=total, unit="year")
         _write(folder, parts, along=along, encoding=encoding, clock=clock)
 
 
