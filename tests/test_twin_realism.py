@@ -7,6 +7,7 @@ import xarray as xr
 
 from seaice import twin_realism
 from seaice.grid import Grid
+from seaice.schema import DataError
 
 GRID = Grid("north", 675.0)
 
@@ -86,9 +87,9 @@ def test_packaged_reference_holds_every_figure(hemisphere):
     assert largest == {"north": 3, "south": 9}[hemisphere]
 
 
-def test_without_data_the_packaged_figures_serve(monkeypatch):
-    monkeypatch.delenv("SEAICE_DATA", raising=False)
-    assert twin_realism.observed_figures(GRID) == twin_realism.reference("north")
+def test_packaged_figures_are_of_one_grid():
+    with pytest.raises(DataError, match="figures of the 112.5 km grid; give `observed`"):
+        twin_realism.table(receding(2), Grid("north", 225.0))
 
 
 @pytest.mark.real_data

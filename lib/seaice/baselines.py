@@ -1,7 +1,8 @@
 """What must be beaten? Forecasts that need no learning: persistence, climatology, trend, and physics-based ensembles.
 
 Every function takes the analysis-ready dataset and returns a forecast with dims (init_time, lead_time, y, x), NaN where there is
-none; lazy data stay lazy. Nothing fitted sees data after `ready.fit_end`, no forecast sees data at or after its `init_time`.
+none; lazy data stay lazy, but for `from_seasonal`. Nothing fitted sees data after `ready.fit_end`, but for the bias of a
+physics-based ensemble, which goes on to every year known before the `init_time`. No forecast sees data at or after its `init_time`.
 """
 
 import uuid

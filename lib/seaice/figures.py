@@ -20,7 +20,7 @@ from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from seaice.baselines import at, valid_time
 from seaice.schema import ICE_EDGE
-from seaice.verify import M_KM2, truth_and_weight
+from seaice.verify import M_KM2, OWN_PAIRS, truth_and_weight
 
 DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
 STYLE = {"font.size": 10, "axes.titlesize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9}
@@ -77,7 +77,7 @@ def accuracy_by_lead(skill: pd.DataFrame, *, metric: str = "binary_accuracy") ->
 
     The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
     """
-    table = skill[(skill.metric == metric) & (skill.month.astype(str) == "all")]
+    table = skill[(skill.metric == metric) & (skill.month.astype(str) == "all") & ~skill.model.isin(OWN_PAIRS)]
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table

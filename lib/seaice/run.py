@@ -48,7 +48,7 @@ def run(
     started = time.monotonic()
     with record.lock(planned.run.run), record.Memory() as memory:
         executed = _execute_steps(planned, steps, force=force, say=say)
-        if until is None and (executed or not (paths.results(planned.run.run) / crate.NAME).is_file()):
+        if until is None and (executed or _crate_is_old(planned.run.run)):
             crate.write(planned.run.run, description=planned.run.description, steps=names)
     say(
         f"\n{len(steps)} steps in {duration(time.monotonic() - started)}, at most {memory.peak / 1e9:.1f} GB of memory together"
@@ -137,6 +137,9 @@ def _scores(table: Path) -> list[str]:
         return []
     with open(table, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["month"] == "all"]
+    most = max((int(row["n"]) for row in rows), default=0)
+    # A model with a few forecasts of its own is not comparable with the rest.
+    rows = [row for row in rows if 2 * int(row["n"]) > most]
     lines = []
     for metric, title, form in (
         ("binary_accuracy", "binary accuracy, %", "{:8.1f}"),
@@ -150,6 +153,13 @@ def _scores(table: Path) -> list[str]:
             cells = (form.format(values[model, lead]) if (model, lead) in values else " " * 8 for lead in leads)
             lines.append(f"  {model:26}" + "".join(cells))
     return lines
+
+
+def _crate_is_old(name: str) -> bool:
+    """Whether a record was written after the crate, as when the runner was killed between the two."""
+    file = paths.results(name) / crate.NAME
+    newest = max((r.stat().st_mtime for r in paths.records(name).glob("*.json")), default=0)
+    return not file.is_file() or file.stat().st_mtime < newest
 
 
 def _shown(path: Path) -> Path:

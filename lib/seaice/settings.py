@@ -12,7 +12,7 @@ from seaice.grid import Grid, Hemisphere
 from seaice.schema import VARIABLES
 
 N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
-ENTRIES = ("sources", "simulations", "seasonal")  # parameters whose values are names of catalogue entries
+ENTRIES = ("sources", "seasonal")  # parameters whose values are names of catalogue entries
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -115,10 +115,8 @@ class Parameters(Strict):
     resolution_km: float | None = None
     start: Month | None = None
     end: Month | None = None
-    # data: catalogue entries by variable, and the options that every entry taking them is opened with
+    # data: catalogue entries by variable, and that of the physics-based forecast
     sources: dict[str, str] | None = None
-    source_options: dict[str, Any] | None = None
-    simulations: list[str] | None = None
     seasonal: str | None = None
     # samples
     missing: Missing | dict[str, Missing] | None = None
@@ -127,12 +125,11 @@ class Parameters(Strict):
     n_leads: Positive | None = None
     # network and training
     filters_factor: float | None = Field(None, gt=0)
-    epochs: int | None = Field(None, ge=0)
-    pretrain_epochs: int | None = Field(None, ge=0)
+    epochs: Positive | None = None
     batch_size: Positive | None = None
     learning_rate: float | None = Field(None, gt=0)
     schedule: Literal["constant", "decay", "cosine"] | None = None
-    patience: int | None = Field(None, ge=0)
+    patience: Positive | None = None
     seed: Seed | None = None
     seeds: list[Seed] | None = Field(None, min_length=1)
 

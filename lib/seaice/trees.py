@@ -30,7 +30,7 @@ from seaice.schema import DataError
 from seaice.verify import truth_and_weight
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
-RECENT_YEARS = 10  # years of the recent ice frequency, icenet-2021.md's blend takes as many
+RECENT_YEARS = 10  # years of the recent ice frequency; a shorter one is noisier, a longer one lags the trend
 MAX_ROWS = 400_000  # cells each lead is trained on, at random: bounds memory and time
 BLOCK = 12  # initialisations gathered at once: bounds the memory used beside the record
 # More ice in these can only mean more ice to come; trees held to that fit less noise.
@@ -69,7 +69,8 @@ def fit(
         return _fit_lead(known, ready, init_times, int(lead), end, max_rows, seed)
 
     # One thread a lead: scikit-learn's own threads wait for each other, which takes many times as long on a busy machine.
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         return dict(zip(map(int, lead_times), pool.map(one, lead_times), strict=True))
 
 

@@ -1,7 +1,6 @@
 """How real is the simulated world? The same figures of it and of the observed record, side by side."""
 
 import csv
-import os
 from importlib.resources import files
 
 import numpy as np
@@ -10,10 +9,11 @@ import xarray as xr
 
 from seaice import catalog, providers
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE
+from seaice.schema import ICE_EDGE, DataError
 from seaice.twin_source import SEED, TwinSource
 
 REFERENCE = "twin_reference.csv"
+REFERENCE_KM = 112.5  # km, the grid that the packaged accuracies were computed on
 YEARS = (1979, 2014)  # years of the extents, their trend and spread
 FIT = (1979, 2009)  # years that climatology and active cells are taken from
 INITS = ("2012-01", "2014-07")  # first and last initialisation of the forecasts; their targets end in 2014-12
@@ -35,10 +35,16 @@ def table(siconc: xr.DataArray, grid: Grid, *, observed: dict | None = None) -> 
     """Compare a simulated record with the observed one, a row a figure: quantity, index, twin, observed, limit, within.
 
     siconc: fraction on (time, y, x) of `grid`, monthly from 1979, NaN on land; see `simulated_record`. index: calendar month of an
-    extent, lead of a forecast, else 0. observed: figures by (quantity, index), default those of `observed_figures`.
+    extent, lead of a forecast, else 0. observed: figures by (quantity, index), default the packaged `reference`.
     limit: largest distance from the observed figure, or the range that the twin's has to lie in.
     """
-    observed = observed_figures(grid) if observed is None else observed
+    if observed is None:
+        if grid.resolution_km != REFERENCE_KM:
+            raise DataError(
+                f"the packaged figures of the observed record are figures of the {REFERENCE_KM} km grid; give `observed`, "
+                f"computed with `observed_figures`, for {grid.resolution_km:g} km"
+            )
+        observed = reference(grid.hemisphere)
     limits = LIMITS if grid.hemisphere == "north" else SOUTHERN_LIMITS
     rows = []
     for (quantity, index), value in figures(siconc, grid).items():
@@ -57,13 +63,11 @@ def simulated_record(grid: Grid, *, seed: int = SEED) -> xr.DataArray:
 
 
 def observed_figures(grid: Grid) -> dict[tuple[str, int], float]:
-    """Return the observed record's figures, by (quantity, index): computed where SEAICE_DATA is set, else the packaged ones.
+    """Compute the observed record's figures, by (quantity, index), from the folder named by SEAICE_DATA.
 
     Extents, their trend and spread are those of the Sea Ice Index (G02135, doi:10.7265/N5K072F8); accuracies are computed on
     `grid` from `observed_record`. The packaged ones are of the 112.5 km grid.
     """
-    if not os.environ.get("SEAICE_DATA"):
-        return reference(grid.hemisphere)
     index = catalog.open_entry("sea_ice_index")
     letter = {"north": "N", "south": "S"}[grid.hemisphere]
     index = index[(index["hemisphere"] == letter) & index["year"].between(*YEARS)]
