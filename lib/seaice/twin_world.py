@@ -77,10 +77,13 @@ def months(steps: np.ndarray) -> np.ndarray:
 
 
 def days(steps: np.ndarray, before: np.ndarray, number: int) -> np.ndarray:
-    """Interpolate steps to `number` days of the year; before: the last step of the year before, (variable, y, x)."""
+    """Interpolate steps to `number` days of the year; before: the last step of the year before, (variable, y, x).
+
+    A step's fields are those at its end, so the year before ends where this one begins and no day needs a step that is not there.
+    """
     all_steps = np.concatenate([before[:, None], steps], axis=1)
-    position = np.clip((np.arange(number) + 0.5) * STEPS_A_YEAR / number + 0.5, 0, STEPS_A_YEAR)
-    low = np.minimum(position.astype(int), STEPS_A_YEAR - 1)
+    position = (np.arange(number) + 0.5) * STEPS_A_YEAR / number
+    low = position.astype(int)
     weight = (position - low).astype("float32")[:, None, None]
     return all_steps[:, low] * (1 - weight) + all_steps[:, low + 1] * weight
 
