@@ -221,7 +221,7 @@ def test_wrong_arguments_are_named_with_the_valid_ones(own_folders, wrong, named
 def test_days_go_on_over_the_turn_of_the_year():
     """Fields that grow steadily grow from day to day, none twice the same: repeated days would pass for a stuck satellite."""
     steps = np.arange(2 * twin_world.STEPS_A_YEAR, dtype="float32").reshape(1, 2, twin_world.STEPS_A_YEAR, 1, 1)
-    first = twin_world.days(steps[:, 0], steps[:, 0, 0] - 1, 365)
-    second = twin_world.days(steps[:, 1], steps[:, 0, -1], 366)
+    first = twin_world.days(steps[:, 0], steps[:, 0, 0] - 1, steps[:, 1, 0], 365)
+    second = twin_world.days(steps[:, 1], steps[:, 0, -1], steps[:, 1, -1] + 1, 366)
     growth = np.diff(np.concatenate([first, second], axis=1)[0, :, 0, 0])
     np.testing.assert_allclose(growth, twin_world.STEPS_A_YEAR / 365.5, rtol=0.01)

@@ -76,13 +76,13 @@ def months(steps: np.ndarray) -> np.ndarray:
     return steps.reshape(shape[0], 12, STEPS_A_MONTH, *shape[2:]).mean(2)
 
 
-def days(steps: np.ndarray, before: np.ndarray, number: int) -> np.ndarray:
-    """Interpolate steps to `number` days of the year; before: the last step of the year before, (variable, y, x).
+def days(steps: np.ndarray, before: np.ndarray, after: np.ndarray, number: int) -> np.ndarray:
+    """Interpolate steps to `number` days of the year, a step's fields being those of its middle.
 
-    A step's fields are those at its end, so the year before ends where this one begins and no day needs a step that is not there.
+    before, after: the last step of the year before and the first of the year after, (variable, y, x).
     """
-    all_steps = np.concatenate([before[:, None], steps], axis=1)
-    position = (np.arange(number) + 0.5) * STEPS_A_YEAR / number
+    all_steps = np.concatenate([before[:, None], steps, after[:, None]], axis=1)
+    position = (np.arange(number) + 0.5) * STEPS_A_YEAR / number + 0.5
     low = position.astype(int)
     weight = (position - low).astype("float32")[:, None, None]
     return all_steps[:, low] * (1 - weight) + all_steps[:, low + 1] * weight
@@ -99,13 +99,17 @@ def record(
     world = World(grid, parameters)
     generators = [generator(seed, grid.hemisphere, name)]
     state, possible = spin_up(world, generators, year=first)
-    before = None
-    for year, steps in run(world, state, generators, first=first, last=last):
+    years = run(world, state, generators, first=first, last=last)
+    before, following = None, next(years, None)
+    while following:
+        (year, steps), following = following, next(years, None)
         if cadence == "monthly":
             time, values = pd.date_range(f"{year}-01", periods=12, freq="MS"), months(steps)
         else:
             time = pd.date_range(f"{year}-01-01", f"{year}-12-31", freq="D")
-            values = days(steps, steps[:, 0] if before is None else before, len(time))
+            # At the two ends of a run, where there is no neighbour, days stay as the nearest step.
+            after = steps[:, -1] if following is None else following[1][:, 0]
+            values = days(steps, steps[:, 0] if before is None else before, after, len(time))
             before = steps[:, -1]
         variables = {
             key: (("time", "y", "x"), values[i], {"units": units, "long_name": text})
