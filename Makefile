@@ -14,13 +14,12 @@ demo: $(ENV)  ## the whole chain on the embedded simulated Arctic
 	$(PY) -m seaice.run params/demo.yaml
 
 # The networks come from the runner, which fans their training out; then every notebook is executed and validated on its own.
-# All in folders of their own: tests change no result that is tracked.
-test: export SEAICE_CACHE = $(CURDIR)/data/test
-test: export SEAICE_RESULTS = $(CURDIR)/data/test/results
+# In folders of their own: tests change no result that is tracked.
+APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 test: $(ENV)  ## the tests, then the demo's notebooks
 	$(PY) -m pytest tests
-	$(PY) -m seaice.run params/demo.yaml --until 03_train
-	$(PY) -m pytest --nbval-lax notebooks
+	$(APART) $(PY) -m seaice.run params/demo.yaml --until 03_train
+	$(APART) $(PY) -m pytest --nbval-lax notebooks
 
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks
