@@ -1,8 +1,10 @@
 """The README's results are those of the tracked tables; `python tests/test_readme.py` writes them into it anew."""
 
 import re
+import subprocess
 
 import pandas as pd
+import pytest
 
 from seaice import figures, paths
 from seaice.verify import OWN_PAIRS
@@ -31,6 +33,9 @@ def results() -> str:
 
 
 def test_results_are_those_of_the_tables():
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "results"], cwd=README.parent, check=False)
+    if changed.returncode:
+        pytest.skip("the tables in results/ are not those that are tracked: another machine's figures, or a new run's")
     assert BLOCK.search(README.read_text(encoding="utf-8")).group() == results()
 
 
