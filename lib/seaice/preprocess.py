@@ -35,13 +35,12 @@ def build(
     fit_end: str,
     run: str,
     cadence: str = "monthly",
-    options: Mapping[str, object] | None = None,
     load: Callable[..., xr.Dataset] = providers.load,
 ) -> pd.DataFrame:
     """Write the analysis-ready store (see CONTRIBUTING.md) and return the report of the quality checks.
 
     sources: variable -> catalogue entry; `siconc` is required. start, end: first and last month ("YYYY-MM") taken.
-    fit_end: last month seen by climatologies, scaling and active cells. options: passed to every entry that takes them.
+    fit_end: last month seen by climatologies, scaling and active cells.
     The store appears at `path` only when it is complete; an older one there is replaced then. Streams: holds a few time steps at once.
     Raises DataError for a missing `siconc` source, an unsupported cadence, empty time spans, and whatever the providers find.
     """
@@ -51,14 +50,13 @@ def build(
         )
     if cadence != "monthly":
         raise DataError(f"run '{run}': cadence {cadence!r} can't be preprocessed yet, only 'monthly'")
-    options = dict(options or {})
     building = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     building.parent.mkdir(parents=True, exist_ok=True)
     try:
-        report = _write_ice(building, grid, sources["siconc"], start, end, fit_end, options, load)
+        report = _write_ice(building, grid, sources["siconc"], start, end, fit_end, load)
         for name, entry in sources.items():
             if name != "siconc":
-                _write_predictor(building, grid, name, entry, start, end, fit_end, options, load)
+                _write_predictor(building, grid, name, entry, start, end, fit_end, load)
         origin = {"run": run, "hemisphere": grid.hemisphere, "resolution_km": grid.resolution_km, "cadence": cadence}
         _finish(
             building,
@@ -85,9 +83,9 @@ def time_axis(start: str, end: str) -> pd.DatetimeIndex:
     return pd.date_range(start, last, freq="MS", name="time")
 
 
-def _write_ice(building, grid, entry, start, end, fit_end, options, load) -> pd.DataFrame:
+def _write_ice(building, grid, entry, start, end, fit_end, load) -> pd.DataFrame:
     """Write siconc, its flags, masks, climatology and trend; return the quality report."""
-    ice = load(entry, grid, start=start, end=end, **options)
+    ice = load(entry, grid, start=start, end=end)
     report = quality.find_broken(ice)
     ice = quality.mask_broken(ice, report)
     axis = time_axis(start, end)
@@ -113,9 +111,9 @@ def _write_ice(building, grid, entry, start, end, fit_end, options, load) -> pd.
     return report
 
 
-def _write_predictor(building, grid, name, entry, start, end, fit_end, options, load) -> None:
+def _write_predictor(building, grid, name, entry, start, end, fit_end, load) -> None:
     """Write one scaled predictor and its statistics."""
-    field = load(entry, grid, start=start, end=end, variables=[name], **options)[name]
+    field = load(entry, grid, start=start, end=end, variables=[name])[name]
     # On the grid once: the climatology, the scaling and the result each pass over the field.
     raw = building.with_name(f"{building.name}-raw")
     _append(raw, field.reindex(time=time_axis(start, end)).astype("float32").to_dataset(), grid)
