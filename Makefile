@@ -18,7 +18,7 @@ demo: $(ENV)  ## the whole chain on the embedded simulated Arctic
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 test: $(ENV)  ## the tests, then the demo's notebooks
 	$(PY) -m pytest tests
-	$(APART) $(PY) -m seaice.run params/demo.yaml --until 03_train
+	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train
 	$(APART) $(PY) -m pytest --nbval-lax notebooks
 
 lab: $(ENV)  ## JupyterLab on the notebooks
