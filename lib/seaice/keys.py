@@ -89,8 +89,7 @@ def closure(cells: Iterable[str], *, source: str) -> tuple[dict[str, str], set[s
     reached, outside, waiting = set(), set(), [(source, cell) for cell in cells]
     while waiting:
         origin, text = waiting.pop()
-        names = _imports(_parse(text, source=origin))
-        for name in names:
+        for name in _imports(text, origin):
             top, _, rest = name.partition(".")
             if top != "seaice":
                 outside.add(top)
@@ -108,9 +107,10 @@ def closure(cells: Iterable[str], *, source: str) -> tuple[dict[str, str], set[s
     return {name: digest(text) for name, text in sorted(files.items())}, _distributions(outside)
 
 
-def _imports(tree: ast.AST) -> set[str]:
+@lru_cache(maxsize=1024)  # every member of every step asks for the same modules
+def _imports(text: str, source: str) -> frozenset[str]:
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(_parse(text, source=source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -118,7 +118,7 @@ def _imports(tree: ast.AST) -> set[str]:
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "seaice":
             names.add(f"seaice.{node.attr}")
-    return names
+    return frozenset(names)
 
 
 def _distributions(modules: Iterable[str]) -> set[str]:
@@ -154,7 +154,12 @@ def _required(distribution: str) -> frozenset[str]:
 
 def _locked(distribution: str) -> str:
     """Installed version and digest of the lock's lines for it."""
-    return f"{metadata.version(distribution)} {digest(_lock(paths.root() / 'requirements.lock').get(distribution, ''))[:16]}"
+    return f"{_version(distribution)} {digest(_lock(paths.root() / 'requirements.lock').get(distribution, ''))[:16]}"
+
+
+@lru_cache(maxsize=1024)
+def _version(distribution: str) -> str:
+    return metadata.version(distribution)
 
 
 def _lock(file: Path) -> dict[str, str]:
