@@ -57,6 +57,33 @@ def test_null_is_given_as_none(write):
     assert run.merged(run.steps[0], {})["seasonal"] is None
 
 
+def test_a_run_that_names_no_simulations_has_none(write):
+    """Else a notebook's own default would make it learn from the demo's."""
+    run = params.load(write(GOOD))
+    assert run.merged(run.steps[0], {})["simulations"] is None and "simulations" not in run.shared()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("[{entry: a, members: [1, 1], start: 1950-01, end: 1960-12}]", "simulations give 'a_1' twice"),
+        ("[{entry: a, members: [], start: 1950-01, end: 1960-12}]", "members"),
+        ("[{entry: {tas: a}, members: [1], start: 1950-01, end: 1960-12}]", "entry names no 'siconc'"),
+        ("[{entry: a, members: [1], start: 1970-01, end: 1960-12}]", "start 1970-01 must lie before end 1960-12"),
+        ("[{entry: a, member: 1, start: 1950-01, end: 1960-12}]", "did you mean 'members'"),
+    ],
+)
+def test_simulations_that_can_not_be_are_refused(write, given, message):
+    with pytest.raises(DataError, match=message):
+        params.load(write(GOOD), overrides=[f"simulations={given}"])
+
+
+def test_members_keep_the_type_that_names_them(write):
+    given = "simulations=[{entry: a, members: [2, r2i1p1f1], start: 1950-01, end: 1960-12}]"
+    (simulation,) = params.load(write(GOOD), overrides=[given]).parameters.simulations
+    assert simulation.members == [2, "r2i1p1f1"] and simulation.names == ["a_2", "a_r2i1p1f1"]
+
+
 def test_frozen(write):
     with pytest.raises(ValueError, match="frozen"):
         params.load(write(GOOD)).run = "other"

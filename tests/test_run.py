@@ -223,7 +223,8 @@ def test_an_entry_that_can_not_be_had_stops_the_run_at_its_start(quick):
 
 def test_every_entry_parameter_is_found():
     parameters = {"sources": {"siconc": "a", "tas": "b"}, "seasonal": "d", "epochs": 3}
-    assert plan._entries(parameters) == {"a", "b", "d"}
+    parameters["simulations"] = [{"entry": "e", "members": [1]}, {"entry": {"siconc": "f", "tas": "g"}, "members": [1]}]
+    assert settings.entries(parameters) == {"a", "b", "d", "e", "f", "g"}
     assert set(settings.ENTRIES) <= set(settings.Parameters.model_fields)
 
 

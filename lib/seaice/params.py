@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from seaice.schema import DataError
-from seaice.settings import Parameters, Positive, Strict, nearest
+from seaice.settings import OPTIONAL, Parameters, Positive, Strict, nearest
 
 
 class Step(Strict):
@@ -88,9 +88,11 @@ class Run(Strict):
     def merged(self, step: Step, member: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of one member: shared, the step's own, the member's and the run's name, later ones winning.
 
+        Of `OPTIONAL` ones, those that the run does not name are None.
+
         Raises pydantic's ValidationError where a known parameter has a value that it can't have.
         """
-        merged = {**self.shared(), **step.parameters, **member, "run": self.run}
+        merged = {**dict.fromkeys(OPTIONAL), **self.shared(), **step.parameters, **member, "run": self.run}
         known = {k: v for k, v in merged.items() if k in Parameters.model_fields}
         return merged | Parameters.model_validate(known).model_dump(mode="json", exclude_unset=True)
 

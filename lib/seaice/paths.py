@@ -57,6 +57,11 @@ def ready(run: str) -> Path:
     return data() / run / "ready.zarr"
 
 
+def simulation(run: str, name: str) -> Path:
+    """Analysis-ready Zarr store of one member of a climate simulation, `name` being `<entry>_<member>`."""
+    return data() / run / "simulations" / f"{name}.zarr"
+
+
 def network(run: str, seed: int) -> Path:
     """Folder of one trained ensemble member."""
     return data() / run / "networks" / f"seed_{seed}"

@@ -1,7 +1,7 @@
 """What has to be executed? The jobs of a run's steps, and the reasons why some are not fresh."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,19 +9,23 @@ from seaice import fanout, keys, params, paths, record
 from seaice.execute import Job, environment
 from seaice.params import Run, Step
 from seaice.schema import DataError
-from seaice.settings import ENTRIES, nearest
+from seaice.settings import entries, nearest
+
+NOT_HERE = "can't be had here"  # in place of the checksum of an entry
 
 
 @dataclass(frozen=True)
 class Plan:
     """A run whose parameters fit its notebooks.
 
-    declared: parameters of each notebook. inputs: checksum of every catalogue entry that the run names.
+    declared: parameters of each notebook. inputs: checksum of every catalogue entry that the run names, NOT_HERE for one in
+    `lacking`, which says why it can't be had.
     """
 
     run: Run
     declared: Mapping[str, set[str]]
     inputs: Mapping[str, str]
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     def given(self, step: Step, member: Mapping) -> dict:
         """Return the parameters that a notebook is executed with: those of the run that it declares."""
@@ -34,7 +38,7 @@ class Plan:
         jobs = []
         for member in self.run.members(step):
             given = self.given(step, member)
-            inputs = {entry: self.inputs[entry] for entry in sorted({*self.run.inputs, *_entries(given)})}
+            inputs = {entry: self.inputs[entry] for entry in sorted({*self.run.inputs, *entries(given)})}
             tag = next((f"{name}_{value}" for name, value in member.items()), None)
             jobs.append(
                 Job(
@@ -51,11 +55,17 @@ class Plan:
         return jobs
 
 
-def load(file: Path, *, overrides: Iterable[str] = (), checksum: Callable[[str], str] | None = None) -> Plan:
+def load(
+    file: Path,
+    *,
+    overrides: Iterable[str] = (),
+    checksum: Callable[[str], str] | None = None,
+    forgiving: bool = False,
+) -> Plan:
     """Read a run file and hold it against its notebooks.
 
-    checksum: of a catalogue entry, default `catalog.checksum`. Raises DataError, among others for a parameter that no
-    notebook declares, of which papermill alone would only warn.
+    checksum: of a catalogue entry, default `catalog.checksum`. forgiving: go on where an entry can't be had. Raises DataError,
+    among others for a parameter that no notebook declares, of which papermill alone would only warn.
     """
     run = params.load(file, overrides=overrides)
     declared = {step.notebook: keys.declared(_notebook(step.notebook)) for step in run.steps}
@@ -76,15 +86,27 @@ def load(file: Path, *, overrides: Iterable[str] = (), checksum: Callable[[str],
     planned = Plan(run, declared, {})
     given = [planned.given(step, member) for step in run.steps for member in run.members(step)]
     # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
-    entries = sorted(set(run.inputs).union(*map(_entries, given)))
-    period = {key: value for key, value in run.shared().items() if key in ("start", "end")}
-    checksum = checksum or partial(_checksum, period=period)
-    return replace(planned, inputs={entry: checksum(entry) for entry in entries})
+    named = sorted(set(run.inputs).union(*map(entries, given)))
+    checksum, inputs, lacking = checksum or partial(_checksum, period=run.period()), {}, {}
+    for entry in named:
+        try:
+            inputs[entry] = checksum(entry)
+        except DataError as error:
+            if not forgiving:
+                raise
+            inputs[entry], lacking[entry] = NOT_HERE, str(error)
+    return replace(planned, inputs=inputs, lacking=lacking)
 
 
 def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
-    """Why a job has to be executed; empty where it is fresh. force: steps to execute anyway."""
-    return ["it is forced"] * (job.notebook in force) + record.why_stale(record.read(job.run, job.name), job.parts)
+    """Why a job has to be executed; empty where it is fresh. force: steps to execute anyway.
+
+    An input that can't be had here is taken for unchanged.
+    """
+    content = record.read(job.run, job.name)
+    then = content["parts"].get("input", {}) if content else {}
+    inputs = {name: then.get(name, NOT_HERE) if now == NOT_HERE else now for name, now in job.parts["input"].items()}
+    return ["it is forced"] * (job.notebook in force) + record.why_stale(content, job.parts | {"input": inputs})
 
 
 def link(jobs: Iterable[Job]) -> str:
@@ -94,15 +116,6 @@ def link(jobs: Iterable[Job]) -> str:
 
 def _notebook(name: str) -> Path:
     return paths.root() / "notebooks" / f"{name}.ipynb"
-
-
-def _entries(parameters: Mapping) -> set[str]:
-    """Names of the catalogue entries among parameter values."""
-    names = set()
-    for parameter in ENTRIES:
-        value = parameters.get(parameter) or ()
-        names |= {value} if isinstance(value, str) else set(value.values() if isinstance(value, Mapping) else value)
-    return names
 
 
 def _checksum(entry: str, *, period: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from seaice.schema import VARIABLES
 
 N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
 ENTRIES = ("sources", "seasonal")  # parameters whose values are names of catalogue entries
+OPTIONAL = ("simulations",)  # parameters that a run which does not name them goes without, whatever the default
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -20,6 +21,16 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     valid = sorted(valid)
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else f"; choose one of {', '.join(valid) or '(none)'}"
+
+
+def entries(parameters: Mapping[str, Any]) -> set[str]:
+    """Return the names of the catalogue entries among parameter values."""
+    values = [parameters.get(name) or () for name in ENTRIES]
+    values += [simulation["entry"] for simulation in parameters.get("simulations") or ()]
+    names = set()
+    for value in values:
+        names |= {value} if isinstance(value, str) else set(value.values() if isinstance(value, Mapping) else value)
+    return names
 
 
 def _month(value: str) -> str:
@@ -106,6 +117,33 @@ class Splits(Strict):
                 )
 
 
+class Simulation(Strict):
+    """Members of a climate simulation that networks learn from before they see observations.
+
+    entry: of the catalogue, or one by variable where they lie in different stores. members: given to it as `member`.
+    start, end: first and last month taken.
+    """
+
+    entry: str | dict[str, str]
+    members: list[int | str] = Field(min_length=1)
+    start: Month
+    end: Month
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each member, `<entry>_<member>`, the entry being that of sea ice."""
+        ice = self.entry if isinstance(self.entry, str) else self.entry["siconc"]
+        return [f"{ice}_{member}" for member in self.members]
+
+    @model_validator(mode="after")
+    def _whole(self):
+        if isinstance(self.entry, dict) and "siconc" not in self.entry:
+            raise ValueError(f"entry names no 'siconc', only {sorted(self.entry)}; add the entry with the sea ice")
+        if self.start >= self.end:
+            raise ValueError(f"start {self.start} must lie before end {self.end}")
+        return self
+
+
 class Parameters(Strict):
     """Every parameter that a run may share among its notebooks; a new one is one line here."""
 
@@ -118,6 +156,7 @@ class Parameters(Strict):
     # data: catalogue entries by variable, and that of the physics-based forecast
     sources: dict[str, str] | None = None
     seasonal: str | None = None
+    simulations: list[Simulation] | None = Field(None, min_length=1)  # to learn from first; null for none
     # samples
     missing: Missing | dict[str, Missing] | None = None
     splits: Splits | None = None
@@ -141,6 +180,10 @@ class Parameters(Strict):
             raise ValueError(f"seeds {self.seeds} hold one twice; every member needs its own")
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} lies after end {self.end}; swap them")
+        names = [name for simulation in self.simulations or () for name in simulation.names]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"simulations give '{name}' twice; name each member once")
         if self.splits:
             self.splits.check_apart(n_leads=self.n_leads or N_LEADS, cadence=self.cadence or "monthly")
             for name, (first, last) in self.splits:
