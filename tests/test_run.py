@@ -221,6 +221,54 @@ def test_an_entry_that_can_not_be_had_stops_the_run_at_its_start(quick):
     assert not Path("data").exists() and not Path("results").exists()
 
 
+CATALOGUE = """
+sources:
+  here: {driver: netcdf, metadata: {credentials: none}, args: {urlpath: here.nc}}
+  lost: {driver: netcdf, metadata: {credentials: none}, args: {urlpath: lost.nc}}
+  bought:
+    driver: seaice.stores.ClimateDataStore
+    metadata: {credentials: account of the store, values_a_step: 1000000}
+    args: {dataset: waves, request: {year: ["2001", "2002"], month: ["01", "02", "03"]}}
+"""
+
+
+def test_a_dry_run_says_what_is_read_and_what_can_not_be_had(quick, monkeypatch):
+    monkeypatch.setenv("CDSAPI_RC", str(quick / "no_such_rc"))
+    monkeypatch.delenv("CDSAPI_KEY", raising=False)
+    edit("catalog.yml", "", CATALOGUE)
+    Path("here.nc").write_bytes(bytes(12_000))
+    edit("params/toy.yaml", "steps:", "inputs: [here, lost, bought]\nsteps:")
+    lines = []
+    assert run.run(Path("params/toy.yaml"), dry_run=True, say=lines.append) == ALL
+    assert lines[1:4] == [
+        "  reads bought: about 24 MB, needs an account of the store",
+        "  reads here: 12 kB, local file",
+        "  reads lost: size not known, local file",
+    ]
+    assert (
+        lines[-3] == "in all about 24 MB and 1 of size not known to read, about 0 B to write, about 0 FLOP of networks"
+    )
+    assert "can't be had here: entry 'bought': needs a free account" in lines[-2]
+    assert "can't be had here: entry 'lost': no file lost.nc" in lines[-1]
+    with pytest.raises(DataError, match="entry 'lost'"):
+        go()
+    edit("params/toy.yaml", "lost", "lst")
+    with pytest.raises(DataError, match="entry 'lst': not in the catalogue; nearest: lost"):
+        go(dry_run=True)
+
+
+def test_an_input_that_went_away_makes_nothing_stale(quick, monkeypatch):
+    monkeypatch.setattr(crate, "_describe", lambda entry: {})
+    edit("catalog.yml", "", CATALOGUE)
+    edit("params/toy.yaml", "steps:", "inputs: [here]\nsteps:")
+    Path("here.nc").write_bytes(b"one")
+    assert go() == ALL
+    Path("here.nc").rename("away.nc")
+    assert go(dry_run=True) == []
+    Path("here.nc").write_bytes(b"other")
+    assert set(go(dry_run=True)) == set(ALL)
+
+
 def test_every_entry_parameter_is_found():
     parameters = {"sources": {"siconc": "a", "tas": "b"}, "seasonal": "d", "epochs": 3}
     parameters["simulations"] = [{"entry": "e", "members": [1]}, {"entry": {"siconc": "f", "tas": "g"}, "members": [1]}]
@@ -238,12 +286,17 @@ def test_dry_run_says_why_and_writes_nothing(quick):
     edit("params/toy.yaml", "epochs: 4", "epochs: 5")
     lines.clear()
     run.run(Path("params/toy.yaml"), dry_run=True, say=lines.append)
-    assert lines[0] == "step 1 of 3: 01_data is fresh"
-    assert (
-        lines[1]
-        == "step 2 of 3: 02_train-seed_3 runs: parameter epochs changed from 4 to 5; module seaice.lazy changed"
-    )
-    assert lines[3] == "step 3 of 3: 03_skill runs: step 02_train changed"
+    steps = [line for line in lines if line.startswith("step")]
+    assert steps[0] == "step 1 of 3: 01_data is fresh"
+    why = "parameter epochs changed from 4 to 5; module seaice.lazy changed"
+    assert steps[1] == f"step 2 of 3: 02_train-seed_3 to 02_train-seed_36 (2 members) runs: {why}"
+    assert steps[2] == "step 3 of 3: 03_skill runs: step 02_train changed"
+    Path("data/toy/records/02_train-seed_36.json").unlink()
+    lines.clear()
+    run.run(Path("params/toy.yaml"), dry_run=True, say=lines.append)
+    steps = [line for line in lines if line.startswith("step")]
+    assert steps[1] == f"step 2 of 3: 02_train-seed_3 runs: {why}"
+    assert steps[2] == "step 2 of 3: 02_train-seed_36 runs: it has no record"
 
 
 def test_until_stops_there(quick):

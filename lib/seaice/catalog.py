@@ -82,19 +82,44 @@ def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
         return hashlib.sha256(place.encode() + listing).hexdigest()
 
 
-def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[object, str]:
-    """Return an entry's driver set up with `options` and where its data lie, once all that needs no network is checked."""
+def source(name: str, **options) -> tuple[object, str]:
+    """Return an entry's driver and where its data lie (empty for a simulation); no data are read and no server asked.
+
+    options as for `open_entry`. Raises CatalogError for what can be told without.
+    """
+    return _source(name, None, options)
+
+
+def options(name: str, *, catalog: str | Path | None = None) -> set[str]:
+    """Return the names of the options that an entry takes. Raises CatalogError for an unknown name."""
     about = _describe(name, catalog)
+    return _options(dict(about["args"]), _driver(name, catalog))
+
+
+def _driver(name: str, catalog: str | Path | None) -> type:
     try:
-        driver = type(_catalog(catalog)[name])
+        return type(_catalog(catalog)[name])
     except ValueError:
         raise CatalogError(
             f"entry '{name}': its driver can't be imported; is the package whole (`pip install -e .`)?"
         ) from None
-    arguments = dict(about["args"])
-    address = next((a for a in ("urlpath", "obj") if a in arguments), None)
-    remote = address is not None and "://" in arguments[address]
-    allowed = sorted((set(arguments) | _parameters(driver) | ({"base_url"} if remote else set())) - {"metadata"})
+
+
+def _address(arguments: dict) -> str | None:
+    """Name of the argument that holds an entry's address; None for a simulation."""
+    return next((a for a in ("urlpath", "obj") if a in arguments), None)
+
+
+def _options(arguments: dict, driver: type) -> set[str]:
+    remote = "://" in str(arguments.get(_address(arguments), ""))
+    return (set(arguments) | _parameters(driver) | ({"base_url"} if remote else set())) - {"metadata"}
+
+
+def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[object, str]:
+    """Return an entry's driver set up with `options` and where its data lie, once all that needs no network is checked."""
+    about = _describe(name, catalog)
+    driver, arguments = _driver(name, catalog), dict(about["args"])
+    address, allowed = _address(arguments), sorted(_options(arguments, driver))
     for option in options:
         if option not in allowed:
             near = get_close_matches(option, allowed, n=1)

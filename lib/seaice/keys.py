@@ -58,6 +58,13 @@ def code(notebook: Path) -> list[str]:
     return [cell.source for cell in _read(notebook).cells if cell.cell_type == "code"]
 
 
+def used(notebook: Path) -> set[str]:
+    """Dotted names that a notebook's code uses, such as `train.fit`."""
+    trees = [_parse(cell, source=notebook.name) for cell in code(notebook)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    return {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+
+
 def declared(notebook: Path) -> set[str]:
     """Names that a notebook's `parameters` cell assigns. Raises DataError unless there is one such cell, of literals only."""
     cells = [cell for cell in _read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]

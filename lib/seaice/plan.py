@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from seaice import fanout, keys, params, paths, record
+from seaice import fanout, inputs, keys, params, paths, record
 from seaice.execute import Job, environment
 from seaice.params import Run, Step
 from seaice.schema import DataError
@@ -38,7 +38,7 @@ class Plan:
         jobs = []
         for member in self.run.members(step):
             given = self.given(step, member)
-            inputs = {entry: self.inputs[entry] for entry in sorted({*self.run.inputs, *entries(given)})}
+            raw = {entry: self.inputs[entry] for entry in sorted({*self.run.inputs, *entries(given)})}
             tag = next((f"{name}_{value}" for name, value in member.items()), None)
             jobs.append(
                 Job(
@@ -46,7 +46,7 @@ class Plan:
                     name=f"{step.notebook}-{tag}" if tag else step.notebook,
                     notebook=step.notebook,
                     parameters=given,
-                    parts=keys.parts(_notebook(step.notebook), given, before=before, inputs=inputs),
+                    parts=keys.parts(notebook(step.notebook), given, before=before, inputs=raw),
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
                     root=str(paths.root()),
@@ -68,7 +68,7 @@ def load(
     among others for a parameter that no notebook declares, of which papermill alone would only warn.
     """
     run = params.load(file, overrides=overrides)
-    declared = {step.notebook: keys.declared(_notebook(step.notebook)) for step in run.steps}
+    declared = {step.notebook: keys.declared(notebook(step.notebook)) for step in run.steps}
     anywhere = set().union(*declared.values())
     for name in run.shared():
         if name not in anywhere and not any(name in step.foreach.values() for step in run.steps):
@@ -87,15 +87,16 @@ def load(
     given = [planned.given(step, member) for step in run.steps for member in run.members(step)]
     # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
     named = sorted(set(run.inputs).union(*map(entries, given)))
-    checksum, inputs, lacking = checksum or partial(_checksum, period=run.period()), {}, {}
+    ask = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
+    known, lacking = {}, {}
     for entry in named:
         try:
-            inputs[entry] = checksum(entry)
+            known[entry] = ask(entry)
         except DataError as error:
             if not forgiving:
                 raise
-            inputs[entry], lacking[entry] = NOT_HERE, str(error)
-    return replace(planned, inputs=inputs, lacking=lacking)
+            known[entry], lacking[entry] = NOT_HERE, str(error)
+    return replace(planned, inputs=known, lacking=lacking)
 
 
 def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
@@ -105,8 +106,13 @@ def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
     """
     content = record.read(job.run, job.name)
     then = content["parts"].get("input", {}) if content else {}
-    inputs = {name: then.get(name, NOT_HERE) if now == NOT_HERE else now for name, now in job.parts["input"].items()}
-    return ["it is forced"] * (job.notebook in force) + record.why_stale(content, job.parts | {"input": inputs})
+    raw = {name: then.get(name, NOT_HERE) if now == NOT_HERE else now for name, now in job.parts["input"].items()}
+    return ["it is forced"] * (job.notebook in force) + record.why_stale(content, job.parts | {"input": raw})
+
+
+def period(run: Run) -> dict[str, str]:
+    """Return first and last month of a run's data, as far as it says them; they choose among an entry's files."""
+    return {name: value for name, value in run.shared().items() if name in ("start", "end")}
 
 
 def link(jobs: Iterable[Job]) -> str:
@@ -114,12 +120,6 @@ def link(jobs: Iterable[Job]) -> str:
     return keys.digest([record.link(record.read(job.run, job.name)) for job in jobs])
 
 
-def _notebook(name: str) -> Path:
+def notebook(name: str) -> Path:
+    """Return the file of a notebook."""
     return paths.root() / "notebooks" / f"{name}.ipynb"
-
-
-def _checksum(entry: str, *, period: Mapping[str, str]) -> str:
-    from seaice import catalog  # here, not above: it brings Intake and xarray, which a run without raw inputs can spare
-
-    # Where there is a file for every time step, which files are raw inputs follows from the run's dates.
-    return catalog.checksum(entry, **(period if catalog.metadata(entry).get("one_file_a_step") else {}))

@@ -11,7 +11,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from seaice import crate, fanout, paths, plan, record
+from seaice import crate, fanout, paths, plan, preview, record
 from seaice.execute import StepFailed, execute, owns
 from seaice.params import Step
 from seaice.schema import DataError
@@ -36,14 +36,14 @@ def run(
     say what would run and why, and write nothing. checksum: of a catalogue entry, default the catalogue's own.
     Raises DataError for bad input before anything runs, StepFailed for the first notebook that fails.
     """
-    planned = plan.load(Path(file), overrides=overrides, checksum=checksum)
+    planned = plan.load(Path(file), overrides=overrides, checksum=checksum, forgiving=dry_run)
     names = [step.notebook for step in planned.run.steps]
     for name in (*force, *filter(None, [until])):
         if name not in names:
             raise DataError(f"{file}: no step is called '{name}'{nearest(name, names)}")
     steps = planned.run.steps[: names.index(until) + 1 if until else None]
     if dry_run:
-        return _look(planned, steps, force=force, say=say)
+        return preview.look(planned, steps, force=force, say=say)
     say(f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log")
     started = time.monotonic()
     with record.lock(planned.run.run), record.Memory() as memory:
@@ -56,18 +56,6 @@ def run(
     return executed
 
 
-def _look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
-    before, stale = {}, []
-    for number, step in enumerate(steps, 1):
-        jobs = planned.jobs(step, before=before)
-        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
-        for name, why in reasons.items():
-            say(f"step {number} of {len(steps)}: {name} {_because(why)}")
-        stale += [name for name, why in reasons.items() if why]
-        before[step.notebook] = "not known before it ran" if any(reasons.values()) else plan.link(jobs)
-    return stale
-
-
 def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
     before, executed, earlier = {}, [], {}
     for number, step in enumerate(steps, 1):
@@ -75,7 +63,7 @@ def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence
         reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
         waiting = [job for job in jobs if reasons[job.name]]
         why = reasons[waiting[0].name] if waiting else []
-        say(f"step {number} of {len(steps)}: {step.notebook} {_because(why)}")
+        say(f"step {number} of {len(steps)}: {step.notebook} {preview.because(why)}")
         if waiting:
             _execute_step(planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say)
         before[step.notebook] = plan.link(jobs)
@@ -110,11 +98,6 @@ def _execute_step(planned: plan.Plan, step: Step, waiting, earlier, *, n_done: i
         for job in waiting:
             (paths.records(job.run) / f"{job.name}.json").unlink()
         raise DataError(f"{step.notebook}.ipynb " + f"\n  {step.notebook}.ipynb ".join(complaints))
-
-
-def _because(reasons: Sequence[str]) -> str:
-    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-    return f"runs: {shown}" if reasons else "is fresh"
 
 
 def duration(seconds: float) -> str:

@@ -129,9 +129,13 @@ class ClimateDataStore:
 
     read = to_dask
 
+    def path(self) -> Path:
+        """Return the folder of the NetCDF files of this request, retrieved or not."""
+        return paths.cache() / "downloads" / self.dataset / self.key()[:16]
+
     def retrieve(self) -> Path:
         """Return the folder of the retrieved NetCDF files; it appears complete or not at all."""
-        target = paths.cache() / "downloads" / self.dataset / self.key()[:16]
+        target = self.path()
         if target.is_dir():
             return target
         if "year" not in self.request:

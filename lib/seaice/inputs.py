@@ -1,0 +1,141 @@
+"""Can a run's raw inputs be had, how many bytes are they, and did they change? Asked of catalogue entries before anything starts."""
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from seaice import costs
+from seaice.schema import DataError
+
+TIMEOUT = 3  # s, for a server to answer before the rest of a dry run goes on without it
+
+
+class Amount(NamedTuple):
+    """Bytes, or None where they are not known; exact where they were counted on disk."""
+
+    bytes: float | None
+    exact: bool = False
+
+    def __str__(self) -> str:
+        return "size not known" if self.bytes is None else f"{'' if self.exact else 'about '}{size(self.bytes)}"
+
+
+def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> str:
+    """Return the checksum of an entry's raw data (`catalog.checksum`).
+
+    period: start and end of the run, which choose among the files of an entry with one a time step. quick: give up soon
+    where a server does not answer or an account is lacking. Raises DataError saying what is lacking.
+    """
+    from seaice import catalog  # here, not above: it brings Intake and xarray, which a run without raw inputs can spare
+
+    chosen = _chosen(entry, period)
+    if quick:
+        _require(entry, *catalog.source(entry, **chosen))
+    return catalog.checksum(entry, **chosen)
+
+
+def describe(entry: str, *, period: Mapping[str, str], **options) -> tuple[str, Amount]:
+    """Say where an entry comes from, and how many bytes are read of it: counted where it lies here, else estimated.
+
+    options: as for `catalog.open_entry`. What is not here is estimated from the catalogue's `values_a_step`, uncompressed.
+    Raises CatalogError for an unknown entry.
+    """
+    from seaice import catalog
+
+    about = catalog.metadata(entry)
+    account = about.get("credentials", "none")
+    elsewhere = "over the network, no account needed" if account == "none" else f"needs an {account}"
+    try:
+        driver, place = catalog.source(entry, **_chosen(entry, period), **options)
+    except DataError:
+        return ("local file" if account == "none" else elsewhere), Amount(None)
+    if hasattr(driver, "grid"):
+        if driver.path().exists():
+            return "simulated, in the cache", on_disk([driver.path()])
+        return "simulated, made on first use", Amount(_simulated(driver))
+    if Path(place).is_file():
+        return "local file", on_disk([Path(place)])
+    files = _copies(driver)
+    if files and all(file.exists() for file in files):
+        return "fetched already", on_disk(files)
+    values, steps = about.get("values_a_step"), _steps(driver, period | options)
+    return elsewhere, Amount(costs.FLOAT * values * steps if values and steps else None)
+
+
+def on_disk(places: Iterable[Path]) -> Amount:
+    """Return the bytes of files and of folders with all below them."""
+    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
+    return Amount(sum(os.stat(file).st_size for file in files if file.is_file()), exact=True)
+
+
+def size(n: float) -> str:
+    """Write a number of bytes for people: 12 kB, 3.4 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if n >= 10 or unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
+    """The options by which a run's dates choose among the files of an entry that has one a time step."""
+    from seaice import catalog
+
+    return period if catalog.metadata(entry).get("one_file_a_step") else {}
+
+
+def _require(entry: str, driver, place: str) -> None:
+    """Raise DataError where it can be told soon that the data can't be had."""
+    copies = _copies(driver)
+    if copies and all(file.exists() for file in copies):
+        return
+    if hasattr(driver, "request"):
+        from seaice import stores
+
+        stores.require_key(f"entry '{entry}'")
+    elif "://" in place:
+        host = "storage.googleapis.com" if place.startswith("gs://") else urlsplit(place).hostname
+        if not _answers(host):
+            raise DataError(f"entry '{entry}': {host} does not answer; is there a network?")
+
+
+@lru_cache
+def _answers(host: str) -> bool:
+    import requests
+
+    try:
+        requests.head(f"https://{host}", timeout=TIMEOUT).close()
+    except requests.RequestException:
+        return False
+    return True
+
+
+def _copies(driver) -> list[Path]:
+    """Where the local copies of what a driver fetches lie, be they there or not."""
+    from seaice import download
+
+    if hasattr(driver, "request"):
+        return [driver.path()]
+    return [download.local_path(url) for url in driver.urls()] if hasattr(driver, "urls") else []
+
+
+def _steps(driver, period: Mapping[str, str]) -> int | None:
+    """How many time steps are asked for."""
+    if hasattr(driver, "urls"):
+        return len(driver.urls())
+    if hasattr(driver, "request"):
+        return len(driver.request.get("year", ())) * len(driver.request.get("month", ())) or None
+    return costs.months(period["start"], period["end"]) if {"start", "end"} <= set(period) else None
+
+
+def _simulated(driver) -> float:
+    """Bytes before compression of a product of the simulated world."""
+    from seaice import twin_seasonal, twin_world
+
+    values = costs.months(f"{driver.start:%Y-%m}", f"{driver.end:%Y-%m}") * driver.grid.size**2
+    if driver.product == "seasonal":
+        return values * driver.members * twin_seasonal.LEADS  # a byte each
+    return costs.FLOAT * values * len(twin_world.ATTRIBUTES)

@@ -1,0 +1,96 @@
+"""What would a run read, write and compute? Said on a dry run, before anything starts, also where its data can't be had."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+
+from seaice import costs, inputs, keys, paths, plan
+from seaice.inputs import Amount
+from seaice.params import Step
+
+WRITES = {  # what a notebook's code uses: the place that it fills, a function of `paths`
+    "preprocess.build": "ready",
+    "train.fit": "network",
+    "forecast.write": "forecast",
+    "baselines.write": "baselines",
+}
+BYTES = {
+    "ready": costs.ready_bytes,
+    "network": costs.network_bytes,
+    "forecast": costs.forecast_bytes,
+    "baselines": costs.baselines_bytes,
+}
+COMPUTES = {"train.fit": costs.training, "forecast.ensemble": costs.forecasting}  # floating-point operations
+
+
+def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """Say of every step why it would run, what it reads, writes and computes, then the sums; return what would run.
+
+    Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.
+    """
+    before, stale = {}, []
+    period = plan.period(planned.run)
+    raw = {name: inputs.describe(name, period=period) for name in planned.inputs}
+    read, written, work = {}, [], 0.0
+    for number, step in enumerate(steps, 1):
+        jobs = planned.jobs(step, before=before)
+        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
+        waiting = [name for name, why in reasons.items() if why]
+        for why, group in groupby(reasons, key=reasons.get):
+            say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
+        each = " each" if len(jobs) > 1 else ""
+        given = planned.run.merged(step, planned.run.members(step)[0])
+        used = keys.used(plan.notebook(step.notebook))
+        for name in jobs[0].parts["input"]:
+            comes, amount = raw[name]
+            say(f"  reads {name}: {amount}, {comes}")
+            read |= {name: amount} if waiting else {}
+        made = {WRITES[name] for name in used & WRITES.keys()}
+        for name in sorted({name for name in BYTES if f"paths.{name}" in used} - made):
+            say(f"  reads {name}: {_there(name, given) or _estimate(name, given)}")
+        for name in sorted(made):
+            say(f"  writes {name}: {_estimate(name, given)}{each}")
+            written += [_estimate(name, given)] * len(waiting)
+        flops = sum(_or_none(COMPUTES[name], given) or 0.0 for name in used & COMPUTES.keys())
+        if flops:
+            say(f"  computes about {flops:.2g} FLOP{each}")
+        work += flops * len(waiting)
+        stale += waiting
+        before[step.notebook] = "not known before it ran" if waiting else plan.link(jobs)
+    say(f"in all {_sum(read.values())} to read, {_sum(written)} to write, about {work:.2g} FLOP of networks")
+    for why in planned.lacking.values():
+        say(f"{plan.NOT_HERE}: {why}")
+    return stale
+
+
+def because(reasons: Sequence[str]) -> str:
+    """Say that something runs and why, three reasons at most, or that it is fresh."""
+    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return f"runs: {shown}" if reasons else "is fresh"
+
+
+def _names(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
+
+
+def _there(name: str, given: Mapping) -> Amount | None:
+    """Bytes of what a run made before, if it did."""
+    place = paths.network(given["run"], 0).parent if name == "network" else getattr(paths, name)(given["run"])
+    return inputs.on_disk([place]) if place.exists() else None
+
+
+def _estimate(name: str, given: Mapping) -> Amount:
+    return Amount(_or_none(BYTES[name], given))
+
+
+def _or_none(estimate: Callable[[Mapping], float], given: Mapping) -> float | None:
+    try:
+        return estimate(given)
+    except (KeyError, TypeError):  # the run does not say all that it depends on
+        return None
+
+
+def _sum(amounts: Iterable[Amount]) -> str:
+    amounts = list(amounts)
+    unknown = sum(amount.bytes is None for amount in amounts)
+    total = inputs.size(sum(amount.bytes or 0 for amount in amounts))
+    return f"about {total}" + (f" and {unknown} of size not known" if unknown else "")

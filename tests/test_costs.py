@@ -1,0 +1,69 @@
+"""Costs before a run: closed forms against what is built and counted."""
+
+import numpy as np
+import pytest
+
+from seaice import costs, inputs, params, paths, preview
+
+PAPER = ((432, 432), 50)  # cells and channels of Andersson et al. 2021
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "factor"), [((16, 16), 5, 0.25), ((48, 40), 50, 0.06), ((32, 32), 3, 1.0)]
+)
+def test_the_network_counts_as_built(shape, channels, factor):
+    import keras
+
+    from seaice import preprocess, schema, unet
+
+    assert (costs.FILTERS, costs.HALVINGS, costs.CLASSES) == (unet.FILTERS, unet.HALVINGS, len(schema.ICE_CLASSES))
+    assert costs.EXTENSION == preprocess.EXTENSION
+    network = unet.build(shape, channels, n_leads=4, filters_factor=factor)
+    built = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    flops = [2 * np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3]) for layer in built]
+    counted = costs.convolutions(shape, channels, n_leads=4, filters_factor=factor)
+    assert [layer.flops for layer in counted] == flops
+    assert costs.parameters(shape, channels, n_leads=4, filters_factor=factor) == network.count_params()
+
+
+def test_the_published_network():
+    """43,838,226 trainable parameters, Andersson et al. 2021; 7,424 are not trainable."""
+    assert costs.parameters(*PAPER, filters_factor=2.0) == 43_838_226 + 7_424
+    assert costs.forward(*PAPER, filters_factor=2.0) == pytest.approx(
+        1.02e12, rel=0.01
+    )  # two operations a weight and cell
+
+
+def test_samples_are_those_that_can_be_assembled():
+    from synthetic import ready
+
+    from seaice.samples import Samples
+
+    table = [{"variable": "siconc", "lags": 12}, {"variable": "month"}]
+    data = Samples(ready(start="1979-01", end="1990-12"), table, n_leads=3)
+    times = data.init_times
+    whole = [t for t in times if data.weights(t).any(axis=(0, 1, 2)).all()]
+    assert costs.samples("1979-01", "1990-12", table, n_leads=3) == len(whole)
+    assert costs.n_channels(table) == len(data.channels)
+
+
+def test_bytes_and_work_of_a_run():
+    demo = params.load(paths.root() / "params" / "demo.yaml")
+    given = demo.merged(demo.steps[0], {})
+    one = costs.forward((96, 96), costs.n_channels(given["channels"]), filters_factor=given["filters_factor"])
+    assert costs.training(given) == given["epochs"] * one * (3 * 378 + 66)
+    assert costs.forecasting(given) == len(given["seeds"]) * one * (66 + 31)
+    assert costs.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (3 * 3 + 1)
+    assert costs.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8
+    steps = 42 * 12 + 12
+    assert costs.ready_bytes(given) == 96 * 96 * (steps * (7 * 4 + 1) + 12 * (6 * 4 + 1))
+
+
+def test_sizes_for_people():
+    assert [inputs.size(n) for n in (7, 1_234, 56_000_000, 2.5e13)] == ["7 B", "1.2 kB", "56 MB", "25.0 TB"]
+    assert str(inputs.Amount(None)) == "size not known"
+    assert (str(inputs.Amount(1e6)), str(inputs.Amount(1e6, exact=True))) == ("about 1.0 MB", "1.0 MB")
+
+
+def test_what_is_written_has_a_place():
+    assert set(preview.WRITES.values()) == set(preview.BYTES) and all(hasattr(paths, name) for name in preview.BYTES)
