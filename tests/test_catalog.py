@@ -105,6 +105,8 @@ def test_every_row_of_the_plan_has_an_entry():
         *["era5_arco", "era5_monthly_single", "era5_monthly_pressure", "cmip6_pangeo", "seas5_daily", "seas5_monthly"],
         *["oras5", "hadisst", "icenet_forecast_results", "icenet_sip", "ncep_t2m", "ncep_slp", "noaa_oisst"],
         *["ecmwf_september_edge", "cmip6_canesm5", "sea_ice_index"],
+        *[f"cmip6_{m}_{p}" for m in ("ec_earth3", "mri_esm2") for p in ("ice", "ocean", "atmosphere")],
+        *["era5_icenet_single", "era5_icenet_pressure", "seas5_icenet"],
     ]
     assert not set(families) - set(catalog.entries().index)
 
@@ -314,11 +316,17 @@ def collection(site) -> Loopback:
     facets = ["activity_id", "institution_id", "source_id", "experiment_id", "member_id", "table_id", "variable_id"]
     columns = [*facets, "grid_label", "zstore", "dcpp_init_year", "version"]
     rows = []
-    for source, member in (("EC-Earth3", "r2i1p1f1"), ("EC-Earth3", "r7i1p1f1"), ("MRI-ESM2-0", "r1i1p1f1")):
-        path = f"CMIP6/CMIP/{source}/historical/{member}/SImon/siconc/gn/v1"
-        ds = field("1990-01-16", "siconc").rename(yc="j", xc="i")
+    past, future = ("historical", "2014-12-16"), ("ssp245", "2015-01-16")
+    for source, member, (experiment, month) in (
+        ("EC-Earth3", "r2i1p1f1", past),
+        ("EC-Earth3", "r7i1p1f1", past),
+        ("EC-Earth3", "r7i1p1f1", future),
+        ("MRI-ESM2-0", "r1i1p1f1", past),
+    ):
+        path = f"CMIP6/CMIP/{source}/{experiment}/{member}/SImon/siconc/gn/v1"
+        ds = field(month, "siconc").rename(yc="j", xc="i")
         ds.chunk().to_zarr(site.folder / path, zarr_format=2, consolidated=True)
-        kind = ["CMIP", "X", source, "historical", member, "SImon", "siconc"]
+        kind = ["CMIP", "X", source, experiment, member, "SImon", "siconc"]
         rows.append([*kind, "gn", f"{site.url}/{path}", np.nan, 1])
     (site.folder / "cmip6").mkdir()
     pd.DataFrame(rows, columns=columns).to_csv(site.folder / "cmip6/pangeo-cmip6.csv", index=False)
@@ -350,10 +358,19 @@ def test_cmip6_opens_through_its_collection(collection):
     assert one != other
 
 
+def test_experiments_that_follow_one_another_are_joined(collection):
+    options = {"base_url": collection.url, "member": "r7i1p1f1"}
+    ds = catalog.open_entry("cmip6_ec_earth3_ice", **options)
+    assert ds.time.dt.strftime("%Y-%m").values.tolist() == ["2014-12", "2015-01"]
+    assert catalog.checksum("cmip6_ec_earth3_ice", **options) != catalog.checksum("cmip6_pangeo", **options)
+    with pytest.raises(CatalogError, match="leave 1 of 3 datasets, one is needed, or one an experiment"):
+        catalog.open_entry("cmip6_ec_earth3_ice", base_url=collection.url, member="r2i1p1f1")
+
+
 def test_an_empty_or_ambiguous_search_says_what_there_is(collection):
     with pytest.raises(CatalogError, match=r"no source_id 'EC-Earth' here.*\['EC-Earth3', 'MRI-ESM2-0'\]"):
         catalog.open_entry("cmip6_pangeo", base_url=collection.url, source_id="EC-Earth")
-    with pytest.raises(CatalogError, match="leave 2 of 2 datasets.*narrow them"):
+    with pytest.raises(CatalogError, match="leave 2 of 3 datasets.*narrow them"):
         catalog.open_entry("cmip6_pangeo", base_url=collection.url, source_id=None, member_id=None)
 
 

@@ -19,7 +19,9 @@ class EsmCollection:
     """One dataset of an ESM collection (JSON and CSV, as Pangeo's CMIP6), found by its facets through intake-esm.
 
     obj: address of the collection's JSON. The facets, each a name or a list of names, must lead to a single dataset;
-    `member_id` and `variable_id` may be lists. Raises DataError with the values that exist when nothing is found.
+    `member_id` and `variable_id` may be lists. `experiment_id` may be a list of experiments that follow one another, a dataset
+    each, which are joined along time. member: the same as `member_id`, as simulations name it.
+    Raises DataError with the values that exist when nothing is found.
     """
 
     name = "esm_collection"
@@ -35,6 +37,7 @@ class EsmCollection:
         variable_id=None,
         member_id=None,
         grid_label=None,
+        member: str | None = None,
         metadata: dict | None = None,
     ):
         self.obj = obj
@@ -43,7 +46,7 @@ class EsmCollection:
             "experiment_id": experiment_id,
             "table_id": table_id,
             "variable_id": variable_id,
-            "member_id": member_id,
+            "member_id": member or member_id,
             "grid_label": grid_label,
         }
         self.facets = {k: v for k, v in facets.items() if v is not None}
@@ -56,7 +59,7 @@ class EsmCollection:
         return intake_esm.core.esm_datastore(self.obj, progressbar=False)
 
     def search(self):
-        """Return the part of the collection that the facets leave: a single dataset."""
+        """Return the part of the collection that the facets leave: a single dataset, or one an experiment."""
         found = whole = self.datastore()
         for facet, wanted in self.facets.items():
             narrowed = found.search(**{facet: wanted})
@@ -66,9 +69,11 @@ class EsmCollection:
                     f"{transfer.shown(self.obj)}: no {facet} {wanted!r} here; with the facets before it there are {there[:20]}"
                 )
             found = narrowed
-        if len(found) != 1:
+        experiments = self.facets.get("experiment_id")
+        needed = set(experiments) if isinstance(experiments, list) else {experiments or found.df["experiment_id"].iloc[0]}
+        if len(found) != len(needed) or set(found.df["experiment_id"]) != needed:
             raise DataError(
-                f"{transfer.shown(self.obj)}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed; "
+                f"{transfer.shown(self.obj)}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed, or one an experiment; "
                 f"narrow them, e.g. to {list(found.keys())[:3]}"
             )
         return found
@@ -80,11 +85,20 @@ class EsmCollection:
         on_google = str(found.df[column].iloc[0]).startswith("gs://")
         if on_google:
             transfer.reach(transfer.GOOGLE)
-        return found.to_dask(
+        opened = found.to_dataset_dict(
             progressbar=False,
             xarray_open_kwargs={"chunks": {}},
             storage_options={"token": "anon"} if on_google else {},
         )
+        parts = sorted(opened.values(), key=lambda ds: ds.indexes["time"][0])
+        if len(parts) == 1:
+            return parts[0]
+        try:
+            return xr.concat(parts, "time", data_vars="minimal", coords="minimal", compat="override", join="exact")
+        except ValueError as error:
+            raise DataError(
+                f"{transfer.shown(self.obj)}: the experiments {self.facets['experiment_id']} do not fit together ({error})"
+            ) from None
 
     read = to_dask
 
