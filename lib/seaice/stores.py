@@ -70,11 +70,13 @@ class EsmCollection:
                 )
             found = narrowed
         experiments = self.facets.get("experiment_id")
-        needed = set(experiments) if isinstance(experiments, list) else {experiments or found.df["experiment_id"].iloc[0]}
+        needed = (
+            set(experiments) if isinstance(experiments, list) else {experiments or found.df["experiment_id"].iloc[0]}
+        )
         if len(found) != len(needed) or set(found.df["experiment_id"]) != needed:
             raise DataError(
-                f"{transfer.shown(self.obj)}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed, or one an experiment; "
-                f"narrow them, e.g. to {list(found.keys())[:3]}"
+                f"{transfer.shown(self.obj)}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed, "
+                f"or one an experiment; narrow them, e.g. to {list(found.keys())[:3]}"
             )
         return found
 
