@@ -11,7 +11,8 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, figures, maps, verify
+from seaice import baselines, figure_style, figures, figures_ablation, figures_gain, figures_probability, maps, verify
+from seaice.schema import DataError
 
 INIT_TIMES = pd.date_range("1989-01", "1990-06", freq="MS")
 
@@ -42,8 +43,36 @@ def forecast(ready, sip):
 
 
 @pytest.fixture(scope="module")
-def skill(ready, sip):
-    return verify.skill_table(sip, ready)
+def skill():
+    """A table of scores in the layout of skill.csv, its values known: a model's own number, less one a lead, plus a season."""
+    rows = []
+    for split, shift in (("validation", 1.0), ("test", 0.0)):
+        for model, base in (("icenet", 94.0), ("linear_trend", 93.0), ("climatology", 92.0), ("persistence", 40.0)):
+            for lead in (1, 2, 3):
+                value = base + shift - lead * (2 if model == "icenet" else 1)
+                for month in ("all", *range(1, 13)):
+                    cell = value + (0 if month == "all" else month / 10)
+                    rows.append((model, split, "all", lead, month, "binary_accuracy", cell, cell - 1, cell + 1, 10))
+                    rows.append((model, split, "all", lead, month, "brier", 1 - cell / 100, np.nan, np.nan, 10))
+                rows.append((model, split, "kara", lead, "all", "binary_accuracy", value - 3, np.nan, np.nan, 10))
+                rows.append(
+                    (model, split, "east_siberian", lead, "all", "binary_accuracy", value - 5, np.nan, np.nan, 10)
+                )
+    return pd.DataFrame(
+        rows, columns=["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"]
+    )
+
+
+@pytest.fixture(scope="module")
+def scores():
+    """Scores in the layout of `scoring.forecast_scores`: icenet is 2 % better in even years and 1 % worse in odd ones."""
+    init = pd.date_range("1985-01", "1988-12", freq="MS")
+    trend = xr.DataArray(np.full((48, 2), 90.0), {"init_time": init, "lead_time": [1, 2]}, ("init_time", "lead_time"))
+    even = baselines.valid_time(init, [1, 2]).dt.year % 2 == 0
+    icenet = trend + xr.where(even, 2.0, -1.0)
+    models = pd.Index(["icenet", "linear_trend"], name="model", dtype=object)
+    accuracy = xr.concat([icenet, trend], models).expand_dims(region=["all"])
+    return xr.Dataset({"binary_accuracy": accuracy, "brier": 1 - accuracy / 100})
 
 
 def texts(fig):
@@ -56,8 +85,8 @@ def smallest_font(fig):
 
 def test_forecast_map_names_months_and_accuracy(forecast, ready):
     fig = maps.forecast_map(forecast, ready, "1989-08-01", leads=(1, 2))
-    expected = verify.forecast_scores({"icenet": forecast.sip}, ready).binary_accuracy
-    expected = float(expected.sel(model="icenet", init_time="1989-08-01", lead_time=2))
+    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64("1989-09-01", "ns")))
+    expected = float(verify.binary_accuracy(forecast.sip.sel(init_time="1989-08-01", lead_time=2), ice, weight))
     assert "lead 2: September 1989" in texts(fig) and f"{expected:.1f} % of cells right" in texts(fig)
     assert "up to the end of July 1989" in texts(fig) and "members disagree" in texts(fig)
     assert smallest_font(fig) >= 8
@@ -88,9 +117,7 @@ def test_data_overview_shows_newest_complete_year(ready):
 def test_accuracy_by_lead_draws_the_table(skill):
     fig = figures.accuracy_by_lead(skill)
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
-    expected = skill.query("model == 'linear_trend' and metric == 'binary_accuracy'")
-    expected = expected[expected.month == "all"].sort_values("lead_time").value
-    np.testing.assert_allclose(drawn["linear trend"], expected)
+    np.testing.assert_allclose(drawn["linear trend"], [92, 91, 90])  # of the test years, not of the validation years
     assert any(label.startswith("persistence\n(off the axis") for label in drawn)
     assert smallest_font(fig) >= 8
 
@@ -102,27 +129,94 @@ def test_accuracy_by_lead_reads_the_table_from_its_file(skill, tmp_path):
 
 
 def test_models_differ_without_colour():
-    styles = [figures.line_style(m) for m in figures.MODELS]
+    styles = [figure_style.line_style(m) for m in figure_style.MODELS]
     assert len({(s["ls"], s["marker"]) for s in styles}) == len(styles)
 
 
 def test_heatmap_writes_the_numbers(skill):
     fig = figures.accuracy_heatmap(skill, "linear_trend")
-    chosen = skill.query("model == 'linear_trend' and metric == 'binary_accuracy' and lead_time == 2")
-    value = float(chosen[chosen.month == 9].value.iloc[0])
-    assert f"{value:.3g}" in texts(fig) and smallest_font(fig) >= 8
+    assert f"{91 + 0.9:.1f}" in texts(fig) and smallest_font(fig) >= 8  # lead 2, September
 
 
-def test_extent_series_measures_area(forecast, ready, sip):
+def test_a_table_of_scores_says_what_it_has(skill):
+    with pytest.raises(DataError, match="no rows with model 'trees'; there are climatology, icenet"):
+        figures.accuracy_heatmap(skill, "trees")
+    with pytest.raises(DataError, match="split 'train'; there are test, validation"):
+        figures.accuracy_by_lead(skill, split="train")
+    old = skill.query("split == 'test' and region == 'all'").drop(columns=["split", "region", "low", "high"])
+    assert "IceNet" in texts(figures.accuracy_by_lead(old))
+
+
+def test_gain_is_over_the_best_of_the_others(skill):
+    # 94 - 2 lead against 93 - lead: 0, -1, -2 in every month; a lower Brier score is the better one
+    fig = figures_gain.gain_heatmap(skill)
+    shown = np.asarray(fig.axes[0].images[0].get_array())
+    np.testing.assert_allclose(shown, np.repeat([[0.0], [-1], [-2]], 12, axis=1), atol=1e-9)
+    assert len(fig.axes[0].patches) == 24 and "-2.0" in texts(fig)  # cells below zero are hatched
+    brier = figures_gain.gain_heatmap(skill, baseline="climatology", metric="brier")
+    np.testing.assert_allclose(np.asarray(brier.axes[0].images[0].get_array())[0], 0.01, atol=1e-9)
+    assert "against climatology" in texts(brier) and smallest_font(brier) >= 8
+    with pytest.raises(DataError, match="sie_error has a sign"):
+        figures_gain.gain_heatmap(
+            skill.assign(metric="sie_error").drop_duplicates(["model", "split", "region", "lead_time", "month"]),
+            metric="sie_error",
+        )
+    with pytest.raises(DataError, match="no model 'trees'"):
+        figures_gain.gain_heatmap(skill, baseline="trees")
+
+
+def test_gain_per_year_counts_valid_years(scores):
+    fig = figures_gain.gain_per_year(scores)
+    columns = [t.get_text() for t in fig.axes[0].get_xticklabels()]
+    assert columns == ["1985", "1986", "1987", "1988", "1989"]  # lead 2 of December 1988 is for January 1989
+    shown = np.asarray(fig.axes[0].images[0].get_array(), dtype=float)
+    np.testing.assert_allclose(shown[1], [-1, 2, -1, 2, -1])
+    assert np.ma.is_masked(fig.axes[0].images[0].get_array()[0, 4]) and "–" in texts(fig)
+    september = figures_gain.gain_per_year(scores, ["linear_trend"], month=9, metric="brier")
+    assert "September of each year" in texts(september) and "1989" not in texts(september)
+    with pytest.raises(DataError, match="no model 'trees'; there are icenet, linear_trend"):
+        figures_gain.gain_per_year(scores, ["trees"])
+    with pytest.raises(DataError, match="no forecast is common with 'linear_trend'"):
+        figures_gain.gain_per_year(scores.isel(init_time=[0]), month=9)
+
+
+def test_region_heatmap_has_the_seas_only(skill):
+    fig = figures_gain.region_heatmap(skill)
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["kara", "east siberian"]
+    np.testing.assert_allclose(fig.axes[0].images[0].get_array(), [[89, 87, 85], [87, 85, 83]])
+    with pytest.raises(DataError, match="no seas"):
+        figures_gain.region_heatmap(skill[skill.region == "all"])
+
+
+def test_extent_series_measures_active_area(forecast, ready, sip):
     fig = figures.extent_series(
         forecast, ready, lead_time=2, others={"linear_trend": sip.sel(model="linear_trend", drop=True)}
     )
-    observed = fig.axes[0].lines[0].get_ydata()
-    september = ready.siconc.sel(time="1989-09-01")
-    expected = float((september > 0.15).sum()) * 0.675**2  # million km2 of a 675 km cell
+    lines = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
+    september, active = ready.siconc.sel(time="1989-09-01"), ready.active.sel(month=9)
+    cell = 0.675**2  # million km2 of a 675 km cell
     valid = list(baselines.valid_time(INIT_TIMES, [2]).values[:, 0])
-    assert observed[valid.index(np.datetime64("1989-09-01"))] == pytest.approx(expected)
-    assert np.isfinite(observed).all() and "IceNet members" in texts(fig) and "linear trend" in texts(fig)
+    at = valid.index(np.datetime64("1989-09-01"))
+    assert lines["observed"][at] == pytest.approx(float(((september > 0.15) & active).sum()) * cell)
+    ice = forecast.sip.sel(init_time="1989-08-01", lead_time=2) > 0.5
+    assert lines["IceNet ensemble"][at] == pytest.approx(float((ice & active).sum()) * cell)
+    assert np.isfinite(lines["observed"]).all() and {"linear trend"} <= set(lines) and "IceNet members" in texts(fig)
+
+
+def test_ice_off_the_active_cells_is_no_extent(forecast, ready):
+    off = ready.copy()
+    off["active"] = ready.active & False
+    fig = figures.extent_series(forecast, off)
+    assert all((np.nan_to_num(line.get_ydata()) == 0).all() for line in fig.axes[0].lines)
+
+
+def test_extent_of_many_years_shows_one_month(ready):
+    sip = baselines.certain(baselines.linear_trend(ready, pd.date_range("1981-01", "1990-12", freq="MS")))
+    fig = figures.extent_series(sip.to_dataset(name="sip"), ready)
+    assert len(fig.axes[0].lines[0].get_ydata()) == 10
+    assert ("September" if ready.hemisphere == "north" else "February") in texts(fig)
+    with pytest.raises(DataError, match="no forecast at lead 1 is for March"):
+        figures.extent_series(sip.isel(init_time=[0]).to_dataset(name="sip"), ready, month=3)
 
 
 @pytest.mark.parametrize("members", [1, 3, 25])
@@ -147,6 +241,103 @@ def test_reliability_of_an_honest_forecast(ready):
     point = np.array([line.get_xdata(), line.get_ydata()])
     point = point[:, np.isfinite(point).all(axis=0)]
     np.testing.assert_allclose(point, [[0.4], [0.4]], atol=0.05)
+
+
+def half_right(ready, *, certain=False):
+    """Truth with ice in the west, and a SIP that has it right but for the cells of one row in four."""
+    changed = ready.copy()
+    west = xr.DataArray(np.arange(16) < 8, dims="x")
+    changed["siconc"] = xr.where(west, 1.0, 0.0) + 0 * ready.siconc
+    right = xr.DataArray(np.arange(16) % 4 > 0, dims="y")
+    sip = xr.where(west == right, 1.0, 0.0) if certain else xr.where(west, 0.6, 0.4)
+    return changed, sip + 0 * baselines.persistence(ready, INIT_TIMES[:4])
+
+
+def test_roc_of_a_perfect_and_of_a_certain_forecast(ready):
+    changed, sip = half_right(ready)
+    assert "area 1.000" in texts(figures_probability.roc({"trees": sip}, changed))
+    changed, certain = half_right(ready, certain=True)
+    fig = figures_probability.roc({"linear_trend": certain}, changed, lead_time=2)
+    (line, *_) = fig.axes[0].lines
+    assert line.get_linestyle() == "None" and "lead 2" in texts(fig) and smallest_font(fig) >= 8
+    ice, weight = verify.truth_and_weight(changed, baselines.valid_time(INIT_TIMES[:4], [2]))
+    said, counts = certain.sel(lead_time=[2]) > 0.5, weight > 0
+    hit = float((said & (ice == 1) & counts).sum() / ((ice == 1) & counts).sum())
+    false = float((said & (ice == 0) & counts).sum() / ((ice == 0) & counts).sum())
+    assert f"area {(1 + hit - false) / 2:.3f}" in texts(fig)  # of the triangle over its one point
+    changed["siconc"] = 0 * ready.siconc
+    with pytest.raises(DataError, match="hold no ice or nothing else"):
+        figures_probability.roc({"trees": sip}, changed)
+
+
+def test_edge_region_compares_the_splits():
+    rows = [
+        (split, lead, 90 - lead * k, 1 + lead / 10) for k, split in enumerate(("validation", "test")) for lead in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["split", "lead_time", "coverage", "area"])
+    fig = figures_probability.edge_region(table)
+    drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
+    np.testing.assert_allclose(drawn["test years"], [89, 88])
+    assert "aim in the validation years, 90 %" in drawn and smallest_font(fig) >= 8
+    with pytest.raises(DataError, match="no column 'area' among split"):
+        figures_probability.edge_region(table.drop(columns="area"))
+
+
+def test_ensembles_of_every_size_are_scored(forecast, ready):
+    table = figures_ablation.ensemble_table(forecast, ready, lead_times=(1, 2))
+    sizes = table[table.metric == "brier"].groupby(["members", "lead_time"]).size().unstack()
+    assert sizes.to_dict() == {1: {1: 3, 2: 3, 3: 1}, 2: {1: 3, 2: 3, 3: 1}}
+    # All three members together are the ensemble's own mean.
+    valid = baselines.valid_time(INIT_TIMES, [2])
+    mean = 1 - forecast.ice_class_probability.isel(ice_class=0).mean("member").sel(lead_time=[2])
+    expected = float(verify.brier(mean, *verify.truth_and_weight(ready, valid)).mean())
+    found = table.query("members == 3 and lead_time == 2 and metric == 'brier'").value.item()
+    assert found == pytest.approx(expected, abs=1e-6)
+    fig = figures_ablation.ensemble_size(table)
+    assert "lead 2" in texts(fig) and smallest_font(fig) >= 8
+    with pytest.raises(DataError, match="no members"):
+        figures_ablation.ensemble_table(forecast[["sip"]], ready)
+
+
+def test_ensemble_subsets_of_many_members_are_few_and_repeatable():
+    sizes = figures_ablation._sizes(25)
+    assert sizes[:2] == [1, 2] and sizes[-1] == 25 and len(sizes) <= 12
+    drawn = [figures_ablation._subsets(25, 8, 12, np.random.default_rng(0)) for _ in range(2)]
+    assert drawn[0] == drawn[1] and len(drawn[0]) == 12 and all(len(set(s)) == 8 for s in drawn[0])
+
+
+def test_ablation_sets_variants_side_by_side():
+    rows = [
+        (v, lead, "binary_accuracy", 95 - lead - k, 94 - lead - k, 96 - lead - k, "test")
+        for k, v in enumerate(("all", "no pre-training"))
+        for lead in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["variant", "lead_time", "metric", "value", "low", "high", "split"])
+    fig = figures_ablation.ablation(table)
+    first, second = (line for line in fig.axes[0].lines if line.get_label() in ("all", "no pre-training"))
+    assert (first.get_xdata() < second.get_xdata()).all() and first.get_marker() != second.get_marker()
+    assert len(fig.axes[0].collections) == 2
+    assert len(figures_ablation.ablation(table.drop(columns=["low", "high"])).axes[0].collections) == 0
+    with pytest.raises(DataError, match="no rows with metric 'brier'"):
+        figures_ablation.ablation(table, metric="brier")
+
+
+def test_september_edges_of_years_and_leads(forecast, ready):
+    fig = maps.september_edges(forecast, ready, [1989, 1990], leads=(3, 1))
+    assert len(fig.axes) == 4 and smallest_font(fig) >= 8
+    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64("1989-09-01", "ns")))
+    right = float(verify.binary_accuracy(forecast.sip.sel(init_time="1989-07-01", lead_time=3), ice, weight))
+    assert fig.axes[0].get_title() == f"3 months ahead\n{right:.1f} %"
+    assert fig.axes[3].get_title() == "no forecast"  # initialisations end in June 1990
+    with pytest.raises(DataError, match="no forecast of September 1970"):
+        maps.september_edges(forecast, ready, [1970])
+
+
+def test_summer_maps_are_all_at_one_lead(forecast, ready):
+    fig = maps.summer_maps(forecast, ready, 1989, lead_time=2, months=(7, 8, 9))
+    assert all(f"lead 2: {month} 1989" in texts(fig) for month in ("July", "August", "September"))
+    with pytest.raises(DataError, match="no forecast of (July|January) 1991 at lead 1"):
+        maps.summer_maps(forecast, ready, 1991)
 
 
 def test_saving_gives_the_same_bytes_and_leaves_nothing_else(skill, tmp_path):

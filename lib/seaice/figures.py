@@ -1,15 +1,11 @@
-"""How does it look? Charts of scores, extents and training; maps are in `maps`. Each function returns a matplotlib Figure.
+"""How does it look? Charts of scores by lead and month, extents and training. Each function returns a matplotlib Figure.
 
-Lines differ by marker and dash as well as colour (Okabe and Ito's palette), so that they can be told apart in grey and by everybody.
+Gains over other forecasts are in `figures_gain`, probabilities in `figures_probability`, ablations in `figures_ablation`, maps in `maps`.
 In a notebook the figure shows at the end of the cell that makes it, so such a cell ends with `save`, not with the figure.
 """
 
-import os
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 
-import cmocean
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -19,65 +15,36 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from seaice.baselines import at, valid_time
-from seaice.schema import ICE_EDGE
+from seaice.climate import at_months
+from seaice.figure_style import (
+    METRIC_LABELS,
+    MODELS,
+    MONTH_NAMES,
+    MONTHS,
+    STYLE,
+    bare,
+    cmocean,
+    line_style,
+    save,
+    score_heat,
+    select,
+)
+from seaice.schema import ICE_EDGE, DataError
 from seaice.verify import M_KM2, OWN_PAIRS, truth_and_weight
 
-DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
-STYLE = {"font.size": 10, "axes.titlesize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9}
-MODELS = {  # name: label, colour, dash, marker
-    "icenet": ("IceNet ensemble", "#000000", "-", "o"),
-    "trees": ("boosted trees", "#D55E00", "--", "s"),
-    "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
-    "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
-    "ecmwf_edge": ("ECMWF edge", "#7A3B00", "", "*"),
-    "damped_anomaly_persistence": ("damped anomaly persistence", "#0072B2", "-.", "^"),
-    "linear_trend": ("linear trend", "#009E73", "--", "D"),
-    "anomaly_persistence": ("anomaly persistence", "#56B4E9", ":", "v"),
-    "climatology": ("climatology", "#777777", "-", "x"),
-    "persistence": ("persistence", "#CC79A7", ":", "+"),
-}
-METRIC_LABELS = {
-    "binary_accuracy": "binary accuracy (%)",
-    "iiee": "ice-edge error IIEE (million km²)",
-    "brier": "Brier score",
-    "sie_error": "extent error (million km²)",
-}
-MONTHS = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+__all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "reliability", "save"]
+
+LONG_YEARS = 8  # more years than this are too many months for one panel
 
 
-def save(fig: Figure, path: Path) -> None:
-    """Write a figure as PNG at `path`: same figure, same bytes, and never half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.png")
-    try:
-        fig.savefig(part, dpi=DPI, metadata={"Software": None})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def line_style(model: str, number: int = 0) -> dict:
-    """Label, colour, dash and marker of a model, the same in every figure; unknown models are told apart by `number`."""
-    spare = (model, f"C{number}", (0, (1 + number % 4, 1)), "<>hd"[number % 4])
-    label, colour, dash, marker = MODELS.get(model, spare)
-    width = 2.6 if model == "icenet" else 1.5
-    return {
-        "label": label,
-        "color": colour,
-        "ls": dash,
-        "marker": marker,
-        "lw": width,
-        "ms": 7 if marker in "*+xP" else 5,
-    }
-
-
-def accuracy_by_lead(skill: pd.DataFrame, *, metric: str = "binary_accuracy") -> Figure:
-    """Mean score against lead, one line a model. skill: table of `verify.skill_table`.
+def accuracy_by_lead(
+    skill: pd.DataFrame, *, metric: str = "binary_accuracy", split: str = "test", region: str = "all"
+) -> Figure:
+    """Mean score against lead, one line a model. skill: table of `tables.skill_table`.
 
     The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
     """
-    table = skill[(skill.metric == metric) & (skill.month.astype(str) == "all") & ~skill.model.isin(OWN_PAIRS)]
+    table = select(skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region)
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
@@ -102,70 +69,81 @@ def accuracy_by_lead(skill: pd.DataFrame, *, metric: str = "binary_accuracy") ->
     return fig
 
 
-def accuracy_heatmap(skill: pd.DataFrame, model: str = "icenet", *, metric: str = "binary_accuracy") -> Figure:
-    """Score of one model by valid month and lead, with the numbers written in. skill: table of `verify.skill_table`."""
-    table = skill[(skill.metric == metric) & (skill.model == model) & (skill.month.astype(str) != "all")]
+def accuracy_heatmap(
+    skill: pd.DataFrame,
+    model: str = "icenet",
+    *,
+    metric: str = "binary_accuracy",
+    split: str = "test",
+    region: str = "all",
+) -> Figure:
+    """Score of one model by valid month and lead, with the numbers written in. skill: table of `tables.skill_table`."""
+    table = select(skill, metric=metric, model=model, split=split, region=region)
+    table = table[table.month.astype(str) != "all"]
     table = table.assign(month=table.month.astype(int)).pivot(index="lead_time", columns="month", values="value")
-    table = table.reindex(columns=range(1, 13))
+    table = table.reindex(columns=range(1, 13)).set_axis(MONTHS, axis=1)
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
-        image = ax.imshow(
-            table, cmap=cmocean.cm.ice if metric == "binary_accuracy" else cmocean.cm.ice_r, aspect="auto"
-        )
-        middle = (table.min().min() + table.max().max()) / 2
-        bright = (lambda v: v > middle) if metric == "binary_accuracy" else (lambda v: v < middle)
-        for (row, column), value in np.ndenumerate(table.to_numpy()):
-            if np.isfinite(value):
-                colour = "black" if bright(value) else "white"
-                ax.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour, fontsize=9)
-        ax.set(xticks=range(12), xticklabels=MONTHS, yticks=range(len(table)), yticklabels=table.index)
+        image = score_heat(ax, table, metric)
         ax.set(xlabel="valid month", ylabel="lead (months)", title=line_style(model)["label"])
         fig.colorbar(image, ax=ax, label=METRIC_LABELS.get(metric, metric), pad=0.01)
     return fig
 
 
 def extent_series(
-    forecast: xr.Dataset, ready: xr.Dataset, *, lead_time: int = 1, others: Mapping[str, xr.DataArray] | None = None
+    forecast: xr.Dataset,
+    ready: xr.Dataset,
+    *,
+    lead_time: int = 1,
+    others: Mapping[str, xr.DataArray] | None = None,
+    month: int | None = None,
 ) -> Figure:
     """Observed and predicted sea-ice extent of the valid months at one lead, with the ensemble's range where there are members.
 
-    forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of
-    sea cells with SIC above 0.15, or SIP above 0.5, million km2; a month with missing cells has no observed extent.
+    forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of the
+    month's active cells with SIC above 0.15, or SIP above 0.5, million km2; a month with missing cells has no observed extent.
+    month: show this calendar month of each year only; without one, a series of over 8 years shows the month of least ice
+    (September in the north, February in the south). Raises DataError when no forecast is for that month.
     """
-    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
-    chosen = forecast.sel(lead_time=lead_time)
     time = valid_time(forecast.init_time, [lead_time]).isel(lead_time=0, drop=True)
+    if month is None and np.unique(time.dt.year).size > LONG_YEARS:
+        month = 9 if ready.attrs["hemisphere"] == "north" else 2
+    if month is not None:
+        time = time.isel(init_time=np.flatnonzero(time.dt.month == month))
+        if not time.size:
+            raise DataError(
+                f"extent: no forecast at lead {lead_time} is for {MONTH_NAMES[month - 1]}; choose another month"
+            )
+    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
+    active = at_months(ready.active, time)
     siconc = at(ready.siconc, time)
-    complete = (siconc.notnull() | ready.land).all(("y", "x"))
-    observed = ((siconc > ICE_EDGE).sum(("y", "x")) * area).where(complete)
+    complete = (siconc.notnull() | ~active).all(("y", "x"))
+    chosen = forecast.sel(lead_time=lead_time, init_time=time.init_time)
 
-    def extent(sip):
-        return ((sip > 0.5).sum(("y", "x")) * area).where(sip.notnull().any(("y", "x")))
+    def extent(ice, given):
+        return ((ice & active).sum(("y", "x")) * area).where(given)
+
+    def predicted(sip):
+        return extent(sip > 0.5, sip.notnull().any(("y", "x")))
 
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 4), layout="constrained")
+        observed = extent(siconc > ICE_EDGE, complete)
         ax.plot(time, observed, color="#666666", lw=5, alpha=0.45, solid_capstyle="round", label="observed")
         if "ice_class_probability" in chosen:
-            open_water = chosen.ice_class_probability.isel(ice_class=0)
-            members = extent(1 - open_water)
-            ax.fill_between(
-                time,
-                members.min("member"),
-                members.max("member"),
-                color="#000000",
-                alpha=0.2,
-                lw=0,
-                label="IceNet members",
-            )
+            members = predicted(1 - chosen.ice_class_probability.isel(ice_class=0))
+            spread = members.min("member"), members.max("member")
+            ax.fill_between(time, *spread, color="#000000", alpha=0.2, lw=0, label="IceNet members")
         for number, (name, sip) in enumerate({"icenet": chosen.sip, **(others or {})}.items()):
-            sip = sip if name == "icenet" else sip.sel(lead_time=lead_time, init_time=forecast.init_time)
-            ax.plot(time, extent(sip), **line_style(name, number))
+            sip = sip if name == "icenet" else sip.sel(lead_time=lead_time, init_time=time.init_time)
+            ax.plot(time, predicted(sip), **line_style(name, number))
+        what = "by valid month" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         ax.set(
             ylabel="sea-ice extent (million km²)",
-            title=f"Forecast {lead_time} month{'s' * (lead_time > 1)} ahead, by valid month",
+            title=f"Forecast {lead_time} month{'s' * (lead_time > 1)} ahead, {what}",
         )
         bare(ax)
-        ax.legend(frameon=False, ncols=2)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False, ncols=3)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
     return fig
 
@@ -259,10 +237,3 @@ def realism(table: pd.DataFrame) -> Figure:
             bare(ax)
         axes[0].legend()
     return fig
-
-
-def bare(ax) -> None:
-    """Take away what carries no information, and put a light grid behind the data."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(color="#dddddd", lw=0.6)
-    ax.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""How does it look on the map? Forecasts with their ice edge and confidence, and an overview of the data.
+"""How does it look on the map? Forecasts with their ice edge and confidence, edges of many years, and an overview of the data.
 
 The coast is drawn from the land mask, so that nothing is downloaded, and it is the coast that the forecast knows.
 """
@@ -6,7 +6,6 @@ The coast is drawn from the land mask, so that nothing is downloaded, and it is 
 from collections.abc import Sequence
 
 import cartopy.crs as ccrs
-import cmocean
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -16,13 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Stroke
 
-from seaice.baselines import at, fill_nearest, valid_time
-from seaice.figures import MONTHS, STYLE, bare
-from seaice.schema import ICE_EDGE
+from seaice.baselines import at, fill_nearest, shift, valid_time
+from seaice.figure_style import MONTH_NAMES, MONTHS, STYLE, bare, cmocean
+from seaice.schema import ICE_EDGE, DataError
 from seaice.verify import M_KM2, binary_accuracy, truth_and_weight
 
 LAND = ListedColormap(["#b9b2a6"])
 ICE = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")  # without the black that would hide the edges
+SEA_AND_ICE = ListedColormap(["#33587a", "#e8eff4"])
 PREDICTED = {"colors": "#D55E00", "linewidths": 2.0, "linestyles": "solid"}
 OBSERVED = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
 MARGIN_KM = 200.0  # km of sea and land shown around the cells that count
@@ -35,34 +35,106 @@ def forecast_map(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: S
     entropy of the SIP in bits, 1 where the forecast is sure either way, 0 where it is a toss-up; dots mark cells where members disagree
     about ice. The observed edge (SIC = 0.15) and the accuracy appear where the truth is known.
     """
-    chosen = forecast.sel(init_time=pd.Timestamp(init_time))
-    time = valid_time([init_time], leads).isel(init_time=0)
-    ice, weight = truth_and_weight(ready, time)
-    truth = at(ready.siconc, time)
-    active = ready.active.sel(month=time.dt.month).any("lead_time")
+    newest = pd.Timestamp(init_time) - pd.Timedelta(days=1)
+    title = f"Forecast with data up to the end of {newest:%B %Y}"
+    return _forecasts(forecast, ready, [(pd.Timestamp(init_time), lead) for lead in leads], title)
+
+
+def summer_maps(
+    forecast: xr.Dataset, ready: xr.Dataset, year: int, *, lead_time: int = 1, months: Sequence[int] | None = None
+) -> Figure:
+    """Maps as in `forecast_map` of the months of one summer, each forecast `lead_time` months ahead.
+
+    months: calendar months of `year`, by default July to September in the north, January to March in the south.
+    Raises DataError for a month that the store has no forecast of.
+    """
+    months = months or ((7, 8, 9) if ready.attrs["hemisphere"] == "north" else (1, 2, 3))
+    inits = [_init(forecast, year, month, lead_time) for month in months]
+    for month, init in zip(months, inits, strict=True):
+        if init is None:
+            raise DataError(
+                f"no forecast of {MONTH_NAMES[month - 1]} {year} at lead {lead_time}; choose another year or lead"
+            )
+    title = f"Summer of {year}, each month forecast {lead_time} month{'s' * (lead_time > 1)} ahead"
+    return _forecasts(forecast, ready, [(init, lead_time) for init in inits], title)
+
+
+def _init(forecast: xr.Dataset, year: int, month: int, lead: int) -> pd.Timestamp | None:
+    """The initialisation of the forecast of that month at that lead, None where the store has none."""
+    init = pd.Timestamp(shift(np.datetime64(f"{year}-{month:02d}"), 1 - lead).item())
+    return init if init in forecast.indexes["init_time"] and lead in forecast.lead_time else None
+
+
+def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title: str) -> Figure:
+    """One column of maps for each pair of initialisation and lead: probability above, confidence below."""
+    with_members = "ice_class_probability" in forecast
+    times = [valid_time([init], [lead])[0, 0] for init, lead in pairs]
+    active = ready.active.sel(month=[int(time.dt.month) for time in times]).any("month")
     with plt.rc_context(STYLE):
-        size = {"figsize": (3.1 * len(leads) + 0.9, 6.9), "layout": "constrained"}
-        fig, axes = plt.subplots(2, len(leads), squeeze=False, subplot_kw={"projection": _projection(ready)}, **size)
-        for k, lead in enumerate(leads):
-            sip = chosen.sip.sel(lead_time=lead)
-            above, below = axes[:, k]
-            shade = _draw(above, sip, ready, active, cmap=ICE, vmin=0, vmax=1)
-            _edge(above, sip, 0.5, **PREDICTED)
-            title = f"lead {lead}: {pd.Timestamp(time.values[k]):%B %Y}"
-            if float(weight.isel(lead_time=k).sum()):
-                _edge(above, truth.isel(lead_time=k), ICE_EDGE, **OBSERVED)
-                right = binary_accuracy(sip, ice.isel(lead_time=k), weight.isel(lead_time=k))
-                title += f"\n{float(right):.1f} % of cells right"
-            above.set_title(title)
-            sure = _draw(below, confidence(sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
-            _edge(below, sip, 0.5, **PREDICTED)
-            if "ice_class_probability" in chosen:
-                _dot_disagreement(below, chosen.ice_class_probability.sel(lead_time=lead), ready)
+        size = {"figsize": (3.1 * len(pairs) + 0.9, 6.9), "layout": "constrained"}
+        fig, axes = plt.subplots(2, len(pairs), squeeze=False, subplot_kw={"projection": _projection(ready)}, **size)
+        for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
+            chosen = forecast.sel(init_time=init, lead_time=lead)
+            shade = _draw(above, chosen.sip, ready, active, cmap=ICE, vmin=0, vmax=1)
+            _edge(above, chosen.sip, 0.5, **PREDICTED)
+            right = _observed_edge(above, chosen.sip, ready, time)
+            above.set_title(f"lead {lead}: {pd.Timestamp(time.item()):%B %Y}" + (right and f"\n{right} of cells right"))
+            sure = _draw(below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
+            _edge(below, chosen.sip, 0.5, **PREDICTED)
+            if with_members:
+                _dot_disagreement(below, chosen.ice_class_probability, ready)
         fig.colorbar(shade, ax=axes[0], label="sea-ice probability", shrink=0.8, pad=0.01)
         fig.colorbar(sure, ax=axes[1], label="confidence", shrink=0.8, pad=0.01)
-        fig.legend(handles=_keys("ice_class_probability" in chosen), loc="outside lower center", ncols=3, frameon=False)
-        newest = pd.Timestamp(init_time) - pd.Timedelta(days=1)
-        fig.suptitle(f"Forecast with data up to the end of {newest:%B %Y}", fontsize=12)
+        fig.legend(handles=_keys(with_members), loc="outside lower center", ncols=3, frameon=False)
+        fig.suptitle(title, fontsize=12)
+    return fig
+
+
+def september_edges(
+    forecast: xr.Dataset,
+    ready: xr.Dataset,
+    years: Sequence[int],
+    *,
+    leads: Sequence[int] = (4, 3, 2, 1),
+    month: int = 9,
+) -> Figure:
+    """Small maps of the observed ice (shaded) and of the observed and forecast edge in September, a row a year, a column a lead.
+
+    forecast: `sip` (init_time, lead_time, y, x). month: another calendar month, e.g. 2 in the south. Where there is no
+    forecast the map says so; the accuracy stands in each title. Raises DataError when there is none at all.
+    """
+    inits = {(year, lead): _init(forecast, year, month, lead) for year in years for lead in leads}
+    sips = {k: forecast.sip.sel(init_time=i, lead_time=k[1]).load() for k, i in inits.items() if i is not None}
+    if not sips:
+        raise DataError(f"no forecast of {MONTH_NAMES[month - 1]} {', '.join(map(str, years))} at leads {tuple(leads)}")
+    times = {year: xr.DataArray(np.datetime64(f"{year}-{month:02d}-01", "ns")) for year in years}
+    ice = {year: (at(ready.siconc, time) > ICE_EDGE).where(~ready.land) for year, time in times.items()}
+    # What is drawn fills the maps: all the ice, observed or forecast.
+    some = sum(
+        [sip.drop_vars(sip.coords) > 0.5 for sip in sips.values()]
+        + [one.drop_vars(one.coords) == 1 for one in ice.values()]
+    )
+    shown = (ready.active.sel(month=month) & some.astype(bool)).drop_vars("month")
+    with plt.rc_context(STYLE):
+        size = {"figsize": (2.1 * len(leads) + 0.3, 2.3 * len(years) + 0.7), "layout": "constrained"}
+        fig, axes = plt.subplots(
+            len(years), len(leads), squeeze=False, subplot_kw={"projection": _projection(ready)}, **size
+        )
+        for ax, (year, lead) in zip(axes.flat, inits, strict=True):
+            _draw(ax, ice[year], ready, shown, cmap=SEA_AND_ICE, vmin=0, vmax=1)
+            if (year, lead) not in sips:
+                ax.set_title("no forecast")
+                continue
+            _edge(ax, sips[year, lead], 0.5, **PREDICTED)
+            ax.set_title(_observed_edge(ax, sips[year, lead], ready, times[year]) or "no observation")
+        for ax, lead in zip(axes[0], leads, strict=True):
+            ax.set_title(f"{lead} month{'s' * (lead > 1)} ahead\n{ax.get_title()}")
+        for ax, year in zip(axes[:, 0], years, strict=True):
+            ax.text(-0.06, 0.5, str(year), rotation=90, ha="right", va="center", fontsize=11, transform=ax.transAxes)
+        fig.legend(handles=_keys(members=False), loc="outside lower center", ncols=2, frameon=False)
+        fig.suptitle(
+            f"{MONTH_NAMES[month - 1]} ice edges, and share of cells on the right side of the edge", fontsize=12
+        )
     return fig
 
 
@@ -157,6 +229,15 @@ def _edge(ax, field: xr.DataArray, level: float, **style) -> None:
     if float(field.min()) < level < float(field.max()):
         contour = ax.contour(field.x, field.y, field, [level], zorder=2, **style)
         contour.set_path_effects([Stroke(linewidth=style["linewidths"] + 1.6, foreground="white", alpha=0.8), Stroke()])
+
+
+def _observed_edge(ax, sip: xr.DataArray, ready: xr.Dataset, time: xr.DataArray) -> str:
+    """Draw the observed edge and return the share of cells that `sip` has right; without an observation neither."""
+    ice, weight = truth_and_weight(ready, time)
+    if not float(weight.sum()):
+        return ""
+    _edge(ax, at(ready.siconc, time), ICE_EDGE, **OBSERVED)
+    return f"{float(binary_accuracy(sip, ice, weight)):.1f} %"
 
 
 def _dot_disagreement(ax, classes: xr.DataArray, ready: xr.Dataset) -> None:

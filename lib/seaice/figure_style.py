@@ -1,0 +1,141 @@
+"""How do all figures look? Palette, fonts, and the pieces that several charts share.
+
+Lines differ by marker and dash as well as colour (Okabe and Ito's palette), so that they can be told apart in grey and by everybody;
+heat maps have their numbers written in, so that no colour has to be read off a bar.
+"""
+
+import calendar
+import os
+import uuid
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from seaice.schema import DataError
+
+with warnings.catch_warnings():
+    # cmocean 3.0.3 makes its maps with an argument that matplotlib 3.11 warns of; the maps are right.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import cmocean
+
+DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
+STYLE = {"font.size": 10, "axes.titlesize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9}
+MODELS = {  # name: label, colour, dash, marker
+    "icenet": ("IceNet ensemble", "#000000", "-", "o"),
+    "icenet_raw": ("IceNet, not calibrated", "#777777", "--", "h"),
+    "trees": ("boosted trees", "#D55E00", "--", "s"),
+    "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
+    "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
+    "ecmwf_edge": ("ECMWF edge", "#7A3B00", "", "*"),
+    "damped_anomaly_persistence": ("damped anomaly persistence", "#0072B2", "-.", "^"),
+    "linear_trend": ("linear trend", "#009E73", "--", "D"),
+    "anomaly_persistence": ("anomaly persistence", "#56B4E9", ":", "v"),
+    "climatology": ("climatology", "#777777", "-", "x"),
+    "persistence": ("persistence", "#CC79A7", ":", "+"),
+}
+METRIC_LABELS = {
+    "binary_accuracy": "binary accuracy (%)",
+    "iiee": "ice-edge error IIEE (million km²)",
+    "iiee_over": "ice forecast where there was none (million km²)",
+    "iiee_under": "ice missed (million km²)",
+    "sps": "spatial probability score (million km²)",
+    "brier": "Brier score",
+    "brier_skill": "Brier skill over climatology",
+    "rps": "ranked probability score",
+    "sie_error": "extent error (million km²)",
+    "extent_crps": "CRPS of extent (million km²)",
+}
+HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
+MONTH_NAMES = tuple(calendar.month_name)[1:]
+MONTHS = tuple(name[:3] for name in MONTH_NAMES)
+
+
+def save(fig: Figure, path: Path) -> None:
+    """Write a figure as PNG at `path`: same figure, same bytes, and never half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.png")
+    try:
+        fig.savefig(part, dpi=DPI, metadata={"Software": None})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def line_style(model: str, number: int = 0) -> dict:
+    """Label, colour, dash and marker of a model, the same in every figure; unknown models are told apart by `number`."""
+    spare = (model, f"C{number}", (0, (1 + number % 4, 1)), "<>hd"[number % 4])
+    label, colour, dash, marker = MODELS.get(model, spare)
+    width = 2.6 if model == "icenet" else 1.5
+    return {
+        "label": label,
+        "color": colour,
+        "ls": dash,
+        "marker": marker,
+        "lw": width,
+        "ms": 7 if marker in "*+xP" else 5,
+    }
+
+
+def bare(ax) -> None:
+    """Take away what carries no information, and put a light grid behind the data."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(color="#dddddd", lw=0.6)
+    ax.set_axisbelow(True)
+
+
+def select(table: pd.DataFrame, *, split: str = "test", region: str | None = "all", **equal) -> pd.DataFrame:
+    """Rows of a table of scores with this split, region and whatever else must be equal, compared as text ("all" and 9 mix).
+
+    A table without the columns `split` and `region` is taken to hold one of each; a region of None is every one. Raises
+    DataError when nothing is left, with what the table has.
+    """
+    given = {k: v for k, v in {"split": split, "region": region}.items() if k in table and v is not None}
+    for column, value in (given | equal).items():
+        chosen = table[table[column].astype(str) == str(value)]
+        if chosen.empty:
+            there = ", ".join(sorted(map(str, table[column].unique()))) or "nothing"
+            raise DataError(f"table of scores: no rows with {column} {value!r}; there are {there}")
+        table = chosen
+    return table
+
+
+def better(metric: str) -> int:
+    """1 where a higher score is better, -1 where a lower one is; DataError for a signed error, of which neither is true."""
+    if metric == "sie_error":
+        raise DataError("sie_error has a sign, so a difference of two is no gain; choose iiee or binary_accuracy")
+    return 1 if metric in HIGHER_IS_BETTER else -1
+
+
+def score_heat(ax, table: pd.DataFrame, metric: str):
+    """Draw a table of scores with `heat`, better ones lighter; returns the image."""
+    low, high = float(table.min().min()), float(table.max().max())
+    ice = cmocean.cm.ice if metric in HIGHER_IS_BETTER else cmocean.cm.ice_r
+    return heat(ax, table, cmap=ice, low=low, high=high, form=".1f" if high >= 10 else ".3g")
+
+
+def heat(ax, table: pd.DataFrame, *, cmap, low: float, high: float, form: str):
+    """Draw a table as coloured cells with its numbers in them, and return the image for its colour bar.
+
+    form: how the numbers are written; with a sign ("+.1f") the cells below zero are hatched. Missing cells get a dash.
+    """
+    image = ax.imshow(table, cmap=cmap, vmin=low, vmax=high, aspect="auto")
+    size = 9 if table.shape[1] <= 12 else 8
+    for (row, column), value in np.ndenumerate(table.to_numpy(dtype=float)):
+        if not np.isfinite(value):
+            ax.text(column, row, "–", ha="center", va="center", color="#777777", fontsize=size)
+            continue
+        red, green, blue, _ = image.cmap(image.norm(value))
+        dark = 0.30 * red + 0.59 * green + 0.11 * blue < 0.55
+        text = f"{value:{form}}"
+        if float(text) == 0:
+            text = text.lstrip("+-")
+        if "+" in form and text.startswith("-"):
+            ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="///", lw=0, ec="#00000040"))
+        ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=size)
+    ax.set(xticks=range(table.shape[1]), xticklabels=table.columns, yticks=range(len(table)), yticklabels=table.index)
+    return image

@@ -1,0 +1,111 @@
+"""What is each part worth? Charts of scores without it: fewer members, no pre-training, fewer inputs."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import comb
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from seaice.baselines import valid_time
+from seaice.figure_style import METRIC_LABELS, STYLE, bare, select
+from seaice.schema import DataError
+from seaice.verify import binary_accuracy, brier, truth_and_weight
+
+SCORES = {"binary_accuracy": binary_accuracy, "brier": brier}
+LOOKS = (("#000000", "-", "o"), ("#D55E00", "--", "s"), ("#0072B2", "-.", "^"), ("#009E73", ":", "D"))
+LOOKS += (("#CC79A7", "--", "v"), ("#E69F00", "-.", "P"), ("#56B4E9", ":", "*"), ("#777777", "-", "x"))
+
+
+def ensemble_table(
+    forecast: xr.Dataset,
+    ready: xr.Dataset,
+    *,
+    lead_times: Sequence[int] = (1, 3, 6),
+    subsets: int = 12,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score ensembles of 1, 2, ... all members: columns members, subset, lead_time, metric, value (mean of the forecasts).
+
+    forecast: `ice_class_probability` with members, of the split to judge. At most `subsets` drawn sets of each size, all of them
+    where there are no more. The members' probabilities are averaged as they are, without what calibrates the ensemble mean.
+    Raises DataError for a store without members.
+    """
+    if "member" not in forecast.sizes:
+        raise DataError("the forecast has no members, so there is no smaller ensemble to compare with")
+    leads = [lead for lead in lead_times if lead in forecast.lead_time]
+    count, rng = forecast.sizes["member"], np.random.default_rng(seed)
+    totals = {}
+    sets = [chosen for size in _sizes(count) for chosen in _subsets(count, size, subsets, rng)]
+    for init in forecast.init_time.values:  # one at a time: small enough for memory
+        one = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
+        ice_members = (1 - one.isel(ice_class=0, drop=True)).load()
+        ice, weight = truth_and_weight(ready, valid_time([init], leads))
+        for number, chosen in enumerate(sets):
+            sip = ice_members.isel(member=list(chosen)).mean("member")
+            for metric, score in SCORES.items():
+                totals.setdefault((len(chosen), number, metric), []).append(score(sip, ice, weight).values[0])
+    rows = []
+    for (members, number, metric), parts in totals.items():
+        # A month without a truth has no score.
+        means = np.nanmean(parts, axis=0)
+        rows += [(members, number, lead, metric, mean) for lead, mean in zip(leads, means, strict=True)]
+    return pd.DataFrame(rows, columns=["members", "subset", "lead_time", "metric", "value"])
+
+
+def _sizes(count: int) -> list[int]:
+    """Every size of a small ensemble, about ten of a large one."""
+    return sorted(
+        {1, 2, count, *np.linspace(1, count, min(count, 10)).round().astype(int).tolist()} & set(range(1, count + 1))
+    )
+
+
+def _subsets(count: int, size: int, most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    if comb(count, size) <= most:
+        return list(combinations(range(count), size))
+    return [tuple(sorted(rng.choice(count, size, replace=False).tolist())) for _ in range(most)]
+
+
+def ensemble_size(table: pd.DataFrame, *, metric: str = "binary_accuracy") -> Figure:
+    """Score against the number of members, one line a lead, with the range over subsets. table: see `ensemble_table`."""
+    rows = select(table, metric=metric)
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
+        for (lead, part), (colour, dash, marker) in zip(rows.groupby("lead_time"), LOOKS, strict=False):
+            spread = part.groupby("members")["value"].agg(["mean", "min", "max"])
+            ax.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.15, lw=0)
+            ax.plot(spread.index, spread["mean"], color=colour, ls=dash, marker=marker, label=f"lead {lead}")
+        ax.set(xlabel="members", ylabel=METRIC_LABELS.get(metric, metric), title="Mean and range over sets of members")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        bare(ax)
+        ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return fig
+
+
+def ablation(table: pd.DataFrame, *, metric: str = "binary_accuracy", split: str = "test") -> Figure:
+    """Score of each variant by lead as dots with intervals, variants side by side so that the intervals can be compared.
+
+    table: columns variant, lead_time, metric, value, low, high and perhaps split; without low and high there are dots alone.
+    """
+    rows = select(table, metric=metric, split=split)
+    variants = list(dict.fromkeys(rows.variant))
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 4.2), layout="constrained")
+        for number, variant in enumerate(variants):
+            colour, _, marker = LOOKS[number % len(LOOKS)]
+            part = rows[rows.variant == variant]
+            place = part.lead_time + 0.6 * ((number + 0.5) / len(variants) - 0.5)
+            if {"low", "high"} <= set(part):
+                ax.vlines(place, part.low, part.high, color=colour, lw=1.6, alpha=0.6)
+            ax.plot(place, part.value, ls="", marker=marker, ms=6, color=colour, label=variant)
+        leads = sorted(rows.lead_time.unique())
+        ax.set(xlabel="lead (months)", ylabel=METRIC_LABELS.get(metric, metric), xticks=leads)
+        bare(ax)
+        ax.grid(visible=False, axis="x")
+        for lead in leads[:-1]:
+            ax.axvline(lead + 0.5, color="#dddddd", lw=0.6)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, ncols=min(len(variants), 4))
+    return fig
