@@ -36,6 +36,10 @@ MODELS = {  # name: label, colour, dash, marker
     "anomaly_persistence": ("anomaly persistence", "#56B4E9", ":", "v"),
     "climatology": ("climatology", "#777777", "-", "x"),
     "persistence": ("persistence", "#CC79A7", ":", "+"),
+    "published_icenet": ("IceNet, published", "#000000", ":", "o"),
+    "published_icenet_no_pretraining": ("IceNet, published, not pre-trained", "#777777", ":", "h"),
+    "published_seas5": ("SEAS5, published", "#E69F00", "--", "P"),
+    "published_linear_trend": ("linear trend, published", "#009E73", ":", "D"),
 }
 METRIC_LABELS = {
     "binary_accuracy": "binary accuracy (%)",

@@ -73,10 +73,10 @@ def version(url: str) -> dict:
         raise _unanswered(url, error) from None
 
 
-def reach(url: str) -> None:
-    """Raise DownloadError unless the server of `url` answers at all, whatever it answers."""
+def reach(url: str, *, timeout: float | tuple[float, float] = TIMEOUT) -> None:
+    """Raise DownloadError unless the server of `url` answers at all within `timeout` s, whatever it answers."""
     try:
-        requests.head(url, timeout=TIMEOUT).close()
+        requests.head(url, timeout=timeout).close()
     except requests.RequestException as error:
         raise _unanswered(url, error) from None
 
