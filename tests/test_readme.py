@@ -19,7 +19,8 @@ def results() -> str:
     parts = []
     for run, title in RUNS.items():
         skill = pd.read_csv(paths.root() / "results" / run / "tables" / "skill.csv")
-        skill = skill[(skill.month == "all") & (skill.metric == "binary_accuracy") & ~skill.model.isin(OWN_PAIRS)]
+        skill = skill[(skill.split == "test") & (skill.region == "all") & (skill.month == "all")]
+        skill = skill[(skill.metric == "binary_accuracy") & ~skill.model.isin(OWN_PAIRS)]
         table = skill.pivot(index="model", columns="lead_time", values="value").round(1)
         table = table.loc[[m for m in figures.MODELS if m in table.index]]
         best = table.max()

@@ -49,8 +49,8 @@ NOTEBOOKS = {
         'run = "toy"\nseeds = [0]',
         TABLES
         + 'if False:\n    import seaice.third\nloss = [(tables / f"loss-seed_{s}.csv").read_text() for s in seeds]',
-        'head = "model,lead_time,month,metric,value,n\\n"\n'
-        '(tables / "skill.csv").write_text(head + f"icenet,1,all,binary_accuracy,{len(str(loss))},3\\n")',
+        'head = "model,split,region,lead_time,month,metric,value,n\\n"\n'
+        '(tables / "skill.csv").write_text(head + f"icenet,test,all,1,all,binary_accuracy,{len(str(loss))},3\\n")',
     ),
 }
 PACKAGE = {
@@ -402,12 +402,14 @@ def test_a_cluster_that_is_not_installed(quick):
 def test_scores_are_a_compact_table(quick):
     table = Path("skill.csv")
     rows = [
-        "icenet,1,all,binary_accuracy,95.23,3",
-        "icenet,2,all,binary_accuracy,94.0,3",
-        "icenet,1,9,binary_accuracy,1,3",
+        "icenet,test,all,1,all,binary_accuracy,95.23,3",
+        "icenet,test,all,2,all,binary_accuracy,94.0,3",
+        "icenet,test,all,1,9,binary_accuracy,1,3",
+        "icenet,test,kara,1,all,binary_accuracy,1,3",
+        "icenet,validation,all,1,all,binary_accuracy,99,3",
     ]
-    rows += ["trend,2,all,binary_accuracy,92.5,3", "icenet,1,all,brier,0.0312,3"]
-    table.write_text("\n".join(["model,lead_time,month,metric,value,n", *rows]))
+    rows += ["trend,test,all,2,all,binary_accuracy,92.5,3", "icenet,test,all,1,all,brier,0.0312,3"]
+    table.write_text("\n".join(["model,split,region,lead_time,month,metric,value,n", *rows]))
     lines = [line.split() for line in run._scores(table)]
     assert lines[1:4] == [
         ["binary", "accuracy,", "%", "lead", "1", "lead", "2"],

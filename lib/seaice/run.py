@@ -115,11 +115,12 @@ def summary(name: str) -> str:
 
 
 def _scores(table: Path) -> list[str]:
-    """Lines with binary accuracy and Brier score over all months, a row a model, a column a lead."""
+    """Lines with binary accuracy and Brier score of the test years over all months, a row a model, a column a lead."""
     if not table.is_file():
         return []
     with open(table, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["month"] == "all"]
+        wanted = {"split": "test", "region": "all", "month": "all"}
+        rows = [row for row in csv.DictReader(file) if wanted.items() <= row.items()]
     most = max((int(row["n"]) for row in rows), default=0)
     # A model with a few forecasts of its own is not comparable with the rest.
     rows = [row for row in rows if 2 * int(row["n"]) > most]

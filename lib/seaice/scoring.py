@@ -1,0 +1,164 @@
+"""How good is every forecast of every model, in every sea? Scores block by block, so that no store is ever in memory whole."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scores.probability import crps_for_ensemble
+
+from seaice import verify
+from seaice.baselines import at, valid_time
+from seaice.progress import bar
+from seaice.schema import DataError
+
+METRICS = ("binary_accuracy", "iiee", "iiee_over", "iiee_under", "sps", "sie_error", "brier", "rps", "extent_crps")
+BLOCK_CELLS = 4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
+
+
+def forecast_scores(
+    sips: xr.DataArray | Mapping[str, xr.DataArray],
+    ready: xr.Dataset,
+    *,
+    classes: Mapping[str, xr.DataArray] | None = None,
+    members: Mapping[str, xr.DataArray] | None = None,
+    seas: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Score every forecast: all `METRICS` with dims (model, region, init_time, lead_time), NaN where forecast or truth is lacking.
+
+    sips: (model, init_time, lead_time, y, x), or a mapping of model to (init_time, lead_time, y, x) whose init_times may
+    differ; best lazy. A forecast that is NaN on all counting cells is lacking. classes: by model, probabilities (init_time, lead_time,
+    ice_class, y, x), for `rps`. members: by model, the members' SIP (init_time, lead_time, member, y, x), for `extent_crps`; without, it is
+    the absolute extent error, which is the CRPS of one forecast without spread. seas: bool (region, y, x), see `regions.mask`;
+    region "all" comes first in any case. Sources: see `verify`; CRPS by `scores`, Hersbach 2000,
+    doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2, million km2, perfect 0, of the whole map only where there are members.
+    Raises DataError for SIP outside 0..1, NaN in part of a forecast, another grid, or init_times off the record's months.
+    """
+    if isinstance(sips, xr.DataArray):
+        sips = {str(m): sips.sel(model=m, drop=True) for m in sips.model.values}
+    for name, sip in sips.items():
+        _check_grid(sip, ready, name)
+    windows = _windows(ready, seas)
+    scored = {name: [] for name in sips}
+    lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
+    for init_times in blocks(sips, ready):
+        truth = block_of_truth(ready, init_times, lead_time)
+        for name, sip in sips.items():
+            sip = pick(sip, init_times)
+            if not sip.sizes["init_time"]:
+                continue
+            known = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
+            _judge(sip, known.weight, name)
+            more = [(given or {}).get(name) for given in (classes, members)]
+            scored[name].append(_score(sip, *more, known, windows, ready))
+    whole = [xr.concat(parts, "init_time") for parts in scored.values()]
+    return xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer")
+
+
+def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.DatetimeIndex]:
+    """Give the init_times of all models in order, as many at a time as fit in memory, behind a progress bar."""
+    init_times = pd.DatetimeIndex(np.unique(np.concatenate([sip.init_time.values for sip in sips.values()])))
+    leads = max(sip.sizes["lead_time"] for sip in sips.values())
+    n = max(1, int(BLOCK_CELLS / (leads * ready.sizes["y"] * ready.sizes["x"])))
+    for first in bar(range(0, len(init_times), n), desc="scores"):
+        yield init_times[first : first + n]
+
+
+def block_of_truth(ready: xr.Dataset, init_times, lead_time) -> xr.Dataset:
+    """Read `ice`, `weight` (see `verify.truth_and_weight`) and `siconc` of these forecasts, dims (init_time, lead_time, y, x)."""
+    time = valid_time(init_times, lead_time)
+    ice, weight = verify.truth_and_weight(ready, time)
+    truth = {"ice": ice, "weight": weight, "siconc": at(ready.siconc, time)}
+    # With neither lat nor lon, which would only be carried along.
+    return xr.Dataset({name: da.reset_coords(drop=True) for name, da in truth.items()}).compute()
+
+
+def pick(da: xr.DataArray, init_times) -> xr.DataArray:
+    """Read the forecasts from these init_times, as far as there are any."""
+    return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
+
+
+def _score(sip, classes, members, truth: xr.Dataset, windows: Mapping, ready: xr.Dataset) -> xr.Dataset:
+    area = {"cell_area_km2": float(ready.attrs["resolution_km"]) ** 2}
+    classes = None if classes is None else pick(classes, sip.init_time)
+    found = []
+    for cut, mask in windows.values():
+        ice, weight, forecast = truth.ice.isel(cut), truth.weight.isel(cut) * mask, sip.isel(cut)
+        scores = verify.iiee(forecast, ice, weight, **area).assign(
+            binary_accuracy=verify.binary_accuracy(forecast, ice, weight),
+            sps=verify.sps(forecast, ice, weight, **area),
+            sie_error=verify.sie_error(forecast, ice, weight, **area),
+            brier=verify.brier(forecast, ice, weight),
+        )
+        lacking = xr.full_like(scores.brier, np.nan)
+        rps = lacking if classes is None else verify.rps(classes.isel(cut), truth.siconc.isel(cut), weight)
+        crps = abs(scores.sie_error) if members is None else lacking
+        found.append(
+            scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(verify.MAP))
+        )
+    scores = xr.concat(found, pd.Index(list(windows), name="region", dtype=object))
+    if members is not None:
+        scores["extent_crps"] = (
+            _members_crps(members, truth, **area).where(scores.region == "all").transpose("region", ...)
+        )
+    return scores[list(METRICS)].astype("float64")
+
+
+def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
+    """CRPS of the members' extents (init_time, lead_time); of their errors against 0, which is the same."""
+    errors = []
+    for init_time in truth.init_time.values:  # one at a time: there may be 25 members
+        known = truth.sel(init_time=[init_time])
+        sip = pick(members, [init_time])
+        errors.append(verify.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2))
+    errors = xr.concat(errors, "init_time")
+    zero = xr.zeros_like(errors.isel(member=0, drop=True))
+    return crps_for_ensemble(errors, zero, "member", preserve_dims=["init_time", "lead_time"])
+
+
+def _windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
+    """Return by region the smallest rectangle of the map that holds it, and its cells there: small seas then cost little."""
+    ever = ready.active.any("month").compute()
+    masks = {"all": ever}
+    if seas is not None:
+        masks |= {str(r): seas.sel(region=r, drop=True) & ever for r in seas.region.values}
+    windows = {}
+    for name, cells in masks.items():
+        if cells.any():
+            spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in verify.MAP}
+            cut = {d: slice(at[0], at[-1] + 1) for d, at in spans.items()}
+            windows[name] = cut, cells.isel(cut).reset_coords(drop=True).astype("float32")
+    return windows
+
+
+def _check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
+    for axis in verify.MAP:
+        if axis not in sip.coords or not np.array_equal(sip[axis], ready[axis]):
+            raise DataError(
+                f"forecast '{name}': its {axis} is not that of the analysis-ready data; put it on that grid"
+            )
+
+
+def _judge(sip: xr.DataArray, weight: xr.DataArray, name: str) -> None:
+    given, wanted = (sip.notnull() & (weight > 0)).sum(verify.MAP), (weight > 0).sum(verify.MAP)
+    partly = (given > 0) & (given < wanted)
+    outside = (sip.min(verify.MAP) < -1e-6) | (sip.max(verify.MAP) > 1 + 1e-6)
+    for bad, what in ((partly, "is NaN in some of the cells that count"), (outside, "has values outside 0..1")):
+        if bad.any():
+            i, k = np.argwhere(bad.transpose("init_time", "lead_time").values)[0]
+            init = pd.Timestamp(bad.init_time.values[i])
+            raise DataError(f"forecast '{name}': SIP of init_time {init:%Y-%m}, lead {int(bad.lead_time[k])} {what}")
+
+
+def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = verify.OWN_PAIRS) -> xr.Dataset:
+    """Keep only the (init_time, lead_time) pairs that every model forecast; models in `own_pairs` keep their own.
+
+    scores: see `forecast_scores`. Raises DataError, with each model's number of forecasts, when no pair is common.
+    """
+    made = scores["brier"].sel(region="all", drop=True).notnull()
+    judged = [m for m in scores.model.values if m not in own_pairs]
+    shared = made.sel(model=judged).all("model")
+    if judged and not shared.any():
+        counts = {str(m): int(made.sel(model=m).sum()) for m in scores.model.values}
+        raise DataError(f"no forecast of a month with truth is common to all models; forecasts by model: {counts}")
+    return scores.where(shared | scores.model.isin(list(own_pairs)))
