@@ -119,6 +119,9 @@ def test_accuracy_by_lead_draws_the_table(skill):
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     np.testing.assert_allclose(drawn["linear trend"], [92, 91, 90])  # of the test years, not of the validation years
     assert any(label.startswith("persistence\n(off the axis") for label in drawn)
+    (band,) = fig.axes[0].collections  # from one below to one above IceNet's own line
+    assert band.get_datalim(fig.axes[0].transData).y1 == pytest.approx(93)
+    assert "95 %" in texts(fig) and not figures.accuracy_by_lead(skill, metric="brier").axes[0].collections
     assert smallest_font(fig) >= 8
 
 

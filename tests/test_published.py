@@ -208,7 +208,8 @@ def run_page(address: str, capsys, monkeypatch) -> tuple[str, list]:
     )
     paths.tables("demo").mkdir(parents=True)
     skill.to_csv(paths.tables("demo") / "skill.csv", index=False)
-    genuine, shown = published.fetch, []
+    genuine, shown, draw = published.fetch, [], figures.accuracy_by_lead
+    monkeypatch.setattr(figures, "accuracy_by_lead", lambda skill: shown.append(draw(skill)) or shown[-1])
     monkeypatch.setattr(published, "fetch", lambda: genuine(base_url=address))
     names = {"display": shown.append}
     for cell in cells:
@@ -221,13 +222,16 @@ def test_page_with_the_tables(site, capsys, monkeypatch):
     text, shown = run_page(site.url, capsys, monkeypatch)
     assert "read: icenet_forecast_results" in text and "no contest" in text
     assert {"icenet", "published_icenet", "published_seas5", "published_linear_trend"} <= set(shown[0].index)
+    drawn = [line.get_label() for line in shown.pop(2).axes[0].lines]
+    assert {"IceNet ensemble", "IceNet, published", "SEAS5, published", "linear trend, published"} <= set(drawn)
     assert len(shown) == 4 and (paths.figures("demo") / "published.png").exists()
     assert shown[3]["June"].item() == 0.75
 
 
 def test_page_without_the_tables(own_folders, nobody, capsys, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    text, (shown,) = run_page(nobody, capsys, monkeypatch)
+    text, (shown, figure) = run_page(nobody, capsys, monkeypatch)
+    assert [line.get_label() for line in figure.axes[0].lines] == ["IceNet ensemble", "linear trend"]
     assert "NOT reached" in text and nobody in text
     assert list(shown.index) == ["icenet", "linear_trend"] and (paths.figures("demo") / "published.png").exists()
     # Nothing that depends on the network lies among the tables.

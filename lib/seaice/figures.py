@@ -40,11 +40,12 @@ LONG_YEARS = 8  # more years than this are too many months for one panel
 def accuracy_by_lead(
     skill: pd.DataFrame, *, metric: str = "binary_accuracy", split: str = "test", region: str = "all"
 ) -> Figure:
-    """Mean score against lead, one line a model. skill: table of `tables.skill_table`.
+    """Mean score against lead, one line a model, IceNet's with its interval. skill: table of `tables.skill_table`.
 
     The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
     """
     table = select(skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region)
+    band = table[table.model == "icenet"].set_index("lead_time").reindex(columns=["low", "high"]).dropna().sort_index()
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
@@ -58,6 +59,10 @@ def accuracy_by_lead(
             if len(hidden):
                 style["label"] += f"\n(off the axis: {hidden.iloc[-1]:.3g} at lead {hidden.index[-1]})"
             ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
+        if len(band):
+            ax.fill_between(
+                band.index, band.low, band.high, color="#000000", alpha=0.12, lw=0, label="95 % of IceNet's mean"
+            )
         ax.set(
             ylim=(low - margin, high + margin),
             xticks=table.index,

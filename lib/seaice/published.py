@@ -59,6 +59,7 @@ SMALL = tuple(entry for entry in LAYOUTS if entry != "icenet_uncertainty")  # of
 NAMES = {"SEAS5": "published_seas5", "Linear trend": "published_linear_trend"}
 ABLATION = "icenet_pretrain_ablation"  # within the name of the networks that were not pre-trained
 MEANS = ("ensemble_tempscaled", "ensemble", "NA")  # members that stand for a whole model, the best first
+PEERS = ("icenet", "seasonal", "linear_trend")  # our models that have a published one of their kind
 TIMEOUT = 3.0  # s to wait for the server before giving up
 
 
@@ -150,7 +151,7 @@ def _named(model: str) -> str:
 
 
 def by_lead(results: pd.DataFrame, test: Sequence[str], *, metric: str = "binary_accuracy") -> pd.DataFrame:
-    """Mean published score by model and lead, in the layout of skill.csv: model, lead_time, month, metric, value, n, first, last.
+    """Mean published score by model and lead, in the layout of skill.csv, with the months first and last.
 
     results: table `icenet_forecast_results`. test: first and last init_time, "YYYY-MM", of this run's test years; where the published
     months overlap with theirs only those count, else all do: `first` and `last` say which. Of IceNet the calibrated ensemble.
@@ -164,7 +165,7 @@ def by_lead(results: pd.DataFrame, test: Sequence[str], *, metric: str = "binary
     table = rows.groupby(["model", "lead_time"]).agg(
         value=(metric, "mean"), n=(metric, "size"), first=("valid_time", "min"), last=("valid_time", "max")
     )
-    return table.reset_index().assign(metric=metric, month="all")
+    return table.reset_index().assign(split="test", region="all", metric=metric, month="all")
 
 
 def account(run: str, tables: dict[str, pd.DataFrame], reasons: dict[str, str]) -> str:
