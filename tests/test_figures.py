@@ -179,13 +179,18 @@ def test_gain_per_year_counts_valid_years(scores):
     assert "September of each year" in texts(september) and "1989" not in texts(september)
     with pytest.raises(DataError, match="no model 'trees'; there are icenet, linear_trend"):
         figures_gain.gain_per_year(scores, ["trees"])
+    # Panels under one another have the same years, whichever each baseline has.
+    short = scores.sel(model=["linear_trend"]).assign_coords(model=["ecmwf_edge"])
+    both = xr.concat([scores, short.where(short.init_time.dt.year == 1986)], "model")
+    above, below, *_ = figures_gain.gain_per_year(both, ["linear_trend", "ecmwf_edge"]).axes
+    assert above.images[0].get_array().shape == below.images[0].get_array().shape == (2, 5)
     with pytest.raises(DataError, match="no forecast is common with 'linear_trend'"):
         figures_gain.gain_per_year(scores.isel(init_time=[0]), month=9)
 
 
 def test_region_heatmap_has_the_seas_only(skill):
     fig = figures_gain.region_heatmap(skill)
-    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["kara", "east siberian"]
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["Kara", "East Siberian"]
     np.testing.assert_allclose(fig.axes[0].images[0].get_array(), [[89, 87, 85], [87, 85, 83]])
     with pytest.raises(DataError, match="no seas"):
         figures_gain.region_heatmap(skill[skill.region == "all"])

@@ -49,7 +49,8 @@ def accuracy_by_lead(
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
-    low, high = float(scaled.min().min()), float(scaled.max().max())
+    reach = [scaled.min().min(), scaled.max().max(), *band.to_numpy().ravel()]
+    low, high = float(min(reach)), float(max(reach))
     margin = 0.06 * (high - low) or 1.0
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 4.6), layout="constrained")

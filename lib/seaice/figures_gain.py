@@ -87,12 +87,14 @@ def gain_per_year(
     values = (better(metric) * scores[metric]).where(counts)
     tables = {b: _by_year(values.sel(model=model) - values.sel(model=b), valid, b) for b in baselines}
     reach = max(map(_reach, tables.values()))
-    years = max(table.shape[1] for table in tables.values())
+    years = sorted({year for table in tables.values() for year in table})
+    leads = [len(table) for table in tables.values()]
     with plt.rc_context(STYLE):
-        size = (max(6.0, 1.8 + 0.46 * years), 0.7 + 2.5 * len(tables))
-        fig, axes = plt.subplots(len(tables), 1, figsize=size, squeeze=False, sharex=True, layout="constrained")
+        size = (max(6.0, 1.8 + 0.46 * len(years)), 0.7 + 0.4 * len(tables) + 0.35 * sum(leads))
+        panels = {"height_ratios": leads, "squeeze": False, "sharex": True}
+        fig, axes = plt.subplots(len(tables), 1, figsize=size, layout="constrained", **panels)
         for ax, (name, table) in zip(axes[:, 0], tables.items(), strict=True):
-            image = _draw(ax, table, reach)
+            image = _draw(ax, table.reindex(columns=years), reach)
             ax.set(ylabel="lead (months)", title=f"{line_style(model)['label']} against {line_style(name)['label']}")
         when = "valid year" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         axes[-1, 0].set_xlabel(when)
@@ -114,7 +116,7 @@ def region_heatmap(
     table = select(skill[skill.region != "all"], metric=metric, model=model, month=month, split=split, region=None)
     order = list(dict.fromkeys(table.region))
     table = table.pivot(index="region", columns="lead_time", values="value").loc[order]
-    table.index = table.index.str.replace("_", " ")
+    table.index = table.index.str.replace("_", " ").str.title()
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.8, 0.9 + 0.3 * len(table)), layout="constrained")
         image = score_heat(ax, table, metric)
