@@ -95,9 +95,10 @@ def gain_per_year(
         fig, axes = plt.subplots(len(tables), 1, figsize=size, layout="constrained", **panels)
         for ax, (name, table) in zip(axes[:, 0], tables.items(), strict=True):
             image = _draw(ax, table.reindex(columns=years), reach)
-            ax.set(ylabel="lead (months)", title=f"{line_style(model)['label']} against {line_style(name)['label']}")
+            ax.set_title(f"{line_style(model)['label']} against {line_style(name)['label']}")
         when = "valid year" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         axes[-1, 0].set_xlabel(when)
+        fig.supylabel("lead (months)", fontsize=10)
         fig.colorbar(image, ax=axes, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
     return fig
 
