@@ -1,3 +1,9 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,7 +120,7 @@ def test_a_missing_month_is_missing_and_not_open_water(tmp_path):
     [
         ({"sources": {"tas": "air"}}, r"run 'toy': sources has no 'siconc', only \['tas'\]"),
         ({"cadence": "daily"}, "cadence 'daily' can't be preprocessed"),
-        ({"fit_end": "1979-06"}, "only 6 months up to 1979-06"),
+        ({"fit_end": "1979-06"}, "only 6 months from 1979-01 up to 1979-06"),
     ],
 )
 def test_bad_requests_are_refused_and_leave_nothing(tmp_path, change, message):
@@ -135,6 +141,41 @@ def test_a_failure_midway_keeps_the_older_store(tmp_path):
     with pytest.raises(DataError, match="unreadable"):
         build(tmp_path, load=failing)
     assert preprocess.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept
+    assert [p.name for p in tmp_path.iterdir()] == ["ready.zarr"]
+
+
+def test_what_killed_builds_left_is_removed_by_the_next_but_not_what_another_builds_now(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for owner in (dead.pid, os.getppid(), "0a1b2c3d"):  # the last as an older version named them
+        for part in ("", "-raw"):
+            (tmp_path / f".ready.zarr-{owner}{part}").mkdir()
+    (tmp_path / ".other.zarr-0").mkdir()
+    build(tmp_path)
+    theirs = {f".ready.zarr-{os.getppid()}{part}" for part in ("", "-raw")}
+    assert {p.name for p in tmp_path.iterdir()} == {"ready.zarr", ".other.zarr-0"} | theirs
+
+
+def test_a_killed_build_keeps_the_older_store_and_its_rest_goes_with_the_next(tmp_path):
+    _, before = build(tmp_path)
+    kept = before["siconc"].values.tobytes()
+    script = f"""
+import os, signal
+from pathlib import Path
+import test_preprocess
+
+def killing(entry, *args, **kwargs):
+    if entry == "air":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return test_preprocess.loader()(entry, *args, **kwargs)
+
+test_preprocess.build(Path({str(tmp_path)!r}), load=killing)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    assert preprocess.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept
+    build(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["ready.zarr"]
 
 

@@ -9,26 +9,30 @@ from seaice.schema import DataError
 TREND_YEARS = 35  # years, longest past that a trend is fitted to, Andersson et al. 2021
 
 
-def fit_months(time: xr.DataArray, *, fit_end: str, source: str) -> np.ndarray:
-    """Return a mask over `time` that is true up to and including the month `fit_end` ("YYYY-MM").
+def fit_months(time: xr.DataArray, *, fit_end: str, source: str, fit_start: str | None = None) -> np.ndarray:
+    """Return a mask over `time` that is true from `fit_start` (default the first) to `fit_end`, months "YYYY-MM", both included.
 
     Raises DataError when fewer than two years of data lie in the fit period.
     """
     mask = np.asarray(time.values <= np.datetime64(pd.Timestamp(fit_end)))
+    if fit_start is not None:
+        mask &= time.values >= np.datetime64(pd.Timestamp(fit_start))
     if mask.sum() < 24:
+        since = f"from {fit_start} " if fit_start else ""
         raise DataError(
-            f"{source}: only {mask.sum()} months up to {fit_end}; a climatology needs 24 or more, move the training split"
+            f"{source}: only {mask.sum()} months {since}up to {fit_end}; a climatology needs 24 or more, move the training split "
+            "or take more years"
         )
     return mask
 
 
-def climatology(da: xr.DataArray, *, fit_end: str) -> xr.DataArray:
-    """Return the mean of each calendar month up to `fit_end`.
+def climatology(da: xr.DataArray, *, fit_end: str, fit_start: str | None = None) -> xr.DataArray:
+    """Return the mean of each calendar month from `fit_start` (default the first) to `fit_end`.
 
     da: (time, y, x), any units. Returns (month, y, x), same units, NaN where a month was never observed. Lazy in, lazy out.
     Raises DataError when the fit period is shorter than two years.
     """
-    past = da.isel(time=fit_months(da.time, fit_end=fit_end, source=str(da.name)))
+    past = da.isel(time=fit_months(da.time, fit_start=fit_start, fit_end=fit_end, source=str(da.name)))
     month = past["time"].dt.month.values
     means = [past.isel(time=np.flatnonzero(month == m)).mean("time", skipna=True) for m in range(1, 13)]
     return (
@@ -84,7 +88,10 @@ def _trend_along_first_axis(values: np.ndarray, *, year: np.ndarray, month: np.n
         known = np.isfinite(values[..., of_month])
         v = np.where(known, values[..., of_month], 0.0).astype(float)
         known = known.astype(float)
-        n, sx, sxx = known @ window, known @ (window * ago), known @ (window * ago**2)
+        # Cells that know the same years, or none, share these sums: counts of years, exact either way.
+        seen, pattern = known.any(-1, keepdims=True), known.reshape(-1, len(of_month)).any(0)
+        counted = pattern.astype(float) if (known == (seen & (pattern > 0))).all() else known
+        n, sx, sxx = (counted @ weight * seen for weight in (window, window * ago, window * ago**2))
         sy, sxy = v @ window, v @ (window * ago)
         with np.errstate(divide="ignore", invalid="ignore"):
             line = np.where(n > 1.5, (sxx * sy - sx * sxy) / (n * sxx - sx**2), sy / n)

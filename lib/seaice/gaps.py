@@ -6,6 +6,7 @@ import numpy as np
 import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
+import xarray as xr
 
 # km2, connected area of missing ocean that is still filled in space. In the daily NSIDC-0081 record of 2015-2016 isolated
 # missing cells at coasts and between swaths stay far below it; a lost orbit is far above it and must stay missing.
@@ -28,6 +29,39 @@ def fill(values: np.ndarray, gap: np.ndarray, ocean: np.ndarray) -> np.ndarray:
     filled = values.copy()
     filled[gap] = solve(boundary @ values[known].astype("float64"))
     return filled
+
+
+def onto_sea(ice: xr.Dataset, land: xr.DataArray) -> xr.Dataset:
+    """Return sea ice as it is where another mask says that there is sea, lazily.
+
+    What is land to both stays NaN; land of `ice` that is sea by `land` is filled from the cells around it and flagged as filled (1, so
+    that it is an input but no truth), or as missing (3) where no sea of `ice` is near, as in lakes that a model has not.
+
+    ice: siconc, siconc_flag (time, y, x) and land (y, x), see CONTRIBUTING.md. land: (y, x) bool, the mask that is to hold.
+    """
+    coast, ashore = ice["land"].values & ~land.values, land.values
+
+    def block(values, flags):
+        values, flags = values.copy(), flags.copy()
+        for step, flag in zip(values, flags, strict=True):
+            if (flag == 3).all():
+                continue
+            step[:] = fill(step, coast, ~ashore)
+            flag[coast] = np.where(np.isfinite(step[coast]), 1, 3)
+            step[ashore], flag[ashore] = np.nan, 0
+        return values, flags
+
+    pair = [ice["siconc"], ice["siconc_flag"]]
+    siconc, flag = xr.apply_ufunc(
+        block,
+        *pair,
+        input_core_dims=[["y", "x"]] * 2,
+        output_core_dims=[["y", "x"]] * 2,
+        dask="parallelized",
+        output_dtypes=[a.dtype for a in pair],
+        keep_attrs=True,
+    )
+    return ice.assign(siconc=siconc, siconc_flag=flag, land=land.reset_coords(drop=True))
 
 
 def small(gap: np.ndarray, *, cell_area_km2: float) -> np.ndarray:
