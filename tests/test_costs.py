@@ -59,6 +59,33 @@ def test_bytes_and_work_of_a_run():
     assert costs.ready_bytes(given) == 96 * 96 * (steps * (7 * 4 + 1) + 12 * (6 * 4 + 1))
 
 
+def test_simulations_count_by_member(own_folders):
+    member = {"start": "1990-01", "end": "1992-12", "resolution_km": 675}
+    asked = [member | {"member": 1}, member | {"member": 2}]
+    comes, amount = inputs.describe("twin_cmip6_a_north", period={}, asked=asked)
+    assert (comes, amount) == ("simulated, made on first use", inputs.Amount(2 * 36 * 16 * 16 * 8 * 4))
+    comes, amount = inputs.describe("cmip6_mri_esm2_ice", period={}, asked=asked[:1])
+    assert (comes, amount) == ("over the network, no account needed", inputs.Amount(36 * 130_680 * 4))
+    simulations = [{"entry": "twin_cmip6_a_north", "members": [1, 2], "start": "1990-01", "end": "1992-12"}]
+    table = [{"variable": "siconc", "lags": 12}, {"variable": "tas", "lags": 3}]
+    assert costs.simulated(simulations, table, n_leads=6) == 2 * (36 - 12 - 5)
+    given = {
+        "simulations": simulations,
+        "sources": {"siconc": "a", "tas": "b"},
+        "hemisphere": "north",
+        "resolution_km": 675,
+    }
+    assert costs.simulation_bytes(given) == 2 * 16 * 16 * (48 * (3 * 4 + 1) + 12 * (2 * 4 + 1))
+
+
+def test_pretraining_looks_at_the_observations_now_and_then():
+    demo = params.load(paths.root() / "params" / "demo.yaml")
+    simulations = [{"entry": "twin_cmip6_a_north", "members": [1], "start": "1850-01", "end": "2099-10"}]
+    given = demo.merged(demo.steps[0], {}) | {"simulations": simulations, "pretrain_epochs": 2, "validate_every": 1000}
+    one = costs.forward((96, 96), costs.n_channels(given["channels"]), filters_factor=given["filters_factor"])
+    assert costs.pretraining(given) == pytest.approx(2 * one * (3 * 2981 + 2981 / 2 / 1000 * 66))
+
+
 def test_sizes_for_people():
     assert [inputs.size(n) for n in (7, 1_234, 56_000_000, 2.5e13)] == ["7 B", "1.2 kB", "56 MB", "25.0 TB"]
     assert str(inputs.Amount(None)) == "size not known"

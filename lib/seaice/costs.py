@@ -107,6 +107,13 @@ def training(given: Mapping) -> float:
     return epochs * _one(given) * (TRAINING * months(*splits["train"]) + months(*splits["validation"]))
 
 
+def pretraining(given: Mapping) -> float:
+    """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
+    n = simulated(given["simulations"] or (), given["channels"], n_leads=given["n_leads"])
+    looks = n / given["batch_size"] / given["validate_every"] * months(*given["splits"]["validation"])
+    return given["pretrain_epochs"] * _one(given) * (TRAINING * n + looks)
+
+
 def forecasting(given: Mapping) -> float:
     """Return the floating-point operations of the ensemble's forecasts, every member of every initialisation judged."""
     return len(given["seeds"]) * _judged(given) * _one(given)
@@ -114,9 +121,12 @@ def forecasting(given: Mapping) -> float:
 
 def ready_bytes(given: Mapping) -> float:
     """Return the bytes of the analysis-ready store before compression."""
-    steps = months(given["start"], given["end"]) + EXTENSION
-    predictors = len(given["sources"]) - 1
-    return _cells(given) * (steps * (FLOAT * (2 + predictors) + 1) + 12 * (FLOAT * (1 + predictors) + 1))
+    return _store(given, given["start"], given["end"])
+
+
+def simulation_bytes(given: Mapping) -> float:
+    """Return the bytes of the analysis-ready stores of all simulation members before compression."""
+    return sum(len(s["members"]) * _store(given, s["start"], s["end"]) for s in given["simulations"] or ())
 
 
 def network_bytes(given: Mapping) -> float:
@@ -132,6 +142,11 @@ def forecast_bytes(given: Mapping) -> float:
 def baselines_bytes(given: Mapping) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
     return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * BASELINES
+
+
+def _store(given: Mapping, start: str, end: str) -> float:
+    steps, predictors = months(start, end) + EXTENSION, len(given["sources"]) - 1
+    return _cells(given) * (steps * (FLOAT * (2 + predictors) + 1) + 12 * (FLOAT * (1 + predictors) + 1))
 
 
 def _one(given: Mapping) -> int:

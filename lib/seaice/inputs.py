@@ -1,7 +1,7 @@
 """Can a run's raw inputs be had, how many bytes are they, and did they change? Asked of catalogue entries before anything starts."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -37,19 +37,33 @@ def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> s
     return catalog.checksum(entry, **chosen)
 
 
-def describe(entry: str, *, period: Mapping[str, str], **options) -> tuple[str, Amount]:
+def describe(entry: str, *, period: Mapping[str, str], asked: Sequence[Mapping] = ()) -> tuple[str, Amount]:
     """Say where an entry comes from, and how many bytes are read of it: counted where it lies here, else estimated.
 
-    options: as for `catalog.open_entry`. What is not here is estimated from the catalogue's `values_a_step`, uncompressed.
-    Raises CatalogError for an unknown entry.
+    period: as for `checksum`. asked: member, start, end and resolution_km of each simulation that is read of it; those count
+    that it takes. What is not here is estimated from the catalogue's `values_a_step`, uncompressed. Raises CatalogError for
+    an unknown entry.
     """
+    found = [_describe(entry, _chosen(entry, period), period)] if not asked else []
+    for options in asked:
+        from seaice import catalog
+
+        taken = {name: value for name, value in options.items() if name in catalog.options(entry)}
+        found.append(_describe(entry, taken, options))
+    known = all(amount.bytes is not None for _, amount in found)
+    total = sum(amount.bytes for _, amount in found) if known else None
+    comes = ", ".join(dict.fromkeys(comes for comes, _ in found))
+    return comes, Amount(total, exact=all(amount.exact for _, amount in found))
+
+
+def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[str, Amount]:
     from seaice import catalog
 
     about = catalog.metadata(entry)
     account = about.get("credentials", "none")
     elsewhere = "over the network, no account needed" if account == "none" else f"needs an {account}"
     try:
-        driver, place = catalog.source(entry, **_chosen(entry, period), **options)
+        driver, place = catalog.source(entry, **options)
     except DataError:
         return ("local file" if account == "none" else elsewhere), Amount(None)
     if hasattr(driver, "grid"):
@@ -61,7 +75,7 @@ def describe(entry: str, *, period: Mapping[str, str], **options) -> tuple[str, 
     files = _copies(driver)
     if files and all(file.exists() for file in files):
         return "fetched already", on_disk(files)
-    values, steps = about.get("values_a_step"), _steps(driver, period | options)
+    values, steps = about.get("values_a_step"), _steps(driver, period)
     return elsewhere, Amount(costs.FLOAT * values * steps if values and steps else None)
 
 

@@ -1,24 +1,30 @@
 """What would a run read, write and compute? Said on a dry run, before anything starts, also where its data can't be had."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from seaice import costs, inputs, keys, paths, plan
+from seaice import costs, inputs, keys, paths, plan, settings
 from seaice.inputs import Amount
 from seaice.params import Step
 
 WRITES = {  # what a notebook's code uses: the place that it fills, a function of `paths`
     "preprocess.build": "ready",
+    "simulated.build_all": "simulation",
     "train.fit": "network",
     "forecast.write": "forecast",
     "baselines.write": "baselines",
 }
+READS = {"simulated.open_all": "simulation"} | {
+    f"paths.{name}": name for name in ("ready", "network", "forecast", "baselines")
+}
 BYTES = {
     "ready": costs.ready_bytes,
+    "simulation": costs.simulation_bytes,
     "network": costs.network_bytes,
     "forecast": costs.forecast_bytes,
     "baselines": costs.baselines_bytes,
 }
+MANY = ("network", "simulation")  # places with one a member, all in one folder
 COMPUTES = {"train.fit": costs.training, "forecast.ensemble": costs.forecasting}  # floating-point operations
 
 
@@ -29,7 +35,7 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
     """
     before, stale = {}, []
     period = plan.period(planned.run)
-    raw = {name: inputs.describe(name, period=period) for name in planned.inputs}
+    raw = {name: inputs.describe(name, period=period, asked=_asked(name, planned)) for name in planned.inputs}
     read, written, work = {}, [], 0.0
     for number, step in enumerate(steps, 1):
         jobs = planned.jobs(step, before=before)
@@ -40,13 +46,14 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
         each = " each" if len(jobs) > 1 else ""
         given = planned.run.merged(step, planned.run.members(step)[0])
         used = keys.used(plan.notebook(step.notebook))
-        for name in jobs[0].parts["input"]:
+        for name in sorted(jobs[0].parts["input"].keys() - _made_before(used, given)):
             comes, amount = raw[name]
             say(f"  reads {name}: {amount}, {comes}")
             read |= {name: amount} if waiting else {}
         made = {WRITES[name] for name in used & WRITES.keys()}
-        for name in sorted({name for name in BYTES if f"paths.{name}" in used} - made):
-            say(f"  reads {name}: {_there(name, given) or _estimate(name, given)}")
+        for name in sorted({READS[name] for name in used & READS.keys()} - made):
+            members = len(given.get("seeds") or [0]) if name == "network" else 1
+            say(f"  reads {name}: {_there(name, given) or _estimate(name, given, members=members)}")
         for name in sorted(made):
             say(f"  writes {name}: {_estimate(name, given)}{each}")
             written += [_estimate(name, given)] * len(waiting)
@@ -72,14 +79,35 @@ def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
 
 
+def _made_before(used: Collection[str], given: Mapping) -> set[str]:
+    """Entries that a notebook names only to find what an earlier one made of them."""
+    opens = "simulated.open_all" in used and "simulated.build_all" not in used
+    return settings.entries({"simulations": given.get("simulations")}) if opens else set()
+
+
+def _asked(entry: str, planned: plan.Plan) -> list[dict]:
+    """Options of every simulation that is read of an entry."""
+    shared = planned.run.shared()
+    found = []
+    for simulation in shared.get("simulations") or ():
+        if entry in settings.entries({"simulations": [simulation]}):
+            period = {name: simulation[name] for name in ("start", "end")}
+            found += [
+                period | {"member": m, "resolution_km": shared.get("resolution_km")} for m in simulation["members"]
+            ]
+    return found
+
+
 def _there(name: str, given: Mapping) -> Amount | None:
     """Bytes of what a run made before, if it did."""
-    place = paths.network(given["run"], 0).parent if name == "network" else getattr(paths, name)(given["run"])
+    place = getattr(paths, name)(given["run"], *["-"] * (name in MANY))
+    place = place.parent if name in MANY else place
     return inputs.on_disk([place]) if place.exists() else None
 
 
-def _estimate(name: str, given: Mapping) -> Amount:
-    return Amount(_or_none(BYTES[name], given))
+def _estimate(name: str, given: Mapping, *, members: int = 1) -> Amount:
+    one = _or_none(BYTES[name], given)
+    return Amount(one and one * members)
 
 
 def _or_none(estimate: Callable[[Mapping], float], given: Mapping) -> float | None:
