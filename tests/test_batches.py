@@ -43,3 +43,9 @@ def test_nothing_to_draw_from_is_an_error(samples):
         Batches(samples, samples.init_times[:0], batch_size=4)
     with pytest.raises(DataError, match="batch_size 0"):
         Batches(samples, samples.init_times, batch_size=0)
+
+
+def test_digest_is_that_of_the_samples_drawn(samples):
+    times = samples.init_times
+    assert Batches(samples, times[:10], batch_size=4, seed=1).digest() == samples.digest(times[:10])
+    assert Batches(samples, times[:10], batch_size=4).digest() != Batches(samples, times[:9], batch_size=4).digest()

@@ -39,3 +39,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         times = self.init_times[self.order[number * self.batch_size : (number + 1) * self.batch_size]]
         return self.samples.inputs(times), self.samples.targets(times), self.samples.weights(times)
+
+    def digest(self) -> str:
+        """SHA-256 over all that the inputs, targets and weights are made of."""
+        return self.samples.digest(self.init_times)
