@@ -251,31 +251,43 @@ def test_reliability_of_an_honest_forecast(ready):
     np.testing.assert_allclose(point, [[0.4], [0.4]], atol=0.05)
 
 
-def half_right(ready, *, certain=False):
-    """Truth with ice in the west, and a SIP that has it right but for the cells of one row in four."""
-    changed = ready.copy()
-    west = xr.DataArray(np.arange(16) < 8, dims="x")
-    changed["siconc"] = xr.where(west, 1.0, 0.0) + 0 * ready.siconc
-    right = xr.DataArray(np.arange(16) % 4 > 0, dims="y")
-    sip = xr.where(west == right, 1.0, 0.0) if certain else xr.where(west, 0.6, 0.4)
-    return changed, sip + 0 * baselines.persistence(ready, INIT_TIMES[:4])
+def test_reliability_draws_the_table_of_a_split():
+    table = pd.DataFrame(
+        {
+            "model": "icenet",
+            "split": "test",
+            "lead_time": "all",
+            "low": [0.0, 0.5],
+            "high": [0.5, 1.0],
+            "forecast": [0.2, 0.8],
+        }
+    ).assign(observed=[0.1, 0.9], share=[0.4, 0.6])
+    raw = table.assign(model="icenet_raw", observed=[0.0, 1.0])
+    fig = figures_probability.reliability(pd.concat([raw, table, table.assign(split="validation", observed=0.5)]))
+    drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
+    np.testing.assert_allclose(drawn["IceNet ensemble"], [0.1, 0.9])
+    np.testing.assert_allclose(drawn["IceNet, not calibrated"], [0, 1])
+    assert "test years, all leads" in texts(fig) and smallest_font(fig) >= 8
+    with pytest.raises(DataError, match="no rows with lead_time 3; there are all"):
+        figures_probability.reliability(table, lead_time=3)
 
 
-def test_roc_of_a_perfect_and_of_a_certain_forecast(ready):
-    changed, sip = half_right(ready)
-    assert "area 1.000" in texts(figures_probability.roc({"trees": sip}, changed))
-    changed, certain = half_right(ready, certain=True)
-    fig = figures_probability.roc({"linear_trend": certain}, changed, lead_time=2)
-    (line, *_) = fig.axes[0].lines
-    assert line.get_linestyle() == "None" and "lead 2" in texts(fig) and smallest_font(fig) >= 8
-    ice, weight = verify.truth_and_weight(changed, baselines.valid_time(INIT_TIMES[:4], [2]))
-    said, counts = certain.sel(lead_time=[2]) > 0.5, weight > 0
-    hit = float((said & (ice == 1) & counts).sum() / ((ice == 1) & counts).sum())
-    false = float((said & (ice == 0) & counts).sum() / ((ice == 0) & counts).sum())
-    assert f"area {(1 + hit - false) / 2:.3f}" in texts(fig)  # of the triangle over its one point
-    changed["siconc"] = 0 * ready.siconc
-    with pytest.raises(DataError, match="hold no ice or nothing else"):
-        figures_probability.roc({"trees": sip}, changed)
+def test_roc_of_a_probability_and_of_a_certain_forecast():
+    dims, threshold = ("model", "split", "lead_time", "threshold"), np.linspace(0, 1, 5)
+    found = np.array([[1, 0.99, 0.95, 0.8, 0.1], [1, 0.9, 0.9, 0.9, 0.9]])[:, None, None]
+    false = np.array([[1, 0.3, 0.1, 0.05, 0.01], [1, 0.2, 0.2, 0.2, 0.2]])[:, None, None]
+    coords = {"model": ["icenet", "linear_trend"], "split": ["test"], "lead_time": np.array(["all"], object)}
+    area = (dims[:3], np.array([0.97, 0.85])[:, None, None])
+    curves = xr.Dataset({"POD": (dims, found), "POFD": (dims, false), "AUC": area}, coords | {"threshold": threshold})
+    fig = figures_probability.roc(curves)
+    lines = {line.get_label(): line for line in fig.axes[0].lines}
+    curve, point = lines["IceNet ensemble, area 0.970"], lines["linear trend, area 0.850"]
+    np.testing.assert_allclose(curve.get_ydata(), [0, 0.1, 0.8, 0.95, 0.99, 1])
+    assert point.get_linestyle() == "None" and len(point.get_markevery()) == 1
+    assert point.get_xdata()[point.get_markevery()[0]] == 0.2
+    assert fig.axes[0].get_xlim()[1] == pytest.approx(0.6) and smallest_font(fig) >= 8
+    with pytest.raises(DataError, match="no lead_time 3; there are all"):
+        figures_probability.roc(curves, lead_time=3)
 
 
 def test_edge_region_compares_the_splits():
@@ -283,7 +295,14 @@ def test_edge_region_compares_the_splits():
         (split, lead, 90 - lead * k, 1 + lead / 10) for k, split in enumerate(("validation", "test")) for lead in (1, 2)
     ]
     table = pd.DataFrame(rows, columns=["split", "lead_time", "coverage", "area"])
-    fig = figures_probability.edge_region(table)
+    more = table.assign(method="paper", fitted_to="all leads", month="all", region="all").astype({"lead_time": object})
+    others = [
+        more.assign(month=9, coverage=0),
+        more.assign(lead_time="all"),
+        more.assign(region="kara"),
+        more.assign(method="x"),
+    ]
+    fig = figures_probability.edge_region(pd.concat([*others, more]))
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     np.testing.assert_allclose(drawn["test years"], [89, 88])
     assert "aim in the validation years, 90 %" in drawn and smallest_font(fig) >= 8

@@ -92,11 +92,11 @@ def bare(ax) -> None:
     ax.set_axisbelow(True)
 
 
-def select(table: pd.DataFrame, *, split: str = "test", region: str | None = "all", **equal) -> pd.DataFrame:
+def select(table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal) -> pd.DataFrame:
     """Rows of a table of scores with this split, region and whatever else must be equal, compared as text ("all" and 9 mix).
 
-    A table without the columns `split` and `region` is taken to hold one of each; a region of None is every one. Raises
-    DataError when nothing is left, with what the table has.
+    A table without the columns `split` and `region` is taken to hold one of each; None keeps all of them. Raises DataError
+    when nothing is left, with what the table has.
     """
     given = {k: v for k, v in {"split": split, "region": region}.items() if k in table and v is not None}
     for column, value in (given | equal).items():

@@ -1,82 +1,100 @@
-"""What is a probability worth? Charts of what forecasts of probability tell apart and of the region where the edge may lie.
+"""What is a probability worth? Charts of whether it means what it says, what it tells apart, and the region where the edge may lie.
 
-Whether a probability means what it says (calibration) is `figures.reliability`.
+The tables come from the modules that count cells: nothing is computed here.
 """
-
-from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from seaice.baselines import valid_time
-from seaice.figure_style import STYLE, bare, line_style
+from seaice.figure_style import MODELS, STYLE, bare, line_style, select
 from seaice.schema import DataError
-from seaice.verify import truth_and_weight
-
-STEPS = 200  # thresholds between SIP 0 and 1
 
 
-def roc(sips: Mapping[str, xr.DataArray], ready: xr.Dataset, *, lead_time: int | None = None) -> Figure:
+def reliability(table: pd.DataFrame, *, split: str = "test", lead_time: int | str = "all") -> Figure:
+    """How often there was ice where a model said so with some probability, and how many cells it said that of.
+
+    table: columns model, split, lead_time, low, high (bounds of a bin), forecast, observed, share (fraction of cells). On the
+    diagonal a probability means what it says. Before and after calibration: the models icenet_raw and icenet.
+    """
+    rows = select(table, split=split, lead_time=lead_time)
+    with plt.rc_context(STYLE):
+        fig, (ax, low) = plt.subplots(2, 1, figsize=(5.4, 5.8), height_ratios=(3, 1), sharex=True, layout="constrained")
+        ax.plot([0, 1], [0, 1], color="#999999", lw=1)
+        for number, model in enumerate(_ordered(rows.model)):
+            style, part = line_style(model, number), rows[rows.model == model].sort_values("low")
+            ax.plot(part.forecast, part.observed, **style)
+            low.stairs(part.share, [*part.low, part.high.iloc[-1]], color=style["color"], ls=style["ls"], baseline=None)
+        lead = "all leads" if lead_time == "all" else f"lead {lead_time}"
+        ax.set(ylabel="observed frequency of ice", xlim=(0, 1), ylim=(0, 1), title=f"{split} years, {lead}")
+        low.set(xlabel="forecast probability of ice", ylabel="share of cells", yscale="log")
+        low.set(ylim=(0.005, 1), yticks=[0.01, 0.1, 1])
+        low.yaxis.set_major_formatter(PercentFormatter(1))
+        low.yaxis.set_minor_formatter(NullFormatter())
+        for a in (ax, low):
+            bare(a)
+        ax.legend(frameon=False)
+    return fig
+
+
+def roc(curves: xr.Dataset, *, split: str = "test", lead_time: int | str = "all") -> Figure:
     """Share of ice found against share of open water called ice, for every threshold of SIP; area under the curve in the legend.
 
-    sips: model to SIP (init_time, lead_time, y, x). Only active cells with observed truth. lead_time: one lead, else all.
-    A certain forecast (SIP 0 or 1) is one point. The axes end where the curves leave the upper left.
-    Raises DataError when there is no ice, or no open water, to tell apart.
+    curves: `POD`, `POFD` (model, split, lead_time, threshold) and `AUC` (model, split, lead_time). A certain forecast (SIP 0 or 1) is
+    one point. The axes end where the curves leave the upper left. Raises DataError for a split or lead that is not there.
     """
-    curves = {name: _curve(sip, ready, lead_time, name) for name, sip in sips.items()}
-    corner = [(false[k], hit[k]) for false, hit in curves.values() for k in [np.argmax(hit - false)]]
-    right = min(1.0, max(0.05, 3 * max(false for false, _ in corner)))
-    bottom = max(0.0, min(0.95, 1 - 3 * (1 - min(hit for _, hit in corner))))
+    for name, value in (("split", split), ("lead_time", lead_time)):
+        if value not in curves[name].values.tolist():
+            raise DataError(f"ROC: no {name} {value!r}; there are {', '.join(map(str, curves[name].values))}")
+    curves = curves.sel(split=split, lead_time=lead_time).sortby("threshold", ascending=False)
+    models = _ordered(curves.model.values)
+    hits = {m: np.append(0, curves.POD.sel(model=m)) for m in models}
+    falses = {m: np.append(0, curves.POFD.sel(model=m)) for m in models}
+    best = {m: int(np.argmax(hits[m] - falses[m])) for m in models}
+    right = min(1.0, max(0.05, *(3 * falses[m][best[m]] for m in models)))
+    bottom = max(0.0, min(0.95, *(1 - 3 * (1 - hits[m][best[m]]) for m in models)))
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.4, 5.2), layout="constrained")
-        for number, (name, (false, hit)) in enumerate(curves.items()):
-            style = line_style(name, number)
-            style["label"] += f", area {np.trapezoid(hit, false):.3f}"
+        for number, model in enumerate(models):
+            style, hit, false = line_style(model, number), hits[model], falses[model]
+            style["label"] += f", area {float(curves.AUC.sel(model=model)):.3f}"
             marked = [int(np.argmin(abs(false - at))) for at in np.linspace(0, right, 9)[1:-1]]
-            if len(np.unique(false)) == 3:  # a certain forecast: between its point and the corners there is nothing
-                marked, style["ls"] = [int(np.argmax(hit - false))], ""
+            if len(np.unique(false)) == 3:  # certain: between its point and the corners there is nothing
+                marked, style["ls"] = [best[model]], ""
             ax.plot(false, hit, markevery=marked, **style)
-        if right == 1:
-            ax.plot([0, 1], [0, 1], color="#999999", lw=1)
-        lead = "all leads" if lead_time is None else f"lead {lead_time}"
-        ax.set(xlim=(0, right), ylim=(bottom, 1 + 0.01 * (1 - bottom)), title=f"Telling ice from open water, {lead}")
+        lead = "all leads" if lead_time == "all" else f"lead {lead_time}"
+        ax.set(xlim=(0, right), ylim=(bottom, 1 + 0.01 * (1 - bottom)))
+        ax.set(title=f"Telling ice from open water, {split} years, {lead}")
         ax.set(xlabel="share of open water called ice", ylabel="share of ice called ice")
         bare(ax)
         ax.legend(frameon=False, loc="lower right")
     return fig
 
 
-def _curve(sip, ready, lead_time, name) -> tuple[np.ndarray, np.ndarray]:
-    """False-alarm and hit rates at falling thresholds, from (0, 0) to (1, 1)."""
-    if lead_time is not None:
-        sip = sip.sel(lead_time=[lead_time])
-    ice, weight = truth_and_weight(ready, valid_time(sip.init_time, sip.lead_time))
-    sip, ice, counts = (da.values for da in xr.broadcast(sip, ice, (weight > 0) & sip.notnull()))
-    said, true = np.clip(sip[counts], 0, 1), ice[counts] == 1
-    if not true.any() or true.all():
-        raise DataError(f"ROC of {name!r}: the cells that count hold no ice or nothing else, so there is no curve")
-    rates = []
-    for cells in (said[~true], said[true]):
-        counted = np.histogram(cells, STEPS, range=(0, 1))[0][::-1]
-        rates.append(np.append(0, np.cumsum(counted) / len(cells)))
-    return rates[0], rates[1]
+def _ordered(models) -> list[str]:
+    there = list(dict.fromkeys(map(str, models)))
+    return [m for m in MODELS if m in there] + [m for m in there if m not in MODELS]
 
 
-def edge_region(table: pd.DataFrame, *, aim: float = 90.0) -> Figure:
+def edge_region(
+    table: pd.DataFrame, *, method: str = "paper", fitted_to: str = "all leads", aim: float = 90.0
+) -> Figure:
     """How much of the observed edge lies in the predicted ice-edge region, and how large it is, by lead and split.
 
-    table: columns split, lead_time, coverage (% of edge cells), area (million km2); a column month is taken where it is "all".
-    aim: % that the region was fitted to hold in the validation years. Raises DataError for other columns.
+    table: columns split, lead_time, coverage (% of edge cells), area (million km2); where there are columns method, fitted_to, region and
+    month, the rows of this method and fit for the whole map and year. aim: % that the region was fitted to hold in the validation
+    years. Raises DataError for other columns.
     """
     needed = ["split", "lead_time", "coverage", "area"]
     lacking = [column for column in needed if column not in table]
     if lacking:
         raise DataError(f"table of the ice-edge region: no column {lacking[0]!r} among {', '.join(table.columns)}")
-    if "month" in table:
-        table = table[table.month.astype(str) == "all"]
+    chosen = {"method": method, "fitted_to": fitted_to, "month": "all"}
+    table = select(table, split=None, **{k: v for k, v in chosen.items() if k in table})
+    table = table[table.lead_time.astype(str) != "all"].astype({"lead_time": int})
     looks = {"validation": ("#777777", "--", "s"), "test": ("#000000", "-", "o")}
     labels = {"coverage": "observed edge inside (%)", "area": "size of the region (million km²)"}
     with plt.rc_context(STYLE):
