@@ -106,7 +106,7 @@ def test_every_row_of_the_plan_has_an_entry():
         *["oras5", "hadisst", "icenet_forecast_results", "icenet_sip", "ncep_t2m", "ncep_slp", "noaa_oisst"],
         *["ecmwf_september_edge", "cmip6_canesm5", "sea_ice_index"],
         *[f"cmip6_{m}_{p}" for m in ("ec_earth3", "mri_esm2") for p in ("ice", "ocean", "atmosphere")],
-        *["era5_icenet_single", "era5_icenet_pressure", "seas5_icenet"],
+        *["era5_icenet_single", "era5_icenet_radiation", "era5_icenet_pressure", "seas5_icenet"],
     ]
     assert not set(families) - set(catalog.entries().index)
 
