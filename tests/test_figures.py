@@ -305,6 +305,7 @@ def test_edge_region_compares_the_splits():
     fig = figures_probability.edge_region(pd.concat([*others, more]))
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     np.testing.assert_allclose(drawn["test years"], [89, 88])
+    figures_probability.edge_region(more.assign(fitted_to="each lead"))  # of one fit only, whichever it is
     assert "aim in the validation years, 90 %" in drawn and smallest_font(fig) >= 8
     with pytest.raises(DataError, match="no column 'area' among split"):
         figures_probability.edge_region(table.drop(columns="area"))

@@ -84,16 +84,16 @@ def edge_region(
 ) -> Figure:
     """How much of the observed edge lies in the predicted ice-edge region, and how large it is, by lead and split.
 
-    table: columns split, lead_time, coverage (% of edge cells), area (million km2); where there are columns method, fitted_to, region and
-    month, the rows of this method and fit for the whole map and year. aim: % that the region was fitted to hold in the validation
-    years. Raises DataError for other columns.
+    table: columns split, lead_time, coverage (% of edge cells), area (million km2); of a table of several methods, fits, regions or
+    months the rows of this method and fit, for the whole map and year. aim: % that the region was fitted to hold in the
+    validation years. Raises DataError for other columns.
     """
     needed = ["split", "lead_time", "coverage", "area"]
     lacking = [column for column in needed if column not in table]
     if lacking:
         raise DataError(f"table of the ice-edge region: no column {lacking[0]!r} among {', '.join(table.columns)}")
     chosen = {"method": method, "fitted_to": fitted_to, "month": "all"}
-    table = select(table, split=None, **{k: v for k, v in chosen.items() if k in table})
+    table = select(table, split=None, **{k: v for k, v in chosen.items() if k in table and table[k].nunique() > 1})
     table = table[table.lead_time.astype(str) != "all"].astype({"lead_time": int})
     looks = {"validation": ("#777777", "--", "s"), "test": ("#000000", "-", "o")}
     labels = {"coverage": "observed edge inside (%)", "area": "size of the region (million km²)"}
