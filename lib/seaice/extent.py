@@ -40,8 +40,8 @@ def extent_table(
     years or more (trend "judged years"), each calendar month's least-squares line over those years is taken out of either, as usual
     (Bushuk et al. 2024, doi:10.1175/BAMS-D-23-0163.1), and there are rows by month. With fewer years (trend "fit period") that would
     leave next to nothing: then the line of the observed extent up to `ready.fit_end`, extrapolated, is taken out of both, over all months
-    only, and a departure from the old trend that forecast and truth share counts as skill. `rmse`: million km2, perfect 0, no trend taken out.
-    scores: see `scoring.forecast_scores`. Raises DataError where a split has no forecast common to all models.
+    only, and a departure from the old trend that forecast and truth share counts as skill. `rmse`: million km2, perfect 0, nothing taken
+    out. scores: see `scoring.forecast_scores`. Raises DataError where a split has no forecast common to all models.
     """
     series = observed(ready)
     tables = []
