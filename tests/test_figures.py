@@ -238,19 +238,6 @@ def test_history_marks_the_kept_epoch(members):
     assert (circle.get_xdata()[0], circle.get_ydata()[0]) == (2, 62)
 
 
-def test_reliability_of_an_honest_forecast(ready):
-    # 4 in 10 cells have ice where 0.4 was said: the point lies on the diagonal.
-    sip = xr.full_like(baselines.persistence(ready, INIT_TIMES[:4]), 0.4)
-    changed = ready.copy()
-    counter = xr.DataArray(np.arange(256).reshape(16, 16), dims=("y", "x"))
-    changed["siconc"] = xr.where(counter % 5 < 2, 1.0, 0.0) + 0 * ready.siconc
-    fig = figures.reliability({"climatology": sip}, changed)
-    line = fig.axes[0].lines[1]
-    point = np.array([line.get_xdata(), line.get_ydata()])
-    point = point[:, np.isfinite(point).all(axis=0)]
-    np.testing.assert_allclose(point, [[0.4], [0.4]], atol=0.05)
-
-
 def test_reliability_draws_the_table_of_a_split():
     table = pd.DataFrame(
         {

@@ -12,7 +12,6 @@ import pandas as pd
 import xarray as xr
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from seaice.baselines import at, valid_time
 from seaice.climate import at_months
@@ -30,9 +29,9 @@ from seaice.figure_style import (
     select,
 )
 from seaice.schema import ICE_EDGE, DataError
-from seaice.verify import M_KM2, OWN_PAIRS, truth_and_weight
+from seaice.verify import M_KM2, OWN_PAIRS
 
-__all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "reliability", "save"]
+__all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]
 
 LONG_YEARS = 8  # more years than this are too many months for one panel
 
@@ -178,44 +177,6 @@ def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
         # Of many members a few names are enough.
         kept = [*range(len(handles))] if len(histories) <= 6 else [0, len(histories) - 1, -2, -1]
         axes[0].legend([handles[k] for k in kept], [labels[k] for k in kept], frameon=False)
-    return fig
-
-
-def reliability(sips: Mapping[str, xr.DataArray], ready: xr.Dataset, *, bins: int = 10) -> Figure:
-    """How often there was ice where a model said so with some probability, and how many cells it said that of.
-
-    sips: model to SIP (init_time, lead_time, y, x). Only active cells with observed truth. On the diagonal a probability means
-    what it says.
-    """
-    edges = np.linspace(0, 1, bins + 1)
-    with plt.rc_context(STYLE):
-        fig, (ax, low) = plt.subplots(2, 1, figsize=(5.4, 5.8), height_ratios=(3, 1), sharex=True, layout="constrained")
-        ax.plot([0, 1], [0, 1], color="#999999", lw=1)
-        for number, (name, sip) in enumerate(sips.items()):
-            ice, weight = truth_and_weight(ready, valid_time(sip.init_time, sip.lead_time))
-            sip, ice, counts = (da.values for da in xr.broadcast(sip, ice, (weight > 0) & sip.notnull()))
-            said, true = sip[counts].clip(0, 1), ice[counts]
-            number_said = np.histogram(said, edges)[0]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                mean_said = np.histogram(said, edges, weights=said)[0] / number_said
-                frequency = np.histogram(said, edges, weights=true)[0] / number_said
-            style = line_style(name, number)
-            ax.plot(mean_said, frequency, **style)
-            low.step(
-                edges,
-                np.append(number_said, number_said[-1]) / len(said),
-                where="post",
-                color=style["color"],
-                ls=style["ls"],
-            )
-        ax.set(ylabel="observed frequency of ice", xlim=(0, 1), ylim=(0, 1))
-        low.set(xlabel="forecast probability of ice", ylabel="share of cells", yscale="log")
-        low.set(ylim=(0.005, 1), yticks=[0.01, 0.1, 1])
-        low.yaxis.set_major_formatter(PercentFormatter(1))
-        low.yaxis.set_minor_formatter(NullFormatter())
-        for a in (ax, low):
-            bare(a)
-        ax.legend(frameon=False)
     return fig
 
 
