@@ -1,31 +1,31 @@
 """How does it look on the map? Forecasts with their ice edge and confidence, edges of many years, and an overview of the data.
 
-The coast is drawn from the land mask, so that nothing is downloaded, and it is the coast that the forecast knows.
+What a map is drawn from is in `map_pieces`.
 """
 
 from collections.abc import Sequence
 
-import cartopy.crs as ccrs
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import Stroke
 
-from seaice.baselines import at, fill_nearest, shift, valid_time
+from seaice.baselines import at, shift, valid_time
 from seaice.figure_style import MONTH_NAMES, MONTHS, STYLE, bare, cmocean
+from seaice.map_pieces import (
+    ICE,
+    PREDICTED,
+    SEA_AND_ICE,
+    dot_disagreement,
+    draw,
+    edge,
+    keys,
+    observed_edge,
+    projection,
+)
 from seaice.schema import ICE_EDGE, DataError
-from seaice.verify import M_KM2, binary_accuracy, truth_and_weight
-
-LAND = ListedColormap(["#b9b2a6"])
-ICE = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")  # without the black that would hide the edges
-SEA_AND_ICE = ListedColormap(["#33587a", "#e8eff4"])
-PREDICTED = {"colors": "#D55E00", "linewidths": 2.0, "linestyles": "solid"}
-OBSERVED = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
-MARGIN_KM = 200.0  # km of sea and land shown around the cells that count
+from seaice.verify import M_KM2
 
 
 def forecast_map(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[int] = (1, 3, 6)) -> Figure:
@@ -72,20 +72,20 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
     active = ready.active.sel(month=[int(time.dt.month) for time in times]).any("month")
     with plt.rc_context(STYLE):
         size = {"figsize": (3.1 * len(pairs) + 0.9, 6.9), "layout": "constrained"}
-        fig, axes = plt.subplots(2, len(pairs), squeeze=False, subplot_kw={"projection": _projection(ready)}, **size)
+        fig, axes = plt.subplots(2, len(pairs), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
         for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
             chosen = forecast.sel(init_time=init, lead_time=lead)
-            shade = _draw(above, chosen.sip, ready, active, cmap=ICE, vmin=0, vmax=1)
-            _edge(above, chosen.sip, 0.5, **PREDICTED)
-            right = _observed_edge(above, chosen.sip, ready, time)
+            shade = draw(above, chosen.sip, ready, active, cmap=ICE, vmin=0, vmax=1)
+            edge(above, chosen.sip, 0.5, **PREDICTED)
+            right = observed_edge(above, chosen.sip, ready, time)
             above.set_title(f"lead {lead}: {pd.Timestamp(time.item()):%B %Y}" + (right and f"\n{right} of cells right"))
-            sure = _draw(below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
-            _edge(below, chosen.sip, 0.5, **PREDICTED)
+            sure = draw(below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
+            edge(below, chosen.sip, 0.5, **PREDICTED)
             if with_members:
-                _dot_disagreement(below, chosen.ice_class_probability, ready)
+                dot_disagreement(below, chosen.ice_class_probability, ready)
         fig.colorbar(shade, ax=axes[0], label="sea-ice probability", shrink=0.8, pad=0.01)
         fig.colorbar(sure, ax=axes[1], label="confidence", shrink=0.8, pad=0.01)
-        fig.legend(handles=_keys(with_members), loc="outside lower center", ncols=3, frameon=False)
+        fig.legend(handles=keys(with_members), loc="outside lower center", ncols=3, frameon=False)
         fig.suptitle(title, fontsize=12)
     return fig
 
@@ -118,20 +118,20 @@ def september_edges(
     with plt.rc_context(STYLE):
         size = {"figsize": (2.1 * len(leads) + 0.3, 2.3 * len(years) + 0.7), "layout": "constrained"}
         fig, axes = plt.subplots(
-            len(years), len(leads), squeeze=False, subplot_kw={"projection": _projection(ready)}, **size
+            len(years), len(leads), squeeze=False, subplot_kw={"projection": projection(ready)}, **size
         )
         for ax, (year, lead) in zip(axes.flat, inits, strict=True):
-            _draw(ax, ice[year], ready, shown, cmap=SEA_AND_ICE, vmin=0, vmax=1)
+            draw(ax, ice[year], ready, shown, cmap=SEA_AND_ICE, vmin=0, vmax=1)
             if (year, lead) not in sips:
                 ax.set_title("no forecast")
                 continue
-            _edge(ax, sips[year, lead], 0.5, **PREDICTED)
-            ax.set_title(_observed_edge(ax, sips[year, lead], ready, times[year]) or "no observation")
+            edge(ax, sips[year, lead], 0.5, **PREDICTED)
+            ax.set_title(observed_edge(ax, sips[year, lead], ready, times[year]) or "no observation")
         for ax, lead in zip(axes[0], leads, strict=True):
             ax.set_title(f"{lead} month{'s' * (lead > 1)} ahead\n{ax.get_title()}")
         for ax, year in zip(axes[:, 0], years, strict=True):
             ax.text(-0.06, 0.5, str(year), rotation=90, ha="right", va="center", fontsize=11, transform=ax.transAxes)
-        fig.legend(handles=_keys(members=False), loc="outside lower center", ncols=2, frameon=False)
+        fig.legend(handles=keys(members=False), loc="outside lower center", ncols=2, frameon=False)
         fig.suptitle(
             f"{MONTH_NAMES[month - 1]} ice edges, and share of cells on the right side of the edge", fontsize=12
         )
@@ -155,14 +155,14 @@ def data_overview(ready: xr.Dataset) -> Figure:
     with plt.rc_context(STYLE):
         fig = plt.figure(figsize=(9.6, 7.2), layout="constrained")
         grid = fig.add_gridspec(2, 3, height_ratios=(1.15, 1))
-        maps = [fig.add_subplot(grid[0, k], projection=_projection(ready)) for k in range(3)]
+        maps = [fig.add_subplot(grid[0, k], projection=projection(ready)) for k in range(3)]
         for ax, month in zip(maps, (3, 9), strict=False):
             newest = whole[whole.dt.month == month][-1]
-            image = _draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE, vmin=0, vmax=1)
+            image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE, vmin=0, vmax=1)
             ax.set_title(f"{MONTHS[month - 1]} {newest.dt.year.item()}")
         fig.colorbar(image, ax=maps[:2], label="sea ice concentration", orientation="horizontal", shrink=0.6, pad=0.02)
         active = ready.active.sum("month").where(~ready.land)
-        image = _draw(maps[2], active, ready, ever_active, cmap=cmocean.cm.dense, vmin=0, vmax=12)
+        image = draw(maps[2], active, ready, ever_active, cmap=cmocean.cm.dense, vmin=0, vmax=12)
         maps[2].set_title("months a year that count")
         fig.colorbar(image, ax=maps[2], orientation="horizontal", shrink=0.9, pad=0.02, ticks=[0, 3, 6, 9, 12])
         _extents(fig.add_subplot(grid[1, :]), extent)
@@ -190,68 +190,3 @@ def _extents(ax, extent: xr.DataArray) -> None:
     )
     ax.legend(frameon=False)
     bare(ax)
-
-
-# ---- pieces of a map
-
-
-def _projection(ready: xr.Dataset) -> ccrs.Projection:
-    return ccrs.LambertAzimuthalEqualArea(central_latitude=90 if ready.attrs["hemisphere"] == "north" else -90)
-
-
-def _draw(ax, field: xr.DataArray, ready: xr.Dataset, ever_active: xr.DataArray, **style):
-    """Draw a field, land above it and above edges, cropped to the active cells; returns the image for its colour bar."""
-    image = ax.pcolormesh(ready.x, ready.y, field, shading="nearest", rasterized=True, **style)
-    land = np.ma.masked_where(~ready.land.values, np.zeros(ready.land.shape))
-    ax.pcolormesh(ready.x, ready.y, land, shading="nearest", cmap=LAND, rasterized=True, zorder=3)
-    ax.contour(ready.x, ready.y, ready.land.astype(float), [0.5], colors="#6f675b", linewidths=0.6, zorder=3)
-    ax.spines["geo"].set_zorder(4)
-    ax.set_extent(_window(ever_active), crs=ax.projection)
-    return image
-
-
-def _window(ever_active: xr.DataArray) -> list[float]:
-    """x and y limits, m, of a square around these cells, within the grid."""
-    spans = []
-    for axis, other in (("x", "y"), ("y", "x")):
-        where = ever_active[axis].values[ever_active.any(other).values]
-        spans.append((where.min(), where.max()))
-    half = max(high - low for low, high in spans) / 2 + MARGIN_KM * 1000
-    limit = float(abs(ever_active.x).max())
-    middles = [np.clip((low + high) / 2, half - limit, limit - half) if half < limit else 0 for low, high in spans]
-    half = min(half, limit)
-    return [side for middle in middles for side in (middle - half, middle + half)]
-
-
-def _edge(ax, field: xr.DataArray, level: float, **style) -> None:
-    # Carried on over land, under which it is drawn, an edge does not follow the coasts.
-    field = fill_nearest(field.astype("float32"))
-    if float(field.min()) < level < float(field.max()):
-        contour = ax.contour(field.x, field.y, field, [level], zorder=2, **style)
-        contour.set_path_effects([Stroke(linewidth=style["linewidths"] + 1.6, foreground="white", alpha=0.8), Stroke()])
-
-
-def _observed_edge(ax, sip: xr.DataArray, ready: xr.Dataset, time: xr.DataArray) -> str:
-    """Draw the observed edge and return the share of cells that `sip` has right; without an observation neither."""
-    ice, weight = truth_and_weight(ready, time)
-    if not float(weight.sum()):
-        return ""
-    _edge(ax, at(ready.siconc, time), ICE_EDGE, **OBSERVED)
-    return f"{float(binary_accuracy(sip, ice, weight)):.1f} %"
-
-
-def _dot_disagreement(ax, classes: xr.DataArray, ready: xr.Dataset) -> None:
-    says_ice = (1 - classes.isel(ice_class=0)) > 0.5
-    split = says_ice.any("member") & ~says_ice.all("member") & ~ready.land
-    y, x = np.nonzero(split.transpose("y", "x").values)
-    ax.plot(ready.x.values[x], ready.y.values[y], ".", ms=1.6, color="#56B4E9")
-
-
-def _keys(members: bool) -> list[Line2D]:
-    keys = [
-        Line2D([], [], color=PREDICTED["colors"], lw=2, label="predicted edge"),
-        Line2D([], [], color=OBSERVED["colors"], lw=1.5, ls="--", label="observed edge"),
-    ]
-    if members:
-        keys.append(Line2D([], [], color="#56B4E9", marker=".", ls="", label="members disagree"))
-    return keys
