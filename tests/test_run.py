@@ -119,7 +119,7 @@ def quick(project, monkeypatch):
         for job in jobs:
             done(execute.execute(job), job.name)
 
-    monkeypatch.setattr(execute.papermill, "execute_notebook", execute_here)
+    monkeypatch.setattr("papermill.execute_notebook", execute_here)
     monkeypatch.setattr(fanout, "execute_all", one_by_one)
     return project
 

@@ -1,5 +1,6 @@
 """How is one notebook executed? Papermill in a kernel of its own, then a clean copy and a record, or neither."""
 
+import logging
 import os
 import re
 import sys
@@ -11,11 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import papermill
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
-from papermill.log import logger
 from traitlets.config import Config
 
 from seaice import keys, paths, record
@@ -81,6 +77,8 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     The executed notebook appears under its name only when it ran to its end, the record after that.
     Raises StepFailed, the notebook as far as it came being kept as `<name>.failed.ipynb`.
     """
+    import papermill  # here, not above: it takes a second, which a dry run can spare
+
     previous = record.read(job.run, job.name)
     if previous and previous["attempt"] == job.attempt:
         return previous
@@ -106,7 +104,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
                 config=_ENCRYPTED,
                 extra_arguments=list(_KERNEL_ARGUMENTS),
             )
-    except (PapermillExecutionError, RuntimeError) as error:  # the second: its kernel died, or did not start
+    except (papermill.PapermillExecutionError, RuntimeError) as error:  # the second: its kernel died, or did not start
         message = _message(job, error, running, failed)
         _clean(running, job.root)
         os.replace(running, failed)
@@ -152,7 +150,7 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for the kernels started inside: they inherit this process's."""
     old = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
-    logger.setLevel("ERROR")
+    logging.getLogger("papermill").setLevel("ERROR")
     try:
         yield
     finally:
@@ -161,6 +159,10 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
+    import nbformat
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
     cells = nbformat.read(running, as_version=4).cells
     if isinstance(error, PapermillExecutionError):
         number, what = error.exec_count, f"{error.ename}: {error.evalue}".strip()
@@ -183,6 +185,8 @@ def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
 
 def _clean(file: Path, root: str) -> None:
     """Take out what differs between two runs or machines: timings, paths, addresses, random ids."""
+    import nbformat  # here, not above: see `execute`
+
     notebook = nbformat.read(file, as_version=4)
     notebook.metadata.pop("papermill", None)
     homes = {
