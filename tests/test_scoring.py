@@ -83,6 +83,20 @@ def test_crps_lies_between_zero_and_the_members_error(ready, scores, members):
     assert scores.extent_crps.sel(model="icenet").drop_sel(region="all").isnull().all()
 
 
+def test_climatological_classes_are_the_climatology(ready, sip):
+    classes = verify.climatological_classes(ready.chunk(time=12), INIT_TIMES, sip.lead_time.values)
+    assert classes.chunks is not None and classes.chunksizes["init_time"][0] == 1
+    np.testing.assert_allclose(classes.sum("ice_class").where(~ready.land, 1), 1, atol=1e-5)
+    ice = classes.isel(ice_class=[1, 2]).sum("ice_class", skipna=False)
+    np.testing.assert_allclose(ice, sip.sel(model="climatology"), atol=1e-6)
+    # Full ice in September 1989: how often there was any in the Septembers up to fit_end.
+    septembers = ready.siconc.sel(time=ready.time.dt.month == 9).sel(time=slice(None, "1988-12"))
+    expected = (septembers >= 0.8).mean("time").where(~ready.land)
+    np.testing.assert_allclose(classes.sel(init_time="1989-07-01", lead_time=3).isel(ice_class=2), expected, atol=1e-6)
+    scored = scoring.forecast_scores(sip.sel(model=["climatology"]), ready, classes={"climatology": classes})
+    assert ((scored.rps >= scored.brier - 1e-6) & (scored.rps <= 2)).all()
+
+
 def test_blocks_and_laziness_change_nothing(ready, sip, seas, scores, monkeypatch):
     models = sip.sel(model=["climatology", "linear_trend"])
     monkeypatch.setattr(scoring, "BLOCK_CELLS", 5 * 6 * 256)

@@ -14,8 +14,9 @@ of its edge cells with probability of `level` or more, for any n and any distrib
 exchangeable. It is marginal: it averages over validation years and new units, and holds for no single month, sea or year. Months of a
 year depend on one another, so initialisations are exchangeable at best roughly; years are more nearly so, but a trend of ice or of
 forecast errors breaks either, a year of which the split holds a part is another kind of unit, and a network that was stopped or calibrated
-on the validation years is a little better there. With fewer than level / (1 - level) units nothing but the whole sea can promise it. Source: split conformal prediction, Papadopoulos et al. 2002,
-doi:10.1007/3-540-36755-1_29; Lei et al. 2018, doi:10.1080/01621459.2017.1307116.
+on the validation years is a little better there. With fewer than level / (1 - level) units nothing but the whole sea can promise it.
+Source: split conformal prediction, Papadopoulos et al. 2002, doi:10.1007/3-540-36755-1_29; Lei et al. 2018,
+doi:10.1080/01621459.2017.1307116.
 """
 
 import math

@@ -112,7 +112,7 @@ def differences_table(
     splits: Mapping[str, Sequence[str]],
     *,
     model: str = "icenet",
-    metrics: Sequence[str] = ("binary_accuracy", "iiee", "sps", "brier"),
+    metrics: Sequence[str] = ("binary_accuracy", "iiee", "sps", "brier", "rps"),
 ) -> pd.DataFrame:
     """Mean score of `model` minus that of each other model over the forecasts that both have, with an interval.
 

@@ -4,10 +4,11 @@ Every score takes `sip`, `ice` and `weight` that broadcast against each other an
 `weight` is 1 where a cell counts and 0 where it doesn't: inactive cells, and cells without an observed truth. NaN where no cell counts.
 """
 
+import pandas as pd
 import xarray as xr
 from scores.probability import brier_score
 
-from seaice.baselines import at
+from seaice.baselines import at, fit_period, ice_frequency, valid_time
 from seaice.climate import at_months
 from seaice.schema import FULL_ICE, ICE_EDGE
 
@@ -26,6 +27,22 @@ def truth_and_weight(ready: xr.Dataset, time: xr.DataArray) -> tuple[xr.DataArra
     observed = (at(ready.siconc_flag, time) == 0) & siconc.notnull()
     weight = (observed & at_months(ready.active, time)).astype("float32")
     return (siconc > ICE_EDGE).astype("float32"), weight
+
+
+def climatological_classes(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
+    """Forecast the classes by their frequency in the fit period: the climatology baseline, for `rps`.
+
+    Probability 0..1, dims (init_time, lead_time, ice_class, y, x), NaN where never observed; lazy, one initialisation a chunk.
+    """
+    siconc = fit_period(ready.siconc, ready)
+    full = (siconc >= FULL_ICE).where(siconc.notnull()).astype("float32").groupby("time.month").mean()
+    full, ice = full.reindex(month=range(1, 13)), ice_frequency(ready)
+    frequency = xr.concat([1 - ice, ice - full, full], "ice_class").compute().chunk(month=1)
+    time = valid_time(init_times, lead_times)
+    # Lead by lead: only an index along one dimension stays lazy in small pieces.
+    leads = [at_months(frequency, time.sel(lead_time=lead, drop=True)) for lead in time.lead_time.values]
+    classes = xr.concat(leads, pd.Index(time.lead_time.values, name="lead_time"))
+    return classes.transpose("init_time", "lead_time", "ice_class", "y", "x")
 
 
 # ---- scores of maps
