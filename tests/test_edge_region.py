@@ -114,6 +114,8 @@ def test_table(table, ready, sip):
     assert (fitted.units_covered >= 100 * fitted.level).all()  # on the years that it was fitted to it can't fail
     assert set(fitted[fitted.method == "conformal_year"].units) == {5}
     assert ((table.share > 0) & (table.share <= 100 + 1e-6)).all() and (table.p >= 0).all()
+    test = whole[whole.split == "test"]
+    assert ((test.low <= test.coverage + 1e-9) & (test.high >= test.coverage - 1e-9)).all()
     # A smaller p' means a larger region and more of the edge inside.
     lead = whole[(whole.lead_time == 3) & (whole.split == "test")].sort_values("p")
     assert (lead.area.diff().dropna() <= 1e-9).all() and (lead.coverage.diff().dropna() <= 1e-9).all()

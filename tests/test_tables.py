@@ -107,6 +107,7 @@ def test_a_model_of_few_forecasts_keeps_its_own_pairs(ready, sip):
     whole = compared.query("period == 'all'")
     assert set(whole.n) == {2} and set(whole.lead_time) == {3} and set(whole.month) == {9}
     assert set(whole.years) == {"1988-1989"}
+    assert (whole.low <= whole.value + 1e-9).all() and (whole.high >= whole.value - 1e-9).all()
     assert set(compared.query("period == 'fit'").years) == {"1988-1988"}  # fit_end is 1988-12
     expected = scores.sel(model="persistence", lead_time=3, region="all").brier.sel(
         init_time=["1988-07-01", "1989-07-01"]

@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice import bootstrap
 from seaice.baselines import valid_time
 from seaice.climate import at_months
 from seaice.schema import DataError
@@ -51,20 +52,8 @@ METHODS = (
     Method("conformal_init_time", "init_time", 0.9),
     Method("conformal_year", "year", 0.8),  # 4 years are enough; 0.9 takes 9
 )
-COLUMNS = [
-    "method",
-    "level",
-    "fitted_to",
-    "split",
-    "region",
-    "lead_time",
-    "month",
-    "p",
-    "coverage",
-    "units_covered",
-    "units",
-]
-COLUMNS += ["share", "area", "n"]
+COLUMNS = ["method", "level", "fitted_to", "split", "region", "lead_time", "month", "p", "coverage", "low", "high"]
+COLUMNS += ["units_covered", "units", "share", "area", "n"]
 
 
 def margin(sip: xr.DataArray) -> xr.DataArray:
@@ -145,9 +134,10 @@ def edge_region_table(
     """Coverage and size of the ice-edge region, fitted to validation years, on validation and on test years.
 
     Columns method, level (promised, NaN for the paper's), fitted_to ("each lead": a p' for each; "all leads": one p'), split, region,
-    lead_time, month, p, coverage (% of edge cells inside), units_covered (% of units with the aimed share of their cells inside: what
-    `level` promises), units, share (% of the active sea), area (million km2), n (forecasts). Rows by lead, and for "all leads" also by
-    valid month and by sea. sip: (init_time, lead_time, y, x) of one model. Raises DataError where the validation years have no edge.
+    lead_time, month, p, coverage (% of edge cells inside), low, high (95 % of the coverage, years drawn), units_covered (% of units
+    with the aimed share of their cells inside: what `level` promises), units, share (% of the active sea), area (million km2), n
+    (forecasts). Rows by lead, and for "all leads" also by valid month and by sea. sip: (init_time, lead_time, y, x) of one model.
+    Raises DataError where the validation years have no edge.
     """
     judged = {name: sip.sel(init_time=slice(*splits[name])) for name in JUDGED}
     cells = {name: edge_margins(part, ready, seas=seas) for name, part in judged.items()}
@@ -187,8 +177,14 @@ def _rows(cells: pd.DataFrame, size: xr.Dataset, p: pd.Series, method: Method, f
 def _row(cells: pd.DataFrame, size: xr.Dataset) -> dict:
     # Means over the forecasts that there are; a month without active cells has no region.
     inside, active = size["inside"].where(size["active"] > 0), size["active"].where(size["active"] > 0)
-    row = {"coverage": 100 * cells["inside"].mean(), "share": 100 * float(inside.sum() / active.sum())}
-    return row | {"area": float(inside.mean()), "n": int(inside.notnull().sum())}
+    years = cells.groupby("year")["inside"].agg(["sum", "size"]).to_numpy(float)
+    low, high = bootstrap.interval(years, bootstrap.mean)
+    row = {"coverage": 100 * cells["inside"].mean(), "low": 100 * float(low), "high": 100 * float(high)}
+    return row | {
+        "share": 100 * float(inside.sum() / active.sum()),
+        "area": float(inside.mean()),
+        "n": int(inside.notnull().sum()),
+    }
 
 
 def _units(cells: pd.DataFrame, method: Method, coverage: float) -> dict:

@@ -143,9 +143,9 @@ def differences_table(
 def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf_edge") -> pd.DataFrame:
     """Compare every model on exactly the forecasts that `reference` and all the others have.
 
-    Columns model, lead_time, month, period, years, metric, value, n. period: "all", "fit" (months up to `ready.fit_end`, which the
-    other models have been fitted to, so that their scores there flatter them) or "after_fit". Raises DataError
-    when no forecast is common to all, and KeyError when `reference` is not among the models.
+    Columns model, lead_time, month, period, years, metric, value, low, high (95 %, years drawn), n. period: "all", "fit" (months up to
+    `ready.fit_end`, which the other models have been fitted to, so that their scores there flatter them) or "after_fit". Raises
+    DataError when no forecast is common to all, and KeyError when `reference` is not among the models.
     """
     rows = forecast_rows(common_pairs(_with_model(scores, reference), own_pairs=()))
     after = rows["valid_time"] > pd.Timestamp(ready.attrs["fit_end"])
@@ -155,10 +155,18 @@ def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf
         table = chosen.groupby(keys, sort=False).agg(
             value=("value", "mean"), n=("value", "size"), first=("year", "min"), last=("year", "max")
         )
-        tables.append(table.reset_index().assign(period=period))
+        tables.append(
+            table.join(chosen.groupby(keys)[["value", "year"]].apply(_interval)).reset_index().assign(period=period)
+        )
     table = pd.concat(tables, ignore_index=True)
     table["years"] = table["first"].astype(str) + "-" + table["last"].astype(str)
-    return table[["model", "lead_time", "month", "period", "years", "metric", "value", "n"]]
+    return table[["model", "lead_time", "month", "period", "years", "metric", "value", "low", "high", "n"]]
+
+
+def _interval(rows: pd.DataFrame) -> pd.Series:
+    sums = rows.groupby("year")["value"].agg(["sum", "size"]).to_numpy(float)
+    low, high = bootstrap.interval(sums, bootstrap.mean)
+    return pd.Series({"low": float(low), "high": float(high)})
 
 
 def forecast_rows(scores: xr.Dataset) -> pd.DataFrame:
