@@ -116,6 +116,11 @@ def test_a_model_of_few_forecasts_keeps_its_own_pairs(ready, sip):
     assert found == pytest.approx(float(expected.mean()))
 
 
+def test_edge_table_with_nothing_in_the_fit_period(scores, ready):
+    late = scores.sel(init_time=slice("1989", None))
+    assert set(tables.edge_table(late, ready, reference="persistence").period) == {"all", "after_fit"}
+
+
 def test_edge_table_without_the_edge(scores, ready):
     with pytest.raises(KeyError, match="ecmwf_edge"):
         tables.edge_table(scores, ready)

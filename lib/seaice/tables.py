@@ -151,6 +151,8 @@ def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf
     after = rows["valid_time"] > pd.Timestamp(ready.attrs["fit_end"])
     tables = []
     for period, chosen in (("all", rows), ("fit", rows[~after]), ("after_fit", rows[after])):
+        if chosen.empty:
+            continue
         keys = ["model", "lead_time", "month", "metric"]
         table = chosen.groupby(keys, sort=False).agg(
             value=("value", "mean"), n=("value", "size"), first=("year", "min"), last=("year", "max")
