@@ -21,6 +21,7 @@ CHANNELS = [
     {"variable": "month"},
 ]
 SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
+VALIDATION = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01", "1991-01-01"])  # the last one has no truth at all
 
 
@@ -40,8 +41,14 @@ def folders(samples, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(samples, folders):
-    return forecast.ensemble(samples, folders, TIMES)
+def made(samples, folders, tmp_path_factory):
+    return forecast.ensemble(samples, folders, TIMES, tmp_path_factory.mktemp("made") / "forecast.zarr").load()
+
+
+@pytest.fixture(scope="module")
+def calibrated(samples, folders, tmp_path_factory):
+    path = tmp_path_factory.mktemp("calibrated") / "forecast.zarr"
+    return forecast.ensemble(samples, folders, TIMES, path, calibrate_on=VALIDATION).load()
 
 
 def test_it_follows_the_contract(samples, made):
@@ -66,6 +73,7 @@ def test_probabilities_are_the_networks_and_sip_their_mean(samples, folders, mad
     np.testing.assert_allclose(
         one.sip.values[active], 1 - one.ice_class_probability.values[:, 0].mean(0)[active], atol=1e-6
     )
+    np.testing.assert_allclose(one.class_probability.values[:, active].sum(0), 1, atol=1e-6)
 
 
 def test_outside_the_active_cells_nothing_is_invented(samples, made):
@@ -78,19 +86,42 @@ def test_outside_the_active_cells_nothing_is_invented(samples, made):
     assert made.sip.min() >= 0 and made.sip.max() <= 1
 
 
-def test_written_and_read_it_is_the_same(made, tmp_path):
-    path = forecast.write(made, tmp_path / "new" / "forecast.zarr")
-    forecast.write(made, path)  # replaces the older one
-    with xr.open_zarr(path, consolidated=False) as read:
-        xr.testing.assert_identical(read.load().assign_coords(ice_class=made.ice_class), made)
-        assert read.ice_class_probability.encoding["chunks"] == (1, 6, 2, 3, 16, 16)
-        assert read.sel(ice_class="full_ice").sip.attrs["grid_mapping"] == "crs"
+def test_calibrated_the_validation_years_score_better_and_the_classes_keep_their_order(samples, made, calibrated):
+    """Temperatures are fitted to cross-entropy on VALIDATION, which TIMES do not touch; they change no most probable class of a member."""
+    assert (made.member_temperature == 1).all() and (made.lead_temperature == 1).all()
+    assert (abs(calibrated.member_temperature - 1) > 1e-3).all()
+    sea = ~samples.land
+    same = [c.ice_class_probability.values[..., sea].argmax(axis=3) for c in (made, calibrated)]
+    assert (same[0] == same[1]).all()
+
+
+def test_temperatures_see_the_validation_years_only(samples, folders, calibrated, tmp_path):
+    """Truth outside VALIDATION's targets is changed: the forecast stays the same to the bit."""
+    ready = synthetic.ready()
+    later = ready.time > np.datetime64("1989-09-01")
+    ready["siconc"] = ready["siconc"].where(~later, 0.9 * (ready["siconc"] < 0.5)).astype("float32")
+    other = Samples(ready, CHANNELS)
+    again = forecast.ensemble(other, folders, TIMES[:2], tmp_path / "f.zarr", calibrate_on=VALIDATION)
+    xr.testing.assert_identical(again.class_probability.load(), calibrated.class_probability.isel(init_time=slice(2)))
+
+
+def test_the_store_is_replaced_and_nothing_else_is_left(samples, folders, made, tmp_path):
+    path = tmp_path / "new" / "forecast.zarr"
+    for _ in range(2):
+        read = forecast.ensemble(samples, folders, TIMES, path)
+    xr.testing.assert_identical(read.load(), made)
+    assert read.ice_class_probability.encoding["chunks"] == (1, 6, 1, 3, 16, 16)
+    assert read.sel(ice_class="full_ice").sip.attrs["grid_mapping"] == "crs"
     assert [p.name for p in path.parent.iterdir()] == ["forecast.zarr"]
 
 
-def test_nothing_is_left_when_writing_fails(made, tmp_path):
-    with pytest.raises(TypeError):
-        forecast.write(made.assign_attrs(bad=object()), tmp_path / "forecast.zarr")
+def test_nothing_is_left_when_writing_fails(samples, folders, tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(forecast, "_combine", broken)
+    with pytest.raises(OSError, match="disk full"):
+        forecast.ensemble(samples, folders, TIMES, tmp_path / "forecast.zarr")
     assert not list(tmp_path.iterdir())
 
 
@@ -107,18 +138,18 @@ def test_nothing_is_left_when_writing_fails(made, tmp_path):
         ({"resolution_km": 450}, CHANNELS, "shape \\[16, 16\\], the samples have \\[24, 24\\]"),
     ],
 )
-def test_a_network_of_other_inputs_is_refused(folders, ready, channels, message):
+def test_a_network_of_other_inputs_is_refused(folders, ready, channels, message, tmp_path):
     with pytest.raises(DataError, match=message):
-        forecast.ensemble(Samples(synthetic.ready(**ready), channels), folders, TIMES)
+        forecast.ensemble(Samples(synthetic.ready(**ready), channels), folders, TIMES, tmp_path / "f.zarr")
 
 
 def test_missing_networks_and_init_times_are_named(samples, folders, tmp_path):
     with pytest.raises(DataError, match=f"no finished network of seed 9 in {tmp_path}: run the training"):
-        forecast.ensemble(samples, folders | {9: tmp_path}, TIMES)
+        forecast.ensemble(samples, folders | {9: tmp_path}, TIMES, tmp_path / "f.zarr")
     with pytest.raises(DataError, match="at least one"):
-        forecast.ensemble(samples, {}, TIMES)
+        forecast.ensemble(samples, {}, TIMES, tmp_path / "f.zarr")
     with pytest.raises(DataError, match="1991-05-01 has no sample: siconc of 1991-04-01 is missing"):
-        forecast.ensemble(samples, folders, ["1991-05-01"])
+        forecast.ensemble(samples, folders, ["1991-05-01"], tmp_path / "f.zarr")
 
 
 def test_output_that_is_not_finite_is_refused(samples, folders, tmp_path):
@@ -128,7 +159,7 @@ def test_output_that_is_not_finite_is_refused(samples, folders, tmp_path):
     network.set_weights([np.full_like(w, np.nan) for w in network.get_weights()])
     network.save(broken / "network.keras")
     with pytest.raises(DataError, match="seed 5 .* not finite"):
-        forecast.ensemble(samples, {5: broken}, TIMES)
+        forecast.ensemble(samples, {5: broken}, TIMES, tmp_path / "f.zarr")
 
 
 def test_an_unfinished_network_is_not_used(samples, folders, tmp_path):
@@ -136,4 +167,4 @@ def test_an_unfinished_network_is_not_used(samples, folders, tmp_path):
     (tmp_path / "half" / "key.json").unlink()
     assert json.loads((folders[3] / "key.json").read_text())["seed"] == 3
     with pytest.raises(DataError, match="no finished network of seed 3"):
-        forecast.ensemble(samples, {3: tmp_path / "half"}, TIMES)
+        forecast.ensemble(samples, {3: tmp_path / "half"}, TIMES, tmp_path / "f.zarr")

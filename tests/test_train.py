@@ -50,14 +50,15 @@ def trained(samples, tmp_path_factory):
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Replace an epoch's work by a shift of all weights and a given validation accuracy."""
+    """Replace the work up to a validation by a shift of all weights and a given validation accuracy."""
     accuracies = []
 
-    def epoch(network, training, validation, number, rate, bar):
+    def validated(network, training, validation, first, rates, bar):
         network.set_weights([w + 1 for w in network.get_weights()])
-        return {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": accuracies[number]}
+        scores = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": accuracies[first // len(rates)]}
+        return scores, network.get_weights()
 
-    monkeypatch.setattr(train, "_epoch", epoch)
+    monkeypatch.setattr(train, "_round", validated)
     return accuracies
 
 

@@ -17,26 +17,35 @@ ICENET_2021 = (
     {"variable": "land"},
     {"variable": "month"},
 )
-TREND_LEADS = 12  # months; the trend for a month uses the same month of the year before
+KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
+AHEAD = 12  # months; what is known ahead uses the same month of the year before
+FORECASTS = ("trees",)  # other models' forecasts, (init_time, lead_time, y, x), that a network may be given
+ALWAYS = {
+    "siconc": "drop",
+    "siconc_anomaly": "climatology",
+}  # what is done where these are missing, whatever `missing` says
+FIXED = {"land": 1, "position": 2, "month": 24}  # planes of what needs no time step
 
 
 class Channel(NamedTuple):
-    """One input channel: its plane in the base array is `base`, plus what it follows: a time step, the month or nothing."""
+    """One input channel: its plane in the base array is `base`, plus what it follows."""
 
     name: str
     variable: str
     base: int
-    follows: str  # "time", "month" or "nothing"
+    follows: str  # "time", "month", "valid_month", "forecast" or "nothing"
     offset: int = 0  # cadence steps from init_time; negative is known from observation
 
 
-def place(table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int) -> list[Channel]:
+def place(
+    table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int, forecasts: Mapping[str, xr.DataArray]
+) -> list[Channel]:
     """Check the channel table and give every channel its place among the base planes."""
     forms = ({"variable", "lags"}, {"variable", "leads"})
     variables = []
     for row in table:
         keys, name = set(row), row.get("variable")
-        if name in ("land", "month"):
+        if name in FIXED:
             if keys != {"variable"}:
                 raise DataError(f"channel {dict(row)}: '{name}' takes no lags or leads")
             continue
@@ -47,28 +56,55 @@ def place(table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int) -> list[
         count = row.get("lags", row.get("leads"))
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise DataError(f"channel {dict(row)}: lags and leads are counts of at least 1")
-        if name not in ready or set(ready[name].dims) != {"time", "y", "x"}:
+        if name in FORECASTS:
+            _check_forecast(row, forecasts.get(name))
+            continue
+        dims = ("month", "lead_time", "y", "x") if name == "siconc_damping" else ("time", "y", "x")
+        if name not in ready or set(ready[name].dims) != set(dims):
             raise DataError(
-                f"channel {dict(row)}: the ready store has no '{name}' (time, y, x); it holds {sorted(map(str, ready.data_vars))}"
+                f"channel {dict(row)}: the ready store has no '{name}' ({', '.join(dims)}); it holds {sorted(map(str, ready.data_vars))}"
             )
-        if "leads" in row and name != "siconc_trend":
+        if ("leads" in row) != (name in (*KNOWN_AHEAD, "siconc_damping")):
             raise DataError(
-                f"channel {dict(row)}: only siconc_trend is known beforehand; '{name}' at a valid time is the future"
+                f"channel {dict(row)}: {', '.join(KNOWN_AHEAD)} and siconc_damping are known beforehand and take leads; "
+                f"'{name}' takes {'lags: its valid time is the future' if 'leads' in row else 'leads'}"
             )
-        if row.get("leads", 0) > TREND_LEADS:
-            raise DataError(f"channel {dict(row)}: a trend forecast is known {TREND_LEADS} months ahead, not more")
-        if name not in variables:
+        if row.get("leads", 0) > AHEAD:
+            raise DataError(f"channel {dict(row)}: '{name}' is known {AHEAD} months ahead, not more")
+        if "time" in dims and name not in variables:
             variables.append(name)
-    fixed = len(variables) * n_steps
+    at = {}  # first plane of everything that follows the time steps
+    first = len(variables) * n_steps
+    damping = 12 * ready.sizes["lead_time"] if "siconc_damping" in ready else 0
+    counts = (
+        FIXED
+        | {"siconc_damping": damping}
+        | {name: f.lead_time.size * f.init_time.size for name, f in forecasts.items()}
+    )
+    for name, count in counts.items():
+        at[name], first = first, first + count
     channels = []
     for row in table:
         name = row["variable"]
         if name == "land":
-            channels.append(Channel("land", name, fixed, "nothing"))
+            channels.append(Channel("land", name, at[name], "nothing"))
+        elif name == "position":
+            channels += [Channel(f"position_{axis}", name, at[name] + k, "nothing") for k, axis in enumerate("xy")]
         elif name == "month":
             channels += [
-                Channel("month_cos", name, fixed + 1, "month"),
-                Channel("month_sin", name, fixed + 13, "month"),
+                Channel("month_cos", name, at[name], "month"),
+                Channel("month_sin", name, at[name] + 12, "month"),
+            ]
+        elif name == "siconc_damping":
+            channels += [
+                Channel(f"{name}_lead_{k}", name, at[name] + 12 * (k - 1), "valid_month", k - 1)
+                for k in range(1, row["leads"] + 1)
+            ]
+        elif name in FORECASTS:
+            stride = forecasts[name].init_time.size
+            channels += [
+                Channel(f"{name}_lead_{k}", name, at[name] + stride * (k - 1), "forecast")
+                for k in range(1, row["leads"] + 1)
             ]
         else:
             base = variables.index(name) * n_steps
@@ -85,6 +121,19 @@ def place(table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int) -> list[
     return channels
 
 
+def _check_forecast(row: Mapping, forecast: xr.DataArray | None) -> None:
+    name = row["variable"]
+    if forecast is None:
+        raise DataError(
+            f"channel {dict(row)}: no forecasts of '{name}' are given; run the baselines first, and leave this channel out where networks "
+            "are pre-trained on simulations, of which there are none"
+        )
+    if "leads" not in row or list(forecast.lead_time.values[: row["leads"]]) != list(range(1, row["leads"] + 1)):
+        raise DataError(
+            f"channel {dict(row)}: '{name}' takes leads, of which there are {forecast.lead_time.values.tolist()}"
+        )
+
+
 def policies(missing: str | Mapping[str, str], variables: list[str]) -> dict[str, str]:
     """Return what to do about wholly missing steps of each variable: error, drop or climatology."""
     words = (
@@ -95,4 +144,5 @@ def policies(missing: str | Mapping[str, str], variables: list[str]) -> dict[str
             raise DataError(f"missing: '{name}' is no variable of the channel table {variables}")
         if word not in ("error", "drop", "climatology"):
             raise DataError(f"missing: {word!r} for '{name}' is unknown; choose error, drop or climatology")
-    return words | ({"siconc": "drop"} if "siconc" in words else {})
+    # Without the ice there is nothing to go on; an anomaly of months ago that is not known is none.
+    return words | {name: word for name, word in ALWAYS.items() if name in words}

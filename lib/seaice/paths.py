@@ -67,6 +67,11 @@ def network(run: str, seed: int) -> Path:
     return data() / run / "networks" / f"seed_{seed}"
 
 
+def pretrained(run: str, seed: int) -> Path:
+    """Folder of one ensemble member as trained on climate simulations."""
+    return data() / run / "pretrained" / f"seed_{seed}"
+
+
 def forecast(run: str) -> Path:
     """Ensemble forecast (CF Zarr) of a run."""
     return data() / run / "forecast.zarr"
@@ -75,6 +80,11 @@ def forecast(run: str) -> Path:
 def baselines(run: str) -> Path:
     """Baseline forecasts (CF Zarr) of a run."""
     return data() / run / "baselines.zarr"
+
+
+def trees(run: str) -> Path:
+    """Forecasts of the boosted trees (CF Zarr), those of the training split out of fold."""
+    return data() / run / "trees.zarr"
 
 
 def records(run: str) -> Path:

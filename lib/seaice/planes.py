@@ -1,21 +1,40 @@
 """How is an analysis-ready dataset held in memory? Every variable's time steps as planes (y, x) of one array, and the truth."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from seaice.schema import FULL_ICE, ICE_EDGE, DataError
 
-FRACTIONS = ("siconc", "siconc_trend")  # not anomalies: where they are missing at sea, climatology is not zero
+FRACTIONS = (
+    "siconc",
+    "siconc_trend",
+    "ice_frequency",
+    "full_ice_frequency",
+)  # not anomalies: where they are missing at sea, climatology is not zero
+ICE = (*FRACTIONS, "siconc_anomaly")  # along time; all other variables are scaled predictors
 MISSING = 3  # siconc_flag of a value that is not there
 NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
 STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array
 
 
-def load_inputs(ready: xr.Dataset, variables: list[str], land: np.ndarray, dtype: np.dtype) -> tuple:
+def load_inputs(
+    ready: xr.Dataset, variables: list[str], land: np.ndarray, dtype: np.dtype, forecasts: Mapping[str, xr.DataArray]
+) -> tuple:
     """Read the base planes; also which steps are wholly missing (variable, time), and the share of sea cells filled (%)."""
     n_steps, fixed = ready.sizes["time"], len(variables) * ready.sizes["time"]
-    planes = np.zeros((fixed + 25, *land.shape), dtype)
+    constant = _constant(ready, land)
+    given = sum(f.lead_time.size * f.init_time.size for f in forecasts.values())
+    planes = np.zeros((fixed + len(constant) + given, *land.shape), dtype)
+    planes[fixed : fixed + len(constant)] = constant
+    first = fixed + len(constant)
+    for forecast in forecasts.values():
+        for lead in forecast.lead_time.values:
+            values = forecast.sel(lead_time=lead).transpose("init_time", "y", "x").values
+            planes[first : first + len(values)] = np.nan_to_num(values)
+            first += len(values)
     absent, filled = np.zeros((len(variables), n_steps), bool), np.zeros(len(variables))
     climatology = np.nan_to_num(ready["siconc_climatology"].transpose("month", "y", "x").values)
     months = ready["time"].dt.month.values - 1
@@ -34,10 +53,19 @@ def load_inputs(ready: xr.Dataset, variables: list[str], land: np.ndarray, dtype
             fill = climatology[months[block]] * sea if name in FRACTIONS else np.float32(0)
             planes[v * n_steps + block.start : v * n_steps + block.stop] = np.where(nan, fill, values)
         filled[v] = 100 * n_filled / max(1, (~absent[v]).sum() * sea.sum())
-    angle = 2 * np.pi * np.arange(1, 13) / 12
-    planes[fixed] = np.where(land, 1, -1)
-    planes[fixed + 1 :] = np.concatenate([np.cos(angle), np.sin(angle)])[:, None, None]
     return planes, absent, filled
+
+
+def _constant(ready: xr.Dataset, land: np.ndarray) -> np.ndarray:
+    """Planes that belong to no time step, in the order of `channels.FIXED`, then the damping by lead and month."""
+    angle = 2 * np.pi * np.arange(1, 13) / 12
+    months = np.concatenate([np.cos(angle), np.sin(angle)])[:, None, None] * np.ones(land.shape)
+    position = np.meshgrid(*(np.linspace(-1, 1, n) for n in land.shape[::-1]))
+    parts = [np.where(land, 1, -1)[None], position, months]
+    if "siconc_damping" in ready:
+        damping = ready["siconc_damping"].transpose("lead_time", "month", "y", "x").values
+        parts.append(np.nan_to_num(damping).reshape(-1, *land.shape))
+    return np.concatenate(parts).astype("float32")
 
 
 def _check_values(values: np.ndarray, name: str, time: pd.DatetimeIndex) -> None:

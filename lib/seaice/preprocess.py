@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import xarray as xr
 
-from seaice import climate, gaps, masks, normalise, providers, quality
+from seaice import climate, gaps, masks, normalise, prior, providers, quality
 from seaice.grid import Grid
 from seaice.schema import DataError, attributes
 
@@ -20,7 +20,7 @@ ABSOLUTE = ("ua10", "uas", "vas")  # inputs taken as they are; every other one a
 EXTENSION = 12  # months past the last observation for which the trend is still known
 MISSING = np.uint8(3)  # siconc_flag of a value that is not there
 CHUNK_BYTES = 1e6  # bytes, aim for a chunk in the store
-ICE = ("siconc", "siconc_flag", "siconc_trend")  # variables along time that are no scaled predictors
+ICE = ("siconc", "siconc_flag", "siconc_trend", *prior.FIELDS)  # variables along time that are no scaled predictors
 
 
 def fit_end(splits: Mapping[str, Sequence[str]], *, n_leads: int) -> str:
@@ -172,6 +172,7 @@ def _write_ice(building, grid, ice, axis, fit, *, source, active=None) -> None:
     derived = xr.Dataset({"siconc_climatology": mean, "active": active, "siconc_trend": climate.linear_trend(siconc)})
     derived["siconc_trend"].attrs = attributes("siconc") | {"long_name": "linear-trend forecast valid at time"}
     _append(building, derived, grid)
+    _append(building, prior.fields(xr.open_zarr(building, consolidated=False).assign_attrs(fit)), grid)
     _check_known(xr.open_zarr(building, consolidated=False)["siconc_climatology"], fit, source=source)
 
 

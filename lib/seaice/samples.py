@@ -23,12 +23,13 @@ class Samples:
 
     ready: dataset in the layout of the analysis-ready store, lazy or not. channels: list of `{"variable", "lags"}` (so many
     steps before init_time, newest first), `{"variable", "leads"}` (so many valid times, for what is known beforehand),
-    `{"variable": "land"}` (+1 land, -1 sea) and `{"variable": "month"}` (cos and sin of 2 pi m / 12, m of the first forecast
-    month). n_leads: forecast steps. dtype: of the base array, float32 or float16.
+    `{"variable": "land"}` (+1 land, -1 sea), `{"variable": "position"}` (x and y from -1 to 1) and `{"variable": "month"}` (cos and sin of
+    2 pi m / 12, m of the first forecast month). n_leads: forecast steps. dtype: of the base array, float32 or float16.
+    forecasts: by name (`channels.FORECASTS`), (init_time, lead_time, y, x), of another model, for the channels that ask for them.
     missing: what to do where a predictor has no value in a whole time step: "error", "drop" the initialisation, or use
     "climatology"; one word for all, or a mapping of variable to word. Missing siconc always drops the initialisation.
 
-    All inputs are planes (y, x) of one array: the time steps of each variable, then land, then 12 cosines and 12 sines.
+    All inputs are planes (y, x) of one array: the time steps of each variable, then what belongs to no time step.
     A sample is a row of plane numbers, so nothing is stored for it. Lags and leads count cadence steps.
     Single missing cells become climatology. Raises DataError for channels, times or values that can't be used.
     """
@@ -41,13 +42,16 @@ class Samples:
         n_leads: int = 6,
         dtype: str = "float32",
         missing: str | Mapping[str, str] = "error",
+        forecasts: Mapping[str, xr.DataArray] | None = None,
     ):
         self.n_leads = n_leads
         self.time = _regular_time(ready)
         self.shape = (ready.sizes["y"], ready.sizes["x"])
         self.attrs = dict(ready.attrs)
         self.coords = {name: ready[name] for name in ("y", "x", "lat", "lon") if name in ready.coords}
-        self.channels = place(channels, ready, n_steps=len(self.time))
+        forecasts = _wanted(forecasts, channels, ready)
+        self.channels = place(channels, ready, n_steps=len(self.time), forecasts=forecasts)
+        self._forecast_rows = {name: f.indexes["init_time"].get_indexer(self.time) for name, f in forecasts.items()}
         self.variables = list(dict.fromkeys(c.variable for c in self.channels if c.follows == "time"))
         self.variable_attrs = {v: {k: str(a) for k, a in ready[v].attrs.items()} for v in self.variables}
         self.missing = policies(missing, self.variables)
@@ -55,7 +59,9 @@ class Samples:
         self.active = ready["active"].transpose("month", "y", "x").values.astype(bool)
         self._cell_weights = _cell_weights(self.active)
         self._calendar = pd.date_range(self.time[0], periods=len(self.time) + n_leads, freq=self.time.freq)
-        self._planes, self._absent, self._filled = load_inputs(ready, self.variables, self.land, np.dtype(dtype))
+        self._planes, self._absent, self._filled = load_inputs(
+            ready, self.variables, self.land, np.dtype(dtype), forecasts
+        )
         self._truth = load_truth(ready, n_leads)
         self._reasons, self._is_error = self._judge()
 
@@ -122,7 +128,13 @@ class Samples:
         for i in at[self._reasons[at] != ""][:1]:
             raise DataError(f"init_time {_date(self.time[i])} has no sample: {self._reasons[i]}; see `Samples.dropped`")
         months = self.time.month.to_numpy()[at] - 1
-        moves = {"time": lambda c: at + c.offset, "month": lambda c: months, "nothing": lambda c: 0 * at}
+        moves = {
+            "time": lambda c: at + c.offset,
+            "month": lambda c: months,
+            "valid_month": lambda c: (months + c.offset) % 12,
+            "forecast": lambda c: self._forecast_rows[c.variable][at],
+            "nothing": lambda c: 0 * at,
+        }
         return np.stack([c.base + moves[c.follows](c) for c in self.channels], axis=1)
 
     def targets(self, init_times) -> np.ndarray:
@@ -184,7 +196,20 @@ class Samples:
                     f"{channel.variable} of {_date(when)} is {'outside the record' if outside[i] else 'missing'}"
                 )
                 is_error[i] = not outside[i] and self.missing[channel.variable] == "error"
+        for name, rows in self._forecast_rows.items():
+            reasons[(rows < 0) & (reasons == "")] = f"{name} has no forecast"
         return reasons, is_error
+
+
+def _wanted(forecasts, channels: Sequence[Mapping], ready: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Those of the forecasts that a channel asks for. Raises DataError for one on another grid."""
+    names = [row.get("variable") for row in channels]
+    wanted = {name: forecast for name, forecast in (forecasts or {}).items() if name in names}
+    for name, forecast in wanted.items():
+        for axis in ("y", "x"):
+            if not np.array_equal(forecast[axis], ready[axis]):
+                raise DataError(f"forecasts of '{name}': their {axis} is not that of the ready store; make them anew")
+    return wanted
 
 
 def split(samples: Samples, splits: Mapping[str, Sequence[str]]) -> dict[str, pd.DatetimeIndex]:

@@ -12,6 +12,7 @@ from seaice.grid import Grid, Hemisphere
 from seaice.schema import VARIABLES
 
 N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
+KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")  # channels at the valid month
 ENTRIES = ("sources", "seasonal")  # parameters whose values are names of catalogue entries
 OPTIONAL = ("simulations",)  # parameters that a run which does not name them goes without, whatever the default
 
@@ -69,7 +70,8 @@ class Channel(Strict):
 
     @model_validator(mode="after")
     def _fits_variable(self):
-        wanted = {"siconc_trend": "leads", "land": None, "month": None} | dict.fromkeys(VARIABLES, "lags")
+        wanted = dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(KNOWN_AHEAD, "leads")
+        wanted |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month"))
         if self.variable not in wanted:
             raise ValueError(f"unknown variable '{self.variable}'{nearest(self.variable, wanted)}")
         given = [name for name in ("lags", "leads") if getattr(self, name) is not None]
@@ -163,12 +165,18 @@ class Parameters(Strict):
     channels: list[Channel] | None = Field(None, min_length=1)
     n_leads: Positive | None = None
     # network and training
+    network: Literal["icenet_2021", "correction"] | None = None
     filters_factor: float | None = Field(None, gt=0)
     epochs: Positive | None = None
     batch_size: Positive | None = None
     learning_rate: float | None = Field(None, gt=0)
     schedule: Literal["constant", "decay", "cosine"] | None = None
     patience: Positive | None = None
+    focal_gamma: float | None = Field(None, ge=0)
+    weight_average: float | None = Field(None, gt=0, lt=1)
+    withhold: float | None = Field(None, ge=0, lt=1)
+    pretrain_epochs: Positive | None = None
+    validate_every: Positive | None = None
     seed: Seed | None = None
     seeds: list[Seed] | None = Field(None, min_length=1)
 

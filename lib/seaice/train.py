@@ -12,13 +12,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import batches, channels, losses, planes, progress, samples, unet
+from seaice import batches, channels, correction, losses, planes, pool, progress, samples, unet
 from seaice.schema import DataError
 
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
-SCHEDULES = {  # factor on the learning rate in epoch k (from 0) of n
+SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fraction) of n
     "constant": lambda k, n: 1.0,
-    "decay": lambda k, n: math.exp(-0.1 * max(0, k - 2)),  # fine-tuning of Andersson et al. 2021
+    "decay": lambda k, n: math.exp(-0.1 * max(0, math.floor(k) - 2)),  # fine-tuning of Andersson et al. 2021
     "cosine": lambda k, n: 0.5 * (1 + math.cos(math.pi * k / n)),
 }
 NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
@@ -36,68 +36,105 @@ def fit(
     splits: Mapping[str, Sequence[str]],
     seed: int,
     folder: Path,
+    network: str = "icenet_2021",
     filters_factor: float = 1.0,
     epochs: int = 50,
     batch_size: int = 2,
     learning_rate: float = LEARNING_RATE,
     schedule: str = "constant",
     patience: int = 10,
+    focal_gamma: float = 2.0,
+    weight_average: float | None = None,
+    validate_every: int | None = None,
+    withhold: float = 0.0,
+    simulated: pool.PooledBatches | None = None,
+    start: Path | None = None,
 ) -> pd.DataFrame:
-    """Train one network and return its history: a row an epoch with loss and accuracy of both splits and learning rate.
+    """Train one network and return its history: a row a validation with loss and accuracy of both splits and learning rate.
 
-    data: samples. splits: see `samples.split`; train and validation are used. seed: of weights and shuffling.
-    schedule: a name in `SCHEDULES`. patience: epochs without a better validation accuracy (3 classes, active cells) before
-    training stops; the weights of the best epoch are kept.
+    data: samples of the observations. splits: see `samples.split`; train and validation are used. seed: of weights and shuffling.
+    network: a name in `NETWORKS`. schedule: a name in `SCHEDULES`. patience: validations without a better validation
+    accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
+    cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
+    weights; about 1 / (1 - momentum) batches long. withhold: see
+    `batches.Batches`. validate_every: batches between validations, default once an epoch.
+    simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
+    start: folder of a finished network of the same shape whose weights are gone on from.
 
     folder then holds `network.keras`, `history.csv`, `channels.json` (what inputs must agree with) and `key.json`, which is
     written last. A finished network is returned at once if its key still holds: data, settings, software and the sources
-    of the modules that train it. An unfinished one goes on after its last epoch and ends with the bits it would have had
-    without the interruption (same machine and thread count). Raises DataError for bad splits and settings, and for a
-    loss that is not finite.
+    of the modules that train it. An unfinished one goes on after its last validation and ends with the bits it would have had
+    without the interruption (same machine and thread count). Raises DataError for bad splits and settings, for a `start` that does not
+    fit, and for a loss that is not finite.
     """
     folder = Path(folder)
     settings = {
         "seed": seed,
+        "network": network,
         "filters_factor": filters_factor,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "schedule": schedule,
         "patience": patience,
+        "focal_gamma": focal_gamma,
+        "weight_average": weight_average,
+        "validate_every": validate_every,
+        "withhold": withhold,
     }
     _check(settings, splits)
     times = samples.split(data, {name: splits[name] for name in ("train", "validation")})
-    key = _key(data, times, settings)
+    if simulated is not None:
+        _check_alike(simulated, data)
+    training = simulated or batches.Batches(data, times["train"], batch_size=batch_size, seed=seed, withhold=withhold)
+    validation = batches.Batches(data, times["validation"], batch_size=batch_size)
+    key = _key(training, validation, settings, start)
     if _read_key(folder) == key:
         (folder / CHECKPOINT).unlink(missing_ok=True)
-        return pd.read_csv(folder / HISTORY, index_col="epoch")
+        return pd.read_csv(folder / HISTORY, index_col=0)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
     deterministic(seed)
-    network = unet.build(data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=filters_factor)
-    network.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=losses.FocalLoss(),
+    net = NETWORKS[network](data, filters_factor)
+    if start is not None:
+        _start_from(net, Path(start))
+    net.compile(
+        optimizer=keras.optimizers.Adam(
+            learning_rate, use_ema=weight_average is not None, ema_momentum=weight_average or 0.0
+        ),
+        loss=losses.FocalLoss(focal_gamma),
         weighted_metrics=[losses.ActiveAccuracy()],
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
     )
-    network.optimizer.build(network.trainable_variables)
-    training = batches.Batches(data, times["train"], batch_size=batch_size, seed=seed)
-    validation = batches.Batches(data, times["validation"], batch_size=batch_size)
+    net.optimizer.build(net.trainable_variables)
 
-    history, best = _restore(folder, key, network)
-    steps = len(training)
-    with progress.bar(total=epochs * steps, initial=len(history) * steps, desc=f"seed {seed}", unit="batch") as bar:
-        while len(history) < epochs and not _is_exhausted(history, patience):
-            rate = learning_rate * SCHEDULES[schedule](len(history), epochs)
-            history.append({"learning_rate": rate, **_epoch(network, training, validation, len(history), rate, bar)})
-            if _best_epoch(history) == len(history) - 1:
-                best = network.get_weights()
-            _checkpoint(folder, key, network, history, best)
-            bar.set_postfix(epoch=len(history), val_accuracy=f"{history[-1]['val_accuracy']:.4f}")
-    network.set_weights(best)
-    return _finish(folder, key, network, history, data, settings)
+    history, best = _restore(folder, key, net)
+    total = epochs * len(training)
+    done = min(len(history) * (validate_every or len(training)), total)
+    with progress.bar(total=total, initial=done, desc=f"seed {seed}", unit="batch") as bar:
+        while done < total and not _is_exhausted(history, patience):
+            until = min(done + (validate_every or len(training)), total)
+            rates = [learning_rate * SCHEDULES[schedule](k / len(training), epochs) for k in range(done, until)]
+            row, weights = _round(net, training, validation, done, rates, bar)
+            history.append({"learning_rate": rates[0], **row})
+            done = until
+            if _best(history) == len(history) - 1:
+                best = weights
+            _checkpoint(folder, key, net, history, best)
+            bar.set_postfix(validations=len(history), val_accuracy=f"{history[-1]['val_accuracy']:.4f}")
+    net.set_weights(best)
+    return _finish(folder, key, net, history, data, settings)
+
+
+NETWORKS = {
+    "icenet_2021": lambda data, factor: unet.build(
+        data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor
+    ),
+    "correction": lambda data, factor: correction.build(
+        data.shape, data.channel_names, n_leads=data.n_leads, filters_factor=factor
+    ),
+}
 
 
 def deterministic(seed: int) -> None:
@@ -114,35 +151,75 @@ def is_finished(folder: Path) -> bool:
     return _read_key(Path(folder)) is not None
 
 
-def _epoch(network, training, validation, number: int, rate: float, bar) -> dict:
-    network.optimizer.learning_rate = rate
-    training.shuffle(number)
-    scores = {}
-    for prefix, data, step in (("", training, network.train_on_batch), ("val_", validation, network.test_on_batch)):
-        # Each call starts the metrics anew, so the means of the epoch are taken here: of the loss over all samples, as it is a
-        # mean over every cell, and of the accuracy over the cells that count.
-        rows = []
-        for k in range(len(data)):
-            inputs, truth, weight = data[k]
-            means = step(inputs, truth, sample_weight=weight, return_dict=True)
-            rows.append((means["loss"], means["accuracy"], len(inputs), np.count_nonzero(weight)))
-            bar.update(not prefix)
-        loss, accuracy, n_samples, n_cells = np.array(rows, dtype="float64").T
-        scores[f"{prefix}loss"] = float(np.average(loss, weights=n_samples))
-        scores[f"{prefix}accuracy"] = float(np.average(accuracy, weights=n_cells))
+def _round(network, training, validation, first: int, rates: Sequence[float], bar) -> tuple[dict, list[np.ndarray]]:
+    """Train on batches from number `first` on, one a rate, then validate; return the scores and the weights that had them."""
+    rows = []
+    for number, rate in enumerate(rates, first):
+        epoch, batch = divmod(number, len(training))
+        if batch == 0 or number == first:
+            training.shuffle(epoch)
+        network.optimizer.learning_rate = rate
+        rows.append(_step(network.train_on_batch, training[batch]))
+        bar.update()
+    scores = _means(rows, prefix="")
+    raw = network.get_weights()
+    # The running mean of the weights, where there is one, is what will be used, so it is what is judged.
+    network.optimizer.finalize_variable_values(network.trainable_variables)
+    judged = network.get_weights()
+    scores |= _means([_step(network.test_on_batch, validation[k]) for k in range(len(validation))], prefix="val_")
+    network.set_weights(raw)
     if not np.isfinite(list(scores.values())).all():
         raise DataError(
-            f"training left the finite numbers in epoch {number + 1} ({scores}); try a smaller learning_rate than {rate:g}"
+            f"training left the finite numbers in epoch {first // len(training) + 1} ({scores}); "
+            f"try a smaller learning_rate than {rates[0]:g}"
         )
-    return scores
+    return scores, judged
 
 
-def _best_epoch(history: list[dict]) -> int:
+def _step(step, batch) -> tuple[float, float, int, int]:
+    inputs, truth, weight = batch
+    means = step(inputs, truth, sample_weight=weight, return_dict=True)
+    return means["loss"], means["accuracy"], len(inputs), np.count_nonzero(weight)
+
+
+def _means(rows: Sequence[tuple], *, prefix: str) -> dict:
+    """Means over all batches, which Keras starts anew with each: of the loss over samples, as it is a mean over every cell, and of the
+    accuracy over the cells that count."""
+    loss, accuracy, n_samples, n_cells = np.array(rows, dtype="float64").T
+    return {
+        f"{prefix}loss": float(np.average(loss, weights=n_samples)),
+        f"{prefix}accuracy": float(np.average(accuracy, weights=n_cells)),
+    }
+
+
+def _start_from(network: keras.Model, folder: Path) -> None:
+    """Take the weights of a finished network of the same shape."""
+    if not is_finished(folder):
+        raise DataError(f"no finished network to start from in {folder}: run its training (pre-training) first")
+    other = keras.saving.load_model(folder / NETWORK, compile=False)
+    shapes, others = ([tuple(w.shape) for w in n.weights] for n in (network, other))
+    if shapes != others:
+        raise DataError(
+            f"the network in {folder} has another shape than the one to train: pre-train it anew with the same "
+            "channels, leads, network and filters_factor"
+        )
+    network.set_weights(other.get_weights())
+
+
+def _check_alike(simulated: pool.PooledBatches, data: samples.Samples) -> None:
+    """Refuse simulated samples whose channels, leads or grid are not those of the observations."""
+    theirs, ours = simulated.metadata(), data.metadata()
+    for what in ("channel_names", "n_leads", "shape"):
+        if theirs[what] != ours[what]:
+            raise DataError(f"simulated samples have {what} {theirs[what]}, the observations {ours[what]}")
+
+
+def _best(history: list[dict]) -> int:
     return int(np.argmax([row["val_accuracy"] for row in history]))
 
 
 def _is_exhausted(history: list[dict], patience: int) -> bool:
-    return bool(history) and len(history) - 1 - _best_epoch(history) >= patience
+    return bool(history) and len(history) - 1 - _best(history) >= patience
 
 
 def _state(network: keras.Model) -> list:
@@ -172,7 +249,9 @@ def _restore(folder: Path, key: str, network: keras.Model) -> tuple[list[dict], 
 
 
 def _finish(folder, key, network, history, data, settings) -> pd.DataFrame:
-    table = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
+    table = pd.DataFrame(
+        history, index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings["validate_every"] else "epoch")
+    )
     bare = keras.Model.from_config(network.get_config())  # without the optimiser's state, which is twice the weights
     bare.set_weights(network.get_weights())
     with _replacing(folder / NETWORK) as part:
@@ -182,9 +261,9 @@ def _finish(folder, key, network, history, data, settings) -> pd.DataFrame:
     with _replacing(folder / CHANNELS) as part:
         part.write_text(json.dumps(data.metadata(), indent=1))
     with _replacing(folder / KEY) as part:
-        part.write_text(json.dumps({"key": key, "best_epoch": _best_epoch(history) + 1, **settings}, indent=1))
+        part.write_text(json.dumps({"key": key, "best_validation": _best(history) + 1, **settings}, indent=1))
     (folder / CHECKPOINT).unlink()
-    return pd.read_csv(folder / HISTORY, index_col="epoch")
+    return pd.read_csv(folder / HISTORY, index_col=0)
 
 
 class _replacing:
@@ -203,16 +282,17 @@ class _replacing:
             self.part.unlink(missing_ok=True)
 
 
-def _key(data: samples.Samples, times: Mapping[str, pd.DatetimeIndex], settings: dict) -> str:
+def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
     sources = [
         hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest()
-        for m in (channels, planes, samples, batches, unet, losses)
+        for m in (channels, planes, samples, batches, pool, unet, correction, losses)
     ]
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
-    parts = [settings, sources, software, {name: data.digest(t) for name, t in times.items()}]
+    data = [training.digest(), validation.digest(), None if start is None else _read_key(Path(start))]
+    parts = [settings, sources, software, data]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -234,3 +314,7 @@ def _check(settings: dict, splits: Mapping) -> None:
         raise DataError(f"learning_rate {settings['learning_rate']} must lie between 0 and 1")
     if settings["schedule"] not in SCHEDULES:
         raise DataError(f"schedule {settings['schedule']!r} is unknown; choose one of {sorted(SCHEDULES)}")
+    if settings["network"] not in NETWORKS:
+        raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
+    if not 0 <= (settings["weight_average"] or 0) < 1:
+        raise DataError(f"weight_average {settings['weight_average']} must lie between 0 and 1")

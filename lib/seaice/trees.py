@@ -6,6 +6,7 @@ Every feature of a forecast is known at its init_time: fields valid at the forec
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from seaice import baselines, progress
 from seaice.baselines import (
     LEADS,
     MAPWISE,
@@ -103,6 +105,32 @@ def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradie
     )
     with threadpool_limits(1):
         return classifier.fit(rows, ice[counts])
+
+
+def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int = 5) -> xr.DataArray:
+    """SIP of the initialisations that trees are trained on, each from trees that saw neither it nor its neighbours in time.
+
+    init_times are divided into `folds` stretches; the trees of one are trained on the others, but for initialisations so near that
+    they share a target or a known month. So what a network learns of the trees' skill is what they have in years that are new to them.
+    (init_time, lead_time, y, x), 0..1, float32, as `forecast`. Raises DataError for fewer initialisations than folds.
+    """
+    init_times = pd.DatetimeIndex(init_times)
+    if len(init_times) < 2 * folds:
+        raise DataError(
+            f"trees: {len(init_times)} initialisations can't be divided into {folds} folds; train on more years"
+        )
+    apart = pd.DateOffset(months=max(lead_times))
+    parts = []
+    for fold in progress.bar(np.array_split(init_times, folds), desc="trees out of fold", unit="fold"):
+        rest = init_times[(init_times < fold[0] - apart) | (init_times > fold[-1] + apart)]
+        parts.append(forecast(fit(ready, rest, lead_times=lead_times), ready, fold).compute())
+    return xr.concat(parts, "init_time")
+
+
+def write(folds: xr.DataArray, later: xr.DataArray, path: Path) -> None:
+    """Write out-of-fold forecasts and later ones together, as `sip` (init_time, lead_time, y, x), for networks that start from them."""
+    sip = xr.concat([folds.reset_coords(drop=True), later.reset_coords(drop=True)], "init_time", join="exact")
+    baselines.write(sip.rename("sip").to_dataset(), path)
 
 
 def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times) -> xr.DataArray:

@@ -1,0 +1,147 @@
+"""A network that starts from what is to be expected: a small U-Net that corrects a first guess on the logit scale.
+
+A record of forty years has few samples; a network that begins at trend, recent ice frequency and damped anomaly needs them only for what
+those do not know. Group normalisation (Wu and He 2018, doi:10.1007/978-3-030-01261-8_1) suits small batches.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from seaice.schema import FULL_ICE, ICE_CLASSES, ICE_EDGE, DataError
+
+FILTERS = (64, 128, 192, 256)  # filters of each level at factor 1
+HALVINGS = 2 ** (len(FILTERS) - 1)  # cells on a side must be a multiple of this to survive all max-poolings
+GROUP = 8  # filters normalised together
+ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
+STEEPNESS = 8.0  # logits a unit of SIC above the threshold
+MOST = 4.0  # logits, the most that one part of the first guess may say
+# Weights of damped anomaly, trend and frequency in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
+BLEND = ((0.6, 0.25, 0.35), (0.5, 0.25, 0.3))
+TREES = 0.7  # weight of the trees' logit where they are among the channels; the blend has the rest
+LEAST = 1e-3  # probability below which the first guess never goes
+
+
+def build(
+    shape: tuple[int, int], channel_names: Sequence[str], *, n_leads: int = 6, filters_factor: float = 1.0
+) -> keras.Model:
+    """Return the network, uncompiled, from inputs (y, x, channel) to logits (y, x, lead, class), float32.
+
+    shape: cells (y, x), any size. channel_names: of the inputs; those of the first guess must be among them, see `Prior`.
+    filters_factor: scales the filters of every level. Before training the output is the first guess. Raises DataError for a
+    channel that is lacking and for sizes below 1.
+    """
+    widths = [round(filters * filters_factor / GROUP) * GROUP for filters in FILTERS]
+    if min(*shape, n_leads, *widths) < 1:
+        raise DataError(f"no network for shape {shape}, {n_leads} leads and filters {widths}: all must be >= 1")
+    places = guess_channels(channel_names, n_leads)
+    padding = tuple((0, -cells % HALVINGS) for cells in shape)
+    inputs = keras.Input((*shape, len(channel_names)), name="inputs")
+    guess = Prior(**places, name="prior")(inputs)
+    scales = [ANOMALY_SCALE if name.startswith("siconc_anomaly") else 1.0 for name in channel_names]
+    x = layers.Rescaling(scales, name="scale")(inputs)
+    x = layers.ZeroPadding2D(padding, name="pad")(x)
+    skips = []
+    for level, width in enumerate(widths):
+        x = _convolve(x, width, name=f"down_{level}")
+        skips.append(x)
+        x = layers.MaxPooling2D(name=f"down_{level}_pool")(x) if level < len(widths) - 1 else x
+    for level in reversed(range(len(widths) - 1)):
+        x = layers.UpSampling2D(interpolation="nearest", name=f"up_{level}_sample")(x)
+        x = layers.Concatenate(name=f"up_{level}_join")([skips[level], x])
+        x = _convolve(x, widths[level], name=f"up_{level}")
+    x = layers.Cropping2D(padding, name="crop")(x)
+    # Zero at first, so that training starts from the first guess and not from noise.
+    x = layers.Conv2D(n_leads * len(ICE_CLASSES), 1, kernel_initializer="zeros", dtype="float32", name="heads")(x)
+    x = layers.Reshape((*shape, n_leads, len(ICE_CLASSES)), dtype="float32", name="correction")(x)
+    return keras.Model(inputs, layers.Add(dtype="float32", name="logits")([x, guess]), name="icenet_correction")
+
+
+def guess_channels(channel_names: Sequence[str], n_leads: int) -> dict:
+    """Places of the first guess's channels among the inputs; "trees" where they are there. Raises DataError naming one that is lacking."""
+    leads = range(1, n_leads + 1)
+    wanted = {
+        "trend": [f"siconc_trend_lead_{k}" for k in leads],
+        "damping": [f"siconc_damping_lead_{k}" for k in leads],
+        "frequency": [f"ice_frequency_lead_{k}" for k in leads],
+        "full_frequency": [f"full_ice_frequency_lead_{k}" for k in leads],
+        "anomaly": ["siconc_anomaly_lag_1"],
+    }
+    for name in (name for names in wanted.values() for name in names):
+        if name not in channel_names:
+            raise DataError(
+                f"the network that corrects a first guess needs the channel '{name}'; add its variable to `channels`, "
+                "or take network: icenet_2021"
+            )
+    names = list(channel_names)
+    if "trees_lead_1" in names:
+        wanted["trees"] = [f"trees_lead_{k}" for k in leads]
+    return {part: [names.index(name) for name in of_part] for part, of_part in wanted.items()}
+
+
+@keras.saving.register_keras_serializable(package="seaice")
+class Prior(layers.Layer):
+    """First guess of the ice classes: trend, recent ice frequency and damped anomaly, blended on the logit scale.
+
+    inputs (y, x, channel). trend, damping, frequency, full_frequency: places of their channels, one a lead; anomaly: of the
+    last month's SIC anomaly; trees: of the trees' probabilities of ice, or nothing. Returns log probabilities (y, x, lead, class).
+    The weights start at `BLEND` and `TREES` and are trained.
+    """
+
+    def __init__(self, *, trend, damping, frequency, full_frequency, anomaly, trees=(), **kwargs):
+        super().__init__(**{"dtype": "float32"} | kwargs)
+        self.places = {
+            "trend": list(trend),
+            "damping": list(damping),
+            "frequency": list(frequency),
+            "full_frequency": list(full_frequency),
+            "anomaly": list(anomaly),
+            "trees": list(trees),
+        }
+
+    def build(self, input_shape):
+        """Make the weights (threshold, part, lead)."""
+        n_leads = len(self.places["trend"])
+        start = np.repeat(np.array(BLEND)[:, :, None], n_leads, axis=2)
+        self.blend = self.add_weight(
+            shape=(2, 3, n_leads), initializer=lambda *_, **__: ops.convert_to_tensor(start, "float32"), name="blend"
+        )
+        if self.places["trees"]:
+            self.share = self.add_weight(shape=(n_leads,), initializer=keras.initializers.Constant(TREES), name="trees")
+
+    def call(self, inputs):
+        """Log probabilities of the three classes."""
+        part = {name: ops.take(inputs, np.array(at), axis=-1) for name, at in self.places.items() if at}
+        damped = ops.clip(part["trend"] + part["damping"] * part["anomaly"], 0, 1)
+        above = []
+        for number, (threshold, frequency) in enumerate(((ICE_EDGE, "frequency"), (FULL_ICE, "full_frequency"))):
+            share = ops.clip(part[frequency], 0.03, 0.97)  # ten years can't say more
+            said = [ops.clip(STEEPNESS * (field - threshold), -MOST, MOST) for field in (damped, part["trend"])]
+            said.append(ops.log(share / (1 - share)))
+            above.append(sum(self.blend[number, k] * logit for k, logit in enumerate(said)))
+        if "trees" in part:
+            trees = ops.clip(part["trees"], LEAST, 1 - LEAST)
+            above[0] = self.share * ops.log(trees / (1 - trees)) + (1 - self.share) * above[0]
+        above = [ops.sigmoid(logit) for logit in above]
+        ice, full = above[0], ops.minimum(above[1], above[0])
+        return ops.log(ops.clip(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST, 1))
+
+    def compute_output_shape(self, input_shape):
+        """Shape (batch, y, x, lead, class)."""
+        return (*input_shape[:-1], len(self.places["trend"]), len(ICE_CLASSES))
+
+    def get_config(self) -> dict:
+        """Arguments to make this layer again."""
+        return {**super().get_config(), **self.places}
+
+
+def _convolve(x, width: int, *, name: str):
+    for k in range(2):
+        x = layers.Conv2D(
+            width, 3, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv_{k}"
+        )(x)
+        x = layers.GroupNormalization(groups=width // GROUP, name=f"{name}_norm_{k}")(x)
+        x = layers.Activation("silu", name=f"{name}_act_{k}")(x)
+    return x

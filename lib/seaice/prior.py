@@ -1,0 +1,54 @@
+"""What is to be expected before anything is learnt? The fields that a network's first guess is made of."""
+
+import xarray as xr
+
+from seaice.baselines import at, damping, shift_by
+from seaice.climate import at_months
+from seaice.schema import FULL_ICE, ICE_EDGE
+
+RECENT_YEARS = 10  # years of the recent ice frequency; a shorter one is noisier, a longer one lags the trend
+LEADS = range(1, 13)  # months; further ahead the trend and the frequency are not known
+FIELDS = ("siconc_anomaly", "ice_frequency", "full_ice_frequency", "siconc_damping")
+
+
+def fields(ready: xr.Dataset) -> xr.Dataset:
+    """Return the `FIELDS` of an analysis-ready dataset that has `siconc`, `siconc_trend`, `siconc_climatology` and `fit_end`.
+
+    siconc_anomaly (time, y, x): SIC minus its linear-trend forecast, -1..1, NaN where either is missing. ice_frequency, full_ice_frequency
+    (time, y, x): share of the `RECENT_YEARS` before with SIC above 0.15, at least 0.80, in the same calendar month, 0..1, so known a year
+    ahead; climatological where no such year was observed. siconc_damping (month, lead_time, y, x): see `baselines.damping`, month
+    that of the valid time. Lazy in, lazy out.
+    """
+    normal = at_months(ready.siconc_climatology, ready.time)
+    factor = damping(ready, lead_times=LEADS)
+    # Fitted by the month of the last anomaly; asked for by that of the forecast, as all that belongs to a valid time.
+    by_valid = [factor.sel(lead_time=lead).roll(month=lead, roll_coords=False) for lead in LEADS]
+    found = {
+        "siconc_anomaly": ready.siconc - ready.siconc_trend,
+        "ice_frequency": _frequency(ready.siconc > ICE_EDGE, ready.siconc.notnull(), normal > ICE_EDGE),
+        "full_ice_frequency": _frequency(ready.siconc >= FULL_ICE, ready.siconc.notnull(), normal >= FULL_ICE),
+        "siconc_damping": xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x"),
+    }
+    out = xr.Dataset({name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()})
+    for name, what in zip(
+        FIELDS,
+        (
+            "sea ice concentration minus its linear-trend forecast",
+            f"share of the {RECENT_YEARS} years before with ice",
+            f"share of the {RECENT_YEARS} years before with full ice",
+            "share of the last anomaly that is left at the valid month",
+        ),
+        strict=True,
+    ):
+        out[name].attrs = {"long_name": what, "units": "1"}
+    return out
+
+
+def _frequency(event: xr.DataArray, known: xr.DataArray, usual: xr.DataArray) -> xr.DataArray:
+    """Share of the years before in which the event was seen; `usual` where none is known."""
+    happened = event.where(known)
+    past = [
+        at(happened, shift_by(event.time, -12 * k)).assign_coords(time=event.time) for k in range(1, RECENT_YEARS + 1)
+    ]
+    years = sum(p.notnull() for p in past)
+    return (sum(p.fillna(0) for p in past) / years.where(years > 0)).where(years > 0, usual)
