@@ -8,22 +8,43 @@ from seaice import costs, inputs, params, paths, preview
 PAPER = ((432, 432), 50)  # cells and channels of Andersson et al. 2021
 
 
+GUESS = [
+    f"{name}_lead_{k}"
+    for name in ("siconc_trend", "siconc_damping", "ice_frequency", "full_ice_frequency")
+    for k in range(1, 5)
+]
+
+
 @pytest.mark.parametrize(
-    ("shape", "channels", "factor"), [((16, 16), 5, 0.25), ((48, 40), 50, 0.06), ((32, 32), 3, 1.0)]
+    ("network", "shape", "channels", "factor"),
+    [
+        ("icenet_2021", (16, 16), 5, 0.25),
+        ("icenet_2021", (48, 40), 50, 0.06),
+        ("icenet_2021", (32, 32), 3, 1.0),
+        ("correction", (24, 18), 17, 0.25),
+        ("correction", (16, 16), 17, 1.0),
+    ],
 )
-def test_the_network_counts_as_built(shape, channels, factor):
+def test_networks_count_as_built(network, shape, channels, factor):
     import keras
 
-    from seaice import preprocess, schema, unet
+    from seaice import correction, preprocess, schema, unet
 
-    assert (costs.FILTERS, costs.HALVINGS, costs.CLASSES) == (unet.FILTERS, unet.HALVINGS, len(schema.ICE_CLASSES))
-    assert costs.EXTENSION == preprocess.EXTENSION
-    network = unet.build(shape, channels, n_leads=4, filters_factor=factor)
-    built = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
-    flops = [2 * np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3]) for layer in built]
-    counted = costs.convolutions(shape, channels, n_leads=4, filters_factor=factor)
-    assert [layer.flops for layer in counted] == flops
-    assert costs.parameters(shape, channels, n_leads=4, filters_factor=factor) == network.count_params()
+    assert (costs.FILTERS, costs.CLASSES, costs.EXTENSION) == (
+        unet.FILTERS,
+        len(schema.ICE_CLASSES),
+        preprocess.EXTENSION,
+    )
+    assert (costs.CORRECTION_FILTERS, costs.GROUP) == (correction.FILTERS, correction.GROUP)
+    options = {"n_leads": 4, "filters_factor": factor}
+    if network == "correction":
+        built = correction.build(shape, [*GUESS, "siconc_anomaly_lag_1"], **options)
+    else:
+        built = unet.build(shape, channels, **options)
+    layers = [layer for layer in built.layers if isinstance(layer, keras.layers.Conv2D)]
+    flops = [2 * np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3]) for layer in layers]
+    assert [layer.flops for layer in costs.convolutions(shape, channels, network=network, **options)] == flops
+    assert costs.parameters(shape, channels, network=network, **options) == built.count_params()
 
 
 def test_the_published_network():
@@ -34,29 +55,30 @@ def test_the_published_network():
     )  # two operations a weight and cell
 
 
-def test_samples_are_those_that_can_be_assembled():
+def test_samples_are_those_that_are_drawn():
     from synthetic import ready
 
+    from seaice import pool
     from seaice.samples import Samples
 
-    table = [{"variable": "siconc", "lags": 12}, {"variable": "month"}]
-    data = Samples(ready(start="1979-01", end="1990-12"), table, n_leads=3)
-    times = data.init_times
-    whole = [t for t in times if data.weights(t).any(axis=(0, 1, 2)).all()]
-    assert costs.samples("1979-01", "1990-12", table, n_leads=3) == len(whole)
-    assert costs.n_channels(table) == len(data.channels)
+    table = [{"variable": "siconc", "lags": 3}, {"variable": "month"}]
+    store = ready(start="1979-01", end="1990-12").assign_attrs(key="k")
+    pooled = pool.PooledBatches({"a": store}, lambda part: Samples(part, table, n_leads=3), batch_size=2, seed=1)
+    assert costs.BEFORE == pool.BEFORE
+    assert costs.samples("1979-01", "1990-12", table) == len(pooled.order)
+    assert costs.n_channels(table) == len(Samples(store, table, n_leads=3).channels)
 
 
 def test_bytes_and_work_of_a_run():
     demo = params.load(paths.root() / "params" / "demo.yaml")
     given = demo.merged(demo.steps[0], {})
-    one = costs.forward((96, 96), costs.n_channels(given["channels"]), filters_factor=given["filters_factor"])
+    one = costs.forward((96, 96), costs.n_channels(given["channels"]), **costs._options(given))
     assert costs.training(given) == given["epochs"] * one * (3 * 378 + 66)
     assert costs.forecasting(given) == len(given["seeds"]) * one * (66 + 31)
-    assert costs.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (3 * 3 + 1)
+    assert costs.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
     assert costs.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8
     steps = 42 * 12 + 12
-    assert costs.ready_bytes(given) == 96 * 96 * (steps * (7 * 4 + 1) + 12 * (6 * 4 + 1))
+    assert costs.ready_bytes(given) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
 
 
 def test_simulations_count_by_member(own_folders):
@@ -68,22 +90,22 @@ def test_simulations_count_by_member(own_folders):
     assert (comes, amount) == ("over the network, no account needed", inputs.Amount(36 * 130_680 * 4))
     simulations = [{"entry": "twin_cmip6_a_north", "members": [1, 2], "start": "1990-01", "end": "1992-12"}]
     table = [{"variable": "siconc", "lags": 12}, {"variable": "tas", "lags": 3}]
-    assert costs.simulated(simulations, table, n_leads=6) == 2 * (36 - 12 - 5)
+    assert costs.simulated(simulations, table) == 2 * (36 - 12)
     given = {
         "simulations": simulations,
         "sources": {"siconc": "a", "tas": "b"},
         "hemisphere": "north",
         "resolution_km": 675,
     }
-    assert costs.simulation_bytes(given) == 2 * 16 * 16 * (48 * (3 * 4 + 1) + 12 * (2 * 4 + 1))
+    assert costs.simulation_bytes(given) == 2 * 16 * 16 * (48 * (6 * 4 + 1) + 12 * (14 * 4 + 1))
 
 
 def test_pretraining_looks_at_the_observations_now_and_then():
     demo = params.load(paths.root() / "params" / "demo.yaml")
     simulations = [{"entry": "twin_cmip6_a_north", "members": [1], "start": "1850-01", "end": "2099-10"}]
     given = demo.merged(demo.steps[0], {}) | {"simulations": simulations, "pretrain_epochs": 2, "validate_every": 1000}
-    one = costs.forward((96, 96), costs.n_channels(given["channels"]), filters_factor=given["filters_factor"])
-    assert costs.pretraining(given) == pytest.approx(2 * one * (3 * 2981 + 2981 / 2 / 1000 * 66))
+    one = costs.forward((96, 96), costs.n_channels(given["channels"]), **costs._options(given))
+    assert costs.pretraining(given) == pytest.approx(2 * one * (3 * 2986 + 2986 / 2 / 1000 * 66))
 
 
 def test_sizes_for_people():
@@ -92,5 +114,17 @@ def test_sizes_for_people():
     assert (str(inputs.Amount(1e6)), str(inputs.Amount(1e6, exact=True))) == ("about 1.0 MB", "1.0 MB")
 
 
-def test_what_is_written_has_a_place():
-    assert set(preview.WRITES.values()) == set(preview.BYTES) and all(hasattr(paths, name) for name in preview.BYTES)
+def test_what_is_read_and_written_has_a_place_and_a_size():
+    assert {*preview.WRITES.values(), *preview.TRAINED, *preview.READS.values()} <= set(preview.BYTES)
+    assert all(hasattr(paths, name) for name in preview.BYTES)
+
+
+def test_a_notebook_shows_what_it_takes():
+    demo = params.load(paths.root() / "params" / "demo.yaml")
+    given = demo.merged(demo.steps[0], {"seed": 36}) | {"simulations": None}
+    reads, writes, flops = preview._takes({"preprocess.open_ready", "paths.ready", "paths.network", "train.fit"}, given)
+    assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == costs.training(given)
+    reads, writes, flops = preview._takes({"simulated.open_all", "paths.pretrained", "train.fit"}, given)
+    assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations
+    reads, writes, flops = preview._takes({"paths.network", "forecast.ensemble", "paths.forecast"}, given)
+    assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == costs.forecasting(given)

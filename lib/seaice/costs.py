@@ -11,21 +11,26 @@ import numpy as np
 from seaice.grid import Grid
 
 FILTERS = (64, 128, 256, 256, 512)  # of `unet.FILTERS`, which only Keras can import
-HALVINGS = 2 ** (len(FILTERS) - 1)  # of `unet.HALVINGS`
+CORRECTION_FILTERS, GROUP = (64, 128, 192, 256), 8  # of `correction.FILTERS` and `correction.GROUP`
+PRIOR = 6  # weights a lead of `correction.Prior`
 CLASSES = 3  # of `schema.ICE_CLASSES`
 TRAINING = 3  # forward passes that one training step amounts to: one forward, two of the same size for the gradients
 FLOAT = 4  # bytes of a float32
 EXTENSION = 12  # of `preprocess.EXTENSION`, months past the record for which the store holds the trend
+BEFORE = 12  # of `pool.BEFORE`, months known before an initialisation
+PRIOR_FIELDS, PRIOR_LEADS = 3, 12  # of `prior.fields`: those along time, and leads of the damping
 BASELINES = 8  # models that `baselines.all` writes at most
 
 
 class Convolution(NamedTuple):
-    """One convolution: cells that it is computed for, its kernel's side, channels in and out."""
+    """One convolution: cells that it is computed for, its kernel's side, channels in and out, normalised channels after it."""
 
     cells: int
     side: int
     n_in: int
     n_out: int
+    biased: bool = True
+    normalised: int = 0  # parameters of the normalisation that follows, a channel
 
     @property
     def flops(self) -> int:
@@ -34,43 +39,78 @@ class Convolution(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
-        return (self.side**2 * self.n_in + 1) * self.n_out
+        """Weights and biases, those of the normalisation after it included."""
+        return (self.side**2 * self.n_in + self.biased + self.normalised) * self.n_out
 
 
-def convolutions(
-    shape: tuple[int, int], n_channels: int, *, n_leads: int = 6, filters_factor: float = 1.0
-) -> list[Convolution]:
-    """Return the convolutions of `unet.build` in its order; arguments as there."""
+def icenet_2021(shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float) -> list[Convolution]:
+    """Return the convolutions of `unet.build` in its order; batch normalisation has four parameters a channel."""
     widths = [round(filters * filters_factor) for filters in FILTERS]
-    area = int(np.prod([cells + -cells % HALVINGS for cells in shape]))
-    cells = [area // 4**level for level in range(len(widths))]
+    cells = _cells_by_level(shape, len(widths))
     found, n_in = [], n_channels
     for level, width in enumerate(widths):
-        found += [Convolution(cells[level], 3, n, width) for n in (n_in, width)]
+        found += [
+            Convolution(cells[level], 3, n_in, width),
+            Convolution(cells[level], 3, width, width, normalised=4),
+        ]
         n_in = width
     for level in reversed(range(len(widths) - 1)):
         width = widths[level]
-        found.append(Convolution(cells[level], 2, n_in, width))
-        found += [Convolution(cells[level], 3, n, width) for n in (2 * width, width, width)[: 2 if level else 3]]
+        found += [Convolution(cells[level], 2, n_in, width), Convolution(cells[level], 3, 2 * width, width)]
+        found += [Convolution(cells[level], 3, width, width, normalised=4 if level else 0)] * (1 if level else 2)
         n_in = width
     return [*found, Convolution(int(np.prod(shape)), 1, n_in, n_leads * CLASSES)]
 
 
-def parameters(shape: tuple[int, int], n_channels: int, **options) -> int:
-    """Return the parameters of `unet.build`, those of batch normalisation (4 a filter) included."""
-    layers = convolutions(shape, n_channels, **options)
-    normalised = [layer.n_out for layer in layers[1 : 2 * len(FILTERS) : 2]]
-    normalised += normalised[1 : len(FILTERS) - 1]  # on the way up: every level but the last
-    return sum(layer.parameters for layer in layers) + 4 * sum(normalised)
+def correction(shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float) -> list[Convolution]:
+    """Return the convolutions of `correction.build` in its order; group normalisation has two parameters a channel."""
+    widths = [round(filters * filters_factor / GROUP) * GROUP for filters in CORRECTION_FILTERS]
+    cells = _cells_by_level(shape, len(widths))
+    levels = [(level, n) for level, n in enumerate((n_channels, *widths[:-1]))]
+    levels += [(level, widths[level + 1] + widths[level]) for level in reversed(range(len(widths) - 1))]
+    found = [
+        Convolution(cells[level], 3, n, widths[level], biased=False, normalised=2)
+        for level, n_in in levels
+        for n in (n_in, widths[level])
+    ]
+    return [*found, Convolution(int(np.prod(shape)), 1, widths[0], n_leads * CLASSES)]
+
+
+NETWORKS = {"icenet_2021": icenet_2021, "correction": correction}
+
+
+def convolutions(
+    shape: tuple[int, int],
+    n_channels: int,
+    *,
+    n_leads: int = 6,
+    filters_factor: float = 1.0,
+    network: str = "icenet_2021",
+) -> list[Convolution]:
+    """Return the convolutions of a network of `train.NETWORKS` in its order; arguments as for its `build`."""
+    return NETWORKS[network](shape, n_channels, n_leads, filters_factor)
+
+
+def parameters(
+    shape: tuple[int, int], n_channels: int, *, n_leads: int = 6, network: str = "icenet_2021", **options
+) -> int:
+    """Return the parameters of a network, trainable or not; arguments as for `convolutions`."""
+    layers = convolutions(shape, n_channels, n_leads=n_leads, network=network, **options)
+    return sum(layer.parameters for layer in layers) + (PRIOR * n_leads if network == "correction" else 0)
 
 
 def forward(shape: tuple[int, int], n_channels: int, **options) -> int:
-    """Return the floating-point operations of one forward pass of one sample; arguments as for `unet.build`.
+    """Return the floating-point operations of one forward pass of one sample; arguments as for `convolutions`.
 
     Only convolutions count: the rest is below one percent.
     """
     return sum(layer.flops for layer in convolutions(shape, n_channels, **options))
+
+
+def _cells_by_level(shape: tuple[int, int], n_levels: int) -> list[int]:
+    """Cells of each level of a U-Net, its input being padded so that it can be halved."""
+    area = int(np.prod([cells + -cells % 2 ** (n_levels - 1) for cells in shape]))
+    return [area // 4**level for level in range(n_levels)]
 
 
 def months(first: str, last: str) -> int:
@@ -80,22 +120,25 @@ def months(first: str, last: str) -> int:
 
 def n_channels(table: Iterable[Mapping]) -> int:
     """Return the number of channels that a channel table (`channels.ICENET_2021`) stands for."""
-    fixed = {"land": 1, "month": 2}
+    fixed = {"land": 1, "position": 2, "month": 2}
     return sum(fixed.get(row["variable"], row.get("lags") or row.get("leads") or 0) for row in table)
 
 
-def samples(first: str, last: str, table: Iterable[Mapping], *, n_leads: int) -> int:
-    """Return how many initialisations a record of complete months `first` to `last` has: those with all lags and all targets."""
+def samples(first: str, last: str, table: Iterable[Mapping]) -> int:
+    """Return how many initialisations a simulation of complete months `first` to `last` has: all lags known, and a target.
+
+    They are those of `pool.PooledBatches`, which asks for a year before each.
+    """
     lags = max((row.get("lags") or 0 for row in table), default=0)
-    return max(0, months(first, last) - lags - (n_leads - 1))
+    return max(0, months(first, last) - max(lags, BEFORE))
 
 
-def simulated(simulations: Sequence[Mapping], table: Sequence[Mapping], *, n_leads: int) -> int:
+def simulated(simulations: Sequence[Mapping], table: Sequence[Mapping]) -> int:
     """Return the number of samples of climate simulations: for every member of every entry those of its months.
 
     simulations: `{entry, members, start, end}` each, start and end the first and last month of data.
     """
-    return sum(len(s["members"]) * samples(s["start"], s["end"], table, n_leads=n_leads) for s in simulations)
+    return sum(len(s["members"]) * samples(s["start"], s["end"], table) for s in simulations)
 
 
 # From here on of a step, by its parameters merged with those of its run. A KeyError: they do not say.
@@ -109,7 +152,7 @@ def training(given: Mapping) -> float:
 
 def pretraining(given: Mapping) -> float:
     """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
-    n = simulated(given["simulations"] or (), given["channels"], n_leads=given["n_leads"])
+    n = simulated(given["simulations"] or (), given["channels"])
     looks = n / given["batch_size"] / given["validate_every"] * months(*given["splits"]["validation"])
     return given["pretrain_epochs"] * _one(given) * (TRAINING * n + looks)
 
@@ -134,9 +177,22 @@ def network_bytes(given: Mapping) -> float:
     return FLOAT * parameters(_shape(given), n_channels(given["channels"]), **_options(given))
 
 
+def pretrained_bytes(given: Mapping) -> float:
+    """Return the bytes of one pre-trained network; none where the run has no simulations."""
+    return network_bytes(given) if given["simulations"] else 0.0
+
+
+def trees_bytes(given: Mapping) -> float:
+    """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
+    if "trees" not in [row["variable"] for row in given["channels"]]:
+        return 0.0
+    return FLOAT * _cells(given) * (_judged(given) + months(*given["splits"]["train"])) * given["n_leads"]
+
+
 def forecast_bytes(given: Mapping) -> float:
     """Return the bytes of the ensemble's forecast before compression."""
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * (len(given["seeds"]) * CLASSES + 1)
+    # Classes of every member and of their mean, and the ice probability.
+    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * ((len(given["seeds"]) + 1) * CLASSES + 1)
 
 
 def baselines_bytes(given: Mapping) -> float:
@@ -146,7 +202,9 @@ def baselines_bytes(given: Mapping) -> float:
 
 def _store(given: Mapping, start: str, end: str) -> float:
     steps, predictors = months(start, end) + EXTENSION, len(given["sources"]) - 1
-    return _cells(given) * (steps * (FLOAT * (2 + predictors) + 1) + 12 * (FLOAT * (1 + predictors) + 1))
+    by_time = FLOAT * (2 + PRIOR_FIELDS + predictors) + 1  # ice, trend, ..., and the flag
+    by_month = FLOAT * (1 + PRIOR_LEADS + predictors) + 1  # climatologies, damping, and the active cells
+    return _cells(given) * (steps * by_time + 12 * by_month)
 
 
 def _one(given: Mapping) -> int:
@@ -162,7 +220,8 @@ def _cells(given: Mapping) -> int:
 
 
 def _options(given: Mapping) -> dict:
-    return {"n_leads": given["n_leads"], "filters_factor": given["filters_factor"]}
+    options = {name: given[name] for name in ("n_leads", "filters_factor")}
+    return options | {"network": given.get("network") or "icenet_2021"}
 
 
 def _judged(given: Mapping) -> int:

@@ -10,22 +10,25 @@ from seaice.params import Step
 WRITES = {  # what a notebook's code uses: the place that it fills, a function of `paths`
     "preprocess.build": "ready",
     "simulated.build_all": "simulation",
-    "train.fit": "network",
-    "forecast.write": "forecast",
+    "forecast.ensemble": "forecast",
+    "trees.write": "trees",
     "baselines.write": "baselines",
 }
-READS = {"simulated.open_all": "simulation"} | {
-    f"paths.{name}": name for name in ("ready", "network", "forecast", "baselines")
-}
+TRAINED = {
+    "network": costs.training,
+    "pretrained": costs.pretraining,
+}  # what `train.fit` fills, and what it computes for that
 BYTES = {
     "ready": costs.ready_bytes,
     "simulation": costs.simulation_bytes,
+    "pretrained": costs.pretrained_bytes,
     "network": costs.network_bytes,
     "forecast": costs.forecast_bytes,
     "baselines": costs.baselines_bytes,
+    "trees": costs.trees_bytes,
 }
-MANY = ("network", "simulation")  # places with one a member, all in one folder
-COMPUTES = {"train.fit": costs.training, "forecast.ensemble": costs.forecasting}  # floating-point operations
+READS = {"simulated.open_all": "simulation"} | {f"paths.{name}": name for name in BYTES}
+MANY = ("pretrained", "network", "simulation")  # places with one a member, all in one folder
 
 
 def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]) -> list[str]:
@@ -50,14 +53,12 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
             comes, amount = raw[name]
             say(f"  reads {name}: {amount}, {comes}")
             read |= {name: amount} if waiting else {}
-        made = {WRITES[name] for name in used & WRITES.keys()}
-        for name in sorted({READS[name] for name in used & READS.keys()} - made):
-            members = len(given.get("seeds") or [0]) if name == "network" else 1
-            say(f"  reads {name}: {_there(name, given) or _estimate(name, given, members=members)}")
-        for name in sorted(made):
-            say(f"  writes {name}: {_estimate(name, given)}{each}")
-            written += [_estimate(name, given)] * len(waiting)
-        flops = sum(_or_none(COMPUTES[name], given) or 0.0 for name in used & COMPUTES.keys())
+        reads, writes, flops = _takes(used, given)
+        for name, amount in reads.items():
+            say(f"  reads {name}: {amount}")
+        for name, amount in writes.items():
+            say(f"  writes {name}: {amount}{each}")
+            written += [amount] * len(waiting)
         if flops:
             say(f"  computes about {flops:.2g} FLOP{each}")
         work += flops * len(waiting)
@@ -67,6 +68,26 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
     for why in planned.lacking.values():
         say(f"{plan.NOT_HERE}: {why}")
     return stale
+
+
+def _takes(used: Collection[str], given: Mapping) -> tuple[dict[str, Amount], dict[str, Amount], float]:
+    """What a notebook reads and writes of what the run makes, by place, and its floating-point operations in networks."""
+    trained = next((name for name in TRAINED if f"paths.{name}" in used), None) if "train.fit" in used else None
+    made = {WRITES[name] for name in used & WRITES.keys()} | ({trained} if trained else set())
+    reads = {}
+    for name in sorted({READS[name] for name in used & READS.keys()} - made):
+        members = len(given.get("seeds") or [0]) if name == "network" else 1
+        estimate = _estimate(name, given, members=members)
+        reads[name] = (estimate.bytes != 0 and _there(name, given)) or estimate
+    writes = {name: _estimate(name, given) for name in sorted(made)}
+    flops = (_or_none(TRAINED[trained], given) or 0.0) if trained else 0.0
+    flops += (_or_none(costs.forecasting, given) or 0.0) if "forecast.ensemble" in used else 0.0
+    return _some(reads), _some(writes), flops
+
+
+def _some(amounts: Mapping[str, Amount]) -> dict[str, Amount]:
+    """Without those that are nothing, as simulations are in a run that has none."""
+    return {name: amount for name, amount in amounts.items() if amount.bytes != 0}
 
 
 def because(reasons: Sequence[str]) -> str:
