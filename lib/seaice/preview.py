@@ -101,9 +101,9 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _made_before(used: Collection[str], given: Mapping) -> set[str]:
-    """Entries that a notebook names only to find what an earlier one made of them."""
-    opens = "simulated.open_all" in used and "simulated.build_all" not in used
-    return settings.entries({"simulations": given.get("simulations")}) if opens else set()
+    """Entries of simulations that a notebook names, but does not read: an earlier one made their stores."""
+    builds = "simulated.build_all" in used
+    return set() if builds else settings.entries({"simulations": given.get("simulations")})
 
 
 def _asked(entry: str, planned: plan.Plan) -> list[dict]:

@@ -1,0 +1,115 @@
+"""The published experiment: complete as written, and, with nothing but data and sizes replaced, executed on the simulated Arctic."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from seaice import channels, costs, inputs, params, paths, run
+
+FILE = paths.root() / "params" / "paper.yaml"
+COARSE = 337.5  # km, 32 x 32 cells
+# All that the small run replaces: where data come from, how fine they are, and how much is trained.
+REPLACED = {
+    "sources": {"siconc": "twin_observed_north"}
+    | dict.fromkeys(
+        ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10", "uas", "vas"), "twin_atmosphere_north"
+    ),
+    "seasonal": "twin_seasonal_north",
+    "simulations": [{"entry": "twin_cmip6_a_north", "members": [2], "start": "1996-01", "end": "2003-12"}],
+    # What the simulated world's climate simulations do not hold.
+    "missing": dict.fromkeys(("ta500", "rsds", "rsus", "zg500", "zg250", "ua10"), "climatology"),
+    "resolution_km": COARSE,
+    "seeds": [36, 37],
+    "pretrain_epochs": 1,
+    "epochs": 1,
+    "filters_factor": 0.06,  # the published 2 has 44 million weights to move for each of these samples of 1024 cells
+}
+
+
+@pytest.fixture(scope="module")
+def paper() -> dict:
+    return params.load(FILE).shared()
+
+
+def test_it_is_the_published_experiment(paper):
+    """Numbers of Andersson et al. 2021 and its code."""
+    assert paper["seeds"] == list(range(36, 61))
+    assert paper["channels"] == [dict(c) for c in channels.ICENET_2021] and costs.n_channels(paper["channels"]) == 50
+    assert (paper["resolution_km"], paper["filters_factor"], paper["batch_size"], paper["n_leads"]) == (25, 2, 2, 6)
+    assert (paper["pretrain_epochs"], paper["validate_every"], paper["epochs"], paper["patience"]) == (2, 1000, 50, 10)
+    assert (paper["network"], paper["learning_rate"], paper["schedule"]) == ("icenet_2021", 5e-4, "decay")
+    assert (paper["focal_gamma"], paper["weight_average"], paper["withhold"]) == (2, None, 0)
+    assert paper["splits"]["train"] == ["1980-01", "2011-06"] and paper["splits"]["validation"] == [
+        "2012-01",
+        "2017-06",
+    ]
+    last = pd.Period(paper["splits"]["test"][1], "M") + paper["n_leads"] - 1
+    assert str(last) == paper["end"] == "2020-09"
+    assert costs.simulated(paper["simulations"], paper["channels"]) == 26_450
+    members = {f"{s['entry']['siconc']} {m.partition('i')[0]}" for s in paper["simulations"] for m in s["members"]}
+    models = {"ec_earth3": (2, 7, 10, 12, 14), "mri_esm2": (1, 2, 3, 4, 5)}
+    assert members == {f"cmip6_{model}_ice r{k}" for model, numbers in models.items() for k in numbers}
+
+
+def test_every_channel_is_read_from_every_source(paper):
+    wanted = {c["variable"] for c in paper["channels"]} - {"siconc_trend", "land", "month"}
+    assert set(paper["sources"]) == wanted
+    assert all(set(s["entry"]) == wanted for s in paper["simulations"])
+
+
+def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkeypatch):
+    monkeypatch.setattr(inputs, "_answers", lambda host: False)
+    monkeypatch.delenv("CDSAPI_KEY", raising=False)
+    monkeypatch.setenv("CDSAPI_RC", str(own_folders / "no_such_rc"))
+    lines = []
+    would = run.run(FILE, dry_run=True, say=lines.append)
+    steps = params.load(FILE).steps
+    assert len(would) == sum(25 if step.foreach else 1 for step in steps)
+    for number, step in enumerate(steps, 1):
+        assert any(line.startswith(f"step {number} of {len(steps)}: {step.notebook}") for line in lines)
+    lacking = [line for line in lines if line.startswith("can't be had here: entry")]
+    assert len(lacking) == len(set(paper["sources"].values())) + 1 + 6  # SEAS5, and three stores of each climate model
+    assert not any("size not known" in line for line in lines)
+    total = next(line for line in lines if line.startswith("in all"))
+    assert "GB to read" in total and "GB to write" in total and "e+18 FLOP of networks" in total
+    assert not (own_folders / "data").exists()
+
+
+def coarse_project(folder: Path) -> Path:
+    """The project's notebooks, run file and catalogue, whose simulated world is a coarse one."""
+    (folder / "params").mkdir(parents=True)
+    shutil.copytree(paths.root() / "notebooks", folder / "notebooks")
+    for name in ("params/paper.yaml", "requirements.lock"):
+        shutil.copy(paths.root() / name, folder / name)
+    catalogue = yaml.safe_load((paths.root() / "catalog.yml").read_text())
+    for entry in catalogue["sources"].values():
+        if "resolution_km" in entry["args"]:
+            entry["args"]["resolution_km"] = COARSE
+    (folder / "catalog.yml").write_text(yaml.safe_dump(catalogue))
+    return folder
+
+
+@pytest.mark.slow
+def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
+    project = coarse_project(tmp_path / "project")
+    sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]
+    small = params.load(project / "params" / "paper.yaml", overrides=sets[1::2])
+    whole = params.load(FILE)
+    assert {name for name in paper if paper[name] != small.shared()[name]} == set(REPLACED)
+    assert small.steps == whole.steps and small.cluster == whole.cluster
+
+    environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
+    command = [sys.executable, "-m", "seaice.run", "params/paper.yaml", *sets, "--set", "cluster.workers=2"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    skill = pd.read_csv(project / "results" / "paper" / "tables" / "skill.csv")
+    assert {"icenet", "linear_trend", "seasonal"} <= set(skill["model"])
+    icenet = skill[(skill["model"] == "icenet") & (skill["metric"] == "binary_accuracy")]
+    assert set(icenet["lead_time"]) == set(range(1, 7)) and np.isfinite(icenet["value"]).all()
