@@ -195,3 +195,19 @@ def test_set_without_a_value(write):
 def test_set_of_an_unknown_name(write):
     with pytest.raises(DataError, match="unknown key 'epoch'; did you mean 'epochs'"):
         params.load(write(GOOD), overrides=["epoch=3"])
+
+
+def test_a_base_is_taken_over_but_for_what_is_given(tmp_path):
+    (tmp_path / "first.yaml").write_text(
+        "run: first\nparameters: {epochs: 3, seeds: [1, 2]}\nsteps:\n  - notebook: 05_train\n    foreach: {seed: seeds}\n"
+    )
+    (tmp_path / "second.yaml").write_text("base: first\nrun: second\nparameters: {epochs: 5}\n")
+    found = params.load(tmp_path / "second.yaml", overrides=["seeds=[4]"])
+    assert found.run == "second" and found.shared() == {"epochs": 5, "seeds": [4]}
+    assert [step.notebook for step in found.steps] == ["05_train"]
+    (tmp_path / "first.yaml").write_text("base: second\nrun: first\n")
+    with pytest.raises(DataError, match="first.yaml: base 'second' leads back to the file itself"):
+        params.load(tmp_path / "second.yaml")
+    (tmp_path / "third.yaml").write_text("base: fist\nrun: third\n")
+    with pytest.raises(DataError, match="fist.yaml: there is no such run file; did you mean 'first'"):
+        params.load(tmp_path / "third.yaml")

@@ -100,19 +100,12 @@ class Run(Strict):
 def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
     """Read and check a run file.
 
-    overrides: "key=value" with a YAML value; `epochs=2` goes to every step that sets epochs and to the shared ones otherwise,
+    A file with `base: other` is the run file `other.yaml` beside it, but for the keys that it gives: of `parameters` each by
+    itself, any other as a whole. overrides: "key=value" with a YAML value; `epochs=2` goes to every step that sets epochs and to the shared ones otherwise,
     `cluster.workers=2` to the cluster. Raises DataError that names the file, the key and what to do.
     """
     path = Path(path)
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Literals)
-    except FileNotFoundError:
-        others = [p.stem for p in path.parent.glob("*.yaml")]
-        raise DataError(f"{path}: there is no such run file{nearest(path.stem, others)}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: this is no YAML that can be read: {error}") from None
-    if not isinstance(raw, dict):
-        raise DataError(f"{path}: a run file is a mapping with the keys {', '.join(Run.model_fields)}")
+    raw = _read(path)
     for override in overrides:
         _override(raw, override)
     try:
@@ -124,6 +117,27 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
             f"{path}: `run: {run.run}` would write to results/{run.run}; name the run '{path.stem}', like its file"
         )
     return run
+
+
+def _read(path: Path, *, below: tuple[str, ...] = ()) -> dict:
+    """Read a run file and lay it over its base, if it has one. below: files that are laid over this one."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Literals)
+    except FileNotFoundError:
+        others = [p.stem for p in path.parent.glob("*.yaml")]
+        raise DataError(f"{path}: there is no such run file{nearest(path.stem, others)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: this is no YAML that can be read: {error}") from None
+    if not isinstance(raw, dict):
+        raise DataError(f"{path}: a run file is a mapping with the keys {', '.join(Run.model_fields)}")
+    if "base" not in raw:
+        return raw
+    base = str(raw.pop("base"))
+    if base in (*below, path.stem):
+        raise DataError(f"{path}: base '{base}' leads back to the file itself; a chain of bases must end")
+    merged = _read(path.with_name(f"{base}.yaml"), below=(*below, path.stem))
+    parameters = {**(merged.get("parameters") or {}), **(raw.get("parameters") or {})}
+    return merged | raw | {"parameters": parameters}
 
 
 def plain(error: Exception) -> str:
