@@ -128,17 +128,37 @@ def damping(ready: xr.Dataset, *, lead_times=LEADS, about: str = "trend") -> xr.
     again) where the anomaly never varied. Source: Van den Dool 2007, Empirical Methods in Short-Term Climate Prediction.
     """
     anomaly = fit_period(ready.siconc - normal_ice(ready, about), ready)
-    months = []
-    for month in range(1, 13):
-        now = anomaly.isel(time=np.flatnonzero(anomaly.time.dt.month == month))
-        slopes = []
-        for lead in lead_times:
-            later = at(anomaly, shift_by(now.time, lead))
-            squares = (now**2).where(later.notnull()).sum("time")
-            slopes.append((now * later).sum("time") / squares.where(squares > 0))
-        months.append(xr.concat(slopes, pd.Index(list(lead_times), name="lead_time")))
-    slope = xr.concat(months, pd.Index(range(1, 13), name="month"))
-    return slope.fillna(0).clip(0, 1).astype("float32")
+    if anomaly.chunks is not None:
+        # All of time but a few rows at once: the fit runs along time.
+        rows = max(1, int(32e6 / (anomaly.sizes["time"] * anomaly.sizes["x"] * 8)))
+        anomaly = anomaly.chunk({"time": -1, "y": rows, "x": -1})
+    months = pd.DatetimeIndex(anomaly.time)
+    later = [months.get_indexer(pd.DatetimeIndex(shift(months, lead))) for lead in lead_times]
+    slope = xr.apply_ufunc(
+        _slopes,
+        anomaly,
+        kwargs={"month": months.month.to_numpy(), "later": later},
+        input_core_dims=[["time"]],
+        output_core_dims=[["month", "lead_time"]],
+        dask="parallelized",
+        dask_gufunc_kwargs={"output_sizes": {"month": 12, "lead_time": len(later)}},
+        output_dtypes=["float32"],
+    )
+    return slope.assign_coords(month=range(1, 13), lead_time=list(lead_times)).transpose("month", "lead_time", "y", "x")
+
+
+def _slopes(anomaly: np.ndarray, *, month: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
+    """Least-squares slopes (..., month, lead), within 0..1; later: position along the last axis of each time a lead on, -1 for none."""
+    out = np.zeros((*anomaly.shape[:-1], 12, len(later)), "float32")
+    for number, positions in enumerate(later):
+        for m in range(12):
+            at = np.flatnonzero((month == m + 1) & (positions >= 0))
+            now, then = anomaly[..., at].astype("float64"), anomaly[..., positions[at]]
+            known = np.isfinite(now) & np.isfinite(then)
+            products, squares = (np.where(known, now * other, 0).sum(axis=-1) for other in (then, now))
+            slope = np.divide(products, squares, out=np.zeros_like(products), where=squares > 0)
+            out[..., m, number] = np.clip(slope, 0, 1)
+    return out
 
 
 def climatology(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:

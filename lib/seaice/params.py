@@ -101,8 +101,8 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
     """Read and check a run file.
 
     A file with `base: other` is the run file `other.yaml` beside it, but for the keys that it gives: of `parameters` each by
-    itself, any other as a whole. overrides: "key=value" with a YAML value; `epochs=2` goes to every step that sets epochs and to the shared ones otherwise,
-    `cluster.workers=2` to the cluster. Raises DataError that names the file, the key and what to do.
+    itself, any other as a whole. overrides: "key=value" with a YAML value; `epochs=2` goes to every step that sets epochs and
+    to the shared ones otherwise, `cluster.workers=2` to the cluster. Raises DataError that names the file, the key and what to do.
     """
     path = Path(path)
     raw = _read(path)
