@@ -1,0 +1,200 @@
+"""Which inputs do the networks need? Permute-and-predict: the loss of skill when an input comes from another initialisation.
+
+Source: Breiman 2001, doi:10.1023/A:1010933404324; for IceNet Andersson et al. 2021, doi:10.1038/s41467-021-25257-4.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice import forecast, permutations, train
+from seaice.channels import KNOWN_AHEAD
+from seaice.permutations import METRICS, Task, forget_networks, perform, perform_all
+from seaice.samples import Samples, split
+from seaice.schema import VARIABLES, DataError
+
+JUDGED = ("validation", "test")
+WIDE = {  # groups of several variables
+    "ice_history": ("siconc", "siconc_anomaly"),
+    "known_ahead": (*KNOWN_AHEAD, "siconc_damping"),
+    "atmosphere": tuple(name for name in VARIABLES if name not in ("siconc", "tos")),
+    "ocean": ("tos",),
+}
+
+
+def groups(samples: Samples) -> dict[str, tuple[int, ...]]:
+    """Places of the channels of everything that can be permuted: each channel, each variable (all its lags or leads), and `WIDE`."""
+    found = {name: (place,) for place, name in enumerate(samples.channel_names)}
+    variables = {name: (name,) for name in dict.fromkeys(c.variable for c in samples.channels)}
+    for name, members in (variables | WIDE).items():
+        places = tuple(place for place, c in enumerate(samples.channels) if c.variable in members)
+        if places:
+            found[name] = places
+    return found
+
+
+def donors(times: pd.DatetimeIndex, *, seed: int, within_month: bool) -> np.ndarray:
+    """Place among `times` of the initialisation that each one's values come from: one random cycle, so that none keeps its own.
+
+    within_month: one cycle a calendar month, which leaves the seasonal cycle as it is; the only one of a month keeps its own.
+    """
+    rng = np.random.default_rng([seed, within_month])
+    kind = times.month.to_numpy() if within_month else np.zeros(len(times), int)
+    out = np.arange(len(times))
+    for value in np.unique(kind):
+        order = rng.permutation(np.flatnonzero(kind == value))
+        out[order] = np.roll(order, 1)
+    return out
+
+
+def drawn(times: pd.DatetimeIndex, n: int | None, *, seed: int) -> pd.DatetimeIndex:
+    """At most `n` of `times`, in order, drawn for this seed as evenly over the calendar months as can be; None for all.
+
+    Consecutive seeds begin with different months, so that few initialisations a seed reach every month over the seeds.
+    """
+    if n is None:
+        return times
+    months, number = np.unique(times.month, return_inverse=True)
+    order = np.random.default_rng([seed, 2]).permutation(len(times))
+    turn = pd.Series(number[order], index=order).groupby(number[order]).cumcount().sort_index().to_numpy()
+    wanted = turn * len(months) + (number - seed * n) % len(months)
+    return times[np.sort(np.argsort(wanted, kind="stable")[:n])]
+
+
+def measure(
+    samples: Samples,
+    folders: Mapping[int, Path],
+    splits: Mapping[str, Sequence[str]],
+    folder: Path,
+    *,
+    groups: Sequence[str] | None = None,
+    judged: Sequence[str] = JUDGED,
+    init_months: Sequence[int] | None = None,
+    inits: int | None = None,
+    seeds: int = 10,
+    within_month: Sequence[bool] = (False, True),
+    batch_size: int = 8,
+    workers: int | str | None = None,
+) -> xr.Dataset:
+    """Permute every group with every seed and return the change of every member's scores, permuted - unpermuted.
+
+    folders: seed to folder of a network that `train.fit` finished. folder: where results are kept, a file a group, option and
+    seed; what is there and still holds is not computed again. groups: names of `groups`, None for all. Values are permuted
+    among all validation and test initialisations; scored are those of the splits `judged`, of the calendar months `init_months` (None:
+    all) and, of these, `inits` of each split a seed (None: all), see `drawn`. seeds: number of permutations, the same for all groups.
+    within_month: the options computed, see `donors`. workers: processes of Dask, or the address of its scheduler; None: this process.
+
+    Returns `change (group, within_month, seed, member, init_time, lead_time, metric)`, NaN where not judged or without truth, and
+    `unpermuted (member, init_time, lead_time, metric)`; units and cells as in `verify`, `METRICS` of the member's probabilities before any
+    calibration; coordinates `kind` ("channel" or "group") and `split`. Raises DataError for groups, months, splits or networks that
+    are not there, and for a calendar month with a single initialisation, where a permutation within the month changes nothing.
+    """
+    places = _chosen(samples, groups)
+    if not folders or seeds < 1 or (inits is not None and inits < 1):
+        raise DataError(f"importance of {len(folders)} networks, {seeds} seeds, {inits} inits: all must be at least 1")
+    for seed, place in folders.items():
+        forecast._check_network(samples, seed, Path(place))
+    pool, candidates = _candidates(samples, splits, judged, init_months)
+    options = list(dict.fromkeys(map(bool, within_month)))
+    if True in options:
+        _check_months(pool, candidates)
+    by_seed = [
+        pd.DatetimeIndex(np.concatenate([drawn(t, inits, seed=seed) for t in candidates.values()]))
+        for seed in range(seeds)
+    ]
+    times = pd.DatetimeIndex(np.unique(np.concatenate(by_seed)))
+    base = _key(samples.digest(pool), Path(permutations.__file__).read_text())
+    known = {seed: _key(base, json.loads((Path(f) / train.KEY).read_text())["key"]) for seed, f in folders.items()}
+
+    none = Task(Path(folder) / "unpermuted.npz", (), times, times, {m: _key(key, times) for m, key in known.items()})
+    unpermuted = perform(none, samples, folders, None, batch_size)
+    tasks = {
+        (channels, option, seed): _task(samples, folder, places, channels, pool, judged_now, known, option, seed)
+        for channels in dict.fromkeys(
+            places.values()
+        )  # the ocean may be one variable, which need not be computed twice
+        for option in options
+        for seed, judged_now in enumerate(by_seed)
+    }
+    sizes = (len(places), len(options), seeds, len(folders), len(times), samples.n_leads, len(METRICS))
+    change = np.full(sizes, np.nan, "float32")
+    results = perform_all(tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=workers)
+    for (channels, option, seed), values in results:
+        rows = times.get_indexer(by_seed[seed])
+        for group, own in enumerate(places.values()):
+            if own == channels:
+                change[group, options.index(option), seed][:, rows] = values
+    forget_networks()
+    dims = ("group", "within_month", "seed", "member", "init_time", "lead_time", "metric")
+    kinds = ["channel" if name in samples.channel_names else "group" for name in places]
+    return xr.Dataset(
+        {"change": (dims, change), "unpermuted": (dims[3:], unpermuted)},
+        coords={
+            "group": list(places),
+            "within_month": options,
+            "seed": range(seeds),
+            "member": list(folders),
+            "init_time": times,
+            "lead_time": np.arange(1, samples.n_leads + 1),
+            "metric": list(METRICS),
+            "kind": ("group", kinds),
+            "split": ("init_time", [next(name for name, t in candidates.items() if time in t) for time in times]),
+        },
+    )
+
+
+def _task(samples, folder, places, channels, pool, judged, known, option: bool, seed: int) -> Task:
+    """The permutation of these channels with this seed, in a file named after the first group that consists of them."""
+    given = pool[donors(pool, seed=seed, within_month=option)[pool.get_indexer(judged)]]
+    names = [samples.channel_names[place] for place in channels]
+    keys = {member: _key(key, names, judged, given) for member, key in known.items()}
+    group = next(name for name, own in places.items() if own == channels)
+    path = Path(folder) / group / f"{'within' if option else 'across'}_month_seed_{seed}.npz"
+    return Task(path, channels, judged, given, keys)
+
+
+def _chosen(samples: Samples, names: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """Places of the groups asked for."""
+    there = groups(samples)
+    for name in names or ():
+        if name not in there:
+            raise DataError(f"importance: no group '{name}' among the channels; there are {', '.join(there)}")
+    return there if names is None else {name: there[name] for name in dict.fromkeys(names)}
+
+
+def _candidates(samples: Samples, splits: Mapping, judged: Sequence[str], months: Sequence[int] | None) -> tuple:
+    """All validation and test initialisations, and by split those that may be judged."""
+    there = {name: times for name, times in split(samples, splits).items() if name in JUDGED}
+    candidates = {}
+    for name in judged:
+        if name not in there:
+            raise DataError(f"importance: no split '{name}' to judge; there are {', '.join(there) or 'none'}")
+        candidates[name] = there[name] if months is None else there[name][there[name].month.isin(months)]
+        for month in months or ():
+            if month not in candidates[name].month:
+                raise DataError(f"importance: split '{name}' has no initialisation of month {month}; leave it out")
+    if not candidates:
+        raise DataError(f"importance: no split to judge is given; choose of {', '.join(there)}")
+    return pd.DatetimeIndex(np.concatenate(list(there.values()))), candidates
+
+
+def _check_months(pool: pd.DatetimeIndex, candidates: Mapping[str, pd.DatetimeIndex]) -> None:
+    """Refuse to permute within a month that has a single initialisation."""
+    counts = pool.month.value_counts()
+    for month in sorted({month for times in candidates.values() for month in times.month}):
+        if counts[month] < 2:
+            raise DataError(
+                f"importance: {', '.join(JUDGED)} hold a single initialisation of month {month}, so that a permutation within the "
+                "month changes nothing; give more years, leave the month out, or permute across months only"
+            )
+
+
+def _key(*parts) -> str:
+    """SHA-256 of all that a result depends on."""
+    text = json.dumps([list(map(str, p)) if isinstance(p, pd.DatetimeIndex) else p for p in parts])
+    return hashlib.sha256(text.encode()).hexdigest()
