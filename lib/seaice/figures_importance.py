@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from seaice.figure_style import MONTH_NAMES, STYLE, bare, cmocean, heat, select
 from seaice.importance_tables import LOSS, default_kind, top
@@ -68,8 +69,11 @@ def top_inputs(table: pd.DataFrame, *, split: str = "test", metric: str = "class
     with plt.rc_context(STYLE):
         size = (4.1 * len(leads), 0.7 + 0.36 * count * len(months) + 0.5 * len(months))
         fig, axes = plt.subplots(len(months), len(leads), figsize=size, squeeze=False, layout="constrained")
+        for ax in axes.flat:
+            ax.set_axis_off()  # nothing is lost there
         for (month, lead), part in rows.groupby(["month", "lead_time"], sort=False):
             ax = axes[months.index(month), leads.index(lead)]
+            ax.set_axis_on()
             names = [f"{row.group} ({row.agreement:.0%})" for row in part.itertuples()]
             ax.barh(part["rank"], part.change, color="#56B4E9", height=0.65)
             ax.hlines(part["rank"], part.low, part.high, color="black", lw=1.5)
@@ -115,6 +119,10 @@ def within_and_across(
                 ax.plot(part.change, at, ls="", marker=marker, ms=5, color=colour, label=label)
             ax.axvline(0, color="#777777", lw=0.8)
             ax.set_xscale("symlog", linthresh=SMALL[metric])
+            ax.xaxis.set_major_locator(
+                FixedLocator([0, *(sign * SMALL[metric] * 10**k for sign in (-1, 1) for k in (1, 2, 3))])
+            )
+            ax.xaxis.set_major_formatter("{x:g}")
             ax.set(title=f"lead {lead}", yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
             bare(ax)
         handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -98,7 +98,8 @@ def top(
 ) -> pd.DataFrame:
     """The inputs whose permutation costs most, as in the paper's table: columns month, lead_time, rank and those of `table`.
 
-    kind: "channel" or "group"; None takes channels where the table has them, as the paper does. Raises DataError where there are no rows.
+    Fewer than `count` where fewer cost anything. kind: "channel" or "group"; None takes channels where the table has them, as the paper
+    does. Raises DataError where there are no rows, and where no permutation costs anything.
     """
     if metric not in LOSS:
         raise DataError(f"importance: no metric '{metric}'; there are {', '.join(LOSS)}")
@@ -116,9 +117,15 @@ def top(
                     f"judge initialisations of month {(month - lead) % 12 + 1}"
                 )
             rows = rows.iloc[np.argsort(-LOSS[metric] * rows["change"].to_numpy(), kind="stable")[:count]]
+            rows = rows[LOSS[metric] * rows["change"] > 0]
             found.append(rows.assign(rank=np.arange(1, len(rows) + 1)))
+    found = pd.concat(found, ignore_index=True)
+    if found.empty:
+        raise DataError(
+            f"importance: no permutation costs any {metric} for {chosen}; have the networks learnt anything?"
+        )
     first = ["month", "lead_time", "rank"]
-    return pd.concat(found, ignore_index=True)[first + [c for c in COLUMNS if c not in first]]
+    return found[first + [c for c in COLUMNS if c not in first]]
 
 
 def default_kind(table: pd.DataFrame) -> str:

@@ -1,0 +1,150 @@
+"""Permute-and-predict: forecasts a second of `importance.measure`, against the loop that one would write down first.
+
+The loop takes every group, permutation, member and initialisation in turn, assembles the sample as it is and permuted, passes both
+through the network and scores both maps with `verify`. Both ways run the same networks in turns in one process; the fastest turn of
+each counts. The floor is the networks' forward pass alone, of inputs that are there, in batches. Random fields and weights: speed
+does not depend on their values.
+The record goes to `benchmarks/records/permute_and_predict.json`. Run: python benchmarks/permute_and_predict.py
+"""
+
+import argparse
+import json
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sample_assembly import machine, seconds
+
+from seaice import correction, importance, train, verify
+from seaice.baselines import valid_time
+from seaice.samples import Samples
+
+RECORD = Path(__file__).parent / "records" / "permute_and_predict.json"
+ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full_ice_frequency", "tas", "psl")
+CHANNELS = [
+    {"variable": "siconc", "lags": 3},
+    {"variable": "siconc_anomaly", "lags": 12},
+    *({"variable": v, "leads": 6} for v in ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")),
+    *({"variable": v, "lags": 3} for v in ("tas", "psl")),
+    {"variable": "land"},
+    {"variable": "month"},
+]
+SPLITS = {"train": ["2001-01", "2001-07"], "validation": ["2002-01", "2002-12"], "test": ["2003-06", "2004-05"]}
+GROUPS = ["siconc_anomaly", "tas"]
+
+
+def fields(cells: int) -> xr.Dataset:
+    """Return random fields with the names and shapes of a ready store."""
+    rng = np.random.default_rng(0)
+    time, dims = pd.date_range("2000-01", "2005-12", freq="MS"), ("time", "y", "x")
+    data = {name: (dims, rng.random((len(time), cells, cells), dtype="float32")) for name in ALONG_TIME}
+    data["siconc_flag"] = (dims, np.zeros((len(time), cells, cells), "uint8"))
+    data["siconc_damping"] = (("month", "lead_time", "y", "x"), rng.random((12, 6, cells, cells), dtype="float32"))
+    data["siconc_climatology"] = (("month", "y", "x"), np.zeros((12, cells, cells), "float32"))
+    data["active"] = (("month", "y", "x"), np.ones((12, cells, cells), bool))
+    data["land"] = (("y", "x"), np.zeros((cells, cells), bool))
+    return xr.Dataset(data, {"time": time, "y": np.arange(cells), "x": np.arange(cells), "month": np.arange(1, 13)})
+
+
+def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]:
+    """Write networks as a training leaves them, with the weights that they begin with."""
+    folders = {member: root / f"seed_{member}" for member in range(members)}
+    for member, folder in folders.items():
+        folder.mkdir(parents=True)
+        keras.utils.set_random_seed(member)
+        correction.build(samples.shape, samples.channel_names, filters_factor=0.5).save(folder / train.NETWORK)
+        (folder / train.CHANNELS).write_text(json.dumps(samples.metadata()))
+        (folder / train.KEY).write_text(json.dumps({"key": str(member)}))
+    return folders
+
+
+def loop(samples: Samples, ready: xr.Dataset, networks, times: pd.DatetimeIndex, places, seeds: int) -> int:
+    """Do the same one forecast at a time; returns the number of permuted forecasts."""
+    done = 0
+    for channels in places:
+        for seed in range(seeds):
+            order = importance.donors(times, seed=seed, within_month=False)
+            for network in networks:
+                for time, donor in zip(times, times[order], strict=True):
+                    inputs = samples.inputs([time])
+                    score(network.predict(inputs, verbose=0), ready, time)
+                    inputs[..., channels] = samples.inputs([donor])[..., channels]
+                    score(network.predict(inputs, verbose=0), ready, time)
+                    done += 1
+    return done
+
+
+def score(logits: np.ndarray, ready: xr.Dataset, time: pd.Timestamp) -> list[float]:
+    """Score one forecast with labelled maps."""
+    probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    p = xr.DataArray(probability, {"y": ready.y, "x": ready.x}, ("init_time", "y", "x", "lead_time", "ice_class"))
+    valid = valid_time([time], range(1, 7))
+    ice, weight = verify.truth_and_weight(ready, valid)
+    p, sip = (a.assign_coords(ice.drop_vars("month", errors="ignore").coords) for a in (p, 1 - p.isel(ice_class=0)))
+    siconc = ready.siconc.sel(time=valid)
+    return [
+        float(verify.binary_accuracy(sip, ice, weight).mean()),
+        float(verify.class_accuracy(p, siconc, weight).mean()),
+        float(verify.brier(sip, ice, weight).mean()),
+    ]
+
+
+def main() -> None:
+    """Measure, print and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", type=int, default=96, help="cells on a side")
+    parser.add_argument("--members", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=2, help="permutations")
+    parser.add_argument("--turns", type=int, default=2)
+    options = parser.parse_args()
+
+    ready = fields(options.cells)
+    samples = Samples(ready, CHANNELS)
+    places = [list(importance.groups(samples)[name]) for name in GROUPS]
+    times = pd.date_range(*SPLITS["validation"], freq="MS").append(pd.date_range(*SPLITS["test"], freq="MS"))
+    fastest, done = {}, {}
+    with tempfile.TemporaryDirectory() as root:
+        folders = save_networks(samples, Path(root) / "networks", options.members)
+        networks = [keras.saving.load_model(folder / train.NETWORK) for folder in folders.values()]
+        inputs = samples.inputs(times[:8])
+        loop(samples, ready, networks, times[:2], places[:1], 1)  # compiled once, which does not count
+        for turn in range(options.turns):
+            keep = Path(root) / f"turn_{turn}"
+            measured = {"groups": GROUPS, "seeds": options.seeds, "within_month": [False]}
+            ways = {
+                "measure": lambda keep=keep, given=measured: importance.measure(
+                    samples, folders, SPLITS, keep, **given
+                ),
+                "loop": lambda: loop(samples, ready, networks, times[:6], places, 1),
+                "floor": lambda: [network.predict_on_batch(inputs) for network in networks],
+            }
+            for name, way in ways.items():
+                taken, made = seconds(way)
+                fastest[name] = min(fastest.get(name, np.inf), taken)
+                done[name] = made if name == "loop" else len(networks) * len(inputs)
+                if name == "measure":
+                    done[name] = int(made["change"].isel(lead_time=0, metric=0).notnull().sum())
+    rate = {name: round(done[name] / fastest[name], 1) for name in fastest}
+    record = {
+        "benchmark": "permute_and_predict",
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "shape": [*samples.shape, len(samples.channels)],
+        "permuted_forecasts": done,
+        "permuted_forecasts_per_second": rate,
+        "ratio": round(rate["measure"] / rate["loop"], 2),
+        "share_of_floor": round(rate["measure"] / rate["floor"], 3),
+    }
+    RECORD.parent.mkdir(exist_ok=True)
+    part = RECORD.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(RECORD)
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()
