@@ -71,6 +71,14 @@ def fit_period(da: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
     return da.sel(time=slice(None, ready.attrs["fit_end"]))
 
 
+def along_time(da: xr.DataArray) -> xr.DataArray:
+    """Return lazy `da (time, y, x)` with all of time but a few rows in a chunk, for what runs along time; data in memory as they are."""
+    if da.chunks is None:
+        return da
+    rows = max(1, int(32e6 / (da.sizes["time"] * da.sizes["x"] * 8)))
+    return da.chunk({"time": -1, "y": rows, "x": -1})
+
+
 # ---- forecasts of concentration
 
 
@@ -127,11 +135,7 @@ def damping(ready: xr.Dataset, *, lead_times=LEADS, about: str = "trend") -> xr.
     outside it the few years of a cell fit noise. Dims (month, lead_time, y, x), month that of the last known anomaly; 0 (all is normal
     again) where the anomaly never varied. Source: Van den Dool 2007, Empirical Methods in Short-Term Climate Prediction.
     """
-    anomaly = fit_period(ready.siconc - normal_ice(ready, about), ready)
-    if anomaly.chunks is not None:
-        # All of time but a few rows at once: the fit runs along time.
-        rows = max(1, int(32e6 / (anomaly.sizes["time"] * anomaly.sizes["x"] * 8)))
-        anomaly = anomaly.chunk({"time": -1, "y": rows, "x": -1})
+    anomaly = along_time(fit_period(ready.siconc - normal_ice(ready, about), ready))
     months = pd.DatetimeIndex(anomaly.time)
     later = [months.get_indexer(pd.DatetimeIndex(shift(months, lead))) for lead in lead_times]
     slope = xr.apply_ufunc(

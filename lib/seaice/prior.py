@@ -1,9 +1,9 @@
 """What is to be expected before anything is learnt? The fields that a network's first guess is made of."""
 
+import numpy as np
 import xarray as xr
 
-from seaice.baselines import at, damping, shift_by
-from seaice.climate import at_months
+from seaice.baselines import along_time, damping
 from seaice.schema import FULL_ICE, ICE_EDGE
 
 RECENT_YEARS = 10  # years of the recent ice frequency; a shorter one is noisier, a longer one lags the trend
@@ -19,14 +19,13 @@ def fields(ready: xr.Dataset) -> xr.Dataset:
     ahead; climatological where no such year was observed. siconc_damping (month, lead_time, y, x): see `baselines.damping`, month
     that of the valid time. Lazy in, lazy out.
     """
-    normal = at_months(ready.siconc_climatology, ready.time)
     factor = damping(ready, lead_times=LEADS)
     # Fitted by the month of the last anomaly; asked for by that of the forecast, as all that belongs to a valid time.
     by_valid = [factor.sel(lead_time=lead).roll(month=lead, roll_coords=False) for lead in LEADS]
     found = {
         "siconc_anomaly": ready.siconc - ready.siconc_trend,
-        "ice_frequency": _frequency(ready.siconc > ICE_EDGE, ready.siconc.notnull(), normal > ICE_EDGE),
-        "full_ice_frequency": _frequency(ready.siconc >= FULL_ICE, ready.siconc.notnull(), normal >= FULL_ICE),
+        "ice_frequency": _frequency(ready, lambda siconc: siconc > ICE_EDGE),
+        "full_ice_frequency": _frequency(ready, lambda siconc: siconc >= FULL_ICE),
         "siconc_damping": xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x"),
     }
     out = xr.Dataset({name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()})
@@ -44,11 +43,30 @@ def fields(ready: xr.Dataset) -> xr.Dataset:
     return out
 
 
-def _frequency(event: xr.DataArray, known: xr.DataArray, usual: xr.DataArray) -> xr.DataArray:
-    """Share of the years before in which the event was seen; `usual` where none is known."""
-    happened = event.where(known)
-    past = [
-        at(happened, shift_by(event.time, -12 * k)).assign_coords(time=event.time) for k in range(1, RECENT_YEARS + 1)
-    ]
-    years = sum(p.notnull() for p in past)
-    return (sum(p.fillna(0) for p in past) / years.where(years > 0)).where(years > 0, usual)
+def _frequency(ready: xr.Dataset, event) -> xr.DataArray:
+    """Share of the years before in which the event was seen; whether it is climatological where no such year is known."""
+    siconc = along_time(ready.siconc)
+    share = xr.apply_ufunc(
+        _share_of_years,
+        siconc,
+        ready.siconc_climatology.chunk({"y": siconc.chunksizes["y"]}) if siconc.chunks else ready.siconc_climatology,
+        kwargs={"month": siconc.time.dt.month.values, "event": event},
+        input_core_dims=[["time"], ["month"]],
+        output_core_dims=[["time"]],
+        dask="parallelized",
+        dask_gufunc_kwargs={"allow_rechunk": True},
+        output_dtypes=["float32"],
+    )
+    return share.transpose("time", "y", "x")
+
+
+def _share_of_years(siconc: np.ndarray, usual: np.ndarray, *, month: np.ndarray, event) -> np.ndarray:
+    """Shares (..., time) from SIC (..., time), every month there, and its climatology (..., month)."""
+    known = np.isfinite(siconc)
+    happened = event(np.where(known, siconc, 0)) & known
+    years, count = (np.zeros(siconc.shape, "uint8") for _ in range(2))
+    for k in range(12, 12 * RECENT_YEARS + 1, 12):
+        years[..., k:] += known[..., :-k]
+        count[..., k:] += happened[..., :-k]
+    share = event(np.nan_to_num(usual))[..., month - 1].astype("float32")
+    return np.divide(count, years, out=share, where=years > 0, dtype="float32")
