@@ -111,8 +111,10 @@ def measure(
     base = _key(samples.digest(pool), Path(permutations.__file__).read_text())
     known = {seed: _key(base, json.loads((Path(f) / train.KEY).read_text())["key"]) for seed, f in folders.items()}
 
-    none = Task(Path(folder) / "unpermuted.npz", (), times, times, {m: _key(key, times) for m, key in known.items()})
-    unpermuted = perform(none, samples, folders, None, batch_size)
+    n = max(map(len, by_seed))
+    batch_size = -(-n // -(-n // batch_size))  # one size for all batches, as a network is compiled for a size
+    alone = {m: Task(Path(folder) / f"unpermuted_{m}.npz", (), times, times, {m: _key(known[m], times)}) for m in known}
+    unpermuted = np.concatenate([perform(task, samples, folders, None, batch_size) for task in alone.values()])
     tasks = {
         (channels, option, seed): _task(samples, folder, places, channels, pool, judged_now, known, option, seed)
         for channels in dict.fromkeys(

@@ -45,7 +45,8 @@ def perform(
         numbers = [samples.plane_numbers(times)[:, places] for times in (task.judged, task.donors)]
         moved = np.flatnonzero((numbers[0] != numbers[1]).any(axis=1) | (unpermuted is None))
         for first in range(0, len(moved), batch_size):
-            at = moved[first : first + batch_size]
+            here = moved[first : first + batch_size]
+            at = np.pad(here, (0, batch_size - len(here)), mode="edge")
             inputs = samples.inputs(task.judged[at])
             if places:
                 inputs[..., places] = samples.inputs(task.donors[at])[..., places]
@@ -56,7 +57,7 @@ def perform(
                     raise DataError(
                         f"the network of seed {member} ({folders[member]}) gives values that are not finite; train it again"
                     )
-                made[row, at] = scores(logits, truth, counts)
+                made[row, here] = scores(logits, truth, counts)[: len(here)]
         for row, member in enumerate(lacking):
             if unpermuted is not None:
                 before = unpermuted[list(task.keys).index(member)]
