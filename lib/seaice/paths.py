@@ -87,6 +87,11 @@ def trees(run: str) -> Path:
     return data() / run / "trees.zarr"
 
 
+def attribution(run: str) -> Path:
+    """Gradient attributions (CF Zarr) of a run."""
+    return data() / run / "attribution.zarr"
+
+
 def records(run: str) -> Path:
     """Folder of the runner's records, one JSON a step."""
     return data() / run / "records"
