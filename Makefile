@@ -5,13 +5,19 @@ PY := $(VENV)/bin/python
 LOCK := requirements$(if $(GPU),-gpu,).lock
 ENV := $(VENV)/.made-from-$(LOCK)
 
-.PHONY: help demo test lab lock
+.PHONY: help demo forecast test lab lock
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
 
 demo: $(ENV)  ## the whole chain on the embedded simulated Arctic
 	$(PY) -m seaice.run params/demo.yaml
+
+# RUN is a finished run; INIT is latest, YYYY-MM[-DD], or first:last to step through months.
+RUN ?= demo
+INIT ?= latest
+forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=nsidc_north INIT=latest
+	$(PY) -m seaice.realtime params/$(RUN).yaml --init $(INIT)
 
 # The networks come from the runner, which fans their training out; then every notebook is executed and validated on its own.
 # In folders of their own: tests change no result that is tracked.

@@ -21,7 +21,8 @@ from seaice.schema import DataError
 
 FORMAT = 1  # raised when records get other entries; older ones are then not trusted
 SAMPLING = 0.25  # s, between two looks at the memory in use
-MADE_BY_RUNNER = ("notebooks", "records", "ro-crate-metadata.json")  # in the run's folders, but written by no notebook
+# In the run's folders, but written by no notebook; forecasts are made at any time, also while a step is executed.
+MADE_BY_RUNNER = ("notebooks", "records", "forecasts", "ro-crate-metadata.json")
 
 
 def read(run: str, name: str) -> dict | None:

@@ -1,0 +1,212 @@
+"""Which months are known? The stored record as it was at a moment, and the newer months that the catalogue offers."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice import catalog, climate, normalise, prior, providers, quality
+from seaice.channels import AHEAD
+from seaice.grid import Grid
+from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING
+from seaice.samples import FREQUENCY
+from seaice.schema import DataError
+
+COMPLETE = (
+    0.95  # share of a step's active cells that must have a value; scattered gaps of a satellite's swath stay below it
+)
+PAST_YEARS = 15  # years of the record that new months are held against: `quality` looks back ten
+REVISED = 0.01  # fraction, mean change of a stored month that is worth telling
+DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the moment it was observed, beside the predictors
+
+
+class Arrivals(NamedTuple):
+    """A record with what is newer than the store, and what was left out of it and why."""
+
+    ready: xr.Dataset
+    notices: list[str]
+
+
+def step(ready: xr.Dataset) -> pd.DateOffset:
+    """One time step of a record. Raises DataError for a cadence that is not known."""
+    cadence = ready.attrs.get("cadence", "monthly")
+    if cadence not in FREQUENCY:
+        raise DataError(f"ready store: cadence {cadence!r} is unknown; choose one of {sorted(FREQUENCY)}")
+    return pd.tseries.frequencies.to_offset(FREQUENCY[cadence])
+
+
+def newest(ready: xr.Dataset) -> pd.Timestamp:
+    """The newest time step of a record whose SIC is complete. Raises DataError where there is none."""
+    time = ready.indexes["time"]
+    for first in range(len(time), 0, -2 * EXTENSION):  # backwards, a few steps at a time
+        block = slice(max(0, first - 2 * EXTENSION), first)
+        whole = np.flatnonzero(complete(ready.isel(time=block)).values >= COMPLETE)
+        if len(whole):
+            return time[block][whole[-1]]
+    raise DataError("ready store: no time step of siconc is complete; run the preprocessing anew")
+
+
+def complete(ready: xr.Dataset) -> xr.DataArray:
+    """Share of the active cells of each time step (time) that have a value of SIC, 0..1."""
+    active = climate.at_months(ready.active, ready.time)
+    known = ready.siconc.notnull() & (ready.siconc_flag < MISSING)
+    return ((known & active).sum(("y", "x")) / active.sum(("y", "x"))).compute()
+
+
+def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
+    """Return a record as it was at `init_time`: nothing observed at or after it, lazily.
+
+    What is known ahead (`channels.KNOWN_AHEAD`) is kept for `channels.AHEAD` months from there on: it comes from a year before its valid
+    time and earlier. Raises DataError where the record does not reach there, or the step before `init_time` is not complete.
+    """
+    time, one = ready.indexes["time"], step(ready)
+    if init_time - one not in time or init_time not in time:
+        raise DataError(
+            f"init_time {init_time:%Y-%m-%d}: the record {time[0]:%Y-%m-%d} to {time[-1]:%Y-%m-%d} has no step before it"
+        )
+    kept = ready.isel(time=time < init_time + pd.DateOffset(months=AHEAD))
+    observed = [n for n, da in kept.data_vars.items() if "time" in da.dims and (n in DATES or n not in ICE)]
+    past = kept.time < np.datetime64(init_time)
+    out = kept.assign({name: kept[name].where(past).assign_attrs(kept[name].attrs) for name in observed})
+    out["siconc_flag"] = kept.siconc_flag.where(past, MISSING).astype("uint8").assign_attrs(kept.siconc_flag.attrs)
+    last = out.sel(time=[init_time - one])
+    share = float(complete(last)[0])
+    if share < COMPLETE:
+        raise DataError(
+            f"siconc of {init_time - one:%Y-%m-%d} is {'missing' if share == 0 else 'incomplete'}: {100 * share:.0f} % of the active cells "
+            f"have a value, {100 * COMPLETE:.0f} % are needed; choose an earlier init_time, or wait for the data"
+        )
+    return out
+
+
+def extend(
+    ready: xr.Dataset,
+    statistics: xr.Dataset,
+    sources: Mapping[str, str],
+    *,
+    now: pd.Timestamp,
+    load: Callable[..., xr.Dataset] | None = None,
+) -> Arrivals:
+    """Append to a record the time steps that the catalogue has beyond it, scaled as the record is, lazily where that is.
+
+    statistics: the store's group of that name, which scales the new steps. sources: variable to catalogue entry. now: steps that
+    are not over then are left out. load: in place of `providers.load`. Steps that `quality.find_broken` rejects become missing, and so
+    do predictors in steps that they do not have.
+    Raises DataError for dates in the future, repeated or unordered dates, and where sea ice concentration can't be had.
+    """
+    one, time = step(ready), ready.indexes["time"]
+    last, notices, load = _last(ready), [], load or _offered(now)
+    grid = Grid(ready.attrs["hemisphere"], float(ready.attrs["resolution_km"]))
+    ice, told = _since(sources["siconc"], grid, last, one, now=now, load=load)
+    notices += told
+    if ice.sizes["time"] and ice.indexes["time"][0] == last:
+        notices += _revised(ready, ice.sel(time=last), last, entry=sources["siconc"])
+    ice = ice.sel(time=ice.indexes["time"] > last)
+    if not ice.sizes["time"]:
+        return Arrivals(ready, notices)
+    if ready.attrs.get("cadence") != "monthly":
+        raise DataError("only a monthly record can be continued yet: its trend is one of calendar months")
+    ice, told = _sound(ready, ice, last)
+    notices += told
+    end = ice.indexes["time"][-1]
+    whole = pd.date_range(time[0], end + EXTENSION * one, freq=one, name="time")
+    siconc = _joined(ready.siconc, ice.siconc, last, whole)
+    flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
+    out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
+    # Up to a year past the last observation the store's own are what is found here; beyond that they are new.
+    out["siconc_trend"] = climate.linear_trend(siconc).assign_attrs(ready.siconc_trend.attrs)
+    wanted = [name for name in prior.FIELDS if name in ready and "time" in ready[name].dims]
+    if wanted:
+        out = out.assign({name: da for name, da in prior.fields(out).items() if name in wanted})
+    for name in (n for n, da in ready.data_vars.items() if "time" in da.dims and n not in ICE):
+        new, told = _predictor(name, sources, statistics, grid, last, end, one, load=load)
+        notices += told
+        out[name] = _joined(ready[name], new, last, whole)
+    return Arrivals(out, notices)
+
+
+def _last(ready: xr.Dataset) -> pd.Timestamp:
+    """The newest time step that the store has any SIC of."""
+    flags = ready.siconc_flag
+    for first in range(flags.sizes["time"], 0, -2 * EXTENSION):
+        block = slice(max(0, first - 2 * EXTENSION), first)
+        some = np.flatnonzero((flags.isel(time=block) < MISSING).any(("y", "x")).values)
+        if len(some):
+            return ready.indexes["time"][block][some[-1]]
+    raise DataError("ready store: siconc is missing throughout; run the preprocessing anew")
+
+
+def _offered(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
+    """`providers.load` for entries of which nobody knows how far they reach: files that are not there yet are no error."""
+
+    def load(entry: str, grid: Grid, *, start: str, end: str | None = None, **options) -> xr.Dataset:
+        if catalog.metadata(entry).get("one_file_a_step"):
+            end, options = end or f"{now:%Y-%m-%d}", options | {"skip_missing": True}
+        return providers.load(entry, grid, start=start, end=end, **options)
+
+    return load
+
+
+def _since(entry, grid, last, one, *, now, load, variables=None) -> tuple[xr.Dataset, list[str]]:
+    """Load what an entry has from `last` on that is over by `now`. Raises DataError for dates after `now`."""
+    options = {"variables": variables} if variables else {}
+    ds = load(entry, grid, start=f"{last:%Y-%m-%d}", **options)
+    time = ds.indexes["time"]
+    for date in time[time > now][:1]:
+        raise DataError(
+            f"entry '{entry}': holds data of {date:%Y-%m-%d}, which lies in the future of {now:%Y-%m-%d}; is its calendar right?"
+        )
+    over = time + one <= now
+    notices = [f"'{entry}': {date:%Y-%m-%d} is not over and is left out" for date in time[~over]]
+    return ds.isel(time=np.flatnonzero(over)), notices
+
+
+def _revised(ready: xr.Dataset, again: xr.Dataset, last: pd.Timestamp, *, entry: str) -> list[str]:
+    change = float(abs(again.siconc - ready.siconc.sel(time=last)).where(ready.siconc_flag.sel(time=last) == 0).mean())
+    if not change > REVISED:
+        return []
+    return [f"'{entry}': {last:%Y-%m-%d} differs from the stored one by {change:.3f} on average; preprocess anew"]
+
+
+def _sound(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tuple[xr.Dataset, list[str]]:
+    """Mask the new steps that are broken, judged by the record before them."""
+    kept = ("siconc", "siconc_flag")
+    past = ready[list(kept)].sel(time=slice(last - pd.DateOffset(years=PAST_YEARS), last))
+    attrs = {name: ready.attrs[name] for name in ("hemisphere", "cadence")}
+    both = xr.concat(
+        [past.drop_vars("crs", errors="ignore"), ice[list(kept)].drop_vars("crs", errors="ignore")], "time"
+    )
+    report = quality.find_broken(both.assign_attrs(attrs))
+    report = report[report["time"] > last]
+    told = [
+        f"siconc of {row.time:%Y-%m-%d} is broken ({row.check}: {row.value:.3g}, limit {row.limit:.3g}) and is left out"
+        for row in report.itertuples()
+    ]
+    return quality.mask_broken(ice, report), told
+
+
+def _predictor(name, sources, statistics, grid, last, end, one, *, load) -> tuple[xr.DataArray | None, list[str]]:
+    """New steps of one predictor, scaled; None, and why, where they can't be had."""
+    if name not in sources:
+        return None, [f"no source of '{name}' is given; it is missing after {last:%Y-%m-%d}"]
+    try:
+        field = load(sources[name], grid, start=f"{last + one:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])[name]
+    except DataError as error:
+        return None, [f"'{name}' is missing after {last:%Y-%m-%d}: {error}"]
+    if name not in ABSOLUTE:
+        field = climate.anomalies(field, statistics[f"{name}_climatology"].load())
+    scaling = xr.Dataset({part: statistics[f"{name}_{part}"] for part in ("mean", "std")}).load()
+    return normalise.scale(field, scaling), []
+
+
+def _joined(stored: xr.DataArray, new: xr.DataArray | None, last, whole, *, missing=np.nan) -> xr.DataArray:
+    """The stored steps up to `last`, then the new ones, on the axis `whole`; missing where neither has a value."""
+    parts = [stored.sel(time=slice(None, last))]
+    if new is not None:
+        new = new.sel(time=new.indexes["time"] > last).assign_coords(y=stored.y, x=stored.x)
+        parts.append(new.reset_coords(drop=True).astype(stored.dtype))
+    parts = [part.reset_coords(drop=True) for part in parts]
+    whole_of_it = xr.concat(parts, "time").reindex(time=whole, fill_value=missing).astype(stored.dtype)
+    return whole_of_it.assign_attrs(stored.attrs)

@@ -1,0 +1,142 @@
+"""What do networks say of one moment? Their probabilities at the temperatures that the run has fitted, and which networks those are."""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice import calibrate, forecast, keys, paths, record, train
+from seaice.params import Run
+from seaice.product_store import readable, sha256
+from seaice.samples import Samples
+from seaice.schema import ICE_CLASSES, DataError
+
+
+def calibrated(
+    members: np.ndarray, temperatures: Mapping, samples: Samples, init_time, seeds: Sequence[int]
+) -> xr.Dataset:
+    """Return the members at their temperatures and the ensemble at its own, as `forecast.ensemble` has them, of one init_time.
+
+    members: (member, lead_time, ice_class, y, x), 0..1. Open water outside the active cells, NaN on land; dims as in CONTRIBUTING.md.
+    """
+    own = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
+    by_lead = np.asarray(temperatures["lead"], "float32").reshape(-1, 1, 1, 1)
+    valid = samples.valid_times([init_time])[0]
+    active = samples.active[pd.DatetimeIndex(valid).month.to_numpy() - 1]
+    single = _masked(_at(members, own), active, samples.land)
+    mean = _masked(_at(single.mean(axis=0), by_lead), active, samples.land)
+    return xr.Dataset(
+        {
+            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single.swapaxes(0, 1)),
+            "class_probability": (("lead_time", "ice_class", "y", "x"), mean),
+            "sip": (("lead_time", "y", "x"), np.clip(mean[:, 1:].sum(axis=1), 0, 1)),
+            "active": (("lead_time", "y", "x"), active),
+            "land": (("y", "x"), samples.land),
+            "member_temperature": ("member", np.asarray(temperatures["member"], "float32")),
+            "lead_temperature": ("lead_time", np.asarray(temperatures["lead"], "float32")),
+        },
+        coords={
+            "lead_time": np.arange(1, samples.n_leads + 1),
+            "member": np.asarray(seeds, "int32"),
+            "ice_class": np.array(ICE_CLASSES, object),
+            "valid_time": ("lead_time", valid),
+            "init_time": np.datetime64(init_time, "ns"),
+            **samples.coords,
+        },
+        attrs=dict(samples.attrs),
+    )
+
+
+def _at(probability: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Probabilities (..., ice_class, y, x) at a temperature that broadcasts against them."""
+    return np.moveaxis(calibrate.scale(np.moveaxis(probability, -3, -1), np.moveaxis(t, -3, -1)), -1, -3)
+
+
+def _masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np.ndarray:
+    certain = np.array([name == "open_water" for name in ICE_CLASSES], "float32")[:, None, None]
+    out = np.where(active[:, None], probability, certain)
+    out[..., land] = np.nan
+    return out
+
+
+def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> np.ndarray:
+    """Probabilities (member, lead_time, ice_class, y, x) of every network; those of one shape are built once."""
+    inputs = samples.inputs([init_time])
+    network, shape, out = None, None, []
+    for seed, place in folders.items():
+        forecast._check_network(samples, seed, place)
+        own = _shape(place / train.NETWORK)
+        if network is None or own != shape:
+            network, shape = keras.saving.load_model(place / train.NETWORK, compile=False), own
+        else:
+            network.load_weights(place / train.NETWORK)  # a fifth of the time that a network takes to load
+        logits = network.predict_on_batch(inputs)
+        probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]
+        if not np.isfinite(probability).all():
+            raise DataError(f"the network of seed {seed} gives values that are not finite; train it again")
+        out.append(probability.transpose(2, 3, 0, 1))
+    return np.stack(out)
+
+
+def _shape(file: Path) -> bytes:
+    """What a saved network is built from, without its weights."""
+    with zipfile.ZipFile(file) as archive:
+        return archive.read("config.json")
+
+
+def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:
+    """SHA-256 of every network's file, by seed. Raises DataError for one that is not finished, or not the one that was recorded."""
+    found = {}
+    for seed in seeds:
+        place = paths.network(run.run, seed)
+        if not train.is_finished(place) or not (place / train.NETWORK).is_file():
+            raise DataError(
+                f"no finished network of seed {seed} in {place}: run `python -m seaice.run` for this run first"
+            )
+        found[str(seed)] = sha256(place / train.NETWORK)
+        written = _record_of(run, "_train", f"seed_{seed}")
+        output = (written or {}).get("outputs", {}).get(record.label(place / train.NETWORK, run.run))
+        if output is not None and output["sha256"] != found[str(seed)]:
+            raise DataError(f"the network of seed {seed} is not the one that its training recorded; run this run anew")
+    return found
+
+
+def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.ndarray]:
+    """Temperatures of the members and the leads, as fitted to the validation years by the run's forecast.
+
+    Raises DataError where the run has no forecast, or one of other networks than those of now.
+    """
+    place = paths.forecast(run.run)
+    hint = "run `python -m seaice.run` for this run first: its forecast holds the temperatures"
+    if not place.is_dir():
+        raise DataError(f"no forecast at {place}; {hint}")
+    with readable(place):
+        made = xr.open_zarr(place, consolidated=False)
+        names = {"member_temperature", "lead_temperature"}
+        if (
+            not names <= set(made.data_vars)
+            or sorted(made.member.values) != sorted(seeds)
+            or made.lead_time.size != n_leads
+        ):
+            raise DataError(f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}")
+        found = {"member": made.member_temperature.sel(member=list(seeds)).values, "lead": made.lead_temperature.values}
+    if not all(np.isfinite(t).all() and (t > 0).all() for t in found.values()):
+        raise DataError(f"{place}: its temperatures are {found}, which are none; {hint}")
+    step = next((step.notebook for step in run.steps if step.notebook.endswith("_train")), None)
+    then = ((_record_of(run, "_forecast") or {}).get("parts", {}).get("step") or {}).get(step)
+    trained = [_record_of(run, "_train", f"seed_{seed}") for seed in seeds]
+    if then is not None and all(trained) and keys.digest([record.link(content) for content in trained]) != then:
+        raise DataError(f"{place} was made by other networks than those of now; {hint}")
+    return found
+
+
+def _record_of(run: Run, ending: str, tag: str | None = None) -> dict | None:
+    """The runner's record of the step whose notebook's name ends so, or of one of its members; None without one."""
+    for step in run.steps:
+        if step.notebook.endswith(ending):
+            return record.read(run.run, f"{step.notebook}-{tag}" if tag else step.notebook)
+    return None

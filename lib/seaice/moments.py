@@ -1,0 +1,103 @@
+"""Of which moment can a finished run make an honest forecast, and what is known then?"""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import xarray as xr
+
+from seaice import arrivals, channels, paths, product_store
+from seaice.samples import Samples
+from seaice.schema import DataError
+
+SEPARATOR = ":"  # between first and last of a range of init_times
+LOADED = ("siconc", "siconc_flag", "siconc_trend", "siconc_climatology", "active", "land")
+Say = Callable[[str], None]
+
+
+def record(name, store, sources, init, *, now, load, say) -> xr.Dataset:
+    """The stored record, and what the catalogue has beyond it where that may be needed."""
+    last = arrivals.newest(store)
+    asked = init.split(SEPARATOR)[-1]
+    if asked != "latest" and _date(asked) <= last + arrivals.step(store):
+        return store
+    statistics = xr.open_zarr(paths.ready(name), group="statistics", consolidated=False)
+    ready, notices = arrivals.extend(store, statistics, sources, now=now, load=load)
+    for notice in notices:
+        say(f"note: {notice}")
+    return ready
+
+
+def init_times(init: str, ready: xr.Dataset, given: Mapping, *, now, say) -> list[pd.Timestamp]:
+    """The init_times asked for. Raises DataError for those that are not honest or not possible."""
+    one, newest = arrivals.step(ready), arrivals.newest(ready)
+    if init == "latest":
+        times = [newest + one]
+        if times[0] + one <= now:
+            say(f"note: the data are late: {newest:%Y-%m-%d} is the newest complete step, and it is {now:%Y-%m-%d}")
+    else:
+        ends = [_date(text) for text in init.split(SEPARATOR)]
+        times = list(pd.date_range(ends[0], ends[-1], freq=one))
+        if len(ends) > 2 or not times or [times[0], times[-1]] != [ends[0], ends[-1]]:
+            raise DataError(
+                f"init {init!r}: write latest, YYYY-MM, YYYY-MM-DD, or first{SEPARATOR}last, first days of steps"
+            )
+    first, end = given["splits"]["validation"]
+    judged = pd.date_range(first, pd.Period(end).end_time, freq=one)
+    last = judged[-1] + (given["n_leads"] - 1) * one
+    for time in times:
+        if time <= last:
+            raise DataError(
+                f"init_time {time:%Y-%m-%d}: networks and temperatures of this run know the truth up to {last:%Y-%m-%d}; choose a later one"
+            )
+        if time > now:
+            raise DataError(
+                f"init_time {time:%Y-%m-%d}: the step before it is not over on {now:%Y-%m-%d}; wait, or choose latest"
+            )
+        if time > newest + one:
+            raise DataError(
+                f"init_time {time:%Y-%m-%d}: the newest complete data are of {newest:%Y-%m-%d}; wait, or choose latest"
+            )
+    return times
+
+
+def _date(text: str) -> pd.Timestamp:
+    try:
+        return pd.to_datetime(text, format="%Y-%m" if len(text) == 7 else "%Y-%m-%d")
+    except ValueError:
+        raise DataError(f"init {text!r} is no date: write latest, YYYY-MM or YYYY-MM-DD") from None
+
+
+def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Samples]:
+    """The record as of an init_time, the steps of it that the channels reach, and the sample that the networks see of them."""
+    with product_store.readable(paths.ready(name)):
+        known = arrivals.as_of(ready, init_time)
+        # Read once: the record's ice goes into the summary, the trees and the checksums.
+        known = known.assign({n: known[n].load() for n in LOADED})
+        window = _window(known, init_time, given).load()
+    forecasts = {}
+    if any(row["variable"] in channels.FORECASTS for row in given["channels"]):
+        from seaice import classifiers  # scikit-learn takes a second to import, which other runs can spare
+
+        cache = product_store.folder(name) / ".classifiers"
+        forecasts = classifiers.forecasts(ready, known, init_time, given, cache)
+    options = {"n_leads": given["n_leads"], "missing": given["missing"], "forecasts": forecasts}
+    return known, window, Samples(window, given["channels"], **options)
+
+
+def _window(known: xr.Dataset, init_time: pd.Timestamp, given: Mapping) -> xr.Dataset:
+    """The steps that one initialisation's channels reach."""
+    lags = max([row["lags"] for row in given["channels"] if row.get("lags")], default=1)
+    at = known.indexes["time"].get_loc(init_time)
+    return known.isel(time=slice(max(0, at - lags), at + max(given["n_leads"], 1)))
+
+
+def flags(samples: Samples, init_time: pd.Timestamp) -> list[str]:
+    """What a reader of the product should know of its inputs: predictors that climatology stands in for."""
+    if init_time not in samples.init_times:
+        raise DataError(f"init_time {init_time:%Y-%m-%d} can't be forecast: {samples.dropped.get(init_time)}")
+    absent = {}
+    for channel in samples.channels:
+        at = samples.time.get_loc(init_time) + channel.offset
+        if channel.follows == "time" and samples._absent[samples.variables.index(channel.variable)][at]:
+            absent.setdefault(channel.variable, []).append(f"{samples.time[at]:%Y-%m-%d}")
+    return [f"{name} of {', '.join(sorted(dates))} is missing; climatology stands in" for name, dates in absent.items()]

@@ -1,0 +1,137 @@
+"""What do the trained networks say today? `python -m seaice.realtime params/demo.yaml --init latest` makes the forecast product.
+
+Nothing is trained: networks, temperatures and scaling are those of a finished run.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import pandas as pd
+import typer
+import xarray as xr
+
+from seaice import ensemble, keys, moments, params, paths, preprocess, product, product_store, record
+from seaice.params import Run
+from seaice.schema import DataError
+
+PACKAGES = ("keras", "numpy", "xarray", "netcdf4", "zarr", "matplotlib", "pillow")  # that a product's bytes depend on
+
+
+class Product(NamedTuple):
+    """A forecast product: its folder, and whether it was there already."""
+
+    folder: Path
+    fresh: bool
+
+
+def make(
+    run: Run,
+    init: str = "latest",
+    *,
+    now: pd.Timestamp | None = None,
+    newer: Mapping[str, str] | None = None,
+    load: Callable[..., xr.Dataset] | None = None,
+    say: moments.Say = print,
+) -> list[Product]:
+    """Make the forecast product of one or more init_times from a finished run; return their folders.
+
+    init: "latest", the step after the newest complete one that the catalogue offers; "YYYY-MM" or "YYYY-MM-DD"; or "first:last", every
+    step of a range, each as if it were today. now: this moment, default the clock's. newer: catalogue entries by variable that continue
+    the run's own `sources`. load: as for `arrivals.extend`. say: gets what is worth knowing but belongs to no product.
+    What is there already and made from the same is kept. One process at a time makes a run's products, others wait. A product
+    appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
+    """
+    now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
+    given = {**dict.fromkeys(("channels", "n_leads", "missing", "splits", "seeds", "sources")), **run.shared()}
+    lacking = [name for name in ("channels", "splits", "seeds", "sources") if not given[name]]
+    if lacking:
+        raise DataError(f"run '{run.run}': parameters.{lacking[0]} is not given; a forecast needs it")
+    given["n_leads"], given["missing"] = given["n_leads"] or 6, given["missing"] or "error"
+    with product_store.alone(run.run):
+        with product_store.readable(paths.ready(run.run)):
+            store = preprocess.open_ready(paths.ready(run.run))
+            entries = given["sources"] | dict(newer or {})
+            ready = moments.record(run.run, store, entries, init, now=now, load=load, say=say)
+            times = moments.init_times(init, ready, given, now=now, say=say)
+        networks = ensemble.networks(run, given["seeds"])
+        temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
+        return [_one(run.run, ready, time, given, networks, temperatures, now=now) for time in times]
+
+
+def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Product:
+    """Make one product, unless it is there."""
+    known, window, samples = moments.inputs(name, ready, init_time, given)
+    flags = moments.flags(samples, init_time)
+    made_from = {
+        "format": product.FORMAT,
+        "run": name,
+        "init_time": f"{init_time:%Y-%m-%d}",
+        "inputs": samples.digest([init_time]),
+        "record": product.digest(known),
+        "sources": product.sources(window, init_time, given["sources"]),
+        "networks": networks,
+        "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
+        "modules": keys.digest(keys.closure(["import seaice.realtime"], source="realtime")[0]),
+        "versions": {m: version(m) for m in PACKAGES},
+    }
+    target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"
+    if product_store.is_fresh(target, made_from):
+        return Product(target, True)
+    members = ensemble.members(samples, init_time, {seed: paths.network(name, seed) for seed in given["seeds"]})
+    fields = ensemble.calibrated(members, temperatures, samples, init_time, given["seeds"])
+    part = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        part.mkdir(parents=True)
+        product.write(fields, known, part, made_from=made_from, flags=flags, created=now)
+        content = {"made_from": made_from, "files": product_store.checksums(part)}
+        record.write_text(part / product_store.KEY, json.dumps(content, indent=1) + "\n")
+        product_store.put(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Product(target, False)
+
+
+# ---- the command line
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    file: Annotated[Path, typer.Argument(help="Run file, params/<run>.yaml, of a run that is finished.")],
+    init: Annotated[str, typer.Option(help="latest, YYYY-MM[-DD], or first:last to step through a range.")] = "latest",
+    newer: Annotated[
+        list[str], typer.Option(help="variable=entry that continues the run's source; may be repeated.")
+    ] = (),
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Judge the run's products by the record, as a table.")
+    ] = False,
+) -> None:
+    """Make the forecast product of a finished run with the newest data."""
+    try:
+        run = params.load(file)
+        pairs = dict(pair.partition("=")[::2] for pair in newer)
+        for made in make(run, init, newer=pairs, say=lambda line: typer.echo(line, err=True)):
+            typer.echo(f"{made.folder}{' (already there)' if made.fresh else ''}")
+        if verify:
+            from seaice import realtime_scores
+
+            typer.echo(realtime_scores.write(run.run))
+    except (DataError, FileNotFoundError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

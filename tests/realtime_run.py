@@ -1,0 +1,103 @@
+"""A finished run of synthetic data, two networks of one epoch each, for the tests of the real-time forecast."""
+
+import numpy as np
+import pandas as pd
+import synthetic
+import xarray as xr
+
+from seaice import climate, forecast, paths, prior, train
+from seaice.params import Run
+from seaice.samples import Samples
+
+RUN = Run.model_validate(
+    {
+        "run": "tiny",
+        "parameters": {
+            "sources": {"siconc": "ice_entry", "tas": "air_entry"},
+            "channels": [
+                {"variable": "siconc", "lags": 2},
+                {"variable": "siconc_anomaly", "lags": 3},
+                {"variable": "siconc_trend", "leads": 6},
+                {"variable": "ice_frequency", "leads": 6},
+                {"variable": "siconc_damping", "leads": 6},
+                {"variable": "tas", "lags": 1},
+                {"variable": "land"},
+                {"variable": "month"},
+            ],
+            "n_leads": 6,
+            "missing": "climatology",
+            "splits": {
+                "train": ["1981-01", "1986-06"],
+                "validation": ["1987-01", "1988-01"],
+                "test": ["1988-07", "1990-06"],
+            },
+            "seeds": [3, 8],
+        },
+        "steps": [{"notebook": "05_train", "foreach": {"seed": "seeds"}}, {"notebook": "06_forecast"}],
+    }
+)
+NOW = pd.Timestamp("1991-01-10")  # the data of December 1990 are complete
+
+
+def record(*, hemisphere="north", change=None) -> xr.Dataset:
+    """Return a whole record; change: of siconc and tas, before anything is derived from them."""
+    ready = synthetic.ready(hemisphere=hemisphere, variables=("tas",), fit_end="1986-11")
+    if change is not None:
+        ready = change(ready)
+    ready["siconc_trend"] = climate.linear_trend(ready.siconc)
+    return ready.merge(prior.fields(ready)).assign_attrs(ready.attrs | {"run": "tiny"})
+
+
+def store(ready: xr.Dataset, run: str = "tiny") -> None:
+    """Write a record, and statistics that leave tas as it is, where the run has its own."""
+    ready.chunk(time=12).to_zarr(paths.ready(run), mode="w", consolidated=False, zarr_format=3)
+    flat = xr.zeros_like(ready.siconc_climatology)
+    statistics = xr.Dataset({"tas_climatology": flat, "tas_mean": 0.0, "tas_std": 1.0})
+    statistics.drop_vars(["lat", "lon"]).to_zarr(paths.ready(run), group="statistics", mode="a", consolidated=False)
+
+
+def finish(ready: xr.Dataset) -> None:
+    """Train the networks of the run and write its forecast."""
+    given = RUN.shared()
+    samples = Samples(ready, given["channels"], n_leads=6, missing="climatology")
+    for seed in given["seeds"]:
+        train.fit(
+            samples,
+            splits=given["splits"],
+            seed=seed,
+            folder=paths.network("tiny", seed),
+            filters_factor=1 / 64,
+            epochs=1,
+            batch_size=6,
+        )
+    folders = {seed: paths.network("tiny", seed) for seed in given["seeds"]}
+    validation = pd.date_range(*given["splits"]["validation"], freq="MS")
+    judged = validation.append(pd.DatetimeIndex(["1989-03-01", "1990-01-01"]))
+    forecast.ensemble(samples, folders, judged, paths.forecast("tiny"), calibrate_on=validation)
+
+
+def offer(ready: xr.Dataset, *, last: str):
+    """Return a stand-in of `providers.load` that has this record up to a month, and counts in NumPy what it is asked for."""
+
+    def load(entry, grid, *, start, end=None, variables=None):
+        names = {"ice_entry": ["siconc", "siconc_flag", "land"], "air_entry": ["tas"]}[entry]
+        ds = ready[names].sel(time=slice(start, end or last)).sel(time=slice(None, last))
+        return ds.drop_vars("month", errors="ignore").assign_attrs(source=entry, cadence="monthly")
+
+    return load
+
+
+def sha(folder) -> dict[str, bytes]:
+    """Content of every file below a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def unlike(ready: xr.Dataset, since: str) -> xr.Dataset:
+    """The record with other values from a month on: of ice, its flags, and the air."""
+    later = ready.time >= np.datetime64(since)
+    seen = later & ready.siconc.notnull()
+    return ready.assign(
+        siconc=xr.where(seen, 1 - ready.siconc, ready.siconc).transpose("time", "y", "x").astype("float32"),
+        tas=xr.where(later, ready.tas + 5, ready.tas).transpose("time", "y", "x").astype("float32"),
+        siconc_flag=xr.where(later, 1, ready.siconc_flag).transpose("time", "y", "x").astype("uint8"),
+    ).assign_attrs(ready.attrs)

@@ -1,0 +1,203 @@
+"""What a product holds: numbers that can be counted again, a valid GeoJSON edge, and the conventions' attributes."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import realtime_run
+import shapely
+import xarray as xr
+from PIL import Image
+
+from seaice import arrivals, ensemble, product, product_edge, product_summary
+from seaice.grid import Grid
+from seaice.samples import Samples
+
+INIT = pd.Timestamp("1990-01-01")
+GIVEN = realtime_run.RUN.shared()
+
+
+def fields_of(hemisphere: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """A forecast made up of the truth of the year before, with two members that differ, and the record it is of."""
+    ready = realtime_run.record(hemisphere=hemisphere)
+    known = arrivals.as_of(ready, INIT)
+    samples = Samples(known, GIVEN["channels"], n_leads=6, missing="climatology")
+    before = ready.siconc.sel(time=pd.DatetimeIndex(samples.valid_times([INIT])[0]) - pd.DateOffset(years=1)).fillna(0)
+    full = np.stack([before.values, np.clip(before.values - 0.2, 0, 1)])
+    classes = np.stack([0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2)
+    classes /= classes.sum(axis=2, keepdims=True)
+    temperatures = {"member": [1.0, 1.0], "lead": [1.0] * 6}
+    return ensemble.calibrated(classes.astype("float32"), temperatures, samples, INIT, [3, 8]), known
+
+
+MADE_FROM = {
+    "run": "tiny",
+    "networks": {"3": "ab", "8": "cd"},
+    "sources": {"siconc": {"entry": "ice_entry", "doi": "10.1/x", "newest": "1989-12-01", "sha256": "ef"}},
+}
+
+
+@pytest.fixture(scope="module", params=["north", "south"])
+def case(request, tmp_path_factory):
+    fields, known = fields_of(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    product.write(fields, known, folder, made_from=MADE_FROM, flags=["tas is late"], created=pd.Timestamp("1990-01-05"))
+    return fields, known, folder
+
+
+def test_the_summary_s_numbers_are_those_counted_again(case):
+    fields, known, folder = case
+    summary = json.loads((folder / "summary.json").read_text())
+    ds = xr.open_dataset(folder / "forecast.nc")
+    ready = realtime_run.record(hemisphere=known.attrs["hemisphere"])
+    area = 675.0**2 / 1e6
+    for k, row in enumerate(summary["leads"]):
+        month = pd.Timestamp(row["valid_time"]).month
+        active = ready.active.sel(month=month).values
+        own = area * (ds.sip.values[k] > 0.5)[active].sum()
+        assert row["extent"] == pytest.approx(own, abs=1e-4) == pytest.approx(float(ds.sea_ice_extent[k]), abs=1e-3)
+        seen = ready.siconc.sel(time=[f"{year}-{month:02d}-01" for year in range(1979, 1990)]).values[:, active] > 0.15
+        past = area * seen.sum(axis=1)
+        fit = past[: 8 if month <= 11 else 7]  # to 1986-11
+        assert row["normal"] == pytest.approx(fit.mean(), abs=1e-3)
+        assert row["normal_std"] == pytest.approx(fit.std(ddof=1), abs=1e-3)
+        assert row["departure_in_std"] == pytest.approx((own - fit.mean()) / fit.std(ddof=1), abs=1e-2)
+        assert (row["rank"], row["of_years"]) == (1 + (past < own - 1e-6).sum(), 12)
+        years = np.arange(1979, 1990)
+        assert row["trend"] == pytest.approx(np.polyval(np.polyfit(years, past, 1), 1990), abs=1e-2)
+        normal = ready.siconc_climatology.sel(month=month).values[active] > 0.15
+        assert row["edge_off_normal"] == pytest.approx(
+            area * ((ds.sip.values[k][active] > 0.5) != normal).sum(), abs=1e-3
+        )
+        p = np.clip(ds.sip.values[k][active].astype(float), 1e-6, 1 - 1e-6)
+        assert row["confidence"] == pytest.approx((1 + p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean(), abs=1e-3)
+        assert row["doubtful"] == pytest.approx(area * ((p > 0.1) & (p < 0.9)).sum(), abs=1e-3)
+        line = (folder / "summary.txt").read_text().splitlines()[4 + k]
+        assert line.startswith(row["valid_time"]) and f"{own:.2f}" in line and f"{row['departure']:+.2f}" in line
+    assert summary["newest_data"] == "1989-12-01"
+    assert "Flag: tas is late." in (folder / "summary.txt").read_text()
+
+
+def test_unknown_numbers_are_said_to_be_unknown(case):
+    fields, known, _ = case
+    unseen = known.assign(siconc=known.siconc.where(known.time >= np.datetime64("1989-12-01")))
+    summary = product_summary.summarise(fields, unseen, flags=[])
+    assert summary["leads"][0]["normal"] is None and summary["leads"][0]["departure_in_std"] is None
+    assert "No flags" in product_summary.text(summary)
+
+
+def test_the_edge_is_valid_geojson_on_the_forecast_s_edge(case):
+    fields, known, folder = case
+    edges = json.loads((folder / "edge.geojson").read_text())
+    assert edges["type"] == "FeatureCollection" and len(edges["features"]) == 6
+    grid = Grid(known.attrs["hemisphere"], 675.0)
+    to_map = product_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
+    for k, feature in enumerate(edges["features"]):
+        assert feature["type"] == "Feature" and feature["properties"]["lead_time"] == k + 1
+        geometry = shapely.from_geojson(json.dumps(feature["geometry"]))
+        assert geometry.geom_type == "MultiLineString" and geometry.is_valid
+        total = 0.0
+        for part in geometry.geoms:
+            points = np.array(part.coords)
+            assert (abs(points[:, 0]) <= 180).all() and (abs(np.diff(points[:, 0])) < 180).all()
+            assert (points[:, 1] * (1 if grid.hemisphere == "north" else -1) > -30).all()
+            total += np.hypot(*np.diff(np.array(to_map.transform(*points.T)), axis=1)).sum() / 1000
+        # Cut at the 180th meridian and put back on the map, the lines are as long as before.
+        assert total == pytest.approx(feature["properties"]["length_km"], rel=1e-3)
+
+
+@pytest.mark.parametrize("hemisphere", ["north", "south"])
+def test_lines_are_cut_at_the_180th_meridian_and_run_around_the_pole(hemisphere):
+    grid = Grid(hemisphere, 675.0)
+    forward = product_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
+    sign = 1 if hemisphere == "north" else -1
+    around = np.stack(forward.transform(np.arange(0.0, 361, 10), np.full(37, sign * 75.0)), axis=1)  # 180 is a point
+    parts = product_edge.cut(around, grid)
+    assert len(parts) == 2 and [abs(p[i, 0]) for p, i in zip(parts, (-1, 0), strict=True)] == [180, 180]
+    assert all((abs(np.diff(part[:, 0])) <= 10.001).all() for part in parts)
+    np.testing.assert_allclose(np.concatenate(parts)[:, 1], sign * 75, atol=0.2)
+    across = np.stack(forward.transform([170.0, -170.0, 170.0], sign * np.array([70.0, 72.0, 74.0])), axis=1)
+    parts = product_edge.cut(across, grid)
+    assert [np.sign(part[:, 0]).tolist() for part in parts] == [[1, 1], [-1, -1, -1], [1, 1]]
+    far = np.stack(forward.transform([10.0, -10.0], sign * np.array([70.0, 70.0])), axis=1)
+    [part] = product_edge.cut(far, grid)
+    np.testing.assert_allclose(part[:, 0], [10, -10])
+
+
+def test_a_sea_without_an_edge_has_a_feature_without_geometry():
+    fields, _ = fields_of("north")
+    empty = fields.assign(sip=fields.sip * 0)
+    edges = product_edge.collection(empty.sip, Grid("north", 675.0))
+    assert all(feature["geometry"] is None and feature["properties"]["length_km"] == 0 for feature in edges["features"])
+
+
+def test_it_follows_the_conventions(case):
+    fields, known, folder = case
+    with xr.open_dataset(folder / "forecast.nc", decode_cf=False) as raw:
+        assert raw.attrs["Conventions"] == "CF-1.11, ACDD-1.3"
+        for name in ("title", "summary", "keywords", "license", "date_created", "creator_name", "time_coverage_start"):
+            assert raw.attrs[name]
+        assert (
+            raw.attrs["geospatial_lat_max"] * raw.attrs["geospatial_lat_min"] < 0
+            or raw.attrs["geospatial_lat_max"] < 90.1
+        )
+        assert json.loads(raw.attrs["network_sha256"]) == {"3": "ab", "8": "cd"}
+        assert raw.time.attrs["units"] == "days since 1990-01-01" and raw.time.attrs["bounds"] == "time_bounds"
+        assert raw.time_bounds.values[0].tolist() == [0, 31]
+        for name in ("sip", "class_probability", "member_class_probability", "sea_ice_class", "land"):
+            assert raw[name].attrs["grid_mapping"] == "crs" and raw[name].attrs["long_name"]
+        assert {"lat", "lon", "lead_time"} <= set(raw.sip.attrs["coordinates"].split())
+        assert raw.crs.attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"
+        for coordinate in ("time", "y", "x", "lat", "lon", "lead_time", "member", "ice_class"):
+            assert "_FillValue" not in raw[coordinate].attrs
+    ds = xr.open_dataset(folder / "forecast.nc")
+    np.testing.assert_array_equal(ds.sip, fields.sip)
+    total = ds.class_probability.sum("ice_class").where(ds.land == 0)
+    np.testing.assert_allclose(total.values[np.isfinite(total.values)], 1, atol=1e-5)
+    sea = ds.land.values == 0
+    assert (ds.sea_ice_class.values[:, ~sea] == -1).all() and (ds.sea_ice_class.values[:, sea] >= 0).all()
+    again = xr.open_zarr(folder / "forecast.zarr", consolidated=False).load()
+    for name in ds.data_vars:
+        np.testing.assert_array_equal(again[name].values, ds[name].values)
+
+
+def test_same_forecast_same_bytes(case, tmp_path):
+    fields, known, folder = case
+    product.write(
+        fields, known, tmp_path, made_from=MADE_FROM, flags=["tas is late"], created=pd.Timestamp("1990-01-05")
+    )
+    assert realtime_run.sha(tmp_path) == realtime_run.sha(folder)
+
+
+def test_the_animation_has_a_frame_a_lead_and_pictures_are_small(case):
+    _, _, folder = case
+    with Image.open(folder / "animation.gif") as picture:
+        assert picture.n_frames == 6
+    for name in ("animation.gif", "map.png"):
+        assert (folder / name).stat().st_size < 500_000
+
+
+def checked(folder, test: str) -> subprocess.CompletedProcess:
+    """What the checker of the conventions says of a product; skips where there is none."""
+    program = shutil.which("compliance-checker")
+    if program is None:
+        pytest.skip("compliance-checker is not on PATH: pip install -e '.[check]' in an environment of its own")
+    command = [program, "--test", test, "--format", "json_new", "--output", "-", str(folder / "forecast.nc")]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_checker_finds_nothing_against_cf(case):
+    found = checked(case[2], "cf:1.11")
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-2000:]
+
+
+def test_the_checker_misses_only_standard_names_of_probabilities_in_acdd(case):
+    """There is no standard name of an ice class's probability, nor of a temperature of logits."""
+    [report] = json.loads(checked(case[2], "acdd:1.3").stdout).values()
+    required = [item for item in report["acdd:1.3"]["all_priorities"] if item["weight"] == 3]
+    said = {(item["name"].split('"')[1], said) for item in required for said in item["msgs"]}
+    unnamed = ("sip", "class_probability", "member_class_probability", "member_temperature", "lead_temperature")
+    assert said <= {(name, "standard_name") for name in unnamed}

@@ -1,0 +1,303 @@
+"""The forecast of today: the run's own networks and temperatures, nothing from after INIT, no half product, no doubtful data."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import realtime_run
+import xarray as xr
+from realtime_run import NOW, RUN, offer, sha, unlike
+
+from seaice import arrivals, keys, paths, product_maps, product_store, quality, realtime, schema
+from seaice.schema import DataError
+
+INIT = "1990-01"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Data folder of a run that is finished."""
+    root = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEAICE_CACHE", str(root / "data"))
+        ready = realtime_run.record()
+        realtime_run.store(ready)
+        realtime_run.finish(ready)
+        realtime.make(RUN, INIT, now=NOW)
+    return root / "data"
+
+
+@pytest.fixture
+def run(finished, own_folders):
+    """A copy of the finished run without products."""
+    shutil.copytree(finished, own_folders / "data", ignore=shutil.ignore_patterns("forecasts"))
+    return own_folders / "data" / "tiny"
+
+
+def made(finished) -> dict[str, bytes]:
+    return sha(finished / "tiny" / "forecasts" / "1990-01-01")
+
+
+def test_it_is_the_forecast_of_the_run(finished):
+    """Members, mean and SIP equal those that the run's own step wrote for the same init_time, temperatures included."""
+    own = xr.open_zarr(finished / "tiny" / "forecast.zarr", consolidated=False).sel(init_time="1990-01-01").load()
+    product = xr.open_dataset(finished / "tiny" / "forecasts" / "1990-01-01" / "forecast.nc")
+    assert abs(own.member_temperature - 1).min() > 1e-3
+    np.testing.assert_array_equal(product.member_temperature, own.member_temperature)
+    np.testing.assert_allclose(product.sip, own.sip, atol=1e-6)
+    np.testing.assert_allclose(
+        product.member_class_probability.transpose("time", "member", "ice_class", "y", "x"),
+        own.ice_class_probability,
+        atol=1e-6,
+    )
+    assert (product.time.values == own.valid_time.values).all()
+
+
+def test_nothing_after_init_influences_the_product(finished, run):
+    """Ice, flags and air from INIT on are others, and all that is derived from them: every byte stays the same."""
+    shutil.rmtree(run / "ready.zarr")
+    other = realtime_run.record(change=lambda ready: unlike(ready, "1990-01-01"))
+    realtime_run.store(other)
+    assert not other.siconc_anomaly.equals(realtime_run.record().siconc_anomaly)
+    [product] = realtime.make(RUN, INIT, now=NOW)
+    assert sha(product.folder) == made(finished)
+
+
+def test_what_lies_before_init_does(finished, run):
+    shutil.rmtree(run / "ready.zarr")
+    realtime_run.store(realtime_run.record(change=lambda ready: unlike(ready, "1989-12-01")))
+    [product] = realtime.make(RUN, INIT, now=NOW)
+    again, first = sha(product.folder), made(finished)
+    assert {name for name in first if again.get(name) != first[name]} >= {"forecast.nc", "summary.json", "key.json"}
+
+
+def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, run):
+    [first] = realtime.make(RUN, INIT, now=NOW)
+    assert not first.fresh and sha(first.folder) == made(finished)
+    [again] = realtime.make(RUN, INIT, now=NOW + pd.Timedelta(days=40))
+    assert again.fresh and sha(again.folder) == made(finished)
+    (first.folder / "summary.txt").write_text("half")
+    [third] = realtime.make(RUN, INIT, now=NOW)
+    assert not third.fresh and sha(third.folder) == made(finished)
+    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".lock", "1990-01-01"]
+
+
+def test_a_kill_leaves_no_half_product(run, monkeypatch):
+    def broken(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(product_maps, "animate", broken)
+    with pytest.raises(OSError, match="disk full"):
+        realtime.make(RUN, INIT, now=NOW)
+    assert [p.name for p in product_store.folder("tiny").iterdir()] == [".lock"]
+
+
+def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_back(finished, run):
+    shutil.copytree(finished / "tiny" / "forecasts" / "1990-01-01", product_store.folder("tiny") / ".1990-01-01-old")
+    (product_store.folder("tiny") / ".1990-01-01-deadbeef").mkdir()
+    [product] = realtime.make(RUN, INIT, now=NOW)
+    assert product.fresh
+    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".lock", "1990-01-01"]
+
+
+@pytest.mark.slow
+def test_two_at_once_make_it_once(finished, run):
+    code = (
+        "import pandas as pd, realtime_run; from seaice import realtime; "
+        f"print(realtime.make(realtime_run.RUN, {INIT!r}, now=pd.Timestamp({str(NOW)!r}))[0].fresh)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}
+    two = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300) for process in two]
+    assert [process.returncode for process in two] == [0, 0], said
+    assert sorted(out.split()[-1] for out, _ in said) == [b"False", b"True"]
+    assert sha(product_store.folder("tiny") / "1990-01-01") == made(finished)
+
+
+def test_latest_is_the_month_after_the_newest_complete_one(run):
+    said = []
+    load = offer(realtime_run.record(), last="1990-12-01")
+    [product] = realtime.make(RUN, "latest", now=NOW, load=load, say=said.append)
+    assert product.folder.name == "1991-01-01" and not said
+    key = json.loads((product.folder / "key.json").read_text())["made_from"]
+    assert key["sources"]["siconc"]["newest"] == key["sources"]["tas"]["newest"] == "1990-12-01"
+
+
+def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(run, monkeypatch):
+    """A store that ends in June, continued to December by the catalogue: the same product as from the whole store."""
+    monkeypatch.setitem(quality.FLOOR, "monthly", 50.0)  # a cell of the synthetic ice is as large as a broken month
+    [whole] = realtime.make(RUN, "1991-01", now=NOW)
+    expected = sha(whole.folder)
+    shutil.rmtree(run / "forecasts")
+    shutil.rmtree(run / "ready.zarr")
+    record = realtime_run.record()
+    seen = record.time <= np.datetime64("1990-06-01")
+    short = record.isel(time=slice(0, int(seen.sum()) + arrivals.EXTENSION)).copy()
+    gone = short.time > np.datetime64("1990-06-01")
+    for name in ("siconc", "siconc_anomaly", "tas"):
+        short[name] = short[name].where(~gone)
+    short["siconc_flag"] = short.siconc_flag.where(~gone, 3).astype("uint8")
+    realtime_run.store(short)
+    [product] = realtime.make(RUN, "1991-01", now=NOW, load=offer(record, last="1990-12-01"))
+    again = sha(product.folder)
+    for name in ("forecast.nc", "edge.geojson", "summary.json", "map.png"):
+        assert again[name] == expected[name], name
+
+
+def test_late_data_are_told(run):
+    said = []
+    load = offer(realtime_run.record(), last="1990-12-01")
+    realtime.make(RUN, "latest", now=pd.Timestamp("1991-04-02"), load=load, say=said.append)
+    assert any("late: 1990-12-01 is the newest complete step" in line for line in said)
+
+
+def test_a_month_that_is_not_over_is_left_out_and_one_of_the_future_refused():
+    ready = realtime_run.record()
+    statistics = xr.Dataset(
+        {"tas_climatology": xr.zeros_like(ready.siconc_climatology), "tas_mean": 0.0, "tas_std": 1.0}
+    )
+    short = ready.isel(time=slice(0, -1))
+    short["siconc_flag"] = short.siconc_flag.where(short.time < np.datetime64("1990-11-01"), 3).astype("uint8")
+    short["siconc"] = short.siconc.where(short.time < np.datetime64("1990-11-01"))
+    load, sources = offer(ready, last="1990-12-01"), RUN.shared()["sources"]
+    longer, said = arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-12-15"), load=load)
+    assert said == ["'ice_entry': 1990-12-01 is not over and is left out"]
+    assert arrivals.newest(longer) == pd.Timestamp("1990-11-01")
+    with pytest.raises(
+        DataError, match="'ice_entry': holds data of 1990-12-01, which lies in the future of 1990-11-20"
+    ):
+        arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-11-20"), load=load)
+
+
+def test_a_broken_month_is_left_out_with_the_reason(run):
+    """December repeats November to the bit, as when a provider copies a file: INIT is December then, not January."""
+    record = realtime_run.record()
+    shutil.rmtree(run / "ready.zarr")
+    gone = record.time > np.datetime64("1990-11-01")
+    short = record.assign(
+        siconc=record.siconc.where(~gone), siconc_flag=record.siconc_flag.where(~gone, 3).astype("uint8")
+    )
+    realtime_run.store(short)
+    copied = record.siconc.sel(time="1990-11-01").drop_vars("time")
+    wrong = record.assign(siconc=record.siconc.where(record.time != np.datetime64("1990-12-01"), copied))
+    said = []
+    [product] = realtime.make(RUN, "latest", now=NOW, load=offer(wrong, last="1990-12-01"), say=said.append)
+    assert product.folder.name == "1990-12-01"
+    assert any("siconc of 1990-12-01 is broken (repeat" in line for line in said)
+
+
+def test_a_duplicate_month_is_refused(run):
+    def twice(*args, **kwargs):
+        ds = offer(realtime_run.record(), last="1990-12-01")(*args, **kwargs)
+        ds = xr.concat([ds, ds.isel(time=[-1])], "time", data_vars="minimal")
+        return schema.check(ds, source="ice_entry", variables=["siconc"])
+
+    with pytest.raises(DataError, match="ice_entry: time 1990-12-01 00:00:00 appears twice"):
+        realtime.make(RUN, "latest", now=NOW, load=twice)
+
+
+def test_init_times_that_would_not_be_honest_or_possible_are_refused(run):
+    for init, message in (
+        ("1988-06", "know the truth up to 1988-06-01"),
+        ("1991-02", "not over on 1991-01-10"),
+        ("1990-01-15", "first days of steps"),
+        ("1990-03:1990-01", "first days of steps"),
+        ("soon", "no date"),
+    ):
+        with pytest.raises(DataError, match=message):
+            realtime.make(RUN, init, now=NOW, load=offer(realtime_run.record(), last="1990-12-01"))
+    later = pd.Timestamp("1991-06-10")
+    with pytest.raises(DataError, match="newest complete data are of 1990-12-01"):
+        realtime.make(RUN, "1991-05", now=later, load=offer(realtime_run.record(), last="1990-12-01"))
+    assert not list(product_store.folder("tiny").glob("1*"))
+
+
+def without(run, month: str, name: str, values) -> None:
+    """Put other values into a month of a variable of the store."""
+    ready = xr.open_zarr(run / "ready.zarr", consolidated=False)[[name]].load()
+    changed = ready[name].where(ready.time != np.datetime64(month), values).astype(ready[name].dtype)
+    drop = [c for c in ready.coords if c not in ("time",)]
+    changed.to_dataset().drop_vars(drop).to_zarr(run / "ready.zarr", region="auto", consolidated=False, mode="r+")
+
+
+def test_a_missing_last_month_is_refused_and_a_missing_predictor_flagged(run):
+    without(run, "1989-12-01", "tas", np.nan)
+    [product] = realtime.make(RUN, INIT, now=NOW)
+    flag = "tas of 1989-12-01 is missing; climatology stands in"
+    assert flag in (product.folder / "summary.txt").read_text()
+    assert flag in xr.open_dataset(product.folder / "forecast.nc").attrs["comment"]
+    without(run, "1989-12-01", "siconc_flag", 3)
+    with pytest.raises(DataError, match="siconc of 1989-12-01 is missing: 0 % of the active cells"):
+        realtime.make(RUN, INIT, now=NOW)
+
+
+def test_a_store_cut_off_or_damaged_is_refused(run):
+    chunks = sorted((run / "ready.zarr" / "siconc" / "c").iterdir(), key=lambda p: int(p.name))
+    december = chunks[(1990 - 1979) - 1]
+    file = next(p for p in december.rglob("*") if p.is_file())
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="ready.zarr can't be read"):
+        realtime.make(RUN, INIT, now=NOW)
+    file.unlink()
+    with pytest.raises(DataError, match="siconc of 1989-12-01 is missing"):
+        realtime.make(RUN, INIT, now=NOW)
+
+
+def test_networks_and_temperatures_must_be_there_and_belong_together(run):
+    shutil.move(run / "forecast.zarr", run / "elsewhere.zarr")
+    with pytest.raises(DataError, match="no forecast at .*holds the temperatures"):
+        realtime.make(RUN, INIT, now=NOW)
+    shutil.move(run / "elsewhere.zarr", run / "forecast.zarr")
+    (paths.network("tiny", 8) / "key.json").unlink()
+    with pytest.raises(DataError, match="no finished network of seed 8"):
+        realtime.make(RUN, INIT, now=NOW)
+    shutil.rmtree(run / "ready.zarr")
+    with pytest.raises(DataError, match="no analysis-ready data"):
+        realtime.make(RUN, INIT, now=NOW)
+
+
+def test_another_network_than_the_one_recorded_is_refused(run):
+    from seaice import record
+
+    for seed in (3, 8):
+        label = record.label(paths.network("tiny", seed) / "network.keras", "tiny")
+        record.write(
+            "tiny", f"05_train-seed_{seed}", {"key": "k", "parts": {}, "outputs": {label: record.checksum(label)}}
+        )
+    trained = [record.read("tiny", f"05_train-seed_{seed}") for seed in (3, 8)]
+    link = keys.digest([record.link(content) for content in trained])
+    record.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": link}}, "outputs": {}})
+    realtime.make(RUN, INIT, now=NOW)
+    record.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": "other"}}, "outputs": {}})
+    with pytest.raises(DataError, match="made by other networks than those of now"):
+        realtime.make(RUN, INIT, now=NOW)
+    shutil.copy(paths.network("tiny", 3) / "network.keras", paths.network("tiny", 8) / "network.keras")
+    with pytest.raises(DataError, match="seed 8 is not the one that its training recorded"):
+        realtime.make(RUN, INIT, now=NOW)
+
+
+def test_stepping_through_months_and_judging_them(run):
+    """Two months as if each were today; the table's Brier score of lead 1 is the mean of theirs, counted by hand."""
+    from seaice import realtime_scores
+
+    made = realtime.make(RUN, "1990-01:1990-02", now=NOW)
+    assert [product.folder.name for product in made] == ["1990-01-01", "1990-02-01"]
+    table = pd.read_csv(realtime_scores.write("tiny"))
+    own = table[(table.model == "icenet") & (table.metric == "brier") & (table.lead_time == 1)]
+    ready, expected = realtime_run.record(), []
+    for product in made:
+        ds = xr.open_dataset(product.folder / "forecast.nc").isel(time=0)
+        now = ready.sel(time=ds.time.values)
+        counts = ready.active.sel(month=int(ds.time.dt.month)) & (now.siconc_flag == 0)
+        expected.append(float(((ds.sip - (now.siconc > 0.15)) ** 2).where(counts).mean()))
+    np.testing.assert_allclose(own.value, np.mean(expected), rtol=1e-5)
+    assert own.n.item() == 2 and {"climatology", "linear_trend"} <= set(table.model)
