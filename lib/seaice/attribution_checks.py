@@ -92,8 +92,9 @@ def randomised(
 ) -> pd.DataFrame:
     """Compare the gradient x input of a network with that of other trained members, and of itself with shuffled weights.
 
-    parts: name to beginnings of layer names that are shuffled, none for all. Columns weights and similarity (-1..1, see `similarity`;
-    the mean of the others): an explanation of what was learnt is less alike the more is shuffled.
+    parts: name to beginnings of layer names that are shuffled, none for all. Columns weights, similarity (-1..1, see
+    `similarity`; the mean of the others) and of_other_inputs, the same without the inputs of a first guess, whose formula
+    outlives its weights: an explanation of what was learnt is less alike the more is shuffled.
     """
 
     def of(network: keras.Model) -> np.ndarray:
@@ -101,8 +102,14 @@ def randomised(
         return one(inputs, gradient=True)[1][0] * inputs[0]
 
     own = of(function.network)
-    rows = [("of other trained members", np.mean([similarity(own, of(other)) for other in others]))]
-    rows += [
-        (f"{name} shuffled", similarity(own, of(shuffled(function.network, only=only)))) for name, only in parts.items()
-    ]
-    return pd.DataFrame(rows, columns=["weights", "similarity"])
+    guessed = sorted(
+        {place for layer in function.network.layers for place in sum(getattr(layer, "places", {}).values(), [])}
+    )
+
+    def compared(other: np.ndarray) -> tuple[float, float]:
+        return similarity(own, other), similarity(*(np.delete(a, guessed, axis=-1) for a in (own, other)))
+
+    rows = [("of other trained members", *np.mean([compared(of(other)) for other in others], axis=0))] if others else []
+    for name, only in parts.items():
+        rows.append((f"{name} shuffled", *compared(of(shuffled(function.network, only=only)))))
+    return pd.DataFrame(rows, columns=["weights", "similarity", "of_other_inputs"])

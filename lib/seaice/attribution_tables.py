@@ -27,7 +27,8 @@ def channel_table(store: xr.Dataset) -> pd.DataFrame:
 
     Columns case, init_time ("YYYY-MM"), lead_time, method, baseline, channel, variable, lag (or lead), member (a seed, or "mean"), value
     (signed sum), magnitude (sum of absolute values; of "mean": of the mean map), agreement (share of members whose value has the sign
-    of the mean, 0..1) and rank (1 has the greatest magnitude); the last two for "mean" only. Unit: that of `attribution`.
+    of the mean, 0..1) and rank (1 has the greatest magnitude); the last two for "mean" only. Members have no row where all is 0.
+    Unit: that of `attribution`.
     """
     tables = []
     coords = {"channel": store.channel.values, "variable": store["variable"].values, "lag": store.lag.values}
@@ -45,9 +46,12 @@ def channel_table(store: xr.Dataset) -> pd.DataFrame:
                 rank = pd.Series(magnitude).rank(ascending=False, method="min").astype("int").to_numpy()
                 of_mean = {"value": value, "magnitude": magnitude, "agreement": agreement, "rank": rank}
                 tables.append(pd.DataFrame(labels | {"member": MEAN} | of_mean))
+                frame = tables[-1]
+                frame["agreement"] = frame["agreement"].where(frame["magnitude"] > 0)
                 for seed, one, size in zip(store.member.values, values, abs(maps).sum(axis=(2, 3)), strict=True):
                     tables.append(pd.DataFrame(labels | {"member": str(seed), "value": one, "magnitude": size}))
-    return pd.concat(tables, ignore_index=True).astype({"rank": "Int64"})
+    table = pd.concat(tables, ignore_index=True).astype({"rank": "Int64"})
+    return table[(table["member"] == MEAN) | (table["magnitude"] > 0)].reset_index(drop=True)
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

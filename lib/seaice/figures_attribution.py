@@ -60,7 +60,7 @@ def region(
         fig = plt.figure(figsize=(12.5, 4.3), layout="constrained")
         grid = fig.add_gridspec(1, 3, width_ratios=(1.1, 1, 1.55))
         ax = fig.add_subplot(grid[0], projection=projection(ready))
-        image = draw(ax, change, ready, ready.active.any("month"), cmap=SIGNED, vmin=-1, vmax=1)
+        image = draw(ax, change, ready, change.notnull(), cmap=SIGNED, vmin=-1, vmax=1)
         _outline(ax, found)
         fig.colorbar(image, ax=ax, orientation="horizontal", shrink=0.85, label="change of ice concentration")
         ax.set_title("the region (outlined) that is asked about")
@@ -155,10 +155,12 @@ def lags(
 
 
 def maps(store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: str, case: str, n: int = 4) -> Figure:
-    """Maps of the mean attribution to the strongest channels, a row a lead; the region outlined, dots where members disagree on the sign.
+    """Maps of the mean attribution to the strongest channels, a row a lead; the region outlined, dots where members disagree on the sign;
+    the title tells the sum over all cells.
 
     store: of `attribution_store.ensemble`. table: its `channel_table`. One colour bar a row.
     """
+    shown = ready.active.sel(month=pd.Timestamp(case).month) | (store.region == 1)
     month, leads = pd.Timestamp(case), [int(lead) for lead in store.lead_time.values]
     with plt.rc_context(STYLE):
         size = {"figsize": (2.7 * n + 1.0, 3.05 * len(leads) + 0.8), "layout": "constrained"}
@@ -168,16 +170,16 @@ def maps(store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: s
             found = store.attribution.sel({"case": month, "lead_time": lead, "method": method, "channel": names}).load()
             mean = found.mean("member")
             agree = (np.sign(found) == np.sign(mean)).mean("member")
-            end = float(abs(mean).quantile(0.999)) or 1.0
+            end = float(abs(mean).quantile(0.995)) or 1.0
             init = pd.Timestamp(found.init_time.values)
             for ax, name in zip(row, names, strict=True):
                 one, total = mean.sel(channel=name), float(mean.sel(channel=name).sum())
-                image = draw(ax, one, ready, ready.active.any("month"), cmap=SIGNED, vmin=-end, vmax=end)
+                image = draw(ax, one, ready, shown, cmap=SIGNED, vmin=-end, vmax=end)
                 _outline(ax, store.region)
                 y, x = np.nonzero(((agree.sel(channel=name) < AGREED) & (abs(one) > FAINT * end)).values)
                 ax.plot(ready.x.values[x], ready.y.values[y], ".", ms=1.4, color="#444444")
                 words = channel_label(str(one["variable"].values), name, init)
-                ax.set_title(f"{words}\nin all {total:+.3g}")
+                ax.set_title(f"{words}: {total:+.3g}")
             row[0].text(
                 -0.05, 0.5, _ahead(lead), rotation=90, ha="right", va="center", fontsize=11, transform=row[0].transAxes
             )

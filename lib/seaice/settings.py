@@ -179,6 +179,11 @@ class Parameters(Strict):
     validate_every: Positive | None = None
     seed: Seed | None = None
     seeds: list[Seed] | None = Field(None, min_length=1)
+    # attribution: months explained, at which leads, and of which region (see `roi`)
+    cases: Literal["record_low"] | list[Month] | None = None
+    roi: tuple[Month, Month] | dict[Literal["polygon"], list[tuple[float, float]]] | str | None = None
+    roi_threshold: float | None = Field(None, gt=0, lt=1)
+    explained_leads: list[Positive] | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
     def _agree(self):
