@@ -14,7 +14,10 @@ from seaice.schema import VARIABLES
 N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
 KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")  # channels at the valid month
 ENTRIES = ("sources", "seasonal")  # parameters whose values are names of catalogue entries
-OPTIONAL = ("simulations", "seasonal")  # parameters that a run which does not name them goes without, whatever the default
+OPTIONAL = (
+    "simulations",
+    "seasonal",
+)  # parameters that a run which does not name them goes without, whatever the default
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
