@@ -149,6 +149,18 @@ class Simulation(Strict):
         return self
 
 
+class Permute(Strict):
+    """What permute-and-predict permutes and which forecasts it judges; see `importance.measure`."""
+
+    groups: list[str] | None = Field(None, min_length=1)
+    judged: list[Literal["validation", "test"]] = Field(min_length=1)
+    init_months: list[Annotated[int, Field(ge=1, le=12)]] | None = Field(None, min_length=1)
+    inits: Positive | None = None
+    seeds: Positive = 10
+    within_month: list[bool] = Field([False, True], min_length=1)
+    workers: Positive | str | None = None
+
+
 class Parameters(Strict):
     """Every parameter that a run may share among its notebooks; a new one is one line here."""
 
@@ -182,6 +194,8 @@ class Parameters(Strict):
     validate_every: Positive | None = None
     seed: Seed | None = None
     seeds: list[Seed] | None = Field(None, min_length=1)
+    # importance of the inputs
+    permute: Permute | None = None
     # attribution: months explained, at which leads, and of which region (see `roi`)
     cases: Literal["record_low"] | list[Month] | None = None
     roi: tuple[Month, Month] | dict[Literal["polygon"], list[tuple[float, float]]] | str | None = None
