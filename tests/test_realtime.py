@@ -12,8 +12,9 @@ import pytest
 import realtime_run
 import xarray as xr
 from realtime_run import NOW, RUN, offer, sha, unlike
+from typer.testing import CliRunner
 
-from seaice import arrivals, keys, paths, product_maps, product_store, quality, realtime, schema
+from seaice import arrivals, classifiers, keys, paths, product_maps, product_store, quality, realtime, schema, trees
 from seaice.schema import DataError
 
 INIT = "1990-01"
@@ -204,6 +205,15 @@ def test_a_duplicate_month_is_refused(run):
         realtime.make(RUN, "latest", now=NOW, load=twice)
 
 
+def test_an_entry_of_another_cadence_is_refused(run):
+    def daily(*args, **kwargs):
+        ds = offer(realtime_run.record(), last="1990-12-01")(*args, **kwargs)
+        return ds.assign_coords(time=pd.date_range("1990-12-01", periods=ds.sizes["time"]) + pd.Timedelta(days=1))
+
+    with pytest.raises(DataError, match="'ice_entry': 1990-12-02 is no step of the record"):
+        realtime.make(RUN, "latest", now=NOW, load=daily)
+
+
 def test_init_times_that_would_not_be_honest_or_possible_are_refused(run):
     for init, message in (
         ("1988-06", "know the truth up to 1988-06-01"),
@@ -301,3 +311,38 @@ def test_stepping_through_months_and_judging_them(run):
         expected.append(float(((ds.sip - (now.siconc > 0.15)) ** 2).where(counts).mean()))
     np.testing.assert_allclose(own.value, np.mean(expected), rtol=1e-5)
     assert own.n.item() == 2 and {"climatology", "linear_trend"} <= set(table.model)
+
+
+def test_the_command_says_what_it_made_and_why_it_did_not(run, monkeypatch):
+    monkeypatch.setattr(realtime.params, "load", lambda file: RUN)
+    command = CliRunner()
+    said = command.invoke(realtime.app, ["params/tiny.yaml", "--init", INIT])
+    assert said.exit_code == 0 and said.output.strip().endswith("1990-01-01")
+    assert command.invoke(realtime.app, ["params/tiny.yaml", "--init", INIT]).output.strip().endswith("(already there)")
+    refused = command.invoke(realtime.app, ["params/tiny.yaml", "--init", "1985-01"])
+    assert refused.exit_code == 1 and "error: init_time 1985-01-01: networks and temperatures" in refused.output
+    refused = command.invoke(realtime.app, ["params/tiny.yaml", "--newer", "siconc"])
+    assert refused.exit_code == 1 and "write it as variable=entry" in refused.output
+
+
+def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
+    """The channel `trees` gets what the run's own classifiers say; a second call, or a damaged cache, changes nothing."""
+    ready = realtime_run.record()
+    init, leads = pd.Timestamp("1990-01-01"), range(1, 4)
+    given = {"splits": RUN.shared()["splits"], "n_leads": 3}
+    inits = pd.date_range(*given["splits"]["train"], freq="MS")
+    own = trees.forecast(trees.fit(ready, inits, lead_times=leads), ready, pd.DatetimeIndex([init]))
+    known = arrivals.as_of(ready, init)
+    first = classifiers.forecasts(ready, known, init, given, tmp_path)["trees"]
+    np.testing.assert_array_equal(first, own)
+    [kept] = tmp_path.iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(trees, "fit", None)  # would fail if it were called
+        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
+    kept.write_bytes(kept.read_bytes()[:100])
+    np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
+    assert len(list(tmp_path.iterdir())) == 1
+    later = unlike(ready, "1990-01-01")
+    np.testing.assert_array_equal(
+        classifiers.forecasts(later, arrivals.as_of(later, init), init, given, tmp_path)["trees"], own
+    )

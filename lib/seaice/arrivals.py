@@ -154,6 +154,10 @@ def _since(entry, grid, last, one, *, now, load, variables=None) -> tuple[xr.Dat
     options = {"variables": variables} if variables else {}
     ds = load(entry, grid, start=f"{last:%Y-%m-%d}", **options)
     time = ds.indexes["time"]
+    for date in time[~time.isin(pd.date_range(last, time[-1], freq=one))][:1]:
+        raise DataError(
+            f"entry '{entry}': {date:%Y-%m-%d} is no step of the record; name an entry of the record's cadence"
+        )
     for date in time[time > now][:1]:
         raise DataError(
             f"entry '{entry}': holds data of {date:%Y-%m-%d}, which lies in the future of {now:%Y-%m-%d}; is its calendar right?"

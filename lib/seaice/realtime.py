@@ -116,7 +116,7 @@ def command(
     """Make the forecast product of a finished run with the newest data."""
     try:
         run = params.load(file)
-        pairs = dict(pair.partition("=")[::2] for pair in newer)
+        pairs = dict(_pair(text) for text in newer)
         for made in make(run, init, newer=pairs, say=lambda line: typer.echo(line, err=True)):
             typer.echo(f"{made.folder}{' (already there)' if made.fresh else ''}")
         if verify:
@@ -126,6 +126,13 @@ def command(
     except (DataError, FileNotFoundError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, entry = text.partition("=")
+    if not (name and found and entry):
+        raise DataError(f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north")
+    return name, entry
 
 
 def main() -> None:
