@@ -115,11 +115,13 @@ def extend(
     siconc = _joined(ready.siconc, ice.siconc, last, whole)
     flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
-    # Up to a year past the last observation the store's own are what is found here; beyond that they are new.
-    out["siconc_trend"] = climate.linear_trend(siconc).assign_attrs(ready.siconc_trend.attrs)
+    # What is valid up to a year past the last stored observation is known already; what is newer is computed.
+    ahead = last + pd.DateOffset(months=AHEAD)
+    out["siconc_trend"] = _continued(ready.siconc_trend, climate.linear_trend(siconc), ahead)
     wanted = [name for name in prior.FIELDS if name in ready and "time" in ready[name].dims]
-    if wanted:
-        out = out.assign({name: da for name, da in prior.fields(out).items() if name in wanted})
+    computed = prior.fields(out) if wanted else {}
+    for name in wanted:
+        out[name] = _continued(ready[name], computed[name], last if name in DATES else ahead)
     for name in (n for n, da in ready.data_vars.items() if "time" in da.dims and n not in ICE):
         new, told = _predictor(name, sources, statistics, grid, last, end, one, load=load)
         notices += told
@@ -203,6 +205,13 @@ def _predictor(name, sources, statistics, grid, last, end, one, *, load) -> tupl
         field = climate.anomalies(field, statistics[f"{name}_climatology"].load())
     scaling = xr.Dataset({part: statistics[f"{name}_{part}"] for part in ("mean", "std")}).load()
     return normalise.scale(field, scaling), []
+
+
+def _continued(stored: xr.DataArray, computed: xr.DataArray, until: pd.Timestamp) -> xr.DataArray:
+    """The stored steps up to `until`, to the bit, then the computed ones."""
+    parts = [stored.sel(time=slice(None, until)), computed.sel(time=computed.indexes["time"] > until)]
+    joined = xr.concat([part.reset_coords(drop=True) for part in parts], "time").astype(stored.dtype)
+    return joined.assign_attrs(stored.attrs)
 
 
 def _joined(stored: xr.DataArray, new: xr.DataArray | None, last, whole, *, missing=np.nan) -> xr.DataArray:
