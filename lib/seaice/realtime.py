@@ -16,7 +16,7 @@ import pandas as pd
 import typer
 import xarray as xr
 
-from seaice import ensemble, keys, moments, params, paths, preprocess, product, product_store, record
+from seaice import ensemble, keys, moments, params, paths, preprocess, product, product_dataset, product_store, record
 from seaice.params import Run
 from seaice.schema import DataError
 
@@ -69,7 +69,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Produ
     known, window, samples = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, init_time)
     made_from = {
-        "format": product.FORMAT,
+        "format": product_dataset.FORMAT,
         "run": name,
         "init_time": f"{init_time:%Y-%m-%d}",
         "inputs": samples.digest([init_time]),
