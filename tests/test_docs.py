@@ -17,9 +17,9 @@ VARIANTS = {  # run, model in its tables: what is shown of it
     ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
     ("nsidc_north", "trees"): "boosted trees",
     ("nsidc_plain", "icenet"): "the paper's network, width 0.25, 2 members",
-    ("nsidc_plain_pretrained", "icenet"): "... pre-trained on simulations",
+    ("nsidc_plain_pretrained", "icenet"): "the paper's network, pre-trained on simulations, 2 members",
     ("nsidc_correction", "icenet"): "correction of a first guess without trees, 2 members",
-    ("nsidc_correction_pretrained", "icenet"): "... pre-trained on simulations",
+    ("nsidc_correction_pretrained", "icenet"): "correction without trees, pre-trained on simulations, 2 members",
     ("nsidc_ice_only", "icenet"): "correction with trees, neither weather nor ocean, 2 members",
     ("nsidc_north", "icenet"): "**correction with trees, weather and ocean, 6 members**",
 }
@@ -50,12 +50,15 @@ def results() -> str:
 
 
 def ablation() -> str:
-    """Binary accuracy by lead and mean Brier score of every variant whose run is tracked."""
+    """Binary accuracy by lead and mean Brier score of every variant; dashes for one whose run is not tracked."""
     shown = {}
     for (run, model), what in VARIANTS.items():
+        if not (paths.root() / "results" / run / "tables" / "skill.csv").is_file():
+            shown[what] = ["-"] * 8 + [f"`{run}`, not run yet"]
+            continue
         accuracy, brier = (scores(run, metric).loc[model] for metric in ("binary_accuracy", "brier"))
         shown[what] = [f"{v:.2f}" for v in accuracy] + [f"{accuracy.mean():.2f}", f"{brier.mean():.4f}", f"`{run}`"]
-    return rows("", pd.DataFrame.from_dict(shown, orient="index", columns=[*accuracy.index, "mean", "Brier", "run"]))
+    return rows("", pd.DataFrame.from_dict(shown, orient="index", columns=[*range(1, 7), "mean", "Brier", "run"]))
 
 
 BLOCKS = {
