@@ -19,11 +19,14 @@ INIT ?= latest
 forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=nsidc_north INIT=latest
 	$(PY) -m seaice.realtime params/$(RUN).yaml --init $(INIT)
 
-# The networks come from the runner, which fans their training out; then every notebook is executed and validated on its own.
-# In folders of their own: tests change no result that is tracked.
+# Both halves at once: a test waits more than it computes. The networks come from the runner, which fans their training out; then every
+# notebook is executed and validated on its own. In folders of their own: tests change no result that is tracked.
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
-test: $(ENV)  ## the tests, then the demo's notebooks
+test: $(ENV)  ## the tests, and beside them the demo's notebooks
+	$(MAKE) --no-print-directory --jobs 2 tests-proper tests-pages
+tests-proper: $(ENV)
 	$(PY) -m pytest tests
+tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train
 	$(APART) $(PY) -m pytest --nbval-lax notebooks
 

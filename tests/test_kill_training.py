@@ -26,12 +26,16 @@ parameters:
   channels: [{{variable: siconc, lags: 3}}, {{variable: tas, lags: 1}}, {{variable: land}}, {{variable: month}}]
   n_leads: 2
   missing: error
+  network: icenet_2021
   filters_factor: 0.06
   epochs: {EPOCHS}
   batch_size: 2
   learning_rate: 1.0e-3
   schedule: constant
   patience: {EPOCHS}
+  focal_gamma: 2.0
+  weight_average: 0.9
+  withhold: 0.25
   seeds: [36, 37, 38]
 cluster: {{threads_per_worker: 1}}
 steps:
