@@ -15,7 +15,7 @@ from seaice import progress, roi, train
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
 from seaice.baselines import shift
-from seaice.forecast import _check_network
+from seaice.forecast import check_network
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -47,7 +47,7 @@ def ensemble(
     can't be used, and for gradients that are not finite.
     """
     for seed, folder in folders.items():
-        _check_network(samples, seed, Path(folder))
+        check_network(samples, seed, Path(folder))
     _check(methods, lead_times, samples)
     cells = {case: roi.at_month(region, ready, case) for case in cases}
     counts = [int(one.sum()) for one in cells.values()]

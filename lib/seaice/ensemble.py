@@ -68,7 +68,7 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> np.ndar
     inputs = samples.inputs([init_time])
     network, shape, out = None, None, []
     for seed, place in folders.items():
-        forecast._check_network(samples, seed, place)
+        forecast.check_network(samples, seed, place)
         own = _shape(place / train.NETWORK)
         if network is None or own != shape:
             network, shape = keras.saving.load_model(place / train.NETWORK, compile=False), own

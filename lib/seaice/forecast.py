@@ -38,7 +38,7 @@ def ensemble(
     if not folders:
         raise DataError("an ensemble needs at least one network folder")
     for seed, folder in folders.items():
-        _check_network(samples, seed, Path(folder))
+        check_network(samples, seed, Path(folder))
     times = pd.DatetimeIndex(np.atleast_1d(init_times))
     judges = pd.DatetimeIndex([] if calibrate_on is None else calibrate_on)
     samples.plane_numbers(times.append(judges))  # refuse bad init_times before any work
@@ -134,7 +134,7 @@ def _put(part: Path, values: Mapping[str, np.ndarray], **where: slice) -> None:
     data.to_zarr(part, region={d: where.get(d, slice(None)) for d in data.dims}, consolidated=False)
 
 
-def _check_network(samples: Samples, seed: int, folder: Path) -> None:
+def check_network(samples: Samples, seed: int, folder: Path) -> None:
     """Refuse a network that is not there, not finished, or was trained on other channels, leads or grids."""
     if not train.is_finished(folder):
         raise DataError(f"no finished network of seed {seed} in {folder}: run the training of this member first")

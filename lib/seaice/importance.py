@@ -98,7 +98,7 @@ def measure(
     if not folders or seeds < 1 or (inits is not None and inits < 1):
         raise DataError(f"importance of {len(folders)} networks, {seeds} seeds, {inits} inits: all must be at least 1")
     for seed, place in folders.items():
-        forecast._check_network(samples, seed, Path(place))
+        forecast.check_network(samples, seed, Path(place))
     pool, candidates = _candidates(samples, splits, judged, init_months)
     options = list(dict.fromkeys(map(bool, within_month)))
     if True in options:
