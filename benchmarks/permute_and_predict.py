@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 from sample_assembly import machine, seconds
 
-from seaice import correction, importance, train, verify
+from seaice import correction, importance, trained, verify
 from seaice.baselines import valid_time
 from seaice.samples import Samples
 
@@ -56,9 +56,9 @@ def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]
     for member, folder in folders.items():
         folder.mkdir(parents=True)
         keras.utils.set_random_seed(member)
-        correction.build(samples.shape, samples.channel_names, filters_factor=0.5).save(folder / train.NETWORK)
-        (folder / train.CHANNELS).write_text(json.dumps(samples.metadata()))
-        (folder / train.KEY).write_text(json.dumps({"key": str(member)}))
+        correction.build(samples.shape, samples.channel_names, filters_factor=0.5).save(folder / trained.NETWORK)
+        (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
+        (folder / trained.KEY).write_text(json.dumps({"key": str(member)}))
     return folders
 
 
@@ -109,7 +109,7 @@ def main() -> None:
     fastest, done = {}, {}
     with tempfile.TemporaryDirectory() as root:
         folders = save_networks(samples, Path(root) / "networks", options.members)
-        networks = [keras.saving.load_model(folder / train.NETWORK) for folder in folders.values()]
+        networks = [keras.saving.load_model(folder / trained.NETWORK) for folder in folders.values()]
         inputs = samples.inputs(times[:8])
         loop(samples, ready, networks, times[:2], places[:1], 1)  # compiled once, which does not count
         for turn in range(options.turns):

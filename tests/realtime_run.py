@@ -45,7 +45,7 @@ def record(*, hemisphere="north", change=None) -> xr.Dataset:
     if change is not None:
         ready = change(ready)
     ready["siconc_trend"] = climate.linear_trend(ready.siconc)
-    return ready.merge(prior.fields(ready)).assign_attrs(ready.attrs | {"run": "tiny"})
+    return ready.assign(prior.fields(ready)).assign_attrs(ready.attrs | {"run": "tiny"})
 
 
 def store(ready: xr.Dataset, run: str = "tiny") -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 import pyproj
 import xarray as xr
 
+from seaice import prior
 from seaice.grid import Grid
 from seaice.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 
@@ -67,7 +68,7 @@ def ready(
         values = rng.standard_normal(sic.shape).astype("float32")
         values[n_observed:] = np.nan
         ds[name] = (dims, values)
-    return ds
+    return ds.assign(prior.fields(ds))
 
 
 # Raw files, as providers publish them. The truth in all of them is `ice`, so that whatever the grid, the answer is known.

@@ -12,7 +12,6 @@ from seaice import (
     attribution_store,
     attribution_tables,
     correction,
-    prior,
     roi,
     train,
     unet,
@@ -39,8 +38,7 @@ LEADS = (1, 2)
 
 @pytest.fixture(scope="module")
 def ready():
-    ready = synthetic.ready()
-    return ready.merge(prior.fields(ready)).assign_attrs(ready.attrs)
+    return synthetic.ready()
 
 
 @pytest.fixture(scope="module")

@@ -253,7 +253,7 @@ def test_reliability_draws_the_table_of_a_split():
     fig = figures_probability.reliability(pd.concat([raw, table, table.assign(split="validation", observed=0.5)]))
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     np.testing.assert_allclose(drawn["IceNet ensemble"], [0.1, 0.9])
-    np.testing.assert_allclose(drawn["IceNet, not calibrated"], [0, 1])
+    np.testing.assert_allclose(drawn["IceNet, mean of members"], [0, 1])
     assert "test years, all leads" in texts(fig) and smallest_font(fig) >= 8
     with pytest.raises(DataError, match="no rows with lead_time 3; there are all"):
         figures_probability.reliability(table, lead_time=3)

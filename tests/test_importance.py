@@ -9,7 +9,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import figures_importance, importance, importance_tables, permutations, train, verify
+from seaice import figures_importance, importance, importance_tables, permutations, trained, verify
 from seaice.baselines import valid_time
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -49,9 +49,9 @@ def save(samples, folder, weights) -> None:
     bias = np.tile([-0.5, 0, -0.5], 2)  # the largest of -x, 0, x less one half: -1, 0 and 1 in turn
     layer.set_weights([kernel, bias])
     folder.mkdir()
-    network.save(folder / train.NETWORK)
-    (folder / train.CHANNELS).write_text(json.dumps(samples.metadata()))
-    (folder / train.KEY).write_text(json.dumps({"key": str(weights)}))
+    network.save(folder / trained.NETWORK)
+    (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
+    (folder / trained.KEY).write_text(json.dumps({"key": str(weights)}))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_scores_are_those_of_verify(samples, folders, made):
     """Of a whole map, by the definitions that every other forecast is judged with."""
     ready = synthetic.ready()
     times = made.init_time.values[:3]
-    logits = keras.saving.load_model(folders[8] / train.NETWORK).predict_on_batch(samples.inputs(times))
+    logits = keras.saving.load_model(folders[8] / trained.NETWORK).predict_on_batch(samples.inputs(times))
     dims, coords = ("init_time", "y", "x", "lead_time", "ice_class"), {"y": ready.y, "x": ready.x}
     p = xr.DataArray(np.exp(logits), coords, dims)
     p = p / p.sum("ice_class")
@@ -151,7 +151,7 @@ def test_a_change_is_that_of_a_forecast_with_the_donors_values(samples, folders,
     place = importance.donors(pool, seed=1, within_month=False)
     inputs, channel = samples.inputs(pool), samples.channel_names.index("psl_lag_1")
     inputs[..., channel] = inputs[place][..., channel]
-    logits = keras.saving.load_model(folders[3] / train.NETWORK).predict_on_batch(inputs)
+    logits = keras.saving.load_model(folders[3] / trained.NETWORK).predict_on_batch(inputs)
     permuted = permutations.scores(logits, samples.targets(pool), samples.weights(pool) > 0)
     found = made.change.sel(group="psl_lag_1", within_month=False, seed=1, member=3)
     np.testing.assert_allclose(found, permuted - made.unpermuted.sel(member=3), atol=1e-5)

@@ -16,6 +16,7 @@ import synthetic
 from seaice import train
 from seaice.samples import Samples, split
 from seaice.schema import DataError
+from seaice.trained import is_finished
 
 CHANNELS = [
     {"variable": "siconc", "lags": 2},
@@ -108,7 +109,7 @@ def test_a_checkpoint_of_another_key_is_not_resumed(samples, tmp_path, scripted)
     scripted += [0.5, 0.6]
     with pytest.raises(IndexError):  # dies in its third epoch
         train.fit(samples, folder=tmp_path, epochs=3, **SMALL)
-    assert (tmp_path / "checkpoint.npz").exists() and not train.is_finished(tmp_path)
+    assert (tmp_path / "checkpoint.npz").exists() and not is_finished(tmp_path)
     scripted[:] = [0.1, 0.2, 0.3]
     assert train.fit(samples, folder=tmp_path, epochs=3, **(SMALL | {"seed": 2})).val_accuracy.tolist() == [
         0.1,
@@ -160,7 +161,7 @@ def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
         time.sleep(rng.uniform(0, 0.2))
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed: it needs more epochs"
-        assert not train.is_finished(folder)
+        assert not is_finished(folder)
     resumed = train.fit(samples, folder=folder, **settings)
     assert resumed.equals(whole)
     assert weights(folder) == weights(tmp_path / "whole")
@@ -190,7 +191,7 @@ def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeyp
     )
     with pytest.raises(DataError, match="epoch 1.*smaller learning_rate"):
         train.fit(samples, folder=tmp_path, epochs=1, **SMALL)
-    assert not train.is_finished(tmp_path) and not list(tmp_path.iterdir())
+    assert not is_finished(tmp_path) and not list(tmp_path.iterdir())
 
 
 def test_history_holds_means_over_the_whole_validation_split(samples, trained):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import progress, roi, train
+from seaice import progress, roi, trained
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
 from seaice.baselines import shift
@@ -114,7 +114,7 @@ def by_threshold(
 
 def load(folder: Path) -> keras.Model:
     """Return the network in a folder that `train.fit` finished."""
-    return keras.saving.load_model(Path(folder) / train.NETWORK, compile=False)
+    return keras.saving.load_model(Path(folder) / trained.NETWORK, compile=False)
 
 
 def climatologies(samples: Samples, times: pd.DatetimeIndex, inits) -> dict[int, np.ndarray]:

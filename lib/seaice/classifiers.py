@@ -15,7 +15,16 @@ from seaice import baselines, climate, keys, trees
 from seaice.samples import FREQUENCY
 from seaice.schema import DataError
 
-FITTED_TO = ("siconc", "siconc_flag", "siconc_trend", "active", "land")  # variables of the ready store that trees see
+FITTED_TO = (  # variables of the ready store that trees see
+    "siconc",
+    "siconc_flag",
+    "siconc_trend",
+    "siconc_anomaly",
+    "ice_frequency",
+    "siconc_damping",
+    "active",
+    "land",
+)
 
 
 def forecasts(

@@ -25,13 +25,19 @@ LEAST = 1e-3  # probability below which the first guess never goes
 
 
 def build(
-    shape: tuple[int, int], channel_names: Sequence[str], *, n_leads: int = 6, filters_factor: float = 1.0
+    shape: tuple[int, int],
+    channel_names: Sequence[str],
+    *,
+    n_leads: int = 6,
+    filters_factor: float = 1.0,
+    trees_share: float = TREES,
 ) -> keras.Model:
     """Return the network, uncompiled, from inputs (y, x, channel) to logits (y, x, lead, class), float32.
 
     shape: cells (y, x), any size. channel_names: of the inputs; those of the first guess must be among them, see `Prior`.
-    filters_factor: scales the filters of every level. Before training the output is the first guess. Raises DataError for a
-    channel that is lacking and for sizes below 1.
+    filters_factor: scales the filters of every level. trees_share: weight of the trees' logit in the first guess, 0..1, where they
+    are among the channels; members that begin at different guesses err differently. Before training the output is the first
+    guess. Raises DataError for a channel that is lacking and for sizes below 1.
     """
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in FILTERS]
     if min(*shape, n_leads, *widths) < 1:
@@ -39,7 +45,7 @@ def build(
     places = guess_channels(channel_names, n_leads)
     padding = tuple((0, -cells % HALVINGS) for cells in shape)
     inputs = keras.Input((*shape, len(channel_names)), name="inputs")
-    guess = Prior(**places, name="prior")(inputs)
+    guess = Prior(**places, trees_share=trees_share, name="prior")(inputs)
     scales = [ANOMALY_SCALE if name.startswith("siconc_anomaly") else 1.0 for name in channel_names]
     x = layers.Rescaling(scales, name="scale")(inputs)
     x = layers.ZeroPadding2D(padding, name="pad")(x)
@@ -87,11 +93,12 @@ class Prior(layers.Layer):
 
     inputs (y, x, channel). trend, damping, frequency, full_frequency: places of their channels, one a lead; anomaly: of the
     last month's SIC anomaly; trees: of the trees' probabilities of ice, or nothing. Returns log probabilities (y, x, lead, class).
-    The weights start at `BLEND` and `TREES` and are trained.
+    The weights start at `BLEND` and trees_share and are trained.
     """
 
-    def __init__(self, *, trend, damping, frequency, full_frequency, anomaly, trees=(), **kwargs):
+    def __init__(self, *, trend, damping, frequency, full_frequency, anomaly, trees=(), trees_share=TREES, **kwargs):
         super().__init__(**{"dtype": "float32"} | kwargs)
+        self.trees_share = trees_share
         self.places = {
             "trend": list(trend),
             "damping": list(damping),
@@ -109,7 +116,9 @@ class Prior(layers.Layer):
             shape=(2, 3, n_leads), initializer=lambda *_, **__: ops.convert_to_tensor(start, "float32"), name="blend"
         )
         if self.places["trees"]:
-            self.share = self.add_weight(shape=(n_leads,), initializer=keras.initializers.Constant(TREES), name="trees")
+            self.share = self.add_weight(
+                shape=(n_leads,), initializer=keras.initializers.Constant(self.trees_share), name="trees"
+            )
 
     def call(self, inputs):
         """Log probabilities of the three classes."""
@@ -134,7 +143,7 @@ class Prior(layers.Layer):
 
     def get_config(self) -> dict:
         """Arguments to make this layer again."""
-        return {**super().get_config(), **self.places}
+        return {**super().get_config(), **self.places, "trees_share": self.trees_share}
 
 
 def _convolve(x, width: int, *, name: str):

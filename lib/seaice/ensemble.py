@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import calibrate, forecast, keys, paths, record, train
+from seaice import calibrate, forecast, keys, paths, record, trained
 from seaice.params import Run
 from seaice.product_store import readable, sha256
 from seaice.samples import Samples
@@ -69,11 +69,11 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> np.ndar
     network, shape, out = None, None, []
     for seed, place in folders.items():
         forecast.check_network(samples, seed, place)
-        own = _shape(place / train.NETWORK)
+        own = _shape(place / trained.NETWORK)
         if network is None or own != shape:
-            network, shape = keras.saving.load_model(place / train.NETWORK, compile=False), own
+            network, shape = keras.saving.load_model(place / trained.NETWORK, compile=False), own
         else:
-            network.load_weights(place / train.NETWORK)  # a fifth of the time that a network takes to load
+            network.load_weights(place / trained.NETWORK)  # a fifth of the time that a network takes to load
         logits = network.predict_on_batch(inputs)
         probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]
         if not np.isfinite(probability).all():
@@ -93,13 +93,13 @@ def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:
     found = {}
     for seed in seeds:
         place = paths.network(run.run, seed)
-        if not train.is_finished(place) or not (place / train.NETWORK).is_file():
+        if not trained.is_finished(place) or not (place / trained.NETWORK).is_file():
             raise DataError(
                 f"no finished network of seed {seed} in {place}: run `python -m seaice.run` for this run first"
             )
-        found[str(seed)] = sha256(place / train.NETWORK)
+        found[str(seed)] = sha256(place / trained.NETWORK)
         written = _record_of(run, "_train", f"seed_{seed}")
-        output = (written or {}).get("outputs", {}).get(record.label(place / train.NETWORK, run.run))
+        output = (written or {}).get("outputs", {}).get(record.label(place / trained.NETWORK, run.run))
         if output is not None and output["sha256"] != found[str(seed)]:
             raise DataError(f"the network of seed {seed} is not the one that its training recorded; run this run anew")
     return found

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import calibrate, progress, train
+from seaice import calibrate, progress, trained
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
@@ -75,7 +75,7 @@ def ensemble(
 
 def _predictor(folder: Path, seed: int, batch_size: int):
     """Return a function that yields (slice of times, probabilities (init_time, lead_time, ice_class, y, x)) batch by batch."""
-    network = keras.saving.load_model(folder / train.NETWORK, compile=False)
+    network = keras.saving.load_model(folder / trained.NETWORK, compile=False)
 
     def predict(samples: Samples, times: pd.DatetimeIndex):
         for first in range(0, len(times), batch_size):
@@ -136,9 +136,9 @@ def _put(part: Path, values: Mapping[str, np.ndarray], **where: slice) -> None:
 
 def check_network(samples: Samples, seed: int, folder: Path) -> None:
     """Refuse a network that is not there, not finished, or was trained on other channels, leads or grids."""
-    if not train.is_finished(folder):
+    if not trained.is_finished(folder):
         raise DataError(f"no finished network of seed {seed} in {folder}: run the training of this member first")
-    known, wanted = json.loads((folder / train.CHANNELS).read_text()), samples.metadata()
+    known, wanted = json.loads((folder / trained.CHANNELS).read_text()), samples.metadata()
     for i, (theirs, ours) in enumerate(zip(known["channel_names"], wanted["channel_names"], strict=False)):
         if theirs != ours:
             raise DataError(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import forecast, permutations, train
+from seaice import forecast, permutations, trained
 from seaice.channels import KNOWN_AHEAD
 from seaice.permutations import METRICS, Task, forget_networks, perform, perform_all
 from seaice.samples import Samples, split
@@ -109,7 +109,7 @@ def measure(
     ]
     times = pd.DatetimeIndex(np.unique(np.concatenate(by_seed)))
     base = _key(samples.digest(pool), Path(permutations.__file__).read_text())
-    known = {seed: _key(base, json.loads((Path(f) / train.KEY).read_text())["key"]) for seed, f in folders.items()}
+    known = {seed: _key(base, json.loads((Path(f) / trained.KEY).read_text())["key"]) for seed, f in folders.items()}
 
     n = max(map(len, by_seed))
     batch_size = -(-n // -(-n // batch_size))  # one size for all batches, as a network is compiled for a size

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import progress, train
+from seaice import progress, trained
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -127,7 +127,7 @@ def _local(workers: int) -> dict:
 
 
 def _network(folder: Path) -> keras.Model:
-    path = folder / train.NETWORK
+    path = folder / trained.NETWORK
     return _loaded(path, path.stat().st_mtime_ns)
 
 

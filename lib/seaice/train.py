@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import batches, channels, correction, losses, planes, pool, progress, samples, unet
+from seaice import batches, channels, correction, losses, planes, pool, progress, samples, trained, unet
 from seaice.schema import DataError
 
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
@@ -21,13 +20,6 @@ SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fracti
     "decay": lambda k, n: math.exp(-0.1 * max(0, math.floor(k) - 2)),  # fine-tuning of Andersson et al. 2021
     "cosine": lambda k, n: 0.5 * (1 + math.cos(math.pi * k / n)),
 }
-NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
-    "network.keras",
-    "history.csv",
-    "channels.json",
-    "key.json",
-    "checkpoint.npz",
-)
 
 
 def fit(
@@ -47,6 +39,7 @@ def fit(
     weight_average: float | None = None,
     validate_every: int | None = None,
     withhold: float = 0.0,
+    trees_share: float = correction.TREES,
     simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
 ) -> pd.DataFrame:
@@ -56,8 +49,8 @@ def fit(
     network: a name in `NETWORKS`. schedule: a name in `SCHEDULES`. patience: validations without a better validation
     accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
     cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
-    weights; about 1 / (1 - momentum) batches long. withhold: see
-    `batches.Batches`. validate_every: batches between validations, default once an epoch.
+    weights; about 1 / (1 - momentum) batches long. withhold: see `batches.Batches`. trees_share: of the trees in the first guess
+    before training, see `correction.build`. validate_every: batches between validations, default once an epoch.
     simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
     start: folder of a finished network of the same shape whose weights are gone on from.
 
@@ -81,6 +74,7 @@ def fit(
         "weight_average": weight_average,
         "validate_every": validate_every,
         "withhold": withhold,
+        "trees_share": trees_share,
     }
     _check(settings, splits)
     times = samples.split(data, {name: splits[name] for name in ("train", "validation")})
@@ -89,16 +83,16 @@ def fit(
     training = simulated or batches.Batches(data, times["train"], batch_size=batch_size, seed=seed, withhold=withhold)
     validation = batches.Batches(data, times["validation"], batch_size=batch_size)
     key = _key(training, validation, settings, start)
-    if _read_key(folder) == key:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-        return pd.read_csv(folder / HISTORY, index_col=0)
+    if trained.read_key(folder) == key:
+        (folder / trained.CHECKPOINT).unlink(missing_ok=True)
+        return trained.history(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
+    (folder / trained.KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
     deterministic(seed)
-    net = NETWORKS[network](data, filters_factor)
+    net = NETWORKS[network](data, filters_factor, trees_share)
     if start is not None:
-        _start_from(net, Path(start))
+        trained.start_from(net, Path(start))
     net.compile(
         optimizer=keras.optimizers.Adam(
             learning_rate, use_ema=weight_average is not None, ema_momentum=weight_average or 0.0
@@ -109,7 +103,7 @@ def fit(
     )
     net.optimizer.build(net.trainable_variables)
 
-    history, best = _restore(folder, key, net)
+    history, best = trained.restore(folder, key, net)
     total = epochs * len(training)
     done = min(len(history) * (validate_every or len(training)), total)
     with progress.bar(total=total, initial=done, desc=f"seed {seed}", unit="batch") as bar:
@@ -121,18 +115,18 @@ def fit(
             done = until
             if _best(history) == len(history) - 1:
                 best = weights
-            _checkpoint(folder, key, net, history, best)
+            trained.checkpoint(folder, key, net, history, best)
             bar.set_postfix(validations=len(history), val_accuracy=f"{history[-1]['val_accuracy']:.4f}")
     net.set_weights(best)
-    return _finish(folder, key, net, history, data, settings)
+    return trained.finish(folder, key, net, history, _best(history), data.metadata(), settings)
 
 
 NETWORKS = {
-    "icenet_2021": lambda data, factor: unet.build(
+    "icenet_2021": lambda data, factor, _: unet.build(
         data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor
     ),
-    "correction": lambda data, factor: correction.build(
-        data.shape, data.channel_names, n_leads=data.n_leads, filters_factor=factor
+    "correction": lambda data, factor, share: correction.build(
+        data.shape, data.channel_names, n_leads=data.n_leads, filters_factor=factor, trees_share=share
     ),
 }
 
@@ -144,11 +138,6 @@ def deterministic(seed: int) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the folder holds a network that was trained to its end."""
-    return _read_key(Path(folder)) is not None
 
 
 def _round(network, training, validation, first: int, rates: Sequence[float], bar) -> tuple[dict, list[np.ndarray]]:
@@ -192,20 +181,6 @@ def _means(rows: Sequence[tuple], *, prefix: str) -> dict:
     }
 
 
-def _start_from(network: keras.Model, folder: Path) -> None:
-    """Take the weights of a finished network of the same shape."""
-    if not is_finished(folder):
-        raise DataError(f"no finished network to start from in {folder}: run its training (pre-training) first")
-    other = keras.saving.load_model(folder / NETWORK, compile=False)
-    shapes, others = ([tuple(w.shape) for w in n.weights] for n in (network, other))
-    if shapes != others:
-        raise DataError(
-            f"the network in {folder} has another shape than the one to train: pre-train it anew with the same "
-            "channels, leads, network and filters_factor"
-        )
-    network.set_weights(other.get_weights())
-
-
 def _check_alike(simulated: pool.PooledBatches, data: samples.Samples) -> None:
     """Refuse simulated samples whose channels, leads or grid are not those of the observations."""
     theirs, ours = simulated.metadata(), data.metadata()
@@ -222,66 +197,6 @@ def _is_exhausted(history: list[dict], patience: int) -> bool:
     return bool(history) and len(history) - 1 - _best(history) >= patience
 
 
-def _state(network: keras.Model) -> list:
-    return [*network.weights, *network.optimizer.variables]
-
-
-def _checkpoint(folder: Path, key: str, network: keras.Model, history: list[dict], best: list[np.ndarray]) -> None:
-    """Write all that the next epoch depends on, in one file and one rename: a kill leaves the old one or the new one."""
-    arrays = {f"state_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(network))}
-    arrays |= {f"best_{i}": array for i, array in enumerate(best)}
-    with _replacing(folder / CHECKPOINT) as part:
-        np.savez(part, key=key, history=json.dumps(history), **arrays)
-
-
-def _restore(folder: Path, key: str, network: keras.Model) -> tuple[list[dict], list[np.ndarray]]:
-    """Put the state of the last finished epoch into the network; a checkpoint of another key is no state of this one."""
-    try:
-        saved = np.load(folder / CHECKPOINT)
-    except FileNotFoundError:
-        return [], network.get_weights()
-    with saved:
-        if str(saved["key"]) != key:
-            return [], network.get_weights()
-        for i, variable in enumerate(_state(network)):
-            variable.assign(saved[f"state_{i}"])
-        return json.loads(str(saved["history"])), [saved[f"best_{i}"] for i in range(len(network.weights))]
-
-
-def _finish(folder, key, network, history, data, settings) -> pd.DataFrame:
-    table = pd.DataFrame(
-        history, index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings["validate_every"] else "epoch")
-    )
-    bare = keras.Model.from_config(network.get_config())  # without the optimiser's state, which is twice the weights
-    bare.set_weights(network.get_weights())
-    with _replacing(folder / NETWORK) as part:
-        bare.save(part)
-    with _replacing(folder / HISTORY) as part:
-        table.to_csv(part)
-    with _replacing(folder / CHANNELS) as part:
-        part.write_text(json.dumps(data.metadata(), indent=1))
-    with _replacing(folder / KEY) as part:
-        part.write_text(json.dumps({"key": key, "best_validation": _best(history) + 1, **settings}, indent=1))
-    (folder / CHECKPOINT).unlink()
-    return pd.read_csv(folder / HISTORY, index_col=0)
-
-
-class _replacing:
-    """A temporary path with the same ending that takes the place of `path` if the block succeeds."""
-
-    def __init__(self, path: Path):
-        self.path, self.part = path, path.with_name(f"part_{path.name}")
-
-    def __enter__(self) -> Path:
-        return self.part
-
-    def __exit__(self, kind, error, trace) -> None:
-        if kind is None:
-            os.replace(self.part, self.path)
-        else:
-            self.part.unlink(missing_ok=True)
-
-
 def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
     sources = [
@@ -291,16 +206,9 @@ def _key(training, validation, settings: dict, start: Path | None) -> str:
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
-    data = [training.digest(), validation.digest(), None if start is None else _read_key(Path(start))]
+    data = [training.digest(), validation.digest(), None if start is None else trained.read_key(Path(start))]
     parts = [settings, sources, software, data]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _read_key(folder: Path) -> str | None:
-    try:
-        return json.loads((folder / KEY).read_text())["key"]
-    except FileNotFoundError:
-        return None
 
 
 def _check(settings: dict, splits: Mapping) -> None:
@@ -318,3 +226,5 @@ def _check(settings: dict, splits: Mapping) -> None:
         raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
     if not 0 <= (settings["weight_average"] or 0) < 1:
         raise DataError(f"weight_average {settings['weight_average']} must lie between 0 and 1")
+    if not 0 <= settings["trees_share"] <= 1:
+        raise DataError(f"trees_share {settings['trees_share']} must lie between 0 and 1")

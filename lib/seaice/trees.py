@@ -21,8 +21,6 @@ from seaice.baselines import (
     MAPWISE,
     SIP_ATTRS,
     at,
-    certain,
-    damping,
     last_month,
     shift_by,
     valid_time,
@@ -32,7 +30,6 @@ from seaice.schema import DataError
 from seaice.verify import truth_and_weight
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
-RECENT_YEARS = 10  # years of the recent ice frequency; a shorter one is noisier, a longer one lags the trend
 MAX_ROWS = 400_000  # cells each lead is trained on, at random: bounds memory and time
 BLOCK = 12  # initialisations gathered at once: bounds the memory used beside the record
 # More ice in these can only mean more ice to come; trees held to that fit less noise.
@@ -65,7 +62,7 @@ def fit(
     """
     init_times = pd.DatetimeIndex(init_times)
     end = pd.Period(ready.attrs["fit_end"], "M").to_timestamp()
-    known = fields(ready, init_times, lead_times)
+    known = fields(ready, init_times)
 
     def one(lead):
         return _fit_lead(known, ready, init_times, int(lead), end, max_rows, seed)
@@ -138,7 +135,7 @@ def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: x
 
     0 outside the month's active cells, where nothing was trained; NaN on land and for an init_time whose last month is missing.
     """
-    known = fields(ready, init_times, list(classifiers))
+    known = fields(ready, init_times)
     sips = []
     for lead, classifier in classifiers.items():
         sip = xr.apply_ufunc(
@@ -168,22 +165,20 @@ def _probability(classifier, rows: np.ndarray) -> np.ndarray:
 # ---- features
 
 
-def fields(ready: xr.Dataset, init_times, lead_times) -> dict[str, xr.DataArray]:
+def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
     """Everything that features of these forecasts are gathered from, (time, y, x) or (month, y, x); lazy where `ready` is.
 
     `valid_*` belong to the forecast month and were known a year before it; `last_*` to the newest month known.
     """
-    ice, anomaly, time = certain(ready.siconc), ready.siconc - ready.siconc_trend, ready.time
-    past = [at(ice, shift_by(time, -12 * k)).assign_coords(time=time) for k in range(1, RECENT_YEARS + 1)]
-    years = sum(p.notnull() for p in past)
+    anomaly, time = ready.siconc_anomaly, ready.time
     found = {
         "valid_trend": ready.siconc_trend,
-        "valid_recent_frequency": sum(p.fillna(0) for p in past) / years.where(years > 0),
+        "valid_recent_frequency": ready.ice_frequency,
         "valid_anomaly_year_before": at(anomaly, shift_by(time, -12)).assign_coords(time=time),
         "last_siconc": ready.siconc,
         "last_anomaly": anomaly,
         "last_anomaly_month_before": at(anomaly, shift_by(time, -1)).assign_coords(time=time),
-        "damping": damping(ready, lead_times=lead_times),
+        "valid_damping": ready.siconc_damping,
     }
     # Smoothing is the costly one: only the months that are looked at.
     seen = anomaly.sel(time=anomaly.time.isin(last_month(init_times)))
@@ -212,7 +207,7 @@ def features(known: Mapping[str, xr.DataArray], init_times, lead_time: int) -> x
     for name, field in known.items():
         gather = at_months if "month" in field.dims else at
         gathered[name] = gather(field, valid if name.startswith("valid_") else last)
-    factor = gathered.pop("damping").sel(lead_time=lead_time, drop=True)
+    factor = gathered.pop("valid_damping").sel(lead_time=lead_time, drop=True)
     gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(0, 1)
     template = gathered["valid_trend"].reset_coords(drop=True)
     x, y, angle = template.x / 1e6, template.y / 1e6, 2 * np.pi * valid.dt.month / 12
