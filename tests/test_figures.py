@@ -111,7 +111,8 @@ def test_confidence_is_one_minus_the_entropy():
 
 def test_data_overview_shows_newest_complete_year(ready):
     fig = maps.data_overview(ready)
-    assert "Sep 1990" in texts(fig) and ready.hemisphere in texts(fig) and smallest_font(fig) >= 8
+    least, most = ("Sep 1990", "Mar 1990") if ready.hemisphere == "north" else ("Feb 1990", "Sep 1990")
+    assert least in texts(fig) and most in texts(fig) and ready.hemisphere in texts(fig) and smallest_font(fig) >= 8
 
 
 def test_accuracy_by_lead_draws_the_table(skill):
@@ -337,21 +338,30 @@ def test_ablation_sets_variants_side_by_side():
         figures_ablation.ablation(table, metric="brier")
 
 
-def test_september_edges_of_years_and_leads(forecast, ready):
-    fig = maps.september_edges(forecast, ready, [1989, 1990], leads=(3, 1))
+def test_edges_of_least_ice_of_years_and_leads(forecast, ready):
+    """Initialisations are January 1989 to June 1990: too late for February 1989 at lead 3, too early for September 1990."""
+    fig = maps.least_ice_edges(forecast, ready, [1989, 1990], leads=(3, 1))
     assert len(fig.axes) == 4 and smallest_font(fig) >= 8
-    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64("1989-09-01", "ns")))
-    right = float(verify.binary_accuracy(forecast.sip.sel(init_time="1989-07-01", lead_time=3), ice, weight))
-    assert fig.axes[0].get_title() == f"3 months ahead\n{right:.1f} %"
-    assert fig.axes[3].get_title() == "no forecast"  # initialisations end in June 1990
-    with pytest.raises(DataError, match="no forecast of September 1970"):
-        maps.september_edges(forecast, ready, [1970])
+    month, at, without = ("1989-09", 0, 3) if ready.hemisphere == "north" else ("1990-02", 2, 0)
+    assert f"{pd.Timestamp(month):%B} ice edges" in texts(fig)
+    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64(f"{month}-01", "ns")))
+    init = pd.Timestamp(month) - pd.DateOffset(months=2)
+    right = float(verify.binary_accuracy(forecast.sip.sel(init_time=init, lead_time=3), ice, weight))
+    assert fig.axes[at].get_title().endswith(f"{right:.1f} %")
+    assert fig.axes[without].get_title().endswith("no forecast")
+    with pytest.raises(DataError, match="no forecast of (September|February) 1970"):
+        maps.least_ice_edges(forecast, ready, [1970])
 
 
 def test_summer_maps_are_all_at_one_lead(forecast, ready):
-    fig = maps.summer_maps(forecast, ready, 1989, lead_time=2, months=(7, 8, 9))
-    assert all(f"lead 2: {month} 1989" in texts(fig) for month in ("July", "August", "September"))
-    with pytest.raises(DataError, match="no forecast of (July|January) 1991 at lead 1"):
+    north = ready.hemisphere == "north"
+    fig = maps.summer_maps(forecast, ready, 1989 if north else 1990, lead_time=2)
+    shown = (
+        ["July 1989", "August 1989", "September 1989"] if north else ["December 1989", "January 1990", "February 1990"]
+    )
+    assert all(f"lead 2: {month}" in texts(fig) for month in shown)
+    assert f"The summer up to {shown[-1]}" in texts(fig)
+    with pytest.raises(DataError, match="no forecast of (July 1991|December 1990) at lead 1"):
         maps.summer_maps(forecast, ready, 1991)
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from seaice import seasons
 from seaice.baselines import at, valid_time
 from seaice.climate import at_months
 from seaice.figure_style import (
@@ -108,11 +109,11 @@ def extent_series(
     forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of the
     month's active cells with SIC above 0.15, or SIP above 0.5, million km2; a month with missing cells has no observed extent.
     month: show this calendar month of each year only; without one, a series of over 8 years shows the month of least ice
-    (September in the north, February in the south). Raises DataError when no forecast is for that month.
+    (see `seasons`). Raises DataError when no forecast is for that month.
     """
     time = valid_time(forecast.init_time, [lead_time]).isel(lead_time=0, drop=True)
     if month is None and np.unique(time.dt.year).size > LONG_YEARS:
-        month = 9 if ready.attrs["hemisphere"] == "north" else 2
+        month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     if month is not None:
         time = time.isel(init_time=np.flatnonzero(time.dt.month == month))
         if not time.size:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from seaice.figure_style import MONTH_NAMES, STYLE, bare, cmocean, heat, select
-from seaice.importance_tables import LOSS, default_kind, top
+from seaice.importance_tables import LOSS, default_kind, top, valid_months
 
 LABELS = {
     "binary_accuracy": "change of binary accuracy (percentage points)",
@@ -28,16 +28,18 @@ def importance_heat(
     *,
     kind: str = "group",
     metric: str = "binary_accuracy",
-    months: Sequence[int] = (9, 3),
+    months: Sequence[int] | None = None,
     split: str = "test",
     within_month: bool = False,
     most: int = 20,
 ) -> Figure:
     """Change of score by group and lead, one panel a valid month, the costliest `most` groups on top; losses red, gains blue.
 
-    Leads of which one month has no forecast get a dash there. Raises DataError for rows that the table does not have.
+    months: None takes those that the table has rows of. Leads of which one month has no forecast get a dash there. Raises DataError
+    for rows that the table does not have.
     """
     rows = select(table, split=split, kind=kind, metric=metric, within_month=within_month)
+    months = months or valid_months(rows)
     panels = {
         month: select(rows, month=month).pivot(index="group", columns="lead_time", values="change") for month in months
     }
@@ -59,7 +61,7 @@ def importance_heat(
 
 
 def top_inputs(table: pd.DataFrame, *, split: str = "test", metric: str = "class_accuracy", **options) -> Figure:
-    """The paper's table as a chart: the costliest inputs of September and March at leads 5, 3 and 1, with intervals.
+    """The paper's table as a chart: the costliest inputs of the months of least and most ice at leads 5, 3 and 1, with intervals.
 
     Beside each name the share of the members that agree on the sign. options: of `importance_tables.top`.
     """

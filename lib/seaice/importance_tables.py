@@ -9,19 +9,19 @@ import xarray as xr
 from seaice import bootstrap
 from seaice.schema import DataError
 
-MONTHS = (3, 9)  # valid months with rows of their own: the paper's, and the table stays small
 LOSS = {"binary_accuracy": -1, "class_accuracy": -1, "brier": 1}  # sign of a change that is a loss of skill
 COLUMNS = ("group", "kind", "within_month", "split", "lead_time", "month", "metric")
 COLUMNS += ("change", "low", "high", "agreement", "members", "seeds", "n")
 
 
-def importance_table(changes: xr.Dataset, *, months: Sequence[int] = MONTHS) -> pd.DataFrame:
+def importance_table(changes: xr.Dataset, *, months: Sequence[int]) -> pd.DataFrame:
     """Mean change of score by group, option, split, lead, valid month ("all" and `months`) and metric; `COLUMNS`.
 
-    changes: see `importance.measure`. change: permuted - unpermuted, mean of members, seeds and forecasts; units as there.
-    low, high: 95 % when permutations and years of init_time are both drawn with replacement, independently of one another (Owen
-    2007, doi:10.1214/07-AOAS122), NaN with fewer than two years; they hold for these members. agreement: share 0..1 of the members
-    whose own mean change has the sign of the mean. n: forecasts averaged (of one member, over the seeds); rows without any are left out.
+    changes: see `importance.measure`. months: calendar months with rows of their own; the paper's are those of least and of most ice.
+    change: permuted - unpermuted, mean of members, seeds and forecasts; units as there. low, high: 95 % when permutations and years
+    of init_time are both drawn with replacement, independently of one another (Owen 2007, doi:10.1214/07-AOAS122), NaN with fewer than
+    two years; they hold for these members. agreement: share 0..1 of the members whose own mean change has the sign of the mean. n:
+    forecasts averaged (of one member, over the seeds); rows without any are left out.
     """
     change = changes["change"].transpose("group", "within_month", "seed", "init_time", "member", "lead_time", "metric")
     tables = [
@@ -91,15 +91,16 @@ def top(
     split: str = "test",
     kind: str | None = None,
     metric: str = "class_accuracy",
-    months: Sequence[int] = (9, 3),
+    months: Sequence[int] | None = None,
     leads: Sequence[int] = (5, 3, 1),
     count: int = 5,
     within_month: bool = False,
 ) -> pd.DataFrame:
     """The inputs whose permutation costs most, as in the paper's table: columns month, lead_time, rank and those of `table`.
 
-    Fewer than `count` where fewer cost anything. kind: "channel" or "group"; None takes channels where the table has them, as the paper
-    does. Raises DataError where there are no rows, and where no permutation costs anything.
+    Fewer than `count` where fewer cost anything. months: None takes those that the table has rows of. kind: "channel" or "group"; None
+    takes channels where the table has them, as the paper does. Raises DataError where there are no rows, and where no permutation
+    costs anything.
     """
     if metric not in LOSS:
         raise DataError(f"importance: no metric '{metric}'; there are {', '.join(LOSS)}")
@@ -108,7 +109,7 @@ def top(
     for column, value in chosen.items():
         table = table[table[column] == value]
     found = []
-    for month in months:
+    for month in months or valid_months(table):
         for lead in leads:
             rows = table[(table["month"] == str(month)) & (table["lead_time"] == lead)]
             if rows.empty:
@@ -126,6 +127,11 @@ def top(
         )
     first = ["month", "lead_time", "rank"]
     return found[first + [c for c in COLUMNS if c not in first]]
+
+
+def valid_months(table: pd.DataFrame) -> list[int]:
+    """Calendar months with rows of their own, in the table's order."""
+    return [int(month) for month in dict.fromkeys(table["month"]) if month != "all"]
 
 
 def default_kind(table: pd.DataFrame) -> str:

@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from seaice.baselines import at, shift, valid_time
+from seaice import seasons
+from seaice.baselines import at, valid_time
 from seaice.figure_style import MONTH_NAMES, MONTHS, STYLE, bare, cmocean
 from seaice.map_pieces import (
     ICE,
@@ -40,28 +41,23 @@ def forecast_map(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: S
     return _forecasts(forecast, ready, [(pd.Timestamp(init_time), lead) for lead in leads], title)
 
 
-def summer_maps(
-    forecast: xr.Dataset, ready: xr.Dataset, year: int, *, lead_time: int = 1, months: Sequence[int] | None = None
-) -> Figure:
-    """Maps as in `forecast_map` of the months of one summer, each forecast `lead_time` months ahead.
+def summer_maps(forecast: xr.Dataset, ready: xr.Dataset, year: int, *, lead_time: int = 1) -> Figure:
+    """Maps as in `forecast_map` of the months of one summer (see `seasons`), each forecast `lead_time` months ahead.
 
-    months: calendar months of `year`, by default July to September in the north, January to March in the south.
-    Raises DataError for a month that the store has no forecast of.
+    year: of its least ice. Raises DataError for a month that the store has no forecast of.
     """
-    months = months or ((7, 8, 9) if ready.attrs["hemisphere"] == "north" else (1, 2, 3))
-    inits = [_init(forecast, year, month, lead_time) for month in months]
+    months = seasons.summer(ready.attrs["hemisphere"], year)
+    inits = [_init(forecast, month, lead_time) for month in months]
     for month, init in zip(months, inits, strict=True):
         if init is None:
-            raise DataError(
-                f"no forecast of {MONTH_NAMES[month - 1]} {year} at lead {lead_time}; choose another year or lead"
-            )
-    title = f"Summer of {year}, each month forecast {lead_time} month{'s' * (lead_time > 1)} ahead"
+            raise DataError(f"no forecast of {month:%B %Y} at lead {lead_time}; choose another year or lead")
+    title = f"The summer up to {months[-1]:%B %Y}, each month forecast {lead_time} month{'s' * (lead_time > 1)} ahead"
     return _forecasts(forecast, ready, [(init, lead_time) for init in inits], title)
 
 
-def _init(forecast: xr.Dataset, year: int, month: int, lead: int) -> pd.Timestamp | None:
+def _init(forecast: xr.Dataset, month: pd.Timestamp, lead: int) -> pd.Timestamp | None:
     """The initialisation of the forecast of that month at that lead, None where the store has none."""
-    init = pd.Timestamp(shift(np.datetime64(f"{year}-{month:02d}"), 1 - lead).item())
+    init = month - pd.DateOffset(months=lead - 1)
     return init if init in forecast.indexes["init_time"] and lead in forecast.lead_time else None
 
 
@@ -90,24 +86,25 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
     return fig
 
 
-def september_edges(
+def least_ice_edges(
     forecast: xr.Dataset,
     ready: xr.Dataset,
     years: Sequence[int],
     *,
     leads: Sequence[int] = (4, 3, 2, 1),
-    month: int = 9,
 ) -> Figure:
-    """Small maps of the observed ice (shaded) and of the observed and forecast edge in September, a row a year, a column a lead.
+    """Small maps of the observed ice (shaded) and of both edges, observed and forecast, in the month of least ice (see `seasons`).
 
-    forecast: `sip` (init_time, lead_time, y, x). month: another calendar month, e.g. 2 in the south. Where there is no
-    forecast the map says so; the accuracy stands in each title. Raises DataError when there is none at all.
+    A row a year, a column a lead. forecast: `sip` (init_time, lead_time, y, x). Where there is no forecast the map says so; the
+    accuracy stands in each title. Raises DataError when there is none at all.
     """
-    inits = {(year, lead): _init(forecast, year, month, lead) for year in years for lead in leads}
+    month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
+    times = {year: pd.Timestamp(year, month, 1) for year in years}
+    inits = {(year, lead): _init(forecast, times[year], lead) for year in years for lead in leads}
     sips = {k: forecast.sip.sel(init_time=i, lead_time=k[1]).load() for k, i in inits.items() if i is not None}
     if not sips:
         raise DataError(f"no forecast of {MONTH_NAMES[month - 1]} {', '.join(map(str, years))} at leads {tuple(leads)}")
-    times = {year: xr.DataArray(np.datetime64(f"{year}-{month:02d}-01", "ns")) for year in years}
+    times = {year: xr.DataArray(time.to_datetime64()) for year, time in times.items()}
     ice = {year: (at(ready.siconc, time) > ICE_EDGE).where(~ready.land) for year, time in times.items()}
     # What is drawn fills the maps: all the ice, observed or forecast.
     some = sum(
@@ -145,7 +142,7 @@ def confidence(sip: xr.DataArray) -> xr.DataArray:
 
 
 def data_overview(ready: xr.Dataset) -> Figure:
-    """What the data look like: newest March and September, the months a cell is active, and the extent of every year."""
+    """What the data look like: newest months of least and of most ice, the months a cell is active, and the extent of every year."""
     area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
     ever_active = ready.active.any("month")
     siconc = ready.siconc.where(ready.siconc_flag < 3)
@@ -156,7 +153,7 @@ def data_overview(ready: xr.Dataset) -> Figure:
         fig = plt.figure(figsize=(9.6, 7.2), layout="constrained")
         grid = fig.add_gridspec(2, 3, height_ratios=(1.15, 1))
         maps = [fig.add_subplot(grid[0, k], projection=projection(ready)) for k in range(3)]
-        for ax, month in zip(maps, (3, 9), strict=False):
+        for ax, month in zip(maps, seasons.extremes(ready.attrs["hemisphere"]), strict=False):
             newest = whole[whole.dt.month == month][-1]
             image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE, vmin=0, vmax=1)
             ax.set_title(f"{MONTHS[month - 1]} {newest.dt.year.item()}")

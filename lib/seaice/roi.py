@@ -6,23 +6,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import regions
+from seaice import regions, seasons
 from seaice.figure_style import MONTH_NAMES
 from seaice.schema import ICE_EDGE, DataError
 from seaice.verify import M_KM2
 
 RECORD_LOW = "record_low"  # in place of months: those that `record_low` finds
 THRESHOLDS = (0.15, 0.3, 0.45, 0.6)  # of SIC differences, for the sensitivity to it
-OF_LEAST_ICE = {"north": 9, "south": 2}  # calendar month
 
 
 def record_low(ready: xr.Dataset, *, until: str) -> list[str]:
     """Return the two months ["YYYY-MM", "YYYY-MM"] of a record low and of the rebound a year after.
 
-    The least extent (area with SIC > 0.15) of all Septembers (in the south Februaries) up to `until`, "YYYY-MM", whose next one is also
+    The least extent (area with SIC > 0.15) of all months of least ice (see `seasons`) up to `until`, "YYYY-MM", whose next one is also
     in the record up to then and has more ice. Raises DataError where there is none.
     """
-    month = OF_LEAST_ICE[ready.attrs["hemisphere"]]
+    month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     siconc = ready.siconc.sel(time=slice(None, until)).where(ready.siconc_flag != 3)
     siconc = siconc.isel(time=siconc.time.dt.month == month)
     known = (siconc.notnull() | ready.land).all(("y", "x"))

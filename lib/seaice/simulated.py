@@ -1,5 +1,6 @@
 """How does a climate simulation become data that networks learn from before they see observations?"""
 
+import calendar
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +12,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, keys, paths, preprocess, progress, providers
+from seaice import catalog, keys, paths, preprocess, progress, providers, seasons
 from seaice.grid import Grid
 from seaice.schema import ICE_EDGE, DataError
 from seaice.settings import Simulation
 
 MISSING = 3  # siconc_flag of a value that is not there
-SHOWN = {
-    "March": 3,
-    "September": 9,
-}  # months of the most and least ice in the north, and the other way round in the south
 
 
 def build_all(
@@ -61,7 +58,7 @@ def open_all(run: str, simulations: Sequence[Mapping] | None) -> dict[str, xr.Da
 
 
 def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd.DataFrame:
-    """Return extent in March and September of analysis-ready datasets, a row each: how far is simulated climate from the observed?
+    """Return extent in the months of least and of most ice of analysis-ready datasets, a row each: how far is simulation from observation?
 
     years: first and last taken. Columns: mean (million km2: cells with SIC over 0.15) and trend (million km2 a decade, least squares), a
     month each; NaN where fewer than two years are known.
@@ -69,18 +66,19 @@ def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd
     rows = {}
     for name, ready in datasets.items():
         chosen = ready[["siconc", "siconc_flag"]].sel(time=slice(str(years[0]), str(years[1])))
-        chosen = chosen.isel(time=chosen.time.dt.month.isin(list(SHOWN.values())))
+        months = seasons.extremes(ready.attrs["hemisphere"])
+        chosen = chosen.isel(time=chosen.time.dt.month.isin(months))
         area = float(ready.attrs["resolution_km"]) ** 2 / 1e6
         extent = ((chosen["siconc"] > ICE_EDGE).sum(("y", "x")) * area).compute()
         extent = extent.where((chosen["siconc_flag"] != MISSING).any(("y", "x")).compute())
         rows[name] = {}
-        for month, number in SHOWN.items():
-            series = extent.isel(time=extent.time.dt.month == number).dropna("time")
+        for month in months:
+            series = extent.isel(time=extent.time.dt.month == month).dropna("time")
             known = series.sizes["time"] > 1
             slope = 10 * np.polyfit(series.time.dt.year, series, 1)[0] if known else np.nan
             rows[name] |= {
-                f"{month}, million km2": float(series.mean()) if known else np.nan,
-                f"{month}, change a decade": slope,
+                f"{calendar.month_name[month]}, million km2": float(series.mean()) if known else np.nan,
+                f"{calendar.month_name[month]}, change a decade": slope,
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("climate")
 
