@@ -5,7 +5,8 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, prior
+from seaice import prior
+from seaice.damping import damping
 from seaice.schema import FULL_ICE, ICE_EDGE
 
 
@@ -44,7 +45,7 @@ def test_a_valid_time_knows_nothing_of_the_year_before_it_nor_later(ready, field
 
 def test_damping_is_that_of_the_valid_month(ready, fields):
     """An anomaly of August (month 8) is left in November after 3 months."""
-    expected = baselines.damping(ready, lead_times=[3]).sel(month=8, lead_time=3)
+    expected = damping(ready, lead_times=[3]).sel(month=8, lead_time=3)
     np.testing.assert_array_equal(fields.siconc_damping.sel(month=11, lead_time=3).values, expected.values)
 
 

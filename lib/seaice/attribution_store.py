@@ -14,11 +14,11 @@ import xarray as xr
 from seaice import progress, roi, trained
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
-from seaice.baselines import shift
 from seaice.forecast import check_network
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.steps import shift
 
 KEPT_BITS = 0xFFFFF800  # of a float32: 12 of its mantissa, 0.02 %, which makes the store smaller
 DIMS = ("case", "method", "lead_time", "member", "channel", "y", "x")

@@ -16,9 +16,12 @@ import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
 from seaice.climate import at_months
+from seaice.damping import damping, normal_ice
+from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE, DataError
+from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, valid_time
+from seaice.steps import shift as shift
 
-LEADS = tuple(range(1, 7))  # months, Andersson et al. 2021
 MAPWISE = {  # options of apply_ufunc for a function of one map
     "input_core_dims": [["y", "x"]],
     "output_core_dims": [["y", "x"]],
@@ -28,75 +31,24 @@ MAPWISE = {  # options of apply_ufunc for a function of one map
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 
 
-# ---- time
-
-
-def shift(time, months) -> np.ndarray:
-    """Return `time` (any shape) moved by `months` calendar months (broadcast against it), on the first of the month."""
-    return (np.asarray(time).astype("datetime64[M]") + np.asarray(months)).astype("datetime64[ns]")
-
-
-def valid_time(init_times, lead_times=LEADS) -> xr.DataArray:
-    """Month each forecast is for: init_time + (lead_time - 1) months, dims (init_time, lead_time).
-
-    Raises DataError for an `init_time` that is not the first day of a month.
-    """
-    init = pd.DatetimeIndex(np.asarray(init_times, dtype="datetime64[ns]"))
-    astray = init[init != shift(init, 0)]
-    if len(astray):
-        raise DataError(
-            f"init_time {astray[0]} is not the first day of a month; an init_time starts its first forecast month"
-        )
-    coords = {"init_time": init, "lead_time": np.asarray(lead_times)}
-    return xr.DataArray(shift(np.asarray(init)[:, None], coords["lead_time"] - 1), coords, ("init_time", "lead_time"))
-
-
-def last_month(init_times) -> xr.DataArray:
-    """The newest month known at each `init_time`, dims (init_time)."""
-    return shift_by(valid_time(init_times, [1]).isel(lead_time=0, drop=True), -1)
-
-
-def shift_by(time: xr.DataArray, months: int) -> xr.DataArray:
-    """Return labelled `time` moved by `months` calendar months."""
-    return time.copy(data=shift(time, months))
-
-
-def at(da: xr.DataArray, time: xr.DataArray) -> xr.DataArray:
-    """Return `da (time, ...)` at the months of `time` (any dims), NaN where the record has no such month."""
-    return da.reindex(time=np.unique(time)).sel(time=time).drop_vars("time")
-
-
-def fit_period(da: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
-    """Return the months of `da (time, ...)` that may be fitted to: those up to `ready.fit_end`."""
-    return da.sel(time=slice(None, ready.attrs["fit_end"]))
-
-
-def along_time(da: xr.DataArray) -> xr.DataArray:
-    """Return lazy `da (time, y, x)` with all of time but a few rows in a chunk, for what runs along time; data in memory as they are."""
-    if da.chunks is None:
-        return da
-    rows = max(1, int(32e6 / (da.sizes["time"] * da.sizes["x"] * 8)))
-    return da.chunk({"time": -1, "y": rows, "x": -1})
-
-
 # ---- forecasts of concentration
 
 
 def persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """Forecast the SIC of the last known month at every lead.
+    """Forecast the SIC of the last known step at every lead.
 
-    SIC fraction 0..1, (init_time, lead_time, y, x), NaN for an init_time whose last month is missing.
+    SIC fraction 0..1, (init_time, lead_time, y, x), NaN for an init_time whose last step is missing.
     """
-    last = at(ready.siconc, last_month(init_times))
+    last = at(ready.siconc, last_step(init_times, cadence=cadence(ready)))
     return last.expand_dims(lead_time=list(lead_times), axis=1)
 
 
 def anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend") -> xr.DataArray:
-    """Forecast the normal SIC of the valid month plus the anomaly of the last known month, clipped to 0..1.
+    """Forecast the normal SIC of the valid step plus the anomaly of the last known step, clipped to 0..1.
 
     about: what is normal, "trend" (the linear-trend forecast) or "climatology" (of the fit period). In a record with a trend
     the climatology is years out of date and its anomalies of one season do not fit another, so the trend is the fairer opponent.
-    SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last month is missing.
+    SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last step is missing.
     """
     return _normal_plus(ready, init_times, lead_times, about, 1.0)
 
@@ -104,82 +56,43 @@ def anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS, abou
 def damped_anomaly_persistence(
     ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend"
 ) -> xr.DataArray:
-    """Forecast the normal SIC of the valid month plus the last anomaly times its `damping`, clipped to 0..1.
+    """Forecast the normal SIC of the valid step plus the last anomaly times its `damping`, clipped to 0..1.
 
-    SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last month is missing. about: see `anomaly_persistence`.
+    SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last step is missing. about: see `anomaly_persistence`.
     """
-    factor = at_months(damping(ready, lead_times=lead_times, about=about), last_month(init_times))
+    factor = damping(ready, lead_times=lead_times, about=about)
+    if "month" in factor.dims:
+        factor = at_months(factor, last_step(init_times, cadence=cadence(ready)))
     return _normal_plus(ready, init_times, lead_times, about, factor)
 
 
 def _normal_plus(ready, init_times, lead_times, about, factor) -> xr.DataArray:
-    normal, last = normal_ice(ready, about), last_month(init_times)
+    normal, last = normal_ice(ready, about), last_step(init_times, cadence=cadence(ready))
     anomaly = at(ready.siconc, last) - at(normal, last)
-    forecast = (at(normal, valid_time(init_times, lead_times)) + factor * anomaly).clip(0, 1)
+    forecast = (at(normal, _valid(ready, init_times, lead_times)) + factor * anomaly).clip(0, 1)
     return forecast.transpose("init_time", "lead_time", "y", "x").astype("float32")
 
 
-def normal_ice(ready: xr.Dataset, about: str) -> xr.DataArray:
-    """Normal SIC of every month, (time, y, x): the linear-"trend" forecast, or the "climatology" of the fit period."""
-    if about == "trend":
-        return ready.siconc_trend
-    if about == "climatology":
-        return at_months(ready.siconc_climatology, ready.time)
-    raise DataError(f"anomalies about {about!r} are unknown; choose 'trend' or 'climatology'")
-
-
-def damping(ready: xr.Dataset, *, lead_times=LEADS, about: str = "trend") -> xr.DataArray:
-    """Share of a SIC anomaly that is left `lead_time` months later, by cell and calendar month, fitted up to `fit_end`.
-
-    a(month, lead) = sum_years A(t) A(t + lead) / sum_years A(t)^2, the least-squares slope, A the anomaly, kept in 0..1:
-    outside it the few years of a cell fit noise. Dims (month, lead_time, y, x), month that of the last known anomaly; 0 (all is normal
-    again) where the anomaly never varied. Source: Van den Dool 2007, Empirical Methods in Short-Term Climate Prediction.
-    """
-    anomaly = along_time(fit_period(ready.siconc - normal_ice(ready, about), ready))
-    months = pd.DatetimeIndex(anomaly.time)
-    later = [months.get_indexer(pd.DatetimeIndex(shift(months, lead))) for lead in lead_times]
-    slope = xr.apply_ufunc(
-        _slopes,
-        anomaly,
-        kwargs={"month": months.month.to_numpy(), "later": later},
-        input_core_dims=[["time"]],
-        output_core_dims=[["month", "lead_time"]],
-        dask="parallelized",
-        dask_gufunc_kwargs={"output_sizes": {"month": 12, "lead_time": len(later)}},
-        output_dtypes=["float32"],
-    )
-    return slope.assign_coords(month=range(1, 13), lead_time=list(lead_times)).transpose("month", "lead_time", "y", "x")
-
-
-def _slopes(anomaly: np.ndarray, *, month: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
-    """Least-squares slopes (..., month, lead), within 0..1; later: position along the last axis of each time a lead on, -1 for none."""
-    out = np.zeros((*anomaly.shape[:-1], 12, len(later)), "float32")
-    for number, positions in enumerate(later):
-        for m in range(12):
-            at = np.flatnonzero((month == m + 1) & (positions >= 0))
-            now, then = anomaly[..., at].astype("float64"), anomaly[..., positions[at]]
-            known = np.isfinite(now) & np.isfinite(then)
-            products, squares = (np.where(known, now * other, 0).sum(axis=-1) for other in (then, now))
-            slope = np.divide(products, squares, out=np.zeros_like(products), where=squares > 0)
-            out[..., m, number] = np.clip(slope, 0, 1)
-    return out
-
-
 def climatology(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """Forecast the mean SIC of the valid calendar month over the fit period; fraction, (init_time, lead_time, y, x)."""
-    return at_months(ready.siconc_climatology, valid_time(init_times, lead_times))
+    """Forecast the mean SIC of the valid time of year over the fit period; fraction, (init_time, lead_time, y, x)."""
+    return at_normal(ready.siconc_climatology, _valid(ready, init_times, lead_times), cadence=cadence(ready))
 
 
 def linear_trend(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """Forecast the linear trend's SIC of the valid month; fraction, (init_time, lead_time, y, x).
+    """Forecast the linear trend's SIC of the valid step; fraction, (init_time, lead_time, y, x).
 
-    Raises DataError for leads above 12 months, at which the trend would have seen data after the init_time.
+    Raises DataError for leads above `steps.AHEAD`, at which the trend would have seen data after the init_time.
     """
-    if max(lead_times) > 12:
+    longest, name = AHEAD[cadence(ready)], NAME[cadence(ready)]
+    if max(lead_times) > longest:
         raise DataError(
-            f"linear trend: lead {max(lead_times)} is above 12 months; the trend of that month is not yet known"
+            f"linear trend: lead {max(lead_times)} is above {longest} {name}s; the trend of that {name} is not yet known"
         )
-    return at(ready.siconc_trend, valid_time(init_times, lead_times))
+    return at(ready.siconc_trend, _valid(ready, init_times, lead_times))
+
+
+def _valid(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
+    return valid_time(init_times, lead_times, cadence=cadence(ready))
 
 
 # ---- forecasts of sea-ice probability (SIP)

@@ -3,8 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from seaice.baselines import along_time, damping
+from seaice.damping import damping
 from seaice.schema import FULL_ICE, ICE_EDGE
+from seaice.steps import along_time
 
 RECENT_YEARS = 10  # years of the recent ice frequency; a shorter one is noisier, a longer one lags the trend
 LEADS = range(1, 13)  # months; further ahead the trend and the frequency are not known
@@ -16,7 +17,7 @@ def fields(ready: xr.Dataset) -> xr.Dataset:
 
     siconc_anomaly (time, y, x): SIC minus its linear-trend forecast, -1..1, NaN where either is missing. ice_frequency, full_ice_frequency
     (time, y, x): share of the `RECENT_YEARS` before with SIC above 0.15, at least 0.80, in the same calendar month, 0..1, so known a year
-    ahead; climatological where no such year was observed. siconc_damping (month, lead_time, y, x): see `baselines.damping`, month
+    ahead; climatological where no such year was observed. siconc_damping (month, lead_time, y, x): see `damping.damping`, month
     that of the valid time. Lazy in, lazy out.
     """
     factor = damping(ready, lead_times=LEADS)

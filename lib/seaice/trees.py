@@ -16,17 +16,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from seaice import baselines, progress
-from seaice.baselines import (
-    LEADS,
-    MAPWISE,
-    SIP_ATTRS,
-    at,
-    last_month,
-    shift_by,
-    valid_time,
-)
+from seaice.baselines import MAPWISE, SIP_ATTRS
 from seaice.climate import at_months
 from seaice.schema import DataError
+from seaice.steps import LEADS, at, last_step, shift_by, valid_time
 from seaice.verify import truth_and_weight
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
@@ -82,7 +75,7 @@ def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradie
         )
     ice, weight = truth_and_weight(ready, valid)
     # A forecast without its last month is not made, so it is not trained on either.
-    counts = (weight > 0) & at(ready.siconc, last_month(init_times)).notnull()
+    counts = (weight > 0) & at(ready.siconc, last_step(init_times)).notnull()
     counts, ice = counts.values, ice.values > 0
     if not counts.any():
         raise DataError(
@@ -149,7 +142,7 @@ def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: x
         sips.append(sip)
     sip = xr.concat(sips, pd.Index(list(classifiers), name="lead_time")).transpose("init_time", "lead_time", "y", "x")
     active = at_months(ready.active, valid_time(init_times, list(classifiers)))
-    made = at(ready.siconc, last_month(init_times)).notnull() & ~ready.land
+    made = at(ready.siconc, last_step(init_times)).notnull() & ~ready.land
     return sip.where(active, np.float32(0)).where(made).assign_attrs(SIP_ATTRS)
 
 
@@ -181,7 +174,7 @@ def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
         "valid_damping": ready.siconc_damping,
     }
     # Smoothing is the costly one: only the months that are looked at.
-    seen = anomaly.sel(time=anomaly.time.isin(last_month(init_times)))
+    seen = anomaly.sel(time=anomaly.time.isin(last_step(init_times)))
     for km in SCALES_KM:
         found[f"last_anomaly_{km:.0f}km"] = smooth(seen, km / float(ready.attrs["resolution_km"]))
     return {name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()}
@@ -202,7 +195,7 @@ def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
 def features(known: Mapping[str, xr.DataArray], init_times, lead_time: int) -> xr.DataArray:
     """Features (init_time, y, x, feature), float32, of all forecasts at one lead; known: see `fields`."""
     valid = valid_time(init_times, [lead_time]).isel(lead_time=0, drop=True)
-    last = last_month(init_times)
+    last = last_step(init_times)
     gathered = {}
     for name, field in known.items():
         gather = at_months if "month" in field.dims else at
