@@ -116,6 +116,21 @@ def test_daily_leads_are_days(write):
         params.load(write(good.replace('"2009-06"', '"2009-10"')))
 
 
+def test_daily_splits_may_begin_and_end_on_days(write):
+    good = GOOD.replace("cadence: monthly", "cadence: daily").replace("n_leads: 6", "n_leads: 30")
+    # 2009-12-02 and 29 days on: 2009-12-31, the day before validation begins.
+    run = params.load(write(good.replace('"2009-06"', '"2009-12-02"')), overrides=["normals=monthly_record"])
+    assert run.shared()["splits"]["train"] == ["1980-01", "2009-12-02"] and run.shared()["normals"] == "monthly_record"
+    for text, message in (
+        (good.replace('"2009-06"', '"2009-12-03"'), "reach 2010-01-01, but 'validation' begins 2010-01"),
+        (good.replace('"2009-06"', '"2009-02-30"'), "'2009-02-30' is no month or day"),
+        (GOOD.replace('"2009-06"', '"2009-06-02"'), "2009-06-02 is a day, and this run counts months; write 2009-06"),
+        (GOOD.replace("  cadence: monthly", "  cadence: monthly\n  normals: a"), "normals 'a' are for a daily run"),
+    ):
+        with pytest.raises(DataError, match=message):
+            params.load(write(text))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -5,17 +5,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from seaice import steps
 from seaice.grid import Grid, Hemisphere
 from seaice.schema import VARIABLES
 
 N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
 KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")  # channels at the valid month
-ENTRIES = ("sources", "seasonal")  # parameters whose values are names of catalogue entries
+ENTRIES = ("sources", "normals", "seasonal")  # parameters whose values are names of catalogue entries
 OPTIONAL = (
     "simulations",
+    "normals",
     "seasonal",
 )  # parameters that a run which does not name them goes without, whatever the default
 
@@ -43,7 +44,19 @@ def _month(value: str) -> str:
     return value
 
 
+def _moment(value: str) -> str:
+    error = f"'{value}' is no month or day; write it as 'YYYY-MM' or 'YYYY-MM-DD'"
+    if not re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", value):
+        raise ValueError(error)
+    try:
+        steps.bounds([value, value], "daily")
+    except ValueError:
+        raise ValueError(error) from None
+    return value
+
+
 Month = Annotated[str, AfterValidator(_month)]
+Moment = Annotated[str, AfterValidator(_moment)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Missing = Literal["error", "drop", "climatology"]
@@ -65,7 +78,7 @@ class Strict(BaseModel):
 
 
 class Channel(Strict):
-    """Input channels of one variable: `lags` months up to the forecast, `leads` forecast months, or neither (fixed fields)."""
+    """Input channels of one variable: `lags` steps up to the forecast, `leads` forecast steps, or neither (fixed fields)."""
 
     variable: str
     lags: Positive | None = None
@@ -74,7 +87,7 @@ class Channel(Strict):
     @model_validator(mode="after")
     def _fits_variable(self):
         wanted = dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(KNOWN_AHEAD, "leads")
-        wanted |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month"))
+        wanted |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month", "season"))
         if self.variable not in wanted:
             raise ValueError(f"unknown variable '{self.variable}'{nearest(self.variable, wanted)}")
         given = [name for name in ("lags", "leads") if getattr(self, name) is not None]
@@ -87,11 +100,11 @@ class Channel(Strict):
 
 
 class Splits(Strict):
-    """Ranges of `init_time`, first and last month included, in the order train, validation, test."""
+    """Ranges of `init_time`, first and last month or day included, in the order train, validation, test."""
 
-    train: tuple[Month, Month]
-    validation: tuple[Month, Month]
-    test: tuple[Month, Month]
+    train: tuple[Moment, Moment]
+    validation: tuple[Moment, Moment]
+    test: tuple[Moment, Moment]
 
     @model_validator(mode="before")
     @classmethod
@@ -104,21 +117,25 @@ class Splits(Strict):
     @model_validator(mode="after")
     def _in_order(self):
         for name, (first, last) in self:
-            if first > last:
+            if len(steps.between((first, last), "daily")) == 0:
                 raise ValueError(f"split '{name}' is empty: it begins {first}, after its end {last}; swap them")
         return self
 
     def check_apart(self, *, n_leads: int, cadence: str) -> None:
-        """Raise ValueError where a target of one split lies in the next, n_leads being months or, daily, days."""
-        names = list(type(self).model_fields)
-        for name, following in zip(names, names[1:], strict=False):
-            last, first = np.datetime64(getattr(self, name)[1]), np.datetime64(getattr(self, following)[0])
-            last = last if cadence == "monthly" else (last + 1).astype("datetime64[D]") - 1
-            free = last + n_leads  # the first moment that no target of the earlier split reaches
-            if first.astype(free.dtype) < free:
+        """Raise ValueError for days in a monthly run, and where a target of one split lies in the next."""
+        ranges, stamp = {}, steps.STAMP[cadence]
+        for name, ends in self:
+            for end in ends:
+                if cadence == "monthly" and len(end) > len("YYYY-MM"):
+                    raise ValueError(f"split '{name}': {end} is a day, and this run counts months; write {end[:7]}")
+            ranges[name] = steps.bounds(ends, cadence)
+        for name, following in zip(ranges, [*ranges][1:], strict=False):
+            last, first = ranges[name][1], ranges[following][0]
+            target = last + (n_leads - 1) * steps.offset(cadence)
+            if target >= first:
                 raise ValueError(
-                    f"splits overlap: with {n_leads} leads the targets of '{name}' (to {last}) reach {free - 1}, but "
-                    f"'{following}' begins {first}; begin it {free} or later"
+                    f"splits overlap: with {n_leads} leads the targets of '{name}' (to {last:{stamp}}) reach {target:{stamp}}, but "
+                    f"'{following}' begins {getattr(self, following)[0]}; begin it {target + steps.offset(cadence):{stamp}} or later"
                 )
 
 
@@ -172,6 +189,7 @@ class Parameters(Strict):
     end: Month | None = None
     # data: catalogue entries by variable, and that of the physics-based forecast
     sources: dict[str, str] | None = None
+    normals: str | None = None  # monthly SIC that a daily run's normals are fitted to; null for the run's own record
     seasonal: str | None = None
     simulations: list[Simulation] | None = Field(None, min_length=1)  # to learn from first; null for none
     # samples
@@ -215,9 +233,11 @@ class Parameters(Strict):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"simulations give '{name}' twice; name each member once")
+        if self.normals and self.cadence == "monthly":
+            raise ValueError(f"normals '{self.normals}' are for a daily run; a monthly one has its own")
         if self.splits:
             self.splits.check_apart(n_leads=self.n_leads or N_LEADS, cadence=self.cadence or "monthly")
             for name, (first, last) in self.splits:
-                if (self.start and first < self.start) or (self.end and last > self.end):
+                if (self.start and first < self.start) or (self.end and last[:7] > self.end):
                     raise ValueError(f"split '{name}' ({first} to {last}) leaves the data's {self.start} to {self.end}")
         return self
