@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from seaice.concentration import class_logits
 from seaice.schema import DataError
 
 METHODS = {  # name: (method, baseline)
@@ -58,7 +59,7 @@ class Function:
         return values, slopes if gradient else None
 
     def _total(self, x):
-        chances = ops.softmax(self.network(x, training=False)[..., self.lead - 1, :], axis=-1)
+        chances = ops.softmax(class_logits(self.network(x, training=False))[..., self.lead - 1, :], axis=-1)
         return ops.sum((1 - chances[..., 0]) * self.cells.astype("float32"), axis=(1, 2))
 
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from seaice.concentration import Bounded, SiconcPrior
 from seaice.schema import FULL_ICE, ICE_CLASSES, ICE_EDGE, DataError
 
 FILTERS = (64, 128, 192, 256)  # filters of each level at factor 1
@@ -17,8 +18,9 @@ HALVINGS = 2 ** (len(FILTERS) - 1)  # cells on a side must be a multiple of this
 GROUP = 8  # filters normalised together
 ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
 STEEPNESS = 8.0  # logits a unit of SIC above the threshold
+LAST_STEEPNESS = 24.0  # the same of the last known SIC, where it stands in for the frequency of ice
 MOST = 4.0  # logits, the most that one part of the first guess may say
-# Weights of damped anomaly, trend and frequency in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
+# Weights of damped anomaly, trend and frequency (or last SIC) in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
 BLEND = ((0.6, 0.25, 0.35), (0.5, 0.25, 0.3))
 TREES = 0.7  # weight of the trees' logit where they are among the channels; the blend has the rest
 LEAST = 1e-3  # probability below which the first guess never goes
@@ -31,21 +33,25 @@ def build(
     n_leads: int = 6,
     filters_factor: float = 1.0,
     trees_share: float = TREES,
+    siconc_head: bool = False,
 ) -> keras.Model:
     """Return the network, uncompiled, from inputs (y, x, channel) to logits (y, x, lead, class), float32.
 
     shape: cells (y, x), any size. channel_names: of the inputs; those of the first guess must be among them, see `Prior`.
     filters_factor: scales the filters of every level. trees_share: weight of the trees' logit in the first guess, 0..1, where they
-    are among the channels; members that begin at different guesses err differently. Before training the output is the first
-    guess. Raises DataError for a channel that is lacking and for sizes below 1.
+    are among the channels; members that begin at different guesses err differently. siconc_head: whether the output has the SIC after
+    the classes, (y, x, lead, class and SIC), see `concentration`. Before training the output is the first guess.
+    Raises DataError for a channel that is lacking and for sizes below 1.
     """
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in FILTERS]
     if min(*shape, n_leads, *widths) < 1:
         raise DataError(f"no network for shape {shape}, {n_leads} leads and filters {widths}: all must be >= 1")
-    places = guess_channels(channel_names, n_leads)
+    places = guess_channels(channel_names, n_leads, siconc_head=siconc_head)
     padding = tuple((0, -cells % HALVINGS) for cells in shape)
     inputs = keras.Input((*shape, len(channel_names)), name="inputs")
-    guess = Prior(**places, trees_share=trees_share, name="prior")(inputs)
+    last = places.pop("last", ())
+    instead = {} if "frequency" in places else {"last": last}
+    guess = Prior(**places, **instead, trees_share=trees_share, name="prior")(inputs)
     scales = [ANOMALY_SCALE if name.startswith("siconc_anomaly") else 1.0 for name in channel_names]
     x = layers.Rescaling(scales, name="scale")(inputs)
     x = layers.ZeroPadding2D(padding, name="pad")(x)
@@ -59,22 +65,38 @@ def build(
         x = layers.Concatenate(name=f"up_{level}_join")([skips[level], x])
         x = _convolve(x, widths[level], name=f"up_{level}")
     x = layers.Cropping2D(padding, name="crop")(x)
-    # Zero at first, so that training starts from the first guess and not from noise.
-    x = layers.Conv2D(n_leads * len(ICE_CLASSES), 1, kernel_initializer="zeros", dtype="float32", name="heads")(x)
-    x = layers.Reshape((*shape, n_leads, len(ICE_CLASSES)), dtype="float32", name="correction")(x)
-    return keras.Model(inputs, layers.Add(dtype="float32", name="logits")([x, guess]), name="icenet_correction")
+    classes = layers.Add(dtype="float32", name="logits")([_head(x, len(ICE_CLASSES), shape, n_leads), guess])
+    if not siconc_head:
+        return keras.Model(inputs, classes, name="icenet_correction")
+    field = {name: places[name] for name in ("trend", "damping", "anomaly")}
+    guess = SiconcPrior(**field, last=last, name="siconc_prior")(inputs)
+    guess = layers.Reshape((*shape, n_leads, 1), dtype="float32", name="siconc_guess")(guess)
+    siconc = layers.Add(dtype="float32", name="siconc_sum")([_head(x, 1, shape, n_leads, name="siconc_"), guess])
+    siconc = Bounded(dtype="float32", name="siconc")(siconc)
+    return keras.Model(
+        inputs,
+        layers.Concatenate(dtype="float32", name="classes_and_siconc")([classes, siconc]),
+        name="icenet_correction",
+    )
 
 
-def guess_channels(channel_names: Sequence[str], n_leads: int) -> dict:
-    """Places of the first guess's channels among the inputs; "trees" where they are there. Raises DataError naming one that is lacking."""
+def guess_channels(channel_names: Sequence[str], n_leads: int, *, siconc_head: bool = False) -> dict:
+    """Places of the first guess's channels among the inputs; "trees" where they are there. Raises DataError naming one that is lacking.
+
+    Without any channel of the frequency of ice, "last", the last SIC, stands in for it; the head for SIC needs it too.
+    """
     leads = range(1, n_leads + 1)
     wanted = {
         "trend": [f"siconc_trend_lead_{k}" for k in leads],
         "damping": [f"siconc_damping_lead_{k}" for k in leads],
-        "frequency": [f"ice_frequency_lead_{k}" for k in leads],
-        "full_frequency": [f"full_ice_frequency_lead_{k}" for k in leads],
         "anomaly": ["siconc_anomaly_lag_1"],
     }
+    with_frequency = any("ice_frequency_lead_" in name for name in channel_names)
+    if with_frequency:
+        wanted["frequency"] = [f"ice_frequency_lead_{k}" for k in leads]
+        wanted["full_frequency"] = [f"full_ice_frequency_lead_{k}" for k in leads]
+    if siconc_head or not with_frequency:
+        wanted["last"] = ["siconc_lag_1"]
     for name in (name for names in wanted.values() for name in names):
         if name not in channel_names:
             raise DataError(
@@ -92,11 +114,23 @@ class Prior(layers.Layer):
     """First guess of the ice classes: trend, recent ice frequency and damped anomaly, blended on the logit scale.
 
     inputs (y, x, channel). trend, damping, frequency, full_frequency: places of their channels, one a lead; anomaly: of the
-    last month's SIC anomaly; trees: of the trees' probabilities of ice, or nothing. Returns log probabilities (y, x, lead, class).
-    The weights start at `BLEND` and trees_share and are trained.
+    last step's SIC anomaly; last: of its SIC, which is taken where no frequency is given; trees: of the trees' probabilities of ice, or
+    nothing. Returns log probabilities (y, x, lead, class). The weights start at `BLEND` and trees_share and are trained.
     """
 
-    def __init__(self, *, trend, damping, frequency, full_frequency, anomaly, trees=(), trees_share=TREES, **kwargs):
+    def __init__(
+        self,
+        *,
+        trend,
+        damping,
+        anomaly,
+        frequency=(),
+        full_frequency=(),
+        last=(),
+        trees=(),
+        trees_share=TREES,
+        **kwargs,
+    ):
         super().__init__(**{"dtype": "float32"} | kwargs)
         self.trees_share = trees_share
         self.places = {
@@ -105,6 +139,7 @@ class Prior(layers.Layer):
             "frequency": list(frequency),
             "full_frequency": list(full_frequency),
             "anomaly": list(anomaly),
+            "last": list(last),
             "trees": list(trees),
         }
 
@@ -126,9 +161,12 @@ class Prior(layers.Layer):
         damped = ops.clip(part["trend"] + part["damping"] * part["anomaly"], 0, 1)
         above = []
         for number, (threshold, frequency) in enumerate(((ICE_EDGE, "frequency"), (FULL_ICE, "full_frequency"))):
-            share = ops.clip(part[frequency], 0.03, 0.97)  # ten years can't say more
             said = [ops.clip(STEEPNESS * (field - threshold), -MOST, MOST) for field in (damped, part["trend"])]
-            said.append(ops.log(share / (1 - share)))
+            if frequency in part:
+                share = ops.clip(part[frequency], 0.03, 0.97)  # ten years can't say more
+                said.append(ops.log(share / (1 - share)))
+            else:
+                said.append(ops.clip(LAST_STEEPNESS * (part["last"] - threshold), -MOST, MOST))
             above.append(sum(self.blend[number, k] * logit for k, logit in enumerate(said)))
         if "trees" in part:
             trees = ops.clip(part["trees"], LEAST, 1 - LEAST)
@@ -144,6 +182,12 @@ class Prior(layers.Layer):
     def get_config(self) -> dict:
         """Arguments to make this layer again."""
         return {**super().get_config(), **self.places, "trees_share": self.trees_share}
+
+
+def _head(x, n: int, shape: tuple[int, int], n_leads: int, *, name: str = ""):
+    """Correction (y, x, lead, n) from features; zero at first, so that training starts from the first guess and not from noise."""
+    x = layers.Conv2D(n_leads * n, 1, kernel_initializer="zeros", dtype="float32", name=f"{name}heads")(x)
+    return layers.Reshape((*shape, n_leads, n), dtype="float32", name=f"{name}correction")(x)
 
 
 def _convolve(x, width: int, *, name: str):

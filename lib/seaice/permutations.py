@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from seaice import progress, trained
+from seaice.concentration import class_logits
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -52,7 +53,7 @@ def perform(
                 inputs[..., places] = samples.inputs(task.donors[at])[..., places]
             truth, counts = samples.targets(task.judged[at]), samples.weights(task.judged[at]) > 0
             for row, member in enumerate(lacking):
-                logits = _network(Path(folders[member])).predict_on_batch(inputs)
+                logits = class_logits(_network(Path(folders[member])).predict_on_batch(inputs))
                 if not np.isfinite(logits).all():
                     raise DataError(
                         f"the network of seed {member} ({folders[member]}) gives values that are not finite; train it again"

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import batches, channels, correction, losses, planes, pool, progress, samples, trained, unet
+from seaice import batches, channels, concentration, correction, losses, planes, pool, progress, samples, trained, unet
 from seaice.schema import DataError
 
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
@@ -40,6 +40,7 @@ def fit(
     validate_every: int | None = None,
     withhold: float = 0.0,
     trees_share: float = correction.TREES,
+    siconc_head: bool = False,
     simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
 ) -> pd.DataFrame:
@@ -50,7 +51,9 @@ def fit(
     accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
     cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
     weights; about 1 / (1 - momentum) batches long. withhold: see `batches.Batches`. trees_share: of the trees in the first guess
-    before training, see `correction.build`. validate_every: batches between validations, default once an epoch.
+    before training, see `correction.build`. siconc_head: forecast SIC too, for samples whose targets are SIC; then the loss is
+    `losses.SiconcLoss`, and the best validation is the one of least loss.
+    validate_every: batches between validations, default once an epoch.
     simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
     start: folder of a finished network of the same shape whose weights are gone on from.
 
@@ -75,9 +78,11 @@ def fit(
         "validate_every": validate_every,
         "withhold": withhold,
         "trees_share": trees_share,
+        "siconc_head": siconc_head,
     }
     _check(settings, splits)
     times = samples.split(data, {name: splits[name] for name in ("train", "validation")})
+    _check_targets(data, times["train"][:1], siconc_head)
     if simulated is not None:
         _check_alike(simulated, data)
     training = simulated or batches.Batches(data, times["train"], batch_size=batch_size, seed=seed, withhold=withhold)
@@ -90,15 +95,15 @@ def fit(
     (folder / trained.KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
     deterministic(seed)
-    net = NETWORKS[network](data, filters_factor, trees_share)
+    net = NETWORKS[network](data, filters_factor, trees_share, siconc_head)
     if start is not None:
         trained.start_from(net, Path(start))
     net.compile(
         optimizer=keras.optimizers.Adam(
             learning_rate, use_ema=weight_average is not None, ema_momentum=weight_average or 0.0
         ),
-        loss=losses.FocalLoss(focal_gamma),
-        weighted_metrics=[losses.ActiveAccuracy()],
+        loss=losses.SiconcLoss(focal_gamma) if siconc_head else losses.FocalLoss(focal_gamma),
+        weighted_metrics=[losses.SiconcAccuracy(), losses.SiconcError()] if siconc_head else [losses.ActiveAccuracy()],
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
     )
     net.optimizer.build(net.trainable_variables)
@@ -113,20 +118,25 @@ def fit(
             row, weights = _round(net, training, validation, done, rates, bar)
             history.append({"learning_rate": rates[0], **row})
             done = until
-            if _best(history) == len(history) - 1:
+            if trained.best(history) == len(history) - 1:
                 best = weights
             trained.checkpoint(folder, key, net, history, best)
             bar.set_postfix(validations=len(history), val_accuracy=f"{history[-1]['val_accuracy']:.4f}")
     net.set_weights(best)
-    return trained.finish(folder, key, net, history, _best(history), data.metadata(), settings)
+    return trained.finish(folder, key, net, history, trained.best(history), data.metadata(), settings)
 
 
 NETWORKS = {
-    "icenet_2021": lambda data, factor, _: unet.build(
+    "icenet_2021": lambda data, factor, *_: unet.build(
         data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor
     ),
-    "correction": lambda data, factor, share: correction.build(
-        data.shape, data.channel_names, n_leads=data.n_leads, filters_factor=factor, trees_share=share
+    "correction": lambda data, factor, share, head: correction.build(
+        data.shape,
+        data.channel_names,
+        n_leads=data.n_leads,
+        filters_factor=factor,
+        trees_share=share,
+        siconc_head=head,
     ),
 }
 
@@ -165,20 +175,32 @@ def _round(network, training, validation, first: int, rates: Sequence[float], ba
     return scores, judged
 
 
-def _step(step, batch) -> tuple[float, float, int, int]:
+def _step(step, batch) -> tuple[dict, int, int]:
     inputs, truth, weight = batch
     means = step(inputs, truth, sample_weight=weight, return_dict=True)
-    return means["loss"], means["accuracy"], len(inputs), np.count_nonzero(weight)
+    return means, len(inputs), np.count_nonzero(weight)
 
 
 def _means(rows: Sequence[tuple], *, prefix: str) -> dict:
     """Means over all batches, which Keras starts anew with each: of the loss over samples, as it is a mean over every cell, and of the
-    accuracy over the cells that count."""
-    loss, accuracy, n_samples, n_cells = np.array(rows, dtype="float64").T
+    metrics over the cells that count."""
+    means, n_samples, n_cells = zip(*rows, strict=True)
     return {
-        f"{prefix}loss": float(np.average(loss, weights=n_samples)),
-        f"{prefix}accuracy": float(np.average(accuracy, weights=n_cells)),
+        f"{prefix}{name}": float(
+            np.average(np.array([m[name] for m in means], "float64"), weights=n_samples if name == "loss" else n_cells)
+        )
+        for name in ("loss", *(name for name in means[0] if name != "loss"))
     }
+
+
+def _check_targets(data: samples.Samples, init_times, siconc_head: bool) -> None:
+    """Refuse classes where SIC is to be learnt, and SIC where classes are: either would be taken for the other without a word."""
+    given = np.issubdtype(data.targets(init_times).dtype, np.floating)
+    if given != siconc_head:
+        wanted, target = ("SIC", "siconc") if siconc_head else ("ice classes", "ice_class")
+        raise DataError(
+            f"this network learns {wanted}, the samples' targets are none; make them with target='{target}'"
+        )
 
 
 def _check_alike(simulated: pool.PooledBatches, data: samples.Samples) -> None:
@@ -189,19 +211,15 @@ def _check_alike(simulated: pool.PooledBatches, data: samples.Samples) -> None:
             raise DataError(f"simulated samples have {what} {theirs[what]}, the observations {ours[what]}")
 
 
-def _best(history: list[dict]) -> int:
-    return int(np.argmax([row["val_accuracy"] for row in history]))
-
-
 def _is_exhausted(history: list[dict], patience: int) -> bool:
-    return bool(history) and len(history) - 1 - _best(history) >= patience
+    return bool(history) and len(history) - 1 - trained.best(history) >= patience
 
 
 def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
     sources = [
         hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest()
-        for m in (channels, planes, samples, batches, pool, unet, correction, losses)
+        for m in (channels, planes, samples, batches, pool, unet, correction, concentration, losses)
     ]
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
     backend = keras.backend.backend()
@@ -224,6 +242,10 @@ def _check(settings: dict, splits: Mapping) -> None:
         raise DataError(f"schedule {settings['schedule']!r} is unknown; choose one of {sorted(SCHEDULES)}")
     if settings["network"] not in NETWORKS:
         raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
+    if settings["siconc_head"] and settings["network"] != "correction":
+        raise DataError(
+            f"network {settings['network']!r} forecasts classes only; take network: correction for siconc_head"
+        )
     if not 0 <= (settings["weight_average"] or 0) < 1:
         raise DataError(f"weight_average {settings['weight_average']} must lie between 0 and 1")
     if not 0 <= settings["trees_share"] <= 1:

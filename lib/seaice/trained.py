@@ -1,6 +1,7 @@
 """What does a training leave in its folder: a checkpoint to go on from, and in the end a network that says what it was made of?"""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -27,6 +28,11 @@ def read_key(folder: Path) -> str | None:
         return None
 
 
+def settings(folder: Path) -> dict:
+    """What a finished network was trained with, see `train.fit`."""
+    return json.loads((Path(folder) / KEY).read_text())
+
+
 def is_finished(folder: Path) -> bool:
     """Whether the folder holds a network that was trained to its end."""
     return read_key(folder) is not None
@@ -35,6 +41,13 @@ def is_finished(folder: Path) -> bool:
 def history(folder: Path) -> pd.DataFrame:
     """Scores of each validation of a finished training."""
     return pd.read_csv(Path(folder) / HISTORY, index_col=0)
+
+
+def best(history: Sequence[Mapping]) -> int:
+    """Place of the best validation: the most accurate, or where SIC is forecast the one of least loss, which knows of its error."""
+    if "val_siconc_mse" in history[0]:
+        return int(np.argmin([row["val_loss"] for row in history]))
+    return int(np.argmax([row["val_accuracy"] for row in history]))
 
 
 def start_from(network: keras.Model, folder: Path) -> None:
