@@ -5,7 +5,7 @@ import pandas as pd
 import pyproj
 import xarray as xr
 
-from seaice import prior
+from seaice import normals, prior, steps
 from seaice.grid import Grid
 from seaice.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 
@@ -68,6 +68,33 @@ def ready(
         values = rng.standard_normal(sic.shape).astype("float32")
         values[n_observed:] = np.nan
         ds[name] = (dims, values)
+    return ds.assign(prior.fields(ds))
+
+
+def ready_daily(
+    *, hemisphere="north", resolution_km=SMALL_KM, start="1985-01", end="1986-12", fit_end="1986-03-31", seed=0
+) -> xr.Dataset:
+    """Return a dataset in the layout of a daily analysis-ready store: the same disc day by day, with anomalies that last some weeks."""
+    last = str(pd.Period(end, "M") + 1)
+    months = ready(hemisphere=hemisphere, resolution_km=resolution_km, end=last, fit_end="1984-12", variables=())
+    rng = np.random.default_rng(seed)
+    observed = pd.date_range(start, pd.Period(end).end_time, freq="D")
+    time = pd.date_range(observed[0], observed[-1] + steps.AHEAD["daily"] * pd.Timedelta(days=1), name="time")
+    wobble = np.zeros(len(observed))
+    for day in range(1, len(observed)):
+        wobble[day] = 0.95 * wobble[day - 1] + 3e4 * rng.standard_normal()
+    radius = np.hypot(*np.meshgrid(months.x, months.y))
+    season = 0.9e6 * np.cos(steps.season(observed, "daily") - 2 * np.pi * 2.5 / 12)
+    edge = 2.5e6 + season + wobble
+    siconc = np.full((len(time), *radius.shape), np.nan, "float32")
+    siconc[: len(observed)] = np.clip((edge[:, None, None] - radius) / 1.5e6 + 0.5, 0, 1)
+    siconc[:, months.land.values] = np.nan
+    flag = np.where(np.arange(len(time)) < len(observed), 0, 3).astype("uint8")[:, None, None]
+    flag = np.repeat(np.repeat(flag, radius.shape[0], 1), radius.shape[1], 2)
+    ds = months[["siconc_climatology", "land", "active"]].assign_coords(time=time)
+    ds = ds.assign(siconc=(("time", "y", "x"), siconc), siconc_flag=(("time", "y", "x"), flag))
+    ds = ds.assign(normals.of_days(months, ds.time)).transpose("time", "month", "y", "x")
+    ds.attrs = months.attrs | {"cadence": "daily", "fit_start": start, "fit_end": fit_end}
     return ds.assign(prior.fields(ds))
 
 
@@ -184,4 +211,22 @@ def raw_seas5(*, members=3, leads=2, time=None) -> xr.Dataset:
             "latitude": lat,
             "longitude": lon,
         },
+    )
+
+
+def daily_forecast(
+    *, hemisphere="north", resolution_km=SMALL_KM, init_time="2016-07-10", leads=12, members=3
+) -> xr.Dataset:
+    """Return a forecast of one init_time, whose ice retreats by a degree of latitude in ten days and differs by member."""
+    grid = Grid(hemisphere, resolution_km)
+    lon, lat = grid.lonlat
+    lead, member = np.arange(1, leads + 1), np.arange(members)
+    edge = 78 + 0.1 * lead[:, None] + 0.5 * member
+    siconc = np.clip((np.abs(lat) - edge[..., None, None]) / 8 + 0.5, 0, 1).astype("float32")
+    land = (lon > 100) & (lon < 140)
+    siconc[..., land] = np.nan
+    return xr.Dataset(
+        {"siconc": (("lead_time", "member", "y", "x"), siconc), "land": (("y", "x"), land)},
+        coords={"lead_time": lead, "member": member, "init_time": pd.Timestamp(init_time), **grid.coords()},
+        attrs={"hemisphere": hemisphere, "resolution_km": resolution_km, "cadence": "daily"},
     )

@@ -164,6 +164,27 @@ def test_it_follows_the_conventions(case):
         np.testing.assert_array_equal(again[name].values, ds[name].values)
 
 
+def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are_not(case, tmp_path):
+    fields, known, _ = case
+    full = xr.ones_like(fields.member, "float32") * fields.sip
+    given = {"made_from": MADE_FROM, "flags": [], "created": pd.Timestamp("1990-01-05")}
+    (tmp_path / "monthly").mkdir()
+    product.write(fields.assign(siconc=full), known, tmp_path / "monthly", **given)
+    assert not list(tmp_path.glob("monthly/*_daily_forecast.*"))
+    daily = {"cadence": "daily"}
+    product.write(
+        fields.assign(siconc=full).assign_attrs(fields.attrs | daily),
+        known.assign_attrs(known.attrs | daily),
+        tmp_path,
+        **given,
+    )
+    with xr.open_dataset(tmp_path / f"{known.attrs['hemisphere']}_daily_forecast.1989-12-31.nc") as ds:
+        np.testing.assert_allclose(ds.sic_mean[0], fields.sip, atol=1e-6)
+        assert (
+            json.loads(ds.attrs["network_sha256"]) == {"3": "ab", "8": "cd"} and "concentration" in ds.attrs["summary"]
+        )
+
+
 def test_same_forecast_same_bytes(case, tmp_path):
     fields, known, folder = case
     product.write(

@@ -1,4 +1,4 @@
-"""What does a forecast product consist of? CF NetCDF and Zarr, the edge as GeoJSON, maps, a summary in words and numbers."""
+"""What does a forecast product consist of? CF NetCDF and Zarr, the edge as GeoJSON, maps, a summary, a file for MeshiPhi."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, product_dataset, product_edge, product_maps, product_summary
+from seaice import catalog, product_dataset, product_edge, product_maps, product_meshiphi, product_summary
 from seaice.figure_style import save
 from seaice.grid import Grid
 from seaice.preprocess import ICE as DERIVED
@@ -36,7 +36,7 @@ def write(
     flags: list[str],
     created: pd.Timestamp,
 ) -> None:
-    """Write all files of a product into an empty folder.
+    """Write all files of a product into an empty folder; of daily concentrations also the file that MeshiPhi reads.
 
     fields: see `ensemble.calibrated`. known: the record as of the init_time. made_from: what is noted of networks and data.
     flags: what a reader should know of the inputs. created: the day of making; apart from it the files follow from the rest alone.
@@ -46,6 +46,8 @@ def write(
     packed = {n: {"zlib": True, "complevel": 4, "shuffle": True} for n, da in ds.data_vars.items() if da.ndim > 1}
     ds.to_netcdf(folder / NETCDF, engine="netcdf4", encoding=packed)
     ds.to_zarr(folder / ZARR, zarr_format=3, consolidated=False)
+    if "siconc" in fields and known.attrs.get("cadence") == "daily":
+        product_meshiphi.write(fields, folder, attrs=ds.attrs)
     grid = Grid(known.attrs["hemisphere"], float(known.attrs["resolution_km"]))
     about = {"name": f"ice edge forecast of {summary['init_time']}", "init_time": summary["init_time"]}
     edges = product_edge.collection(fields.sip.assign_coords(valid_time=fields.valid_time), grid, properties=about)
