@@ -251,6 +251,11 @@ def test_ranks_beside_permutation(table):
     assert attribution_tables.rank_agreement(table, None, method="gradient").empty
 
 
+def test_shares_by_threshold_leave_out_what_has_no_cell(samples, ready, folders):
+    shares = attribution_store.by_threshold(samples, ready, folders, CASES, lead=1, thresholds=(0.05, 0.2, 1.5))
+    assert shares.groupby("threshold")["share"].sum().to_dict() == pytest.approx({0.05: 100, 0.2: 100})
+
+
 def test_the_record_low_and_its_rebound_are_found(ready):
     found = roi.record_low(ready, until="1990-12")
     extent = (ready.siconc.sel(time=ready.time.dt.month == 9) > 0.15).sum(("y", "x")).sel(time=slice(None, "1990-12"))

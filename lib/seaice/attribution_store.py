@@ -95,8 +95,10 @@ def by_threshold(
     """Share of each family in all gradient x input, by threshold of the region where SIC differed between two months.
 
     pair: two months "YYYY-MM"; the forecast of the later one at this lead is explained. Columns threshold, family, share (%, mean of
-    the members).
+    the members). Thresholds that leave no cell to forecast are left out.
     """
+    change = abs(roi.difference(ready, pair)).where(ready.active.sel(month=pd.Timestamp(pair[1]).month))
+    thresholds = [threshold for threshold in thresholds if bool((change >= threshold).any())]
     inputs, rows = samples.inputs([_init(samples, pair[1], lead)]), []
     for seed, folder in folders.items():
         network = load(folder)

@@ -45,12 +45,12 @@ NORTH = (  # sea, then south, north, west, east in degrees, longitudes -180..180
     ("central_arctic", 76, 90, -180, 180),
 )
 SOUTH = (
-    ("weddell", -90, -50, -60, 20),
-    ("indian", -90, -50, 20, 90),
-    ("west_pacific", -90, -50, 90, 160),
-    ("ross", -90, -50, 160, 180),
-    ("ross", -90, -50, -180, -130),
-    ("amundsen_bellingshausen", -90, -50, -130, -60),
+    ("weddell", -90, -45, -60, 20),
+    ("indian", -90, -45, 20, 90),
+    ("west_pacific", -90, -45, 90, 160),
+    ("ross", -90, -45, 160, 180),
+    ("ross", -90, -45, -180, -130),
+    ("amundsen_bellingshausen", -90, -45, -130, -60),
 )
 BOXES = {"north": NORTH, "south": SOUTH}
 
