@@ -7,7 +7,7 @@ from seaice import bootstrap
 
 
 def sums(values, years):
-    return bootstrap.by_year(np.stack([values, np.isfinite(values)], axis=-1).astype(float), years)
+    return bootstrap.by_block(np.stack([values, np.isfinite(values)], axis=-1).astype(float), years)
 
 
 def test_sums_by_year_leave_missing_values_out():

@@ -68,11 +68,12 @@ def scores():
     """Scores in the layout of `scoring.forecast_scores`: icenet is 2 % better in even years and 1 % worse in odd ones."""
     init = pd.date_range("1985-01", "1988-12", freq="MS")
     trend = xr.DataArray(np.full((48, 2), 90.0), {"init_time": init, "lead_time": [1, 2]}, ("init_time", "lead_time"))
-    even = baselines.valid_time(init, [1, 2]).dt.year % 2 == 0
+    valid = baselines.valid_time(init, [1, 2])
+    even = valid.dt.year % 2 == 0
     icenet = trend + xr.where(even, 2.0, -1.0)
     models = pd.Index(["icenet", "linear_trend"], name="model", dtype=object)
     accuracy = xr.concat([icenet, trend], models).expand_dims(region=["all"])
-    return xr.Dataset({"binary_accuracy": accuracy, "brier": 1 - accuracy / 100})
+    return xr.Dataset({"binary_accuracy": accuracy, "brier": 1 - accuracy / 100}, {"valid_time": valid})
 
 
 def texts(fig):

@@ -138,7 +138,7 @@ def spoil(sip, value):
     "value, words", [(np.nan, "is NaN"), (1.2, "outside 0..1"), (-0.1, "outside"), (np.inf, "outside")]
 )
 def test_impossible_probability_is_named(ready, sip, value, words):
-    with pytest.raises(DataError, match=f"'climatology': SIP of init_time 1989-02, lead 4 .*{words}"):
+    with pytest.raises(DataError, match=f"'climatology': SIP of init_time 1989-02-01, lead 4 .*{words}"):
         scoring.forecast_scores(spoil(sip, value), ready)
 
 

@@ -1,4 +1,4 @@
-"""How sure is a score of few years? Intervals from drawing whole years, since the forecasts of a year are not independent."""
+"""How sure is a score of few years? Intervals from drawing whole blocks of time, since forecasts of one time are not independent."""
 
 from collections.abc import Callable
 
@@ -61,9 +61,24 @@ def correlation(sums: np.ndarray) -> np.ndarray:
     return (n * xy - x * y) / np.sqrt((n * xx - x**2) * (n * yy - y**2))
 
 
-def by_year(values: np.ndarray, years: np.ndarray) -> np.ndarray:
-    """Sum `values (time, ...)` over the time steps of each year, NaN as nothing: (year, ...)."""
-    found, number = np.unique(years, return_inverse=True)
+def root_mean(sums: np.ndarray) -> np.ndarray:
+    """Root of the mean of squares from (sum, number)."""
+    return np.sqrt(mean(sums))
+
+
+def blocks(init_times, cadence: str) -> np.ndarray:
+    """Number of the block that each init_time belongs to: its year, or of a daily record the month.
+
+    The weather of a day is still in the forecasts of the weeks around it, so that a day is no block; months of days still share an
+    anomaly of the ice, and intervals from few of them are too narrow rather than too wide.
+    """
+    unit = {"monthly": "Y", "daily": "M"}[cadence]
+    return np.asarray(init_times, "datetime64[ns]").astype(f"datetime64[{unit}]").astype(int)
+
+
+def by_block(values: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Sum `values (time, ...)` over the time steps of each block, NaN as nothing: (block, ...)."""
+    found, number = np.unique(blocks, return_inverse=True)
     out = np.zeros((len(found), *values.shape[1:]))
     np.add.at(out, number, np.nan_to_num(values))
     return out

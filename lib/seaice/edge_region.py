@@ -28,10 +28,10 @@ import pandas as pd
 import xarray as xr
 
 from seaice import bootstrap
-from seaice.baselines import valid_time
 from seaice.climate import at_months
 from seaice.schema import DataError
 from seaice.scoring import block_of_truth, blocks, pick
+from seaice.steps import cadence, valid_time
 from seaice.tables import JUDGED
 from seaice.verify import M_KM2, MAP
 
@@ -72,7 +72,7 @@ def edge_cells(ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
 
 
 def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | None = None) -> pd.DataFrame:
-    """Margins of all observed edge cells, one row a cell: init_time, year, lead_time, month (valid), region ("" in no sea), margin.
+    """Margins of all observed edge cells, one row a cell: init_time, year, block, lead_time, month (valid), region ("" in no sea), margin.
 
     sip: (init_time, lead_time, y, x), best lazy. seas: see `regions.mask`.
     """
@@ -85,8 +85,9 @@ def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | N
         truth = block_of_truth(ready, init_times, sip.lead_time)
         i, k, y, x = np.nonzero(edge_cells(truth.ice, truth.weight).transpose("init_time", "lead_time", *MAP).values)
         values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP).values[i, k, y, x]
-        valid = valid_time(init_times, sip.lead_time)
-        table = {"init_time": init_times[i], "year": init_times.year[i], "lead_time": sip.lead_time.values[k]}
+        valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
+        table = {"init_time": init_times[i], "year": init_times.year[i]}
+        table |= {"block": bootstrap.blocks(init_times, cadence(ready))[i], "lead_time": sip.lead_time.values[k]}
         table |= {"month": valid.dt.month.values[i, k], "region": names[np.asarray(number)[y, x]], "margin": values}
         tables.append(pd.DataFrame(table))
     # Where a forecast is lacking it can't be judged.
@@ -134,7 +135,7 @@ def edge_region_table(
     """Coverage and size of the ice-edge region, fitted to validation years, on validation and on test years.
 
     Columns method, level (promised, NaN for the paper's), fitted_to ("each lead": a p' for each; "all leads": one p'), split, region,
-    lead_time, month, p, coverage (% of edge cells inside), low, high (95 % of the coverage, years drawn), units_covered (% of units
+    lead_time, month, p, coverage (% of edge cells inside), low, high (95 % of the coverage, blocks drawn), units_covered (% of units
     with the aimed share of their cells inside: what `level` promises), units, share (% of the active sea), area (million km2), n
     (forecasts). Rows by lead, and for "all leads" also by valid month and by sea. sip: (init_time, lead_time, y, x) of one model.
     Raises DataError where the validation years have no edge.
@@ -177,8 +178,8 @@ def _rows(cells: pd.DataFrame, size: xr.Dataset, p: pd.Series, method: Method, f
 def _row(cells: pd.DataFrame, size: xr.Dataset) -> dict:
     # Means over the forecasts that there are; a month without active cells has no region.
     inside, active = size["inside"].where(size["active"] > 0), size["active"].where(size["active"] > 0)
-    years = cells.groupby("year")["inside"].agg(["sum", "size"]).to_numpy(float)
-    low, high = bootstrap.interval(years, bootstrap.mean)
+    blocks = cells.groupby("block")["inside"].agg(["sum", "size"]).to_numpy(float)
+    low, high = bootstrap.interval(blocks, bootstrap.mean)
     row = {"coverage": 100 * cells["inside"].mean(), "low": 100 * float(low), "high": 100 * float(high)}
     return row | {
         "share": 100 * float(inside.sum() / active.sum()),
@@ -210,7 +211,7 @@ def region_size(
     parts = []
     for init_times in blocks({"": sip}, ready):
         values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP)
-        valid = valid_time(init_times, sip.lead_time)
+        valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
         active = at_months(ready.active, valid).reset_coords(drop=True) & values.notnull()
         limits = [xr.DataArray(p.to_numpy(), {"lead_time": sip.lead_time}, ["lead_time"]) for p in bands.values()]
         found = [((values >= limit) & active).values for limit in limits] + [active.values]

@@ -11,10 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from seaice import bootstrap
-from seaice.baselines import valid_time
 from seaice.climate import at_months
 from seaice.schema import ICE_EDGE
 from seaice.scoring import common_pairs
+from seaice.steps import at, cadence
 from seaice.tables import parts
 from seaice.verify import M_KM2, MAP, OWN_PAIRS
 
@@ -24,10 +24,14 @@ COLUMNS = ["model", "split", "lead_time", "month", "metric", "trend", "value", "
 
 
 def observed(ready: xr.Dataset) -> xr.DataArray:
-    """Observed extent of each month, million km2, dims (time); NaN where an active cell has no value."""
-    active = at_months(ready.active, ready.time)
-    extent = ((ready.siconc > ICE_EDGE) & active).sum(MAP) * (float(ready.attrs["resolution_km"]) ** 2 * M_KM2)
-    return extent.where((ready.siconc.notnull() | ~active).all(MAP)).compute().reset_coords(drop=True)
+    """Observed extent of each step, million km2, dims (time); NaN where an active cell has no value."""
+    return _extent(ready.siconc, ready)
+
+
+def _extent(siconc: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
+    active = at_months(ready.active, siconc.time)
+    extent = ((siconc > ICE_EDGE) & active).sum(MAP) * (float(ready.attrs["resolution_km"]) ** 2 * M_KM2)
+    return extent.where((siconc.notnull() | ~active).all(MAP)).compute().reset_coords(drop=True)
 
 
 def extent_table(
@@ -35,12 +39,14 @@ def extent_table(
 ) -> pd.DataFrame:
     """Detrended correlation and RMSE of extent by model, split, lead and valid month, all models on the same forecasts.
 
-    Columns model, split, lead_time, month ("all", 1..12), metric, trend, value, low, high (95 %, years drawn), n, years.
+    Columns model, split, lead_time, month ("all", 1..12), metric, trend, value, low, high (95 %, blocks drawn), n, years (number of
+    blocks, see `bootstrap.blocks`).
     `detrended_correlation`: Pearson's, -1..1, perfect 1, between anomalies of forecast and observed extent. Where a split has `MIN_YEARS`
     years or more (trend "judged years"), each calendar month's least-squares line over those years is taken out of either, as usual
     (Bushuk et al. 2024, doi:10.1175/BAMS-D-23-0163.1), and there are rows by month. With fewer years (trend "fit period") that would
     leave next to nothing: then the line of the observed extent up to `ready.fit_end`, extrapolated, is taken out of both, over all months
-    only, and a departure from the old trend that forecast and truth share counts as skill. `rmse`: million km2, perfect 0, nothing taken
+    only, and a departure from the old trend that forecast and truth share counts as skill. Of a daily record, whose few years tell no
+    trend, the extent of the day's normal SIC is taken out (trend "normal of the day"). `rmse`: million km2, perfect 0, nothing taken
     out. scores: see `scoring.forecast_scores`. Raises DataError where a split has no forecast common to all models.
     """
     series = observed(ready)
@@ -48,8 +54,8 @@ def extent_table(
     for split, part in parts(scores, splits).items():
         error = common_pairs(part, own_pairs=own_pairs)["sie_error"].sel(region="all", drop=True)
         error = error.transpose("init_time", "model", "lead_time")
-        valid = valid_time(error.init_time, error.lead_time)
-        truth = series.reindex(time=np.unique(valid)).sel(time=valid).drop_vars("time")
+        valid = error.valid_time.reset_coords(drop=True)
+        truth = at(series, valid)
         forecast = (truth + error).transpose(*error.dims)
         truth = truth.broadcast_like(forecast).where(forecast.notnull()).transpose(*error.dims)
         tables += [table.assign(split=split) for table in _tables(forecast, truth, valid, series, ready)]
@@ -60,26 +66,31 @@ def _tables(forecast, truth, valid, series, ready):
     x, y = forecast.values, truth.values
     years = forecast.init_time.dt.year.values
     square = np.stack([(x - y) ** 2, np.isfinite(x)], axis=-1)
-    yield _table(square, _root_mean, years, forecast, metric="rmse", trend="", month="all")
+    yield _table(square, bootstrap.root_mean, forecast, metric="rmse", trend="", month="all")
     named = {"metric": "detrended_correlation", "month": "all"}
-    if len(np.unique(years)) < MIN_YEARS:
-        normal = past_trend(series, valid, fit_end=ready.attrs["fit_end"]).values[:, None]
-        yield _table(
-            _products(x - normal, y - normal), bootstrap.correlation, years, forecast, trend="fit period", **named
+    daily = cadence(ready) == "daily"
+    if daily or len(np.unique(years)) < MIN_YEARS:
+        normal = (
+            at(_extent(ready.siconc_trend, ready), valid)
+            if daily
+            else past_trend(series, valid, fit_end=ready.attrs["fit_end"])
         )
+        products = _products(*(values - normal.values[:, None] for values in (x, y)))
+        trend = "normal of the day" if daily else "fit period"
+        yield _table(products, bootstrap.correlation, forecast, trend=trend, **named)
         return
     months, own_years = valid.dt.month.values[:, None], valid.dt.year.values[:, None] + 0 * x
     x, y = (_without_own_trend(values, own_years, months + 0 * x) for values in (x, y))
-    yield _table(_products(x, y), bootstrap.correlation, years, forecast, trend="judged years", **named)
+    yield _table(_products(x, y), bootstrap.correlation, forecast, trend="judged years", **named)
     for month in range(1, 13):
         sums = _products(*(np.where(months == month, values, np.nan) for values in (x, y)))
-        yield _table(sums, bootstrap.correlation, years, forecast, trend="judged years", **(named | {"month": month}))
+        yield _table(sums, bootstrap.correlation, forecast, trend="judged years", **(named | {"month": month}))
 
 
-def _table(sums, statistic, years, forecast, **named) -> pd.DataFrame:
+def _table(sums, statistic, forecast, **named) -> pd.DataFrame:
     """Table of one statistic by model and lead; sums (init_time, model, lead_time, k)."""
-    sums = bootstrap.by_year(sums, years)
-    made = sums[..., -1] if statistic is _root_mean else sums[..., 0]
+    sums = bootstrap.by_block(sums, forecast.block.values)
+    made = sums[..., -1] if statistic is bootstrap.root_mean else sums[..., 0]
     n, with_any = made.sum(axis=0), (made > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = statistic(sums.sum(axis=0))
@@ -124,7 +135,3 @@ def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     known = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(known, x, 0), np.where(known, y, 0)
     return np.stack([known, x, y, x * x, y * y, x * y], axis=-1).astype(float)
-
-
-def _root_mean(sums: np.ndarray) -> np.ndarray:
-    return np.sqrt(bootstrap.mean(sums))

@@ -52,7 +52,13 @@ METRIC_LABELS = {
     "rps": "ranked probability score",
     "sie_error": "extent error (million km²)",
     "extent_crps": "CRPS of extent (million km²)",
+    "siconc_rmse": "RMSE of concentration",
+    "siconc_mae": "mean absolute error of concentration",
+    "siconc_iiee": "ice-edge error IIEE (million km²)",
+    "siconc_iiee_over": "ice forecast where there was none (million km²)",
+    "siconc_iiee_under": "ice missed (million km²)",
 }
+MOST_LEADS = 12  # rows or ticks that a chart has room for
 HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
 MONTH_NAMES = tuple(calendar.month_name)[1:]
 MONTHS = tuple(name[:3] for name in MONTH_NAMES)
@@ -106,6 +112,13 @@ def select(table: pd.DataFrame, *, split: str | None = "test", region: str | Non
             raise DataError(f"table of scores: no rows with {column} {value!r}; there are {there}")
         table = chosen
     return table
+
+
+def shown(leads, most: int = MOST_LEADS) -> list[int]:
+    """Leads that a table or axis has room for: all of a few months, some of many days, evenly spread from the first to the last."""
+    leads = sorted(map(int, set(leads)))
+    places = np.linspace(0, len(leads) - 1, min(most, len(leads))).round().astype(int)
+    return [leads[k] for k in places]
 
 
 def better(metric: str) -> int:

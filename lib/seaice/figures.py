@@ -14,7 +14,6 @@ from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from seaice import seasons
-from seaice.baselines import at, valid_time
 from seaice.climate import at_months
 from seaice.figure_style import (
     METRIC_LABELS,
@@ -28,8 +27,10 @@ from seaice.figure_style import (
     save,
     score_heat,
     select,
+    shown,
 )
 from seaice.schema import ICE_EDGE, DataError
+from seaice.steps import NAME, at, cadence, valid_time
 from seaice.verify import M_KM2, OWN_PAIRS
 
 __all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]
@@ -38,7 +39,12 @@ LONG_YEARS = 8  # more years than this are too many months for one panel
 
 
 def accuracy_by_lead(
-    skill: pd.DataFrame, *, metric: str = "binary_accuracy", split: str = "test", region: str = "all"
+    skill: pd.DataFrame,
+    *,
+    metric: str = "binary_accuracy",
+    split: str = "test",
+    region: str = "all",
+    unit: str = "months",
 ) -> Figure:
     """Mean score against lead, one line a model, IceNet's with its interval. skill: table of `tables.skill_table`.
 
@@ -66,8 +72,8 @@ def accuracy_by_lead(
             )
         ax.set(
             ylim=(low - margin, high + margin),
-            xticks=table.index,
-            xlabel="lead (months)",
+            xticks=shown(table.index),
+            xlabel=f"lead ({unit})",
             ylabel=METRIC_LABELS.get(metric, metric),
         )
         bare(ax)
@@ -82,16 +88,17 @@ def accuracy_heatmap(
     metric: str = "binary_accuracy",
     split: str = "test",
     region: str = "all",
+    unit: str = "months",
 ) -> Figure:
     """Score of one model by valid month and lead, with the numbers written in. skill: table of `tables.skill_table`."""
     table = select(skill, metric=metric, model=model, split=split, region=region)
     table = table[table.month.astype(str) != "all"]
     table = table.assign(month=table.month.astype(int)).pivot(index="lead_time", columns="month", values="value")
-    table = table.reindex(columns=range(1, 13)).set_axis(MONTHS, axis=1)
+    table = table.reindex(index=shown(table.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
         image = score_heat(ax, table, metric)
-        ax.set(xlabel="valid month", ylabel="lead (months)", title=line_style(model)["label"])
+        ax.set(xlabel="valid month", ylabel=f"lead ({unit})", title=line_style(model)["label"])
         fig.colorbar(image, ax=ax, label=METRIC_LABELS.get(metric, metric), pad=0.01)
     return fig
 
@@ -104,14 +111,15 @@ def extent_series(
     others: Mapping[str, xr.DataArray] | None = None,
     month: int | None = None,
 ) -> Figure:
-    """Observed and predicted sea-ice extent of the valid months at one lead, with the ensemble's range where there are members.
+    """Observed and predicted sea-ice extent of the valid steps at one lead, with the ensemble's range where there are members.
 
     forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of the
-    month's active cells with SIC above 0.15, or SIP above 0.5, million km2; a month with missing cells has no observed extent.
+    month's active cells with SIC above 0.15, or SIP above 0.5, million km2; a step with missing cells has no observed extent.
     month: show this calendar month of each year only; without one, a series of over 8 years shows the month of least ice
     (see `seasons`). Raises DataError when no forecast is for that month.
     """
-    time = valid_time(forecast.init_time, [lead_time]).isel(lead_time=0, drop=True)
+    step = NAME[cadence(ready)]
+    time = valid_time(forecast.init_time, [lead_time], cadence=cadence(ready)).isel(lead_time=0, drop=True)
     if month is None and np.unique(time.dt.year).size > LONG_YEARS:
         month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     if month is not None:
@@ -143,10 +151,10 @@ def extent_series(
         for number, (name, sip) in enumerate({"icenet": chosen.sip, **(others or {})}.items()):
             sip = sip if name == "icenet" else sip.sel(lead_time=lead_time, init_time=time.init_time)
             ax.plot(time, predicted(sip), **line_style(name, number))
-        what = "by valid month" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
+        what = f"by valid {step}" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         ax.set(
             ylabel="sea-ice extent (million km²)",
-            title=f"Forecast {lead_time} month{'s' * (lead_time > 1)} ahead, {what}",
+            title=f"Forecast {lead_time} {step}{'s' * (lead_time > 1)} ahead, {what}",
         )
         bare(ax)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False, ncols=3)
@@ -157,13 +165,14 @@ def extent_series(
 def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
     """Loss and accuracy by epoch of every member, training dashed, validation solid; the kept epoch is marked.
 
-    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as index.
+    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as index; with val_siconc_mse too
+    where SIC is forecast, and the least loss is kept.
     """
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
         shades = cmocean.cm.deep(np.linspace(0.35, 0.95, len(histories)))
         for (seed, table), colour in zip(histories.items(), shades, strict=True):
-            best = table.val_accuracy.idxmax()
+            best = table.val_loss.idxmin() if "val_siconc_mse" in table else table.val_accuracy.idxmax()
             for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
                 ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
                 ax.plot(table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}")

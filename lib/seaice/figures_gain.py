@@ -10,7 +10,6 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from seaice.baselines import valid_time
 from seaice.figure_style import (
     METRIC_LABELS,
     MONTH_NAMES,
@@ -22,6 +21,7 @@ from seaice.figure_style import (
     line_style,
     score_heat,
     select,
+    shown,
 )
 from seaice.schema import DataError
 from seaice.verify import OWN_PAIRS
@@ -37,6 +37,7 @@ def gain_heatmap(
     metric: str = "binary_accuracy",
     split: str = "test",
     region: str = "all",
+    unit: str = "months",
 ) -> Figure:
     """Gain of `model` over a baseline by valid month and lead; without a name, over the best of all others in each cell.
 
@@ -54,12 +55,12 @@ def gain_heatmap(
     sign = better(metric)
     others = cells.drop(index=model) if baseline is None else cells.loc[[baseline]]
     gain = (sign * cells.loc[model] - (sign * others).max()).unstack("month")
-    gain = gain.reindex(columns=range(1, 13)).set_axis(MONTHS, axis=1)
+    gain = gain.reindex(index=shown(gain.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
     rival = "the best of the others" if baseline is None else line_style(baseline)["label"]
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
         image = _draw(ax, gain, _reach(gain))
-        ax.set(xlabel="valid month", ylabel="lead (months)", title=f"{line_style(model)['label']} against {rival}")
+        ax.set(xlabel="valid month", ylabel=f"lead ({unit})", title=f"{line_style(model)['label']} against {rival}")
         fig.colorbar(image, ax=ax, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
     return fig
 
@@ -71,6 +72,7 @@ def gain_per_year(
     model: str = "icenet",
     metric: str = "binary_accuracy",
     month: int | None = None,
+    unit: str = "months",
 ) -> Figure:
     """Gain of `model` over each baseline by valid year and lead, one panel a baseline; mean of the year's forecasts.
 
@@ -82,7 +84,7 @@ def gain_per_year(
     missing = sorted({model, *baselines} - set(map(str, scores.model.values)))
     if missing:
         raise DataError(f"scores have no model {missing[0]!r}; there are {', '.join(map(str, scores.model.values))}")
-    valid = valid_time(scores.init_time, scores.lead_time)
+    valid = scores.valid_time
     counts = (valid.dt.month == month) if month is not None else valid.notnull()
     values = (better(metric) * scores[metric]).where(counts)
     tables = {b: _by_year(values.sel(model=model) - values.sel(model=b), valid, b) for b in baselines}
@@ -98,7 +100,7 @@ def gain_per_year(
             ax.set_title(f"{line_style(model)['label']} against {line_style(name)['label']}")
         when = "valid year" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         axes[-1, 0].set_xlabel(when)
-        fig.supylabel("lead (months)", fontsize=10)
+        fig.supylabel(f"lead ({unit})", fontsize=10)
         fig.colorbar(image, ax=axes, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
     return fig
 
@@ -110,18 +112,19 @@ def region_heatmap(
     metric: str = "binary_accuracy",
     month: int | str = "all",
     split: str = "test",
+    unit: str = "months",
 ) -> Figure:
     """Score of one model by sea and lead. skill: table of `tables.skill_table` with a column `region`; raises DataError without."""
     if "region" not in skill or set(skill.region) <= {"all"}:
         raise DataError("table of scores: it has no seas (column 'region'); score the forecasts by region first")
     table = select(skill[skill.region != "all"], metric=metric, model=model, month=month, split=split, region=None)
     order = list(dict.fromkeys(table.region))
-    table = table.pivot(index="region", columns="lead_time", values="value").loc[order]
+    table = table.pivot(index="region", columns="lead_time", values="value").loc[order, shown(table.lead_time)]
     table.index = table.index.str.replace("_", " ").str.title()
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.8, 0.9 + 0.3 * len(table)), layout="constrained")
         image = score_heat(ax, table, metric)
-        ax.set(xlabel="lead (months)", title=line_style(model)["label"])
+        ax.set(xlabel=f"lead ({unit})", title=line_style(model)["label"])
         fig.colorbar(image, ax=ax, label=METRIC_LABELS.get(metric, metric), pad=0.01)
     return fig
 
@@ -130,7 +133,8 @@ def _by_year(gain: xr.DataArray, valid: xr.DataArray, baseline: str) -> pd.DataF
     rows = gain.rename("gain").to_dataframe().assign(year=valid.dt.year.to_series()).dropna(subset="gain")
     if rows.empty:
         raise DataError(f"gain per year: no forecast is common with {baseline!r} in the month asked for")
-    return rows.pivot_table(index="lead_time", columns="year", values="gain", aggfunc="mean")
+    table = rows.pivot_table(index="lead_time", columns="year", values="gain", aggfunc="mean")
+    return table.loc[shown(table.index)]
 
 
 def _reach(table: pd.DataFrame) -> float:

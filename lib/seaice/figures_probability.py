@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from seaice.figure_style import MODELS, STYLE, bare, line_style, select
+from seaice.figure_style import MODELS, STYLE, bare, line_style, select, shown
 from seaice.schema import DataError
 
 
@@ -80,7 +80,7 @@ def _ordered(models) -> list[str]:
 
 
 def edge_region(
-    table: pd.DataFrame, *, method: str = "paper", fitted_to: str = "all leads", aim: float = 90.0
+    table: pd.DataFrame, *, method: str = "paper", fitted_to: str = "all leads", aim: float = 90.0, unit: str = "months"
 ) -> Figure:
     """How much of the observed edge lies in the predicted ice-edge region, and how large it is, by lead and split.
 
@@ -104,7 +104,7 @@ def edge_region(
                 colour, dash, marker = looks.get(split, ("#0072B2", ":", "^"))
                 means = rows.groupby("lead_time")[column].mean()
                 ax.plot(means.index, means, color=colour, ls=dash, marker=marker, label=f"{split} years")
-            ax.set(xlabel="lead (months)", ylabel=label, xticks=sorted(table.lead_time.unique()))
+            ax.set(xlabel=f"lead ({unit})", ylabel=label, xticks=shown(table.lead_time))
             bare(ax)
         axes[0].axhline(aim, color="#D55E00", lw=1.2, ls=":", label=f"aim in the validation years, {aim:g} %")
         axes[0].legend(frameon=False)

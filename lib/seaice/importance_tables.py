@@ -48,7 +48,7 @@ def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> 
         sums = np.stack([np.where(counted, values, 0), counted], axis=-1)  # (seed, init_time, member, lead, metric, 2)
         of_member = _mean(sums.sum(axis=(0, 1)))
         mean = of_member.mean(axis=0)
-        by_year = bootstrap.by_year(np.moveaxis(sums.mean(axis=2), 1, 0), times.year.to_numpy())
+        by_year = bootstrap.by_block(np.moveaxis(sums.mean(axis=2), 1, 0), times.year.to_numpy())
         low, high = interval(by_year)
         columns = {
             "change": mean,

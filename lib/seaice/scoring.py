@@ -7,10 +7,10 @@ import pandas as pd
 import xarray as xr
 from scores.probability import crps_for_ensemble
 
-from seaice import verify
-from seaice.baselines import at, valid_time
+from seaice import bootstrap, verify
 from seaice.progress import bar
 from seaice.schema import DataError
+from seaice.steps import at, cadence, valid_time
 
 METRICS = ("binary_accuracy", "iiee", "iiee_over", "iiee_under", "sps", "sie_error", "brier", "rps", "extent_crps")
 BLOCK_CELLS = 4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
@@ -26,6 +26,8 @@ def forecast_scores(
 ) -> xr.Dataset:
     """Score every forecast: all `METRICS` with dims (model, region, init_time, lead_time), NaN where forecast or truth is lacking.
 
+    Coordinates `valid_time` and `block`, see `with_times`.
+
     sips: (model, init_time, lead_time, y, x), or a mapping of model to (init_time, lead_time, y, x) whose init_times may
     differ; best lazy. A forecast that is NaN on all counting cells is lacking. classes: by model, probabilities (init_time, lead_time,
     ice_class, y, x), for `rps`. members: by model, the members' SIP (init_time, lead_time, member, y, x), for `extent_crps`; without, it is
@@ -37,8 +39,8 @@ def forecast_scores(
     if isinstance(sips, xr.DataArray):
         sips = {str(m): sips.sel(model=m, drop=True) for m in sips.model.values}
     for name, sip in sips.items():
-        _check_grid(sip, ready, name)
-    windows = _windows(ready, seas)
+        check_grid(sip, ready, name)
+    within = windows(ready, seas)
     scored = {name: [] for name in sips}
     lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
     for init_times in blocks(sips, ready):
@@ -48,11 +50,18 @@ def forecast_scores(
             if not sip.sizes["init_time"]:
                 continue
             known = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
-            _judge(sip, known.weight, name)
+            judge(sip, known.weight, name)
             more = [(given or {}).get(name) for given in (classes, members)]
-            scored[name].append(_score(sip, *more, known, windows, ready))
+            scored[name].append(_score(sip, *more, known, within, ready))
     whole = [xr.concat(parts, "init_time") for parts in scored.values()]
-    return xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer")
+    return with_times(xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready)
+
+
+def with_times(scores: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
+    """Scores with the coordinates `valid_time (init_time, lead_time)` and `block (init_time)`, see `bootstrap.blocks`."""
+    valid = valid_time(scores.init_time, scores.lead_time, cadence=cadence(ready))
+    block = bootstrap.blocks(scores.init_time.values, cadence(ready))
+    return scores.assign_coords(valid_time=valid, block=("init_time", block))
 
 
 def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.DatetimeIndex]:
@@ -66,7 +75,7 @@ def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.D
 
 def block_of_truth(ready: xr.Dataset, init_times, lead_time) -> xr.Dataset:
     """Read `ice`, `weight` (see `verify.truth_and_weight`) and `siconc` of these forecasts, dims (init_time, lead_time, y, x)."""
-    time = valid_time(init_times, lead_time)
+    time = valid_time(init_times, lead_time, cadence=cadence(ready))
     ice, weight = verify.truth_and_weight(ready, time)
     truth = {"ice": ice, "weight": weight, "siconc": at(ready.siconc, time)}
     # With neither lat nor lon, which would only be carried along.
@@ -78,11 +87,11 @@ def pick(da: xr.DataArray, init_times) -> xr.DataArray:
     return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
 
 
-def _score(sip, classes, members, truth: xr.Dataset, windows: Mapping, ready: xr.Dataset) -> xr.Dataset:
+def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.Dataset) -> xr.Dataset:
     area = {"cell_area_km2": float(ready.attrs["resolution_km"]) ** 2}
     classes = None if classes is None else pick(classes, sip.init_time)
     found = []
-    for cut, mask in windows.values():
+    for cut, mask in within.values():
         ice, weight, forecast = truth.ice.isel(cut), truth.weight.isel(cut) * mask, sip.isel(cut)
         scores = verify.iiee(forecast, ice, weight, **area).assign(
             binary_accuracy=verify.binary_accuracy(forecast, ice, weight),
@@ -96,7 +105,7 @@ def _score(sip, classes, members, truth: xr.Dataset, windows: Mapping, ready: xr
         found.append(
             scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(verify.MAP))
         )
-    scores = xr.concat(found, pd.Index(list(windows), name="region", dtype=object))
+    scores = xr.concat(found, pd.Index(list(within), name="region", dtype=object))
     if members is not None:
         scores["extent_crps"] = (
             _members_crps(members, truth, **area).where(scores.region == "all").transpose("region", ...)
@@ -116,22 +125,23 @@ def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
     return crps_for_ensemble(errors, zero, "member", preserve_dims=["init_time", "lead_time"])
 
 
-def _windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
+def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
     """Return by region the smallest rectangle of the map that holds it, and its cells there: small seas then cost little."""
     ever = ready.active.any("month").compute()
     masks = {"all": ever}
     if seas is not None:
         masks |= {str(r): seas.sel(region=r, drop=True) & ever for r in seas.region.values}
-    windows = {}
+    found = {}
     for name, cells in masks.items():
         if cells.any():
             spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in verify.MAP}
             cut = {d: slice(at[0], at[-1] + 1) for d, at in spans.items()}
-            windows[name] = cut, cells.isel(cut).reset_coords(drop=True).astype("float32")
-    return windows
+            found[name] = cut, cells.isel(cut).reset_coords(drop=True).astype("float32")
+    return found
 
 
-def _check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
+def check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
+    """Raise DataError for a forecast that is not on the grid of the analysis-ready data."""
     for axis in verify.MAP:
         if axis not in sip.coords or not np.array_equal(sip[axis], ready[axis]):
             raise DataError(
@@ -139,26 +149,30 @@ def _check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
             )
 
 
-def _judge(sip: xr.DataArray, weight: xr.DataArray, name: str) -> None:
+def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SIP") -> None:
+    """Raise DataError for values outside 0..1, and for a map that is NaN in some of the cells that count; what: they are called."""
     given, wanted = (sip.notnull() & (weight > 0)).sum(verify.MAP), (weight > 0).sum(verify.MAP)
     partly = (given > 0) & (given < wanted)
     outside = (sip.min(verify.MAP) < -1e-6) | (sip.max(verify.MAP) > 1 + 1e-6)
-    for bad, what in ((partly, "is NaN in some of the cells that count"), (outside, "has values outside 0..1")):
+    for bad, wrong in ((partly, "is NaN in some of the cells that count"), (outside, "has values outside 0..1")):
         if bad.any():
             i, k = np.argwhere(bad.transpose("init_time", "lead_time").values)[0]
             init = pd.Timestamp(bad.init_time.values[i])
-            raise DataError(f"forecast '{name}': SIP of init_time {init:%Y-%m}, lead {int(bad.lead_time[k])} {what}")
+            raise DataError(
+                f"forecast '{name}': {what} of init_time {init:%Y-%m-%d}, lead {int(bad.lead_time[k])} {wrong}"
+            )
 
 
-def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = verify.OWN_PAIRS) -> xr.Dataset:
+def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = verify.OWN_PAIRS, by: str = "brier") -> xr.Dataset:
     """Keep only the (init_time, lead_time) pairs that every model forecast; models in `own_pairs` keep their own.
 
-    scores: see `forecast_scores`. Raises DataError, with each model's number of forecasts, when no pair is common.
+    scores: see `forecast_scores`. by: the metric that says what was forecast.
+    Raises DataError, with each model's number of forecasts, when no pair is common.
     """
-    made = scores["brier"].sel(region="all", drop=True).notnull()
+    made = scores[by].sel(region="all", drop=True).notnull()
     judged = [m for m in scores.model.values if m not in own_pairs]
     shared = made.sel(model=judged).all("model")
     if judged and not shared.any():
         counts = {str(m): int(made.sel(model=m).sum()) for m in scores.model.values}
-        raise DataError(f"no forecast of a month with truth is common to all models; forecasts by model: {counts}")
+        raise DataError(f"no forecast with truth is common to all models; forecasts by model: {counts}")
     return scores.where(shared | scores.model.isin(list(own_pairs)))

@@ -10,7 +10,6 @@ import pandas as pd
 import xarray as xr
 
 from seaice import bootstrap
-from seaice.baselines import valid_time
 from seaice.scoring import METRICS, common_pairs
 from seaice.verify import OWN_PAIRS
 
@@ -33,7 +32,8 @@ def skill_table(
     """Mean score by model, split, region, lead and valid month, all models on the same forecasts except those in `own_pairs`.
 
     Columns model, split, region ("all" or a sea), lead_time, month ("all", 1..12), metric, value, low, high, n (forecasts averaged).
-    low, high: 95 % by drawing years of init_time, for month "all"; seas have that month only. Units: see each score. `brier_skill` is
+    low, high: 95 % by drawing blocks of init_time (`bootstrap.blocks`), for month "all"; seas have that month only.
+    Units: see each score. `brier_skill` is
     1 - BS / BS of the climatology on the same forecasts, 1 perfect, 0 as good as climatology, left out where the climatology is perfect.
     scores: see `scoring.forecast_scores`. splits: first and last init_time, "YYYY-MM", of `JUDGED`.
     Raises DataError where a split has no forecast common to all models.
@@ -55,9 +55,9 @@ def parts(scores: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> dict[str, 
 
 def _overall(kept: xr.Dataset, part: xr.Dataset):
     """Tables of every metric over all months, with intervals."""
-    years = kept.init_time.dt.year.values
+    blocks = kept.block.values
     for metric, (sums, statistic, n) in _statistics(kept, part).items():
-        sums = bootstrap.by_year(sums, years)  # (year, model, region, lead_time, 2)
+        sums = bootstrap.by_block(sums, blocks)  # (block, model, region, lead_time, 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = statistic(sums.sum(axis=0))
         low, high = bootstrap.interval(sums, statistic)
@@ -116,17 +116,18 @@ def differences_table(
 ) -> pd.DataFrame:
     """Mean score of `model` minus that of each other model over the forecasts that both have, with an interval.
 
-    Columns model, baseline, split, lead_time, metric, difference, low, high, n, years (number of blocks, years of init_time). Positive is
+    Columns model, baseline, split, lead_time, metric, difference, low, high, n, years (number of blocks of init_time, see
+    `bootstrap.blocks`). Positive is
     better for binary_accuracy, negative for the others. Raises KeyError when `model` is not among the models.
     """
     tables = []
     for split, part in parts(_with_model(scores, model), splits).items():
         whole = part.sel(region="all", drop=True)
-        years = whole.init_time.dt.year.values
+        blocks = whole.block.values
         for metric in metrics:
             paired = whole[metric].sel(model=model, drop=True) - whole[metric].drop_sel(model=model)
             values = paired.transpose("init_time", "model", "lead_time").values
-            sums = bootstrap.by_year(np.stack([values, np.isfinite(values)], axis=-1), years)
+            sums = bootstrap.by_block(np.stack([values, np.isfinite(values)], axis=-1), blocks)
             low, high = bootstrap.interval(sums, bootstrap.mean)
             total, with_any = sums.sum(axis=0), (sums[..., 1] > 0).sum(axis=0)
             with np.errstate(invalid="ignore"):
@@ -174,9 +175,8 @@ def _interval(rows: pd.DataFrame) -> pd.Series:
 def forecast_rows(scores: xr.Dataset) -> pd.DataFrame:
     """One row a forecast and metric of the whole map: model, init_time, lead_time, metric, value, valid_time, month, year."""
     whole = scores.sel(region="all", drop=True)
-    valid = valid_time(whole.init_time, whole.lead_time).rename("valid_time")
-    table = whole.to_dataarray("metric").rename("value").to_dataframe().dropna().reset_index()
-    table = table.merge(valid.to_dataframe().reset_index(), on=["init_time", "lead_time"])
+    table = whole.drop_vars("block", errors="ignore").to_dataarray("metric").rename("value").to_dataframe()
+    table = table.dropna().reset_index()
     return table.assign(month=table["valid_time"].dt.month, year=table["valid_time"].dt.year)
 
 

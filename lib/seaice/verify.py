@@ -8,9 +8,10 @@ import pandas as pd
 import xarray as xr
 from scores.probability import brier_score
 
-from seaice.baselines import at, fit_period, ice_frequency, valid_time
+from seaice.baselines import ice_frequency
 from seaice.climate import at_months
 from seaice.schema import FULL_ICE, ICE_EDGE
+from seaice.steps import at, cadence, fit_period, valid_time
 
 MAP = ("y", "x")
 M_KM2 = 1e-6  # million km2 in a km2
@@ -38,7 +39,7 @@ def climatological_classes(ready: xr.Dataset, init_times, lead_times) -> xr.Data
     full = (siconc >= FULL_ICE).where(siconc.notnull()).astype("float32").groupby("time.month").mean()
     full, ice = full.reindex(month=range(1, 13)), ice_frequency(ready)
     frequency = xr.concat([1 - ice, ice - full, full], "ice_class").compute().chunk(month=1)
-    time = valid_time(init_times, lead_times)
+    time = valid_time(init_times, lead_times, cadence=cadence(ready))
     # Lead by lead: only an index along one dimension stays lazy in small pieces.
     leads = [at_months(frequency, time.sel(lead_time=lead, drop=True)) for lead in time.lead_time.values]
     classes = xr.concat(leads, pd.Index(time.lead_time.values, name="lead_time"))
