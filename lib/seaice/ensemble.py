@@ -17,11 +17,18 @@ from seaice.schema import ICE_CLASSES, DataError
 
 
 def calibrated(
-    members: np.ndarray, temperatures: Mapping, samples: Samples, init_time, seeds: Sequence[int]
+    members: np.ndarray,
+    temperatures: Mapping,
+    samples: Samples,
+    init_time,
+    seeds: Sequence[int],
+    *,
+    siconc: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Return the members at their temperatures and the ensemble at its own, as `forecast.ensemble` has them, of one init_time.
 
-    members: (member, lead_time, ice_class, y, x), 0..1. Open water outside the active cells, NaN on land; dims as in CONTRIBUTING.md.
+    members: (member, lead_time, ice_class, y, x), 0..1. siconc: (member, lead_time, y, x), 0..1, of networks that forecast it. Open water
+    outside the active cells, NaN on land; dims as in CONTRIBUTING.md.
     """
     own = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
     by_lead = np.asarray(temperatures["lead"], "float32").reshape(-1, 1, 1, 1)
@@ -29,8 +36,13 @@ def calibrated(
     active = samples.active[pd.DatetimeIndex(valid).month.to_numpy() - 1]
     single = _masked(_at(members, own), active, samples.land)
     mean = _masked(_at(single.mean(axis=0), by_lead), active, samples.land)
+    fields = {}
+    if siconc is not None:
+        ice = np.where(samples.land, np.nan, np.where(active, siconc, 0)).astype("float32")
+        fields["siconc"] = (("lead_time", "member", "y", "x"), ice.swapaxes(0, 1))
     return xr.Dataset(
-        {
+        fields
+        | {
             "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single.swapaxes(0, 1)),
             "class_probability": (("lead_time", "ice_class", "y", "x"), mean),
             "sip": (("lead_time", "y", "x"), np.clip(mean[:, 1:].sum(axis=1), 0, 1)),
@@ -63,23 +75,26 @@ def _masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np
     return out
 
 
-def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> np.ndarray:
-    """Probabilities (member, lead_time, ice_class, y, x) of every network; those of one shape are built once."""
-    inputs = samples.inputs([init_time])
-    network, shape, out = None, None, []
+def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Probabilities (member, lead_time, ice_class, y, x) of every network, and their SIC (member, lead_time, y, x), or None.
+
+    Networks of one shape are built once. Raises DataError for networks that don't fit, or of which only some forecast SIC.
+    """
     for seed, place in folders.items():
         forecast.check_network(samples, seed, place)
+    with_siconc = forecast.forecasts_siconc(folders)
+    inputs = samples.inputs([init_time])
+    network, shape, chances, ice = None, None, [], []
+    for seed, place in folders.items():
         own = _shape(place / trained.NETWORK)
         if network is None or own != shape:
             network, shape = keras.saving.load_model(place / trained.NETWORK, compile=False), own
         else:
             network.load_weights(place / trained.NETWORK)  # a fifth of the time that a network takes to load
-        logits = network.predict_on_batch(inputs)
-        probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))[0]
-        if not np.isfinite(probability).all():
-            raise DataError(f"the network of seed {seed} gives values that are not finite; train it again")
-        out.append(probability.transpose(2, 3, 0, 1))
-    return np.stack(out)
+        probability, siconc = forecast.split_output(network.predict_on_batch(inputs), f"the network of seed {seed}")
+        chances.append(probability[0])
+        ice += [] if siconc is None else [siconc[0]]
+    return np.stack(chances), np.stack(ice) if with_siconc else None
 
 
 def _shape(file: Path) -> bytes:

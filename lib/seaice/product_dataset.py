@@ -32,7 +32,8 @@ def dataset(
     """Return a forecast as CF-1.11 with ACDD-1.3 attributes: `time` is the first moment of each forecast step, with bounds.
 
     Dims (member, ice_class, time, y, x). `sip`, `class_probability`, `member_class_probability` 0..1, NaN on land; `sea_ice_class` the most
-    probable class; `sea_ice_extent` of the ensemble and `member_sea_ice_extent`, million km2; the temperatures. Arguments as for `write`.
+    probable class; `siconc (member, time, y, x)` 0..1 where the networks forecast it; `sea_ice_extent` of the ensemble and
+    `member_sea_ice_extent`, million km2; the temperatures. Arguments as for `write`.
     """
     attrs = known.attrs
     grid = Grid(attrs["hemisphere"], float(attrs["resolution_km"]))
@@ -91,6 +92,9 @@ def dataset(
         ),
         "land": (("y", "x"), fields.land.astype("int8"), "land", LAND),
     }
+    if "siconc" in fields:
+        ice = placed | {"standard_name": "sea_ice_area_fraction"}
+        variables["siconc"] = (("member", *maps), fields.siconc, "sea ice concentration, by member", ice)
     renamed = {"lead_time": "time"}
     data = {}
     for name, (dims, da, long_name, more) in variables.items():
@@ -113,7 +117,9 @@ def dataset(
             "_FillValue", np.float32(np.nan) if ds[name].dtype == "float32" and ds[name].ndim > 2 else None
         )
     ds.attrs = _attributes(known, grid, bounds, init, made_from=made_from, flags=flags, created=created)
-    for name in ("sip", "class_probability", "member_class_probability", "sea_ice_class"):
+    for name in ("sip", "class_probability", "member_class_probability", "sea_ice_class", "siconc"):
+        if name not in ds:
+            continue
         # Else xarray would write its own list of coordinates beside ours.
         ds[name].encoding["coordinates"] = ds[name].attrs.pop("coordinates")
     return ds

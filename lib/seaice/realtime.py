@@ -83,8 +83,8 @@ def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Produ
     target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"
     if product_store.is_fresh(target, made_from):
         return Product(target, True)
-    members = ensemble.members(samples, init_time, {seed: paths.network(name, seed) for seed in given["seeds"]})
-    fields = ensemble.calibrated(members, temperatures, samples, init_time, given["seeds"])
+    members, siconc = ensemble.members(samples, init_time, {seed: paths.network(name, seed) for seed in given["seeds"]})
+    fields = ensemble.calibrated(members, temperatures, samples, init_time, given["seeds"], siconc=siconc)
     part = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
     try:
         part.mkdir(parents=True)
