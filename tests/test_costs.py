@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seaice import costs, inputs, params, paths, preview
+from seaice import costs, costs_memory, inputs, params, paths, preview
 
 PAPER = ((432, 432), 50)  # cells and channels of Andersson et al. 2021
 
@@ -23,6 +23,7 @@ GUESS = [
         ("icenet_2021", (32, 32), 3, 1.0),
         ("correction", (24, 18), 17, 0.25),
         ("correction", (16, 16), 17, 1.0),
+        ("siconc", (24, 18), 10, 0.25),
     ],
 )
 def test_networks_count_as_built(network, shape, channels, factor):
@@ -37,7 +38,11 @@ def test_networks_count_as_built(network, shape, channels, factor):
     )
     assert (costs.CORRECTION_FILTERS, costs.GROUP) == (correction.FILTERS, correction.GROUP)
     options = {"n_leads": 4, "filters_factor": factor}
-    if network == "correction":
+    if network == "siconc":
+        network, options["siconc_head"] = "correction", True
+        names = [name for name in GUESS if "frequency" not in name]
+        built = correction.build(shape, [*names, "siconc_anomaly_lag_1", "siconc_lag_1"], **options)
+    elif network == "correction":
         built = correction.build(shape, [*GUESS, "siconc_anomaly_lag_1"], **options)
     else:
         built = unet.build(shape, channels, **options)
@@ -128,3 +133,21 @@ def test_a_notebook_shows_what_it_takes():
     assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations
     reads, writes, flops = preview._takes({"paths.network", "forecast.ensemble", "paths.forecast"}, given)
     assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == costs.forecasting(given)
+
+
+def test_leads_as_outputs_cost_more_memory_and_far_less_work():
+    table = costs_memory.leads_table((432, 432), n_leads=93, speed=10.0)
+    assert table.channels.to_dict() == {"output": 195, "input": 12}
+    assert table.seconds["input"] > 40 * table.seconds["output"]
+    assert table.memory["output"] > 5 * table.memory["input"]
+    options = {"n_leads": 93, "filters_factor": 0.25, "network": "correction", "siconc_head": True}
+    assert table.step["output"] == pytest.approx(3 * costs.forward((432, 432), 195, **options) / 1e9)
+
+
+def test_days_are_counted_where_the_run_is_daily():
+    splits = {"train": ["2015-01-15", "2016-03-02"], "validation": ["2016-04-01", "2016-06-01"]}
+    splits["test"] = ["2016-07-01", "2016-12-02"]
+    given = {"hemisphere": "north", "resolution_km": 675, "cadence": "daily", "n_leads": 30, "seeds": [1, 2]}
+    given |= {"splits": splits, "siconc_head": True}
+    judged = 62 + 155
+    assert costs.forecast_bytes(given) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)

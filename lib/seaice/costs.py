@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seaice import steps
 from seaice.grid import Grid
 
 FILTERS = (64, 128, 256, 256, 512)  # of `unet.FILTERS`, which only Keras can import
 CORRECTION_FILTERS, GROUP = (64, 128, 192, 256), 8  # of `correction.FILTERS` and `correction.GROUP`
-PRIOR = 6  # weights a lead of `correction.Prior`
+PRIOR = 6  # weights a lead of `correction.Prior`; one more of `concentration.SiconcPrior`
 CLASSES = 3  # of `schema.ICE_CLASSES`
 TRAINING = 3  # forward passes that one training step amounts to: one forward, two of the same size for the gradients
 FLOAT = 4  # bytes of a float32
@@ -43,8 +44,10 @@ class Convolution(NamedTuple):
         return (self.side**2 * self.n_in + self.biased + self.normalised) * self.n_out
 
 
-def icenet_2021(shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float) -> list[Convolution]:
-    """Return the convolutions of `unet.build` in its order; batch normalisation has four parameters a channel."""
+def icenet_2021(
+    shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float, siconc_head: bool = False
+) -> list[Convolution]:
+    """Return the convolutions of `unet.build`, which knows no SIC, in its order; batch normalisation has four parameters a channel."""
     widths = [round(filters * filters_factor) for filters in FILTERS]
     cells = _cells_by_level(shape, len(widths))
     found, n_in = [], n_channels
@@ -62,7 +65,9 @@ def icenet_2021(shape: tuple[int, int], n_channels: int, n_leads: int, filters_f
     return [*found, Convolution(int(np.prod(shape)), 1, n_in, n_leads * CLASSES)]
 
 
-def correction(shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float) -> list[Convolution]:
+def correction(
+    shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float, siconc_head: bool = False
+) -> list[Convolution]:
     """Return the convolutions of `correction.build` in its order; group normalisation has two parameters a channel."""
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in CORRECTION_FILTERS]
     cells = _cells_by_level(shape, len(widths))
@@ -73,7 +78,8 @@ def correction(shape: tuple[int, int], n_channels: int, n_leads: int, filters_fa
         for level, n_in in levels
         for n in (n_in, widths[level])
     ]
-    return [*found, Convolution(int(np.prod(shape)), 1, widths[0], n_leads * CLASSES)]
+    heads = [n_leads] * siconc_head + [n_leads * CLASSES]
+    return [*found, *(Convolution(int(np.prod(shape)), 1, widths[0], n) for n in heads)]
 
 
 NETWORKS = {"icenet_2021": icenet_2021, "correction": correction}
@@ -86,9 +92,10 @@ def convolutions(
     n_leads: int = 6,
     filters_factor: float = 1.0,
     network: str = "icenet_2021",
+    siconc_head: bool = False,
 ) -> list[Convolution]:
     """Return the convolutions of a network of `train.NETWORKS` in its order; arguments as for its `build`."""
-    return NETWORKS[network](shape, n_channels, n_leads, filters_factor)
+    return NETWORKS[network](shape, n_channels, n_leads, filters_factor, siconc_head)
 
 
 def parameters(
@@ -96,7 +103,8 @@ def parameters(
 ) -> int:
     """Return the parameters of a network, trainable or not; arguments as for `convolutions`."""
     layers = convolutions(shape, n_channels, n_leads=n_leads, network=network, **options)
-    return sum(layer.parameters for layer in layers) + (PRIOR * n_leads if network == "correction" else 0)
+    guess = PRIOR + bool(options.get("siconc_head")) if network == "correction" else 0
+    return sum(layer.parameters for layer in layers) + guess * n_leads
 
 
 def forward(shape: tuple[int, int], n_channels: int, **options) -> int:
@@ -120,7 +128,7 @@ def months(first: str, last: str) -> int:
 
 def n_channels(table: Iterable[Mapping]) -> int:
     """Return the number of channels that a channel table (`channels.ICENET_2021`) stands for."""
-    fixed = {"land": 1, "position": 2, "month": 2}
+    fixed = {"land": 1, "position": 2, "month": 2, "season": 2}
     return sum(fixed.get(row["variable"], row.get("lags") or row.get("leads") or 0) for row in table)
 
 
@@ -147,13 +155,13 @@ def simulated(simulations: Sequence[Mapping], table: Sequence[Mapping]) -> int:
 def training(given: Mapping) -> float:
     """Return the floating-point operations of training one network on observations: every epoch, and none stopped early."""
     splits, epochs = given["splits"], given["epochs"]
-    return epochs * _one(given) * (TRAINING * months(*splits["train"]) + months(*splits["validation"]))
+    return epochs * _one(given) * (TRAINING * _steps(splits["train"], given) + _steps(splits["validation"], given))
 
 
 def pretraining(given: Mapping) -> float:
     """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
     n = simulated(given["simulations"] or (), given["channels"])
-    looks = n / given["batch_size"] / given["validate_every"] * months(*given["splits"]["validation"])
+    looks = n / given["batch_size"] / given["validate_every"] * _steps(given["splits"]["validation"], given)
     return given["pretrain_epochs"] * _one(given) * (TRAINING * n + looks)
 
 
@@ -186,13 +194,15 @@ def trees_bytes(given: Mapping) -> float:
     """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
     if "trees" not in [row["variable"] for row in given["channels"]]:
         return 0.0
-    return FLOAT * _cells(given) * (_judged(given) + months(*given["splits"]["train"])) * given["n_leads"]
+    return FLOAT * _cells(given) * (_judged(given) + _steps(given["splits"]["train"], given)) * given["n_leads"]
 
 
 def forecast_bytes(given: Mapping) -> float:
     """Return the bytes of the ensemble's forecast before compression."""
-    # Classes of every member and of their mean, and the ice probability.
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * ((len(given["seeds"]) + 1) * CLASSES + 1)
+    # Classes of every member and of their mean, the ice probability, and every member's SIC.
+    members = len(given["seeds"])
+    fields = (members + 1) * CLASSES + 1 + (members if given.get("siconc_head") else 0)
+    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * fields
 
 
 def baselines_bytes(given: Mapping) -> float:
@@ -201,10 +211,15 @@ def baselines_bytes(given: Mapping) -> float:
 
 
 def _store(given: Mapping, start: str, end: str) -> float:
-    steps, predictors = months(start, end) + EXTENSION, len(given["sources"]) - 1
+    cadence, predictors = given.get("cadence") or "monthly", len(given["sources"]) - 1
+    if cadence == "daily":  # whose damping has no month
+        n = len(steps.between((start, end), cadence)) + steps.AHEAD[cadence]
+        by_time = FLOAT * (2 + PRIOR_FIELDS + predictors) + 1
+        return _cells(given) * (n * by_time + 12 * (FLOAT * (1 + predictors) + 1) + FLOAT * steps.AHEAD[cadence])
+    n = months(start, end) + EXTENSION
     by_time = FLOAT * (2 + PRIOR_FIELDS + predictors) + 1  # ice, trend, ..., and the flag
     by_month = FLOAT * (1 + PRIOR_LEADS + predictors) + 1  # climatologies, damping, and the active cells
-    return _cells(given) * (steps * by_time + 12 * by_month)
+    return _cells(given) * (n * by_time + 12 * by_month)
 
 
 def _one(given: Mapping) -> int:
@@ -221,8 +236,13 @@ def _cells(given: Mapping) -> int:
 
 def _options(given: Mapping) -> dict:
     options = {name: given[name] for name in ("n_leads", "filters_factor")}
-    return options | {"network": given.get("network") or "icenet_2021"}
+    return options | {"network": given.get("network") or "icenet_2021", "siconc_head": bool(given.get("siconc_head"))}
 
 
 def _judged(given: Mapping) -> int:
-    return sum(months(*given["splits"][name]) for name in ("validation", "test"))
+    return sum(_steps(given["splits"][name], given) for name in ("validation", "test"))
+
+
+def _steps(ends: Sequence[str], given: Mapping) -> int:
+    """Steps of the run's cadence from the first to the last of a split."""
+    return len(steps.between(ends, given.get("cadence") or "monthly"))

@@ -208,6 +208,7 @@ class Parameters(Strict):
     focal_gamma: float | None = Field(None, ge=0)
     weight_average: float | None = Field(None, gt=0, lt=1)
     withhold: float | None = Field(None, ge=0, lt=1)
+    siconc_head: bool | None = None
     trees_shares: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(None, min_length=1)
     pretrain_epochs: Positive | None = None
     validate_every: Positive | None = None
