@@ -67,21 +67,22 @@ def _date(text: str) -> pd.Timestamp:
         raise DataError(f"init {text!r} is no date: write latest, YYYY-MM or YYYY-MM-DD") from None
 
 
-def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Samples]:
-    """The record as of an init_time, the steps of it that the channels reach, and the sample that the networks see of them."""
+def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Samples, dict[str, xr.DataArray]]:
+    """The record as of an init_time, the steps of it that the channels reach, the sample that the networks see of them, and the other
+    models' forecasts that channels or the blend ask for, by name."""
     with product_store.readable(paths.ready(name)):
         known = arrivals.as_of(ready, init_time)
         # Read once: the record's ice goes into the summary, the trees and the checksums.
         known = known.assign({n: known[n].load() for n in LOADED})
         window = _window(known, init_time, given).load()
     forecasts = {}
-    if any(row["variable"] in channels.FORECASTS for row in given["channels"]):
+    if given["blend"] or any(row["variable"] in channels.FORECASTS for row in given["channels"]):
         from seaice import classifiers  # scikit-learn takes a second to import, which other runs can spare
 
         cache = product_store.folder(name) / ".classifiers"
         forecasts = classifiers.forecasts(ready, known, init_time, given, cache)
     options = {"n_leads": given["n_leads"], "missing": given["missing"], "forecasts": forecasts}
-    return known, window, Samples(window, given["channels"], **options)
+    return known, window, Samples(window, given["channels"], **options), forecasts
 
 
 def _window(known: xr.Dataset, init_time: pd.Timestamp, given: Mapping) -> xr.Dataset:

@@ -33,7 +33,7 @@ def dataset(
 
     Dims (member, ice_class, time, y, x). `sip`, `class_probability`, `member_class_probability` 0..1, NaN on land; `sea_ice_class` the most
     probable class; `siconc (member, time, y, x)` 0..1 where the networks forecast it; `sea_ice_extent` of the ensemble and
-    `member_sea_ice_extent`, million km2; the temperatures. Arguments as for `write`.
+    `member_sea_ice_extent`, million km2; the temperatures and the share. Arguments as for `write`.
     """
     attrs = known.attrs
     grid = Grid(attrs["hemisphere"], float(attrs["resolution_km"]))
@@ -84,10 +84,16 @@ def dataset(
             "temperature that the member's logits are divided by",
             made | {"units": "1"},
         ),
+        "blend_share": (
+            ("time",),
+            fields.blend_share,
+            "share of the boosted trees in the mean that lead_temperature is for",
+            made | {"units": "1"},
+        ),
         "lead_temperature": (
             ("time",),
             fields.lead_temperature,
-            "temperature that the logits of the members' mean are divided by",
+            "temperature that the logits of the mean are divided by",
             made | {"units": "1"},
         ),
         "land": (("y", "x"), fields.land.astype("int8"), "land", LAND),
