@@ -19,8 +19,11 @@ GROUP = 8  # filters normalised together
 ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
 STEEPNESS = 8.0  # logits a unit of SIC above the threshold
 LAST_STEEPNESS = 24.0  # the same of the last known SIC, where it stands in for the frequency of ice
+LAST_MEMORY = (
+    10.0  # steps (days) over which the last SIC, where it is taken, gives way to the damped anomaly and the trend
+)
 MOST = 4.0  # logits, the most that one part of the first guess may say
-# Weights of damped anomaly, trend and frequency (or last SIC) in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
+# Weights of damped anomaly, trend and frequency in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
 BLEND = ((0.6, 0.25, 0.35), (0.5, 0.25, 0.3))
 TREES = 0.7  # weight of the trees' logit where they are among the channels; the blend has the rest
 LEAST = 1e-3  # probability below which the first guess never goes
@@ -114,8 +117,9 @@ class Prior(layers.Layer):
     """First guess of the ice classes: trend, recent ice frequency and damped anomaly, blended on the logit scale.
 
     inputs (y, x, channel). trend, damping, frequency, full_frequency: places of their channels, one a lead; anomaly: of the
-    last step's SIC anomaly; last: of its SIC, which is taken where no frequency is given; trees: of the trees' probabilities of ice, or
-    nothing. Returns log probabilities (y, x, lead, class). The weights start at `BLEND` and trees_share and are trained.
+    last step's SIC anomaly; last: of its SIC, which is taken where no frequency is given: the only guess at lead 1, and less and less
+    of one after it; trees: of the trees' probabilities of ice, or nothing. Returns log probabilities (y, x, lead, class). The
+    weights start at `BLEND` and trees_share and are trained.
     """
 
     def __init__(
@@ -147,6 +151,9 @@ class Prior(layers.Layer):
         """Make the weights (threshold, part, lead)."""
         n_leads = len(self.places["trend"])
         start = np.repeat(np.array(BLEND)[:, :, None], n_leads, axis=2)
+        if not self.places["frequency"]:
+            last = np.exp(-np.arange(n_leads) / LAST_MEMORY)
+            start = np.concatenate([start[:, :2] * (1 - last), np.tile(last, (2, 1, 1))], axis=1)
         self.blend = self.add_weight(
             shape=(2, 3, n_leads), initializer=lambda *_, **__: ops.convert_to_tensor(start, "float32"), name="blend"
         )
