@@ -1,20 +1,13 @@
 """The published experiment: complete as written, and, with nothing but data and sizes replaced, executed on the simulated Arctic."""
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
+import coarse
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from seaice import channels, costs, inputs, params, paths, run
 
 FILE = paths.root() / "params" / "paper.yaml"
-COARSE = 337.5  # km, 32 x 32 cells
 # All that the small run replaces: where data come from, how fine they are, and how much is trained.
 REPLACED = {
     "sources": {"siconc": "twin_observed_north"}
@@ -25,7 +18,7 @@ REPLACED = {
     "simulations": [{"entry": "twin_cmip6_a_north", "members": [2], "start": "1996-01", "end": "2003-12"}],
     # What the simulated world's climate simulations do not hold.
     "missing": dict.fromkeys(("ta500", "rsds", "rsus", "zg500", "zg250", "ua10"), "climatology"),
-    "resolution_km": COARSE,
+    "resolution_km": coarse.KM,
     "seeds": [36, 37],
     "pretrain_epochs": 1,
     "epochs": 1,
@@ -82,32 +75,16 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
     assert not (own_folders / "data").exists()
 
 
-def coarse_project(folder: Path) -> Path:
-    """The project's notebooks, run file and catalogue, whose simulated world is a coarse one."""
-    (folder / "params").mkdir(parents=True)
-    shutil.copytree(paths.root() / "notebooks", folder / "notebooks")
-    for name in ("params/paper.yaml", "requirements.lock"):
-        shutil.copy(paths.root() / name, folder / name)
-    catalogue = yaml.safe_load((paths.root() / "catalog.yml").read_text())
-    for entry in catalogue["sources"].values():
-        if "resolution_km" in entry["args"]:
-            entry["args"]["resolution_km"] = COARSE
-    (folder / "catalog.yml").write_text(yaml.safe_dump(catalogue))
-    return folder
-
-
 @pytest.mark.slow
 def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
-    project = coarse_project(tmp_path / "project")
+    project = coarse.project(tmp_path / "project", "paper")
     sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]
     small = params.load(project / "params" / "paper.yaml", overrides=sets[1::2])
     whole = params.load(FILE)
     assert {name for name in paper if paper[name] != small.shared()[name]} == set(REPLACED)
     assert small.steps == whole.steps and small.cluster == whole.cluster
 
-    environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
-    command = [sys.executable, "-m", "seaice.run", "params/paper.yaml", *sets, "--set", "cluster.workers=2"]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    done = coarse.run(project, "paper", *sets, "--set", "cluster.workers=2")
     assert done.returncode == 0, done.stdout + done.stderr
     skill = pd.read_csv(project / "results" / "paper" / "tables" / "skill.csv")
     assert {"icenet", "linear_trend", "seasonal"} <= set(skill["model"])

@@ -1,0 +1,34 @@
+"""A copy of the project whose simulated world is a coarse one, so that a test can execute its notebooks with the runner."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from seaice import paths
+
+KM = 337.5  # km, 32 x 32 cells
+
+
+def project(folder: Path, *runs: str) -> Path:
+    """Make the copy, with the run files of `runs`: notebooks, lock and catalogue."""
+    (folder / "params").mkdir(parents=True)
+    shutil.copytree(paths.root() / "notebooks", folder / "notebooks")
+    for name in ("requirements.lock", *(f"params/{run}.yaml" for run in runs)):
+        shutil.copy(paths.root() / name, folder / name)
+    catalogue = yaml.safe_load((paths.root() / "catalog.yml").read_text())
+    for entry in catalogue["sources"].values():
+        if "resolution_km" in entry["args"]:
+            entry["args"]["resolution_km"] = KM
+    (folder / "catalog.yml").write_text(yaml.safe_dump(catalogue))
+    return folder
+
+
+def run(project: Path, name: str, *words: str) -> subprocess.CompletedProcess:
+    """Execute a run of the copy, with results and cache of its own; words: more of the command line."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
+    command = [sys.executable, "-m", "seaice.run", f"params/{name}.yaml", *words]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
