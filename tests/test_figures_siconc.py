@@ -44,7 +44,12 @@ def test_errors_and_skill_are_those_of_the_table(table):
 def test_maps_show_the_forecast_and_what_came():
     ready = synthetic.ready()
     siconc = baselines.persistence(ready, pd.to_datetime(["1989-02-01", "1990-12-01"]), lead_times=range(1, 4))
-    forecast = xr.concat([siconc, siconc], pd.Index([1, 2], name="member")).rename("siconc").to_dataset()
+    forecast = (
+        xr.concat([siconc, siconc], pd.Index([1, 2], name="member"))
+        .rename("siconc")
+        .to_dataset()
+        .assign(sip=baselines.certain(siconc))
+    )
     for init, seen in (("1989-02-01", True), ("1990-12-01", False)):
         fig = figures_siconc.maps(forecast, ready, init, leads=(1, 3))
         panels = [ax for ax in fig.axes if hasattr(ax, "projection")]

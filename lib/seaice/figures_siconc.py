@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from seaice import consensus
 from seaice.figure_style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, select, shown
 from seaice.map_pieces import ICE, OBSERVED, PREDICTED, draw, edge, keys, projection
 from seaice.schema import ICE_EDGE
@@ -52,13 +53,14 @@ def errors_by_lead(table: pd.DataFrame, *, split: str = "test", unit: str = "day
 def maps(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[int]) -> Figure:
     """One forecast at several leads: SIC with its edge, the observed SIC, and what was forecast too much (red) or too little (blue).
 
-    forecast: `siconc` (init_time, lead_time, member, y, x), whose mean is shown. Edges are those of SIC 0.15. Where there is no
-    observation there is no error.
+    forecast: `siconc` (init_time, lead_time, member, y, x) and `sip`, of which `consensus` is shown.
+    Edges are those of SIC 0.15. Where there is no observation there is no error.
     """
     init = pd.Timestamp(init_time)
     times = valid_time([init], leads, cadence=cadence(ready)).isel(init_time=0, drop=True)
     active = ready.active.sel(month=sorted(set(times.dt.month.values))).any("month")
-    mean = forecast.siconc.sel(init_time=init, lead_time=list(leads)).mean("member", skipna=False).load()
+    chosen = forecast.sel(init_time=init, lead_time=list(leads))
+    mean = consensus.siconc(chosen.siconc, chosen.sip).load()
     with plt.rc_context(STYLE):
         size = {"figsize": (3.0 * len(leads) + 1.1, 9.2), "layout": "constrained"}
         fig, axes = plt.subplots(3, len(leads), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)

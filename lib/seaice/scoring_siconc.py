@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import verify
+from seaice import consensus, verify
 from seaice.schema import ICE_EDGE
 from seaice.scoring import block_of_truth, blocks, check_grid, judge, pick, windows, with_times
 
@@ -17,14 +17,13 @@ METRICS = ("siconc_mse", "siconc_mae", "siconc_iiee", "siconc_iiee_over", "sicon
 
 
 def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]:
-    """SIC (init_time, lead_time, y, x) by model of all that forecast it, IceNet's the mean of its members; empty where IceNet doesn't.
+    """SIC (init_time, lead_time, y, x) by model of all that forecast it, IceNet's as in `consensus`; empty where IceNet doesn't.
 
     icenet: see `forecast.ensemble`. others: see `baselines.all`, whose `siconc` is NaN throughout for models that forecast none. Lazy.
     """
     if "siconc" not in icenet:
         return {}
-    # A member's NaN is land, and that of all.
-    found = {"icenet": icenet["siconc"].mean("member", skipna=False)}
+    found = {"icenet": consensus.siconc(icenet["siconc"], icenet["sip"])}
     for model in others["model"].values if "siconc" in others else ():
         siconc = others["siconc"].sel(model=model, drop=True)
         if bool(siconc.isel(lead_time=0).notnull().any().compute()):
