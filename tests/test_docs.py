@@ -18,10 +18,12 @@ VARIANTS = {  # run, model in its tables: what is shown of it
     ("nsidc_north", "trees"): "boosted trees",
     ("nsidc_plain", "icenet"): "the paper's network, width 0.25, 2 members",
     ("nsidc_plain_pretrained", "icenet"): "the paper's network, pre-trained on simulations, 2 members",
-    ("nsidc_correction", "icenet"): "correction of a first guess without trees, 2 members",
-    ("nsidc_correction_pretrained", "icenet"): "correction without trees, pre-trained on simulations, 2 members",
-    ("nsidc_ice_only", "icenet"): "correction with trees, neither weather nor ocean, 2 members",
-    ("nsidc_north", "icenet"): "**correction with trees, weather and ocean, 6 members**",
+    ("nsidc_ice_only", "networks"): "correction of a first guess, neither weather nor ocean, 2 members",
+    ("nsidc_north", "networks"): "correction of a first guess with weather and ocean, 6 members",
+    ("nsidc_pretrained", "networks"): "the same, pre-trained on simulations, 2 members",
+    ("nsidc_trees_inside", "icenet"): "the same with the trees in the first guess, 2 members",
+    ("nsidc_pretrained", "icenet"): "pre-trained on simulations and blended with the trees, 2 members",
+    ("nsidc_north", "icenet"): "**correction of a first guess, blended with the trees, 6 members**",
 }
 
 

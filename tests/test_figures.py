@@ -251,11 +251,11 @@ def test_reliability_draws_the_table_of_a_split():
             "forecast": [0.2, 0.8],
         }
     ).assign(observed=[0.1, 0.9], share=[0.4, 0.6])
-    raw = table.assign(model="icenet_raw", observed=[0.0, 1.0])
+    raw = table.assign(model="networks", observed=[0.0, 1.0])
     fig = figures_probability.reliability(pd.concat([raw, table, table.assign(split="validation", observed=0.5)]))
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     np.testing.assert_allclose(drawn["IceNet ensemble"], [0.1, 0.9])
-    np.testing.assert_allclose(drawn["IceNet, mean of members"], [0, 1])
+    np.testing.assert_allclose(drawn["IceNet's networks alone"], [0, 1])
     assert "test years, all leads" in texts(fig) and smallest_font(fig) >= 8
     with pytest.raises(DataError, match="no rows with lead_time 3; there are all"):
         figures_probability.reliability(table, lead_time=3)

@@ -35,16 +35,14 @@ def build(
     *,
     n_leads: int = 6,
     filters_factor: float = 1.0,
-    trees_share: float = TREES,
     siconc_head: bool = False,
 ) -> keras.Model:
     """Return the network, uncompiled, from inputs (y, x, channel) to logits (y, x, lead, class), float32.
 
     shape: cells (y, x), any size. channel_names: of the inputs; those of the first guess must be among them, see `Prior`.
-    filters_factor: scales the filters of every level. trees_share: weight of the trees' logit in the first guess, 0..1, where they
-    are among the channels; members that begin at different guesses err differently. siconc_head: whether the output has the SIC after
-    the classes, (y, x, lead, class and SIC), see `concentration`. Before training the output is the first guess.
-    Raises DataError for a channel that is lacking and for sizes below 1.
+    filters_factor: scales the filters of every level. siconc_head: whether the output has the SIC after the classes, (y, x,
+    lead, class and SIC), see `concentration`. Before training the output is the first guess. Raises DataError for a channel that
+    is lacking and for sizes below 1.
     """
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in FILTERS]
     if min(*shape, n_leads, *widths) < 1:
@@ -54,7 +52,7 @@ def build(
     inputs = keras.Input((*shape, len(channel_names)), name="inputs")
     last = places.pop("last", ())
     instead = {} if "frequency" in places else {"last": last}
-    guess = Prior(**places, **instead, trees_share=trees_share, name="prior")(inputs)
+    guess = Prior(**places, **instead, name="prior")(inputs)
     scales = [ANOMALY_SCALE if name.startswith("siconc_anomaly") else 1.0 for name in channel_names]
     x = layers.Rescaling(scales, name="scale")(inputs)
     x = layers.ZeroPadding2D(padding, name="pad")(x)
@@ -119,7 +117,7 @@ class Prior(layers.Layer):
     inputs (y, x, channel). trend, damping, frequency, full_frequency: places of their channels, one a lead; anomaly: of the
     last step's SIC anomaly; last: of its SIC, which is taken where no frequency is given: the only guess at lead 1, and less and less
     of one after it; trees: of the trees' probabilities of ice, or nothing. Returns log probabilities (y, x, lead, class). The
-    weights start at `BLEND` and trees_share and are trained.
+    weights start at `BLEND` and `TREES` and are trained.
     """
 
     def __init__(
@@ -132,11 +130,9 @@ class Prior(layers.Layer):
         full_frequency=(),
         last=(),
         trees=(),
-        trees_share=TREES,
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32"} | kwargs)
-        self.trees_share = trees_share
         self.places = {
             "trend": list(trend),
             "damping": list(damping),
@@ -158,9 +154,7 @@ class Prior(layers.Layer):
             shape=(2, 3, n_leads), initializer=lambda *_, **__: ops.convert_to_tensor(start, "float32"), name="blend"
         )
         if self.places["trees"]:
-            self.share = self.add_weight(
-                shape=(n_leads,), initializer=keras.initializers.Constant(self.trees_share), name="trees"
-            )
+            self.share = self.add_weight(shape=(n_leads,), initializer=keras.initializers.Constant(TREES), name="trees")
 
     def call(self, inputs):
         """Log probabilities of the three classes."""
@@ -188,7 +182,7 @@ class Prior(layers.Layer):
 
     def get_config(self) -> dict:
         """Arguments to make this layer again."""
-        return {**super().get_config(), **self.places, "trees_share": self.trees_share}
+        return {**super().get_config(), **self.places}
 
 
 def _head(x, n: int, shape: tuple[int, int], n_leads: int, *, name: str = ""):

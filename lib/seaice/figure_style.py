@@ -26,7 +26,7 @@ DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
 STYLE = {"font.size": 10, "axes.titlesize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9}
 MODELS = {  # name: label, colour, dash, marker
     "icenet": ("IceNet ensemble", "#000000", "-", "o"),
-    "icenet_raw": ("IceNet, mean of members", "#777777", "--", "h"),
+    "networks": ("IceNet's networks alone", "#777777", "--", "h"),
     "trees": ("boosted trees", "#D55E00", "--", "s"),
     "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
     "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),

@@ -18,7 +18,7 @@ def reliability(table: pd.DataFrame, *, split: str = "test", lead_time: int | st
     """How often there was ice where a model said so with some probability, and how many cells it said that of.
 
     table: columns model, split, lead_time, low, high (bounds of a bin), forecast, observed, share (fraction of cells). On the
-    diagonal a probability means what it says. Before and after calibration: the models icenet_raw and icenet.
+    diagonal a probability means what it says. Before and after calibration: the models networks and icenet.
     """
     rows = select(table, split=split, lead_time=lead_time)
     with plt.rc_context(STYLE):

@@ -18,6 +18,7 @@ OPTIONAL = (
     "simulations",
     "normals",
     "seasonal",
+    "blend",
 )  # parameters that a run which does not name them goes without, whatever the default
 
 
@@ -209,11 +210,12 @@ class Parameters(Strict):
     weight_average: float | None = Field(None, gt=0, lt=1)
     withhold: float | None = Field(None, ge=0, lt=1)
     siconc_head: bool | None = None
-    trees_shares: list[Annotated[float, Field(ge=0, le=1)]] | None = Field(None, min_length=1)
     pretrain_epochs: Positive | None = None
     validate_every: Positive | None = None
     seed: Seed | None = None
     seeds: list[Seed] | None = Field(None, min_length=1)
+    # forecast
+    blend: Literal["trees"] | None = None  # model whose forecasts are mixed with the networks'
     # importance of the inputs
     permute: Permute | None = None
     # attribution: months explained, at which leads, and of which region (see `roi`)

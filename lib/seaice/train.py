@@ -39,7 +39,6 @@ def fit(
     weight_average: float | None = None,
     validate_every: int | None = None,
     withhold: float = 0.0,
-    trees_share: float = correction.TREES,
     siconc_head: bool = False,
     simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
@@ -50,9 +49,8 @@ def fit(
     network: a name in `NETWORKS`. schedule: a name in `SCHEDULES`. patience: validations without a better validation
     accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
     cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
-    weights; about 1 / (1 - momentum) batches long. withhold: see `batches.Batches`. trees_share: of the trees in the first guess
-    before training, see `correction.build`. siconc_head: forecast SIC too, for samples whose targets are SIC; then the loss is
-    `losses.SiconcLoss`, and the best validation is the one of least loss.
+    weights; about 1 / (1 - momentum) batches long. withhold: see `batches.Batches`. siconc_head: forecast SIC too, for samples
+    whose targets are SIC; then the loss is `losses.SiconcLoss`, and the best validation is the one of least loss.
     validate_every: batches between validations, default once an epoch.
     simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
     start: folder of a finished network of the same shape whose weights are gone on from.
@@ -77,7 +75,6 @@ def fit(
         "weight_average": weight_average,
         "validate_every": validate_every,
         "withhold": withhold,
-        "trees_share": trees_share,
         "siconc_head": siconc_head,
     }
     _check(settings, splits)
@@ -95,7 +92,7 @@ def fit(
     (folder / trained.KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
     deterministic(seed)
-    net = NETWORKS[network](data, filters_factor, trees_share, siconc_head)
+    net = NETWORKS[network](data, filters_factor, siconc_head)
     if start is not None:
         trained.start_from(net, Path(start))
     net.compile(
@@ -127,15 +124,14 @@ def fit(
 
 
 NETWORKS = {
-    "icenet_2021": lambda data, factor, *_: unet.build(
+    "icenet_2021": lambda data, factor, _: unet.build(
         data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor
     ),
-    "correction": lambda data, factor, share, head: correction.build(
+    "correction": lambda data, factor, head: correction.build(
         data.shape,
         data.channel_names,
         n_leads=data.n_leads,
         filters_factor=factor,
-        trees_share=share,
         siconc_head=head,
     ),
 }
@@ -248,5 +244,3 @@ def _check(settings: dict, splits: Mapping) -> None:
         )
     if not 0 <= (settings["weight_average"] or 0) < 1:
         raise DataError(f"weight_average {settings['weight_average']} must lie between 0 and 1")
-    if not 0 <= settings["trees_share"] <= 1:
-        raise DataError(f"trees_share {settings['trees_share']} must lie between 0 and 1")
