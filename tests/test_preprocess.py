@@ -10,7 +10,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import preprocess
+from seaice import preprocess, quality
 from seaice.grid import Grid
 from seaice.schema import DataError, attributes
 
@@ -24,7 +24,8 @@ def loader(change=lambda ds: ds):
     def load(entry, grid, *, start, end, variables=None, **options):
         ready = change(synthetic.ready(end="1990-12")).sel(time=slice(start, end))
         if entry == "ice":
-            return ready[["siconc", "siconc_flag", "land"]].chunk({"time": 1})
+            ice = ready[["siconc", "siconc_flag", "land"]].chunk({"time": 1})
+            return ice.assign_attrs(cadence="monthly")
         season = 260 + 15 * np.cos(2 * np.pi * (ready.time.dt.month - 7) / 12)
         tas = (season + 2 * ready["tas"]).astype("float32").rename("tas").assign_attrs(attributes("tas"))
         return tas.to_dataset().chunk({"time": 1})
@@ -123,7 +124,7 @@ def test_a_missing_month_is_missing_and_not_open_water(tmp_path):
     ("change", "message"),
     [
         ({"sources": {"tas": "air"}}, r"run 'toy': sources has no 'siconc', only \['tas'\]"),
-        ({"cadence": "daily"}, "cadence 'daily' can't be preprocessed"),
+        ({"cadence": "daily"}, "entry 'ice' is monthly, and the run is daily"),
         ({"fit_end": "1979-06"}, "only 6 months from 1979-01 up to 1979-06"),
     ],
 )
@@ -186,3 +187,118 @@ test_preprocess.build(Path({str(tmp_path)!r}), load=killing)
 def test_opening_what_was_never_written_says_what_to_run(tmp_path):
     with pytest.raises(DataError, match="run the preprocessing notebook"):
         preprocess.open_ready(tmp_path / "ready.zarr")
+
+
+# ---- days
+
+DAYS = {"start": "1987-01", "end": "1988-06", "fit_end": "1987-12-15", "run": "toy", "cadence": "daily"}
+
+
+def day_loader(change=lambda ds: ds, change_months=lambda ds: ds):
+    """A stand-in for `providers.load`: days whose ice is that of their month, and the months from 1979 on."""
+
+    def load(entry, grid, *, start="1979-01", end=None, variables=None):
+        months = synthetic.ready(end="1988-12", variables=())[["siconc", "siconc_flag", "land"]]
+        if entry == "months":
+            return change_months(months.sel(time=slice(start, min(end, "1988-12")))).assign_attrs(cadence="monthly")
+        days = pd.date_range(start, pd.Period(end).end_time.normalize(), name="time")
+        ice = months.reindex(time=days, method="ffill").assign_attrs(cadence="daily", hemisphere="north")
+        # The days of a month differ a little, else quality control takes them for repeats.
+        ramp = xr.DataArray(np.linspace(0.98, 1, len(days), dtype="float32"), {"time": days}, ("time",))
+        return change(ice.assign(siconc=ice.siconc * ramp)).chunk(time=30)
+
+    return load
+
+
+def build_days(folder, **kwargs):
+    arguments = DAYS | {"sources": {"siconc": "days"}, "normals": "months", "load": day_loader()} | kwargs
+    report = preprocess.build(folder / "ready.zarr", GRID, **arguments)
+    return report, preprocess.open_ready(folder / "ready.zarr")
+
+
+@pytest.fixture(scope="module")
+def built_days(tmp_path_factory):
+    return build_days(tmp_path_factory.mktemp("days"))[1]
+
+
+def test_a_daily_store_follows_the_contract(built_days):
+    assert built_days.indexes["time"].equals(pd.date_range("1987-01-01", "1988-10-01", name="time"))
+    assert built_days.siconc_damping.dims == ("lead_time", "y", "x") and built_days.sizes["lead_time"] == 93
+    assert built_days.siconc_climatology.dims == built_days.active.dims == ("month", "y", "x")
+    for name in ("siconc", "siconc_trend", "siconc_anomaly", "ice_frequency", "full_ice_frequency"):
+        assert built_days[name].dims == ("time", "y", "x") and built_days[name].dtype == "float32", name
+        assert float(abs(built_days[name]).max()) <= 1
+    assert built_days.attrs["normals"] == "months" and built_days.attrs["fit_end"] == "1987-12-15"
+    sea = ~built_days.land
+    assert bool(built_days.siconc_trend.notnull().where(sea, True).all()), "normals are known 93 days past the record"
+    xr.testing.assert_allclose(built_days.siconc_anomaly, built_days.siconc - built_days.siconc_trend)
+
+
+def test_months_up_to_the_last_whole_one_are_fitted_to(built_days):
+    """fit_end lies in December 1987: the climatology is the mean of 1979-01..1987-11, but for months that quality control rejects."""
+    months = day_loader()("months", GRID, end="1988-10")
+    sound = quality.mask_broken(months, quality.find_broken(months)).siconc.sel(time=slice("1979-01", "1987-11"))
+    expected = sound.groupby("time.month").mean()
+    np.testing.assert_allclose(built_days.siconc_climatology, expected, atol=1e-6)
+
+
+def test_nothing_of_a_daily_store_that_is_fitted_sees_the_future(built_days, tmp_path):
+    def other(after):
+        return lambda ds: ds.assign(siconc=ds.siconc.where(ds.time <= np.datetime64(after), 0.9 - 0.8 * ds.siconc))
+
+    changed = day_loader(other("1987-12-15"), other("1987-11-30"))
+    _, again = build_days(tmp_path, load=changed)
+    for name in ("siconc_climatology", "active", "siconc_damping"):
+        assert built_days[name].values.tobytes() == again[name].values.tobytes(), name
+    known = slice(None, np.datetime64("1987-12-15") + np.timedelta64(93, "D"))
+    for name in ("siconc_trend", "ice_frequency", "full_ice_frequency"):
+        assert built_days[name].sel(time=known).values.tobytes() == again[name].sel(time=known).values.tobytes(), name
+
+
+def test_without_other_normals_the_record_s_own_months_serve(tmp_path):
+    _, ready = build_days(tmp_path, normals=None, start="1985-01", fit_end="1987-12-31")
+    assert "normals" not in ready.attrs
+    first = ready.siconc.sel(time="1985-03").mean("time")
+    # A line through one point is that point: March 1985 is what is normal in the middle of March 1986.
+    middle = ready.siconc_trend.sel(time="1986-03-17").values
+    sea = ~ready.land.values
+    np.testing.assert_allclose(middle[sea], first.values[sea], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"normals": "days"}, "entry 'days' is daily, and the run is monthly"),
+        ({"sources": {"siconc": "months"}}, "entry 'months' is monthly, and the run is daily"),
+        ({"normals": None}, r"only 11 months from 1987-01 up to 1987-11; a climatology needs 24"),
+    ],
+)
+def test_daily_requests_that_can_not_be_met_leave_nothing(tmp_path, change, message):
+    with pytest.raises(DataError, match=message):
+        build_days(tmp_path, **change)
+    assert not list(tmp_path.rglob("*.zarr*"))
+
+
+def test_the_end_of_the_fit_is_the_last_training_target():
+    splits = {"train": ["2015-01-15", "2016-03-02"]}
+    assert preprocess.fit_end(splits, n_leads=30, cadence="daily") == "2016-03-31"
+    assert preprocess.fit_end({"train": ["1980-01", "2011-06"]}, n_leads=6) == "2011-11"
+
+
+def test_real_days_have_their_broken_ones_missing_and_a_september_s_extent(seaice_data, tmp_path):
+    """NSIDC-0081: 5 and 6 August 2015 are broken; September 2015 had 4.6 million km2 (Sea Ice Index), within what 75 km and a mask make."""
+    sources, span = {"siconc": "nsidc0081_daily_north"}, {"start": "2015-07", "end": "2015-09", "fit_end": "2015-08-31"}
+    report = preprocess.build(
+        tmp_path / "ready.zarr",
+        Grid("north", 75.0),
+        sources=sources,
+        normals="nsidc0051_monthly_north",
+        run="real",
+        cadence="daily",
+        **span,
+    )
+    assert [f"{time:%Y-%m-%d}" for time in report.time] == ["2015-08-05", "2015-08-06"]
+    ready = preprocess.open_ready(tmp_path / "ready.zarr")
+    extent = ((ready.siconc > 0.15).sum(("y", "x")) * 75**2 / 1e6).sel(time="2015-09").mean()
+    assert abs(float(extent) - 4.6) < 0.3
+    assert bool((ready.siconc_flag.sel(time=slice("2015-08-05", "2015-08-06")) == 3).all())

@@ -289,3 +289,120 @@ def test_bad_data_are_named(ready):
 def test_an_init_time_off_the_record_is_named(samples):
     with pytest.raises(DataError, match="1985-03-15 is not in the record"):
         samples.inputs(["1985-03-15"])
+
+
+# ---- days
+
+DAILY = [
+    {"variable": "siconc", "lags": 3},
+    {"variable": "siconc_anomaly", "lags": 7},
+    {"variable": "siconc_trend", "leads": 30},
+    {"variable": "siconc_damping", "leads": 30},
+    {"variable": "season"},
+    {"variable": "land"},
+]
+DAILY_SPLITS = {
+    "train": ["1985-01-15", "1986-03-02"],
+    "validation": ["1986-04", "1986-06-01"],
+    "test": ["1986-07", "1986-11"],
+}
+
+
+@pytest.fixture(scope="module")
+def days():
+    return synthetic.ready_daily()
+
+
+@pytest.fixture(scope="module")
+def daily(days):
+    return Samples(days, DAILY, n_leads=30, target="siconc")
+
+
+def test_each_daily_channel_holds_its_day(days, daily):
+    x = dict(zip(daily.channel_names, np.moveaxis(daily.inputs(["1986-03-01"])[0], -1, 0), strict=True))
+    sea = ~days.land.values
+    for name, variable, date in (
+        ("siconc_lag_1", "siconc", "1986-02-28"),
+        ("siconc_anomaly_lag_7", "siconc_anomaly", "1986-02-22"),
+        ("siconc_trend_lead_1", "siconc_trend", "1986-03-01"),
+        ("siconc_trend_lead_30", "siconc_trend", "1986-03-30"),
+    ):
+        np.testing.assert_array_equal(x[name][sea], month(days, variable, date)[sea])
+    np.testing.assert_array_equal(x["siconc_damping_lead_9"], days.siconc_damping.sel(lead_time=9).values)
+    # 1 March is 59 days after 1 January.
+    angle = 2 * np.pi * 59 / 365.25
+    for name, value in (("season_cos", np.cos(angle)), ("season_sin", np.sin(angle))):
+        np.testing.assert_allclose(x[name], np.full(sea.shape, value), rtol=1e-6)
+
+
+def test_the_season_takes_no_memory(days):
+    with_it, without = (Samples(days, DAILY[:k]).nbytes for k in (5, 4))
+    assert with_it == without
+
+
+def test_concentration_as_target_is_the_record_where_it_is_truth(days, daily):
+    truth, weights = daily.targets(["1986-12-20"]), daily.weights(["1986-12-20"])
+    assert truth.shape == (1, 16, 16, 30) and truth.dtype == np.float32
+    sea = ~days.land.values
+    np.testing.assert_array_equal(truth[0, ..., 4][sea], month(days, "siconc", "1986-12-24")[sea])
+    assert (truth[0, ~sea] == 0).all() and (truth[0, ..., 12:] == 0).all()  # 1 January 1987 is past the record
+    assert (weights[0, ..., 12:] == 0).all() and weights[0, ..., 11].any()
+    filled = days.copy(deep=True)
+    filled["siconc_flag"].loc["1986-12-24"][8, 4] = 1
+    assert Samples(filled, DAILY, n_leads=30, target="siconc").targets(["1986-12-20"])[0, 8, 4, 4] == 0
+
+
+def test_both_targets_agree_on_the_ice_edge(days, daily):
+    classes = Samples(days, DAILY, n_leads=30).targets(["1986-05-01"])
+    np.testing.assert_array_equal(classes > 0, daily.targets(["1986-05-01"]) > np.float32(0.15))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "sic"}, "target 'sic' is unknown"),
+        ({"target": "siconc", "dtype": "float16"}, "in float32"),
+        ({"target": "siconc", "channels": DAILY[1:]}, "needs a channel of siconc"),
+        ({"channels": [{"variable": "siconc_trend", "leads": 94}]}, "known 93 days ahead"),
+        ({"channels": [{"variable": "season", "lags": 1}]}, "'season' takes no lags or leads"),
+    ],
+)
+def test_daily_samples_that_can_not_be_are_refused(days, options, message):
+    options = {"channels": DAILY} | options
+    with pytest.raises(DataError, match=message):
+        Samples(days, options.pop("channels"), n_leads=30, **options)
+
+
+def test_daily_splits_keep_apart(daily):
+    parts = split(daily, DAILY_SPLITS)
+    assert parts["train"][-1] == pd.Timestamp("1986-03-02") and parts["test"][-1] == pd.Timestamp("1986-11-30")
+    assert parts["validation"][0] == pd.Timestamp("1986-04-01")
+    with pytest.raises(DataError, match="1986-03-03, whose last target 1986-04-01 lies in 'validation'"):
+        split(daily, DAILY_SPLITS | {"train": ["1985-01-15", "1986-03-03"]})
+
+
+def test_broken_days_drop_what_needs_them(days):
+    gap = days.copy(deep=True)
+    gap["siconc_flag"].loc["1985-08-05":"1985-08-06"] = 3
+    dropped = Samples(gap, DAILY, n_leads=30).dropped
+    assert list(dropped["1985-08":"1985-08"].index) == list(pd.date_range("1985-08-06", "1985-08-09"))
+
+
+@pytest.mark.parametrize("init_time", ["1985-07-01", "1986-03-02", "1986-12-31"])
+def test_no_daily_input_knows_the_future(days, daily, init_time):
+    """Every day from init_time on is another; the normals, which come from the months of years before, stay as they are known."""
+    changed = days.copy(deep=True)
+    future = changed.time >= np.datetime64(init_time)
+    changed["siconc"] = changed.siconc.where(~future, 0.5).astype("float32")
+    changed["siconc_flag"] = changed.siconc_flag.where(~future, 1).astype("uint8")
+    changed["siconc_anomaly"] = changed.siconc - changed.siconc_trend
+    after = Samples(changed, DAILY, n_leads=30, target="siconc").inputs([init_time])
+    assert daily.inputs([init_time]).tobytes() == after.tobytes()
+
+
+def test_digest_of_concentrations_follows_the_truth(days, daily):
+    later = days.copy(deep=True)
+    later["siconc"].loc["1986-05-10"] = days.siconc.sel(time="1986-05-10") * np.float32(0.999)
+    again = Samples(later, DAILY, n_leads=30, target="siconc")
+    assert again.digest(["1986-05-01"]) != daily.digest(["1986-05-01"])
+    assert again.digest(["1986-04-01"]) == daily.digest(["1986-04-01"])

@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, climate, normalise, prior, providers, quality
-from seaice.channels import AHEAD
+from seaice import catalog, climate, normalise, normals, prior, providers, quality
 from seaice.grid import Grid
 from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING
-from seaice.samples import FREQUENCY
 from seaice.schema import DataError
+from seaice.steps import AHEAD, cadence, offset
 
 COMPLETE = (
     0.95  # share of a step's active cells that must have a value; scattered gaps of a satellite's swath stay below it
@@ -31,10 +30,7 @@ class Arrivals(NamedTuple):
 
 def step(ready: xr.Dataset) -> pd.DateOffset:
     """One time step of a record. Raises DataError for a cadence that is not known."""
-    cadence = ready.attrs.get("cadence", "monthly")
-    if cadence not in FREQUENCY:
-        raise DataError(f"ready store: cadence {cadence!r} is unknown; choose one of {sorted(FREQUENCY)}")
-    return pd.tseries.frequencies.to_offset(FREQUENCY[cadence])
+    return offset(cadence(ready))
 
 
 def newest(ready: xr.Dataset) -> pd.Timestamp:
@@ -58,7 +54,7 @@ def complete(ready: xr.Dataset) -> xr.DataArray:
 def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
     """Return a record as it was at `init_time`: nothing observed at or after it, lazily.
 
-    What is known ahead (`channels.KNOWN_AHEAD`) is kept for `channels.AHEAD` months from there on: it comes from a year before its valid
+    What is known ahead (`channels.KNOWN_AHEAD`) is kept for `steps.AHEAD` from there on: it comes from a year before its valid
     time and earlier. Raises DataError where the record does not reach there, or the step before `init_time` is not complete.
     """
     time, one = ready.indexes["time"], step(ready)
@@ -66,7 +62,7 @@ def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
         raise DataError(
             f"init_time {init_time:%Y-%m-%d}: the record {time[0]:%Y-%m-%d} to {time[-1]:%Y-%m-%d} has no step before it"
         )
-    kept = ready.isel(time=time < init_time + pd.DateOffset(months=AHEAD))
+    kept = ready.isel(time=time < init_time + AHEAD[cadence(ready)] * one)
     observed = [n for n, da in kept.data_vars.items() if "time" in da.dims and (n in DATES or n not in ICE)]
     past = kept.time < np.datetime64(init_time)
     out = kept.assign({name: kept[name].where(past).assign_attrs(kept[name].attrs) for name in observed})
@@ -116,7 +112,7 @@ def extend(
     flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
     # What is valid up to a year past the last stored observation is known already; what is newer is computed.
-    ahead = last + pd.DateOffset(months=AHEAD)
+    ahead = last + AHEAD[cadence(ready)] * one
     out["siconc_trend"] = _continued(ready.siconc_trend, climate.linear_trend(siconc), ahead)
     wanted = [name for name in prior.FIELDS if name in ready and "time" in ready[name].dims]
     computed = prior.fields(out) if wanted else {}
@@ -202,7 +198,7 @@ def _predictor(name, sources, statistics, grid, last, end, one, *, load) -> tupl
     except DataError as error:
         return None, [f"'{name}' is missing after {last:%Y-%m-%d}: {error}"]
     if name not in ABSOLUTE:
-        field = climate.anomalies(field, statistics[f"{name}_climatology"].load())
+        field = normals.anomalies(field, statistics[f"{name}_climatology"].load())
     scaling = xr.Dataset({part: statistics[f"{name}_{part}"] for part in ("mean", "std")}).load()
     return normalise.scale(field, scaling), []
 

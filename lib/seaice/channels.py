@@ -6,6 +6,7 @@ from typing import NamedTuple
 import xarray as xr
 
 from seaice.schema import DataError
+from seaice.steps import AHEAD, NAME, cadence
 
 # The 50 channels of Andersson et al. 2021 (doi:10.1038/s41467-021-25257-4), in their order.
 ICENET_2021 = (
@@ -18,13 +19,13 @@ ICENET_2021 = (
     {"variable": "month"},
 )
 KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
-AHEAD = 12  # months; what is known ahead uses the same month of the year before
 FORECASTS = ("trees",)  # other models' forecasts, (init_time, lead_time, y, x), that a network may be given
 ALWAYS = {
     "siconc": "drop",
     "siconc_anomaly": "climatology",
 }  # what is done where these are missing, whatever `missing` says
 FIXED = {"land": 1, "position": 2, "month": 24}  # planes of what needs no time step
+SEASONS = 366  # days of the year, of which each has a value of `season` and no plane
 
 
 class Channel(NamedTuple):
@@ -33,25 +34,26 @@ class Channel(NamedTuple):
     name: str
     variable: str
     base: int
-    follows: str  # "time", "month", "valid_month", "forecast" or "nothing"
+    follows: str  # "time", "month", "valid_month", "season", "forecast" or "nothing"
     offset: int = 0  # cadence steps from init_time; negative is known from observation
 
 
 def place(
     table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int, forecasts: Mapping[str, xr.DataArray]
 ) -> list[Channel]:
-    """Check the channel table and give every channel its place among the base planes."""
+    """Check the channel table and give every channel its place among the base planes; those of `season` are past the last."""
+    ahead, monthly_damping = AHEAD[cadence(ready)], "month" in ready.get("siconc_damping", xr.DataArray()).dims
     forms = ({"variable", "lags"}, {"variable", "leads"})
     variables = []
     for row in table:
         keys, name = set(row), row.get("variable")
-        if name in FIXED:
+        if name in FIXED or name == "season":
             if keys != {"variable"}:
                 raise DataError(f"channel {dict(row)}: '{name}' takes no lags or leads")
             continue
         if keys not in forms:
             raise DataError(
-                f"channel {dict(row)}: write variable and lags, variable and leads, or variable: land or month"
+                f"channel {dict(row)}: write variable and lags, variable and leads, or variable: land, position, month or season"
             )
         count = row.get("lags", row.get("leads"))
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -59,7 +61,9 @@ def place(
         if name in FORECASTS:
             _check_forecast(row, forecasts.get(name))
             continue
-        dims = ("month", "lead_time", "y", "x") if name == "siconc_damping" else ("time", "y", "x")
+        dims = ("time", "y", "x")
+        if name == "siconc_damping":
+            dims = ("month", "lead_time", "y", "x") if cadence(ready) == "monthly" else ("lead_time", "y", "x")
         if name not in ready or set(ready[name].dims) != set(dims):
             raise DataError(
                 f"channel {dict(row)}: the ready store has no '{name}' ({', '.join(dims)}); it holds {sorted(map(str, ready.data_vars))}"
@@ -69,13 +73,13 @@ def place(
                 f"channel {dict(row)}: {', '.join(KNOWN_AHEAD)} and siconc_damping are known beforehand and take leads; "
                 f"'{name}' takes {'lags: its valid time is the future' if 'leads' in row else 'leads'}"
             )
-        if row.get("leads", 0) > AHEAD:
-            raise DataError(f"channel {dict(row)}: '{name}' is known {AHEAD} months ahead, not more")
+        if row.get("leads", 0) > ahead:
+            raise DataError(f"channel {dict(row)}: '{name}' is known {ahead} {NAME[cadence(ready)]}s ahead, not more")
         if "time" in dims and name not in variables:
             variables.append(name)
     at = {}  # first plane of everything that follows the time steps
     first = len(variables) * n_steps
-    damping = 12 * ready.sizes["lead_time"] if "siconc_damping" in ready else 0
+    damping = (12 if monthly_damping else 1) * ready.sizes["lead_time"] if "siconc_damping" in ready else 0
     counts = (
         FIXED
         | {"siconc_damping": damping}
@@ -83,6 +87,7 @@ def place(
     )
     for name, count in counts.items():
         at[name], first = first, first + count
+    at["season"] = first
     channels = []
     for row in table:
         name = row["variable"]
@@ -95,9 +100,15 @@ def place(
                 Channel("month_cos", name, at[name], "month"),
                 Channel("month_sin", name, at[name] + 12, "month"),
             ]
-        elif name == "siconc_damping":
+        elif name == "season":
             channels += [
-                Channel(f"{name}_lead_{k}", name, at[name] + 12 * (k - 1), "valid_month", k - 1)
+                Channel("season_cos", name, at[name], "season"),
+                Channel("season_sin", name, at[name] + SEASONS, "season"),
+            ]
+        elif name == "siconc_damping":
+            stride, follows = (12, "valid_month") if monthly_damping else (1, "nothing")
+            channels += [
+                Channel(f"{name}_lead_{k}", name, at[name] + stride * (k - 1), follows, k - 1)
                 for k in range(1, row["leads"] + 1)
             ]
         elif name in FORECASTS:

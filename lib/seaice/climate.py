@@ -1,4 +1,4 @@
-"""Climatology, anomalies and linear-trend forecasts, each from a stated span of past data only."""
+"""Climatology and linear-trend forecasts, each from a stated span of past data only."""
 
 import numpy as np
 import pandas as pd
@@ -10,17 +10,17 @@ TREND_YEARS = 35  # years, longest past that a trend is fitted to, Andersson et 
 
 
 def fit_months(time: xr.DataArray, *, fit_end: str, source: str, fit_start: str | None = None) -> np.ndarray:
-    """Return a mask over `time` that is true from `fit_start` (default the first) to `fit_end`, months "YYYY-MM", both included.
+    """Return a mask over `time` that is true from `fit_start` (default the first) to `fit_end`, "YYYY-MM" or days, both included.
 
     Raises DataError when fewer than two years of data lie in the fit period.
     """
-    mask = np.asarray(time.values <= np.datetime64(pd.Timestamp(fit_end)))
+    mask = np.asarray(time.values <= np.datetime64(pd.Period(fit_end).end_time))
     if fit_start is not None:
         mask &= time.values >= np.datetime64(pd.Timestamp(fit_start))
-    if mask.sum() < 24:
+    if (months := len(np.unique(time.values[mask].astype("datetime64[M]")))) < 24:
         since = f"from {fit_start} " if fit_start else ""
         raise DataError(
-            f"{source}: only {mask.sum()} months {since}up to {fit_end}; a climatology needs 24 or more, move the training split "
+            f"{source}: only {months} months {since}up to {fit_end}; a climatology needs 24 or more, move the training split "
             "or take more years"
         )
     return mask
@@ -43,11 +43,6 @@ def climatology(da: xr.DataArray, *, fit_end: str, fit_start: str | None = None)
 def at_months(by_month: xr.DataArray, time: xr.DataArray) -> xr.DataArray:
     """Return a (month, ...) field repeated along `time` (or any array of dates) by calendar month."""
     return by_month.sel(month=time.dt.month).drop_vars("month")
-
-
-def anomalies(da: xr.DataArray, by_month: xr.DataArray) -> xr.DataArray:
-    """Return `da` (time, y, x) minus the climatology of its calendar months (month, y, x), same units."""
-    return (da - at_months(by_month, da.time)).astype(da.dtype).rename(da.name).assign_attrs(da.attrs)
 
 
 def linear_trend(da: xr.DataArray, *, years: int = TREND_YEARS) -> xr.DataArray:

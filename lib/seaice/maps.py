@@ -142,7 +142,7 @@ def confidence(sip: xr.DataArray) -> xr.DataArray:
 
 
 def data_overview(ready: xr.Dataset) -> Figure:
-    """What the data look like: newest months of least and of most ice, the months a cell is active, and the extent of every year."""
+    """What the data look like: newest step of the months of least and of most ice, months a cell is active, and extent of every year."""
     area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
     ever_active = ready.active.any("month")
     siconc = ready.siconc.where(ready.siconc_flag < 3)
@@ -154,9 +154,10 @@ def data_overview(ready: xr.Dataset) -> Figure:
         grid = fig.add_gridspec(2, 3, height_ratios=(1.15, 1))
         maps = [fig.add_subplot(grid[0, k], projection=projection(ready)) for k in range(3)]
         for ax, month in zip(maps, seasons.extremes(ready.attrs["hemisphere"]), strict=False):
-            newest = whole[whole.dt.month == month][-1]
+            of_month = whole[whole.dt.month == month]
+            newest = of_month[-1] if of_month.size else whole[-1]  # a short record may have no such month
             image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE, vmin=0, vmax=1)
-            ax.set_title(f"{MONTHS[month - 1]} {newest.dt.year.item()}")
+            ax.set_title(f"{MONTHS[newest.dt.month.item() - 1]} {newest.dt.year.item()}")
         fig.colorbar(image, ax=maps[:2], label="sea ice concentration", orientation="horizontal", shrink=0.6, pad=0.02)
         active = ready.active.sum("month").where(~ready.land)
         image = draw(maps[2], active, ready, ever_active, cmap=cmocean.cm.dense, vmin=0, vmax=12)
@@ -173,7 +174,8 @@ def _extents(ax, extent: xr.DataArray) -> None:
     table = pd.DataFrame(
         {"value": extent.values, "year": extent.time.dt.year.values, "month": extent.time.dt.month.values}
     )
-    table = table.pivot(index="month", columns="year", values="value").dropna(axis=1, how="all")
+    table = table.pivot_table(index="month", columns="year", values="value")  # of days, their mean
+    table = table.dropna(axis=1, how="all")
     shades = cmocean.cm.matter(np.linspace(0.1, 1, table.shape[1]))
     for (year, values), colour in zip(table.items(), shades, strict=True):
         newest = year == table.columns[-1]

@@ -57,13 +57,13 @@ def load_inputs(
 
 
 def _constant(ready: xr.Dataset, land: np.ndarray) -> np.ndarray:
-    """Planes that belong to no time step, in the order of `channels.FIXED`, then the damping by lead and month."""
+    """Planes that belong to no time step, in the order of `channels.FIXED`, then the damping by lead and, where it has one, month."""
     angle = 2 * np.pi * np.arange(1, 13) / 12
     months = np.concatenate([np.cos(angle), np.sin(angle)])[:, None, None] * np.ones(land.shape)
     position = np.meshgrid(*(np.linspace(-1, 1, n) for n in land.shape[::-1]))
     parts = [np.where(land, 1, -1)[None], position, months]
     if "siconc_damping" in ready:
-        damping = ready["siconc_damping"].transpose("lead_time", "month", "y", "x").values
+        damping = ready["siconc_damping"].transpose("lead_time", ..., "y", "x").values
         parts.append(np.nan_to_num(damping).reshape(-1, *land.shape))
     return np.concatenate(parts).astype("float32")
 

@@ -5,11 +5,15 @@ import xarray as xr
 
 from seaice.damping import damping
 from seaice.schema import FULL_ICE, ICE_EDGE
-from seaice.steps import along_time
+from seaice.steps import AHEAD, along_time, cadence
 
 RECENT_YEARS = 10  # years of the recent ice frequency; a shorter one is noisier, a longer one lags the trend
-LEADS = range(1, 13)  # months; further ahead the trend and the frequency are not known
-FIELDS = ("siconc_anomaly", "ice_frequency", "full_ice_frequency", "siconc_damping")
+FIELDS = {
+    "siconc_anomaly": "sea ice concentration minus its linear-trend forecast",
+    "ice_frequency": f"share of the {RECENT_YEARS} years before with ice",
+    "full_ice_frequency": f"share of the {RECENT_YEARS} years before with full ice",
+    "siconc_damping": "share of the last anomaly that is left at the valid time",
+}
 
 
 def fields(ready: xr.Dataset) -> xr.Dataset:
@@ -17,30 +21,22 @@ def fields(ready: xr.Dataset) -> xr.Dataset:
 
     siconc_anomaly (time, y, x): SIC minus its linear-trend forecast, -1..1, NaN where either is missing. ice_frequency, full_ice_frequency
     (time, y, x): share of the `RECENT_YEARS` before with SIC above 0.15, at least 0.80, in the same calendar month, 0..1, so known a year
-    ahead; climatological where no such year was observed. siconc_damping (month, lead_time, y, x): see `damping.damping`, month
-    that of the valid time. Lazy in, lazy out.
+    ahead; climatological where no such year was observed; those of days come from months, see `normals`, and not from here.
+    siconc_damping: see `damping.damping`; of months, its month is that of the valid time. Lazy in, lazy out, but for the damping of days.
     """
-    factor = damping(ready, lead_times=LEADS)
-    # Fitted by the month of the last anomaly; asked for by that of the forecast, as all that belongs to a valid time.
-    by_valid = [factor.sel(lead_time=lead).roll(month=lead, roll_coords=False) for lead in LEADS]
-    found = {
-        "siconc_anomaly": ready.siconc - ready.siconc_trend,
-        "ice_frequency": _frequency(ready, lambda siconc: siconc > ICE_EDGE),
-        "full_ice_frequency": _frequency(ready, lambda siconc: siconc >= FULL_ICE),
-        "siconc_damping": xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x"),
-    }
-    out = xr.Dataset({name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()})
-    for name, what in zip(
-        FIELDS,
-        (
-            "sea ice concentration minus its linear-trend forecast",
-            f"share of the {RECENT_YEARS} years before with ice",
-            f"share of the {RECENT_YEARS} years before with full ice",
-            "share of the last anomaly that is left at the valid month",
-        ),
-        strict=True,
-    ):
-        out[name].attrs = {"long_name": what, "units": "1"}
+    leads = range(1, AHEAD[cadence(ready)] + 1)
+    factor = damping(ready, lead_times=leads)
+    found = {"siconc_anomaly": ready.siconc - ready.siconc_trend, "siconc_damping": factor}
+    if cadence(ready) == "monthly":
+        # Fitted by the month of the last anomaly; asked for by that of the forecast, as all that belongs to a valid time.
+        by_valid = [factor.sel(lead_time=lead).roll(month=lead, roll_coords=False) for lead in leads]
+        found["siconc_damping"] = xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x")
+        found["ice_frequency"] = _frequency(ready, lambda siconc: siconc > ICE_EDGE)
+        found["full_ice_frequency"] = _frequency(ready, lambda siconc: siconc >= FULL_ICE)
+    out = xr.Dataset()
+    for name in (n for n in FIELDS if n in found):
+        out[name] = found[name].reset_coords(drop=True).astype("float32")
+        out[name].attrs = {"long_name": FIELDS[name], "units": "1"}
     return out
 
 

@@ -1,7 +1,6 @@
 """Which array goes into the network for one `init_time`? Base variables held once, and a table that gathers from them."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,12 +8,14 @@ import pandas as pd
 import xarray as xr
 
 from seaice.channels import ICENET_2021 as ICENET_2021
-from seaice.channels import place, policies
+from seaice.channels import SEASONS, place, policies
 from seaice.planes import NO_TRUTH, load_inputs, load_truth
 from seaice.schema import DataError
+from seaice.splits import split as split
+from seaice.steps import FREQUENCY as FREQUENCY
+from seaice.steps import cadence, season
 
-FREQUENCY = {"monthly": "MS", "daily": "D"}  # pandas offset of one cadence step
-SPLITS = ("train", "validation", "test")  # in the order of time
+TARGETS = ("ice_class", "siconc")
 CELLS_AT_ONCE = 512  # cells transposed together: 50 channels of them fill 100 kB, which stays in the cache
 
 
@@ -23,15 +24,17 @@ class Samples:
 
     ready: dataset in the layout of the analysis-ready store, lazy or not. channels: list of `{"variable", "lags"}` (so many
     steps before init_time, newest first), `{"variable", "leads"}` (so many valid times, for what is known beforehand),
-    `{"variable": "land"}` (+1 land, -1 sea), `{"variable": "position"}` (x and y from -1 to 1) and `{"variable": "month"}` (cos and sin of
-    2 pi m / 12, m of the first forecast month). n_leads: forecast steps. dtype: of the base array, float32 or float16.
+    `{"variable": "land"}` (+1 land, -1 sea), `{"variable": "position"}` (x and y from -1 to 1), `{"variable": "month"}` (cos and sin of
+    2 pi m / 12, m of the first forecast month) and `{"variable": "season"}` (cos and sin of `steps.season` at init_time, by days).
+    n_leads: forecast steps. target: what `targets` gives, "ice_class" or "siconc". dtype: of the base array, float32 or float16.
     forecasts: by name (`channels.FORECASTS`), (init_time, lead_time, y, x), of another model, for the channels that ask for them.
     missing: what to do where a predictor has no value in a whole time step: "error", "drop" the initialisation, or use
     "climatology"; one word for all, or a mapping of variable to word. Missing siconc always drops the initialisation.
 
     All inputs are planes (y, x) of one array: the time steps of each variable, then what belongs to no time step.
     A sample is a row of plane numbers, so nothing is stored for it. Lags and leads count cadence steps.
-    Single missing cells become climatology. Raises DataError for channels, times or values that can't be used.
+    Single missing cells become climatology. `reasons` says why a time can't be an initialisation ("" if it can), `undecided` whether
+    that is for want of a policy. Raises DataError for channels, times or values that can't be used.
     """
 
     def __init__(
@@ -43,8 +46,9 @@ class Samples:
         dtype: str = "float32",
         missing: str | Mapping[str, str] = "error",
         forecasts: Mapping[str, xr.DataArray] | None = None,
+        target: str = "ice_class",
     ):
-        self.n_leads = n_leads
+        self.n_leads, self.target = n_leads, target
         self.time = _regular_time(ready)
         self.shape = (ready.sizes["y"], ready.sizes["x"])
         self.attrs = dict(ready.attrs)
@@ -62,8 +66,13 @@ class Samples:
         self._planes, self._absent, self._filled = load_inputs(
             ready, self.variables, self.land, np.dtype(dtype), forecasts
         )
+        days = pd.date_range("2000-01-01", periods=SEASONS)
+        angle = season(days, "daily")
+        # What has one value all over the map needs no plane: its number is past the last.
+        self._values = np.concatenate([np.cos(angle), np.sin(angle)]).astype("float32")
         self._truth = load_truth(ready, n_leads)
-        self._reasons, self._is_error = self._judge()
+        self._check_target()
+        self.reasons, self.undecided = self._judge()
 
     @property
     def channel_names(self) -> list[str]:
@@ -73,13 +82,13 @@ class Samples:
     @property
     def init_times(self) -> pd.DatetimeIndex:
         """Initialisations whose inputs are all there."""
-        return self.time[self._reasons == ""]
+        return self.time[self.reasons == ""]
 
     @property
     def dropped(self) -> pd.Series:
         """Reason for each initialisation that has no sample, by init_time."""
-        lacking = self._reasons != ""
-        return pd.Series(self._reasons[lacking], index=self.time[lacking], name="reason")
+        lacking = self.reasons != ""
+        return pd.Series(self.reasons[lacking], index=self.time[lacking], name="reason")
 
     @property
     def nbytes(self) -> int:
@@ -115,32 +124,49 @@ class Samples:
         numbers = self.plane_numbers(init_times)
         planes = self._planes.reshape(len(self._planes), -1)
         out = np.empty((len(numbers), planes.shape[1], numbers.shape[1]), "float32")
+        flat = np.array([c.follows == "season" for c in self.channels])
+        mapped = ~flat if flat.any() else slice(None)
         for sample, rows in zip(out, numbers, strict=True):
+            sample[:, flat] = self._values[rows[flat] - len(planes)]
+            rows = rows[mapped]
             # Block by block: reads run along the planes, and the transposition stays in the cache.
             for first in range(0, planes.shape[1], CELLS_AT_ONCE):
                 block = slice(first, first + CELLS_AT_ONCE)
-                sample[block] = planes[:, block][rows].T
+                sample[block, mapped] = planes[:, block][rows].T
         return out.reshape(len(numbers), *self.shape, -1)
 
     def plane_numbers(self, init_times) -> np.ndarray:
-        """Base plane of each channel (init_time, channel), int. Raises DataError for an init_time that has no sample."""
+        """Base plane of each channel (init_time, channel), int; from the number of planes on, what has one value all over.
+
+        Raises DataError for an init_time that has no sample.
+        """
         at = self._positions(init_times)
-        for i in at[self._reasons[at] != ""][:1]:
-            raise DataError(f"init_time {_date(self.time[i])} has no sample: {self._reasons[i]}; see `Samples.dropped`")
-        months = self.time.month.to_numpy()[at] - 1
+        for i in at[self.reasons[at] != ""][:1]:
+            raise DataError(f"init_time {_date(self.time[i])} has no sample: {self.reasons[i]}; see `Samples.dropped`")
+        months, days = self.time.month.to_numpy()[at] - 1, self.time.day_of_year.to_numpy()[at] - 1
         moves = {
             "time": lambda c: at + c.offset,
             "month": lambda c: months,
             "valid_month": lambda c: (months + c.offset) % 12,
+            "season": lambda c: days,
             "forecast": lambda c: self._forecast_rows[c.variable][at],
             "nothing": lambda c: 0 * at,
         }
         return np.stack([c.base + moves[c.follows](c) for c in self.channels], axis=1)
 
     def targets(self, init_times) -> np.ndarray:
-        """Ice class (init_time, y, x, lead), uint8: 0 open water, 1 marginal, 2 full; 0 where there is no truth."""
-        truth = self._truth[self._valid(init_times)]
-        return np.moveaxis(np.where(truth == NO_TRUTH, np.uint8(0), truth), 1, -1)
+        """What is to be forecast (init_time, y, x, lead), 0 where there is no truth.
+
+        "ice_class": uint8, 0 open water, 1 marginal, 2 full. "siconc": SIC, float32, 0..1.
+        """
+        valid = self._valid(init_times)
+        truth = self._truth[valid]
+        if self.target == "siconc":
+            first = self.variables.index("siconc") * len(self.time)
+            found = self._planes[first + np.minimum(valid, len(self.time) - 1)]
+        else:
+            found = truth
+        return np.moveaxis(np.where(truth == NO_TRUTH, found.dtype.type(0), found), 1, -1)
 
     def weights(self, init_times) -> np.ndarray:
         """Weight (init_time, y, x, lead), float32: active cells times their month's weight, 0 where there is no truth."""
@@ -161,9 +187,20 @@ class Samples:
         """SHA-256 over all that the inputs, targets and weights of these init_times are made of."""
         numbers, valid = self.plane_numbers(init_times), self._valid(init_times)
         content = hashlib.sha256(repr(self.metadata()).encode())
-        for array in (numbers, valid, self.active, *self._planes[np.unique(numbers)], *self._truth[np.unique(valid)]):
+        used = np.unique(numbers[numbers < len(self._planes)])
+        truth = self._truth[np.unique(valid)] if self.target == "ice_class" else self.targets(init_times)
+        for array in (numbers, valid, self.active, *self._planes[used], *truth):
             content.update(np.ascontiguousarray(array))
         return content.hexdigest()
+
+    def _check_target(self) -> None:
+        """Concentrations are the base planes of `siconc`, read once for inputs and truth."""
+        if self.target not in TARGETS:
+            raise DataError(f"target {self.target!r} is unknown; choose one of {', '.join(TARGETS)}")
+        if self.target == "siconc" and ("siconc" not in self.variables or self._planes.dtype != np.float32):
+            raise DataError(
+                "target 'siconc' needs a channel of siconc, in float32: its time steps are the truth as well"
+            )
 
     def _positions(self, init_times) -> np.ndarray:
         times = pd.DatetimeIndex(np.atleast_1d(init_times))
@@ -212,80 +249,18 @@ def _wanted(forecasts, channels: Sequence[Mapping], ready: xr.Dataset) -> dict[s
     return wanted
 
 
-def split(samples: Samples, splits: Mapping[str, Sequence[str]]) -> dict[str, pd.DatetimeIndex]:
-    """Return the init_times of each split that have a sample (and, but for the test split, any truth).
-
-    splits: name to `[first, last]` init_time, "YYYY-MM" or "YYYY-MM-DD"; train, validation and test in the order of time.
-    Raises DataError for malformed, empty, unordered or overlapping splits, for one outside the record, one whose targets
-    reach into the next, and one that needs a predictor for which `missing` is "error".
-    """
-    ranges = {name: _range(name, ends, samples) for name, ends in splits.items()}
-    names = [name for name in SPLITS if name in ranges]
-    for name, later in zip(names, names[1:], strict=False):
-        last, first = ranges[name][1], ranges[later][0]
-        if last >= first:
-            raise DataError(
-                f"splits '{name}' (to {_date(last)}) and '{later}' (from {_date(first)}) overlap or are out of order"
-            )
-        target = last + (samples.n_leads - 1) * samples.time.freq
-        if target >= first:
-            raise DataError(
-                f"split '{name}' ends at init_time {_date(last)}, whose last target {_date(target)} lies in '{later}', "
-                f"which starts at {_date(first)}; end '{name}' earlier"
-            )
-    out = {}
-    for name in names:
-        inside = (samples.time >= ranges[name][0]) & (samples.time <= ranges[name][1])
-        for i in np.flatnonzero(inside & samples._is_error)[:1]:
-            raise DataError(
-                f"split '{name}': init_time {_date(samples.time[i])} can't be used, {samples._reasons[i]}; shorten the split, "
-                "or set `missing` to 'drop' or 'climatology' for that variable"
-            )
-        times = samples.time[inside & (samples._reasons == "")]
-        if name != "test":
-            times = times[samples.has_truth(times)]
-        if not len(times):
-            raise DataError(
-                f"split '{name}' ({' to '.join(splits[name])}) is empty: no initialisation has all its inputs and a target"
-            )
-        out[name] = times
-    return out
-
-
-def _range(name: str, ends: Sequence[str], samples: Samples) -> tuple[pd.Timestamp, pd.Timestamp]:
-    if name not in SPLITS:
-        raise DataError(f"split '{name}' is unknown; the splits are {', '.join(SPLITS)}")
-    well_formed = not isinstance(ends, str) and len(ends) == 2
-    if not (well_formed and all(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", str(end)) for end in ends)):
-        raise DataError(f"split '{name}' is {ends!r}; write [first, last] init_time, such as ['1980-01', '2009-06']")
-    try:
-        first, last = (pd.Timestamp(str(end)) for end in ends)
-    except ValueError as error:
-        raise DataError(f"split '{name}': {error}") from error
-    if first > last:
-        raise DataError(f"split '{name}' starts at {_date(first)}, after its end {_date(last)}")
-    if first < samples.time[0] or last > samples.time[-1]:
-        raise DataError(
-            f"split '{name}' ({_date(first)} to {_date(last)}) leaves the record {_date(samples.time[0])} to {_date(samples.time[-1])}"
-        )
-    return first, last
-
-
 def _date(time) -> str:
     return f"{time:%Y-%m-%d}"
 
 
 def _regular_time(ready: xr.Dataset) -> pd.DatetimeIndex:
-    cadence = ready.attrs.get("cadence", "monthly")
-    if cadence not in FREQUENCY:
-        raise DataError(f"ready store: cadence {cadence!r} is unknown; choose one of {sorted(FREQUENCY)}")
     time = pd.DatetimeIndex(ready.indexes["time"])
-    regular = pd.date_range(time[0], time[-1], freq=FREQUENCY[cadence])
+    regular = pd.date_range(time[0], time[-1], freq=FREQUENCY[cadence(ready)])
     if not time.equals(regular):
         wrong = regular.symmetric_difference(time)
         where = _date(wrong[0]) if len(wrong) else "a repeated or unordered date"
         raise DataError(
-            f"ready store: time is not every {cadence} step from {_date(time[0])} to {_date(time[-1])}: see {where}"
+            f"ready store: time is not every {cadence(ready)} step from {_date(time[0])} to {_date(time[-1])}: see {where}"
         )
     return regular
 

@@ -1,0 +1,72 @@
+"""How does the analysis-ready store come to its place once and whole? Written aside in chunks of maps, then renamed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import xarray as xr
+
+from seaice.grid import Grid
+from seaice.schema import DataError
+
+CHUNK_BYTES = 1e6  # bytes, aim for a chunk in the store
+MOST_STEPS = 12  # time steps in a chunk
+
+
+def open_ready(path: Path) -> xr.Dataset:
+    """Open an analysis-ready store lazily. Raises DataError when it has not been written."""
+    if not path.is_dir():
+        raise DataError(f"no analysis-ready data at {path}: run the preprocessing notebook of this run first")
+    return xr.open_zarr(path, consolidated=False)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A hidden place for a store that becomes `path` if all goes well; what killed processes left of others is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    building = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        yield building
+        shutil.rmtree(path, ignore_errors=True)
+        building.rename(path)
+    finally:
+        _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the unfinished stores of `path` that are this process's or no living one's."""
+    for leftover in path.parent.glob(f".{path.name}-*"):
+        owner = leftover.name.removeprefix(f".{path.name}-").partition("-")[0]
+        if not owner.isdecimal() or int(owner) == os.getpid() or not psutil.pid_exists(int(owner)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def beside(building: Path, what: str) -> Path:
+    """Place of a helping store of one that is being written; it goes when that one is done."""
+    return building.with_name(f"{building.name}-{what}")
+
+
+def append(building: Path, ds: xr.Dataset, grid: Grid) -> None:
+    """Add variables to the store, in chunks of a few whole maps."""
+    steps = int(np.clip(CHUNK_BYTES / (4 * grid.size**2), 1, MOST_STEPS))
+    ds = ds.assign_coords(grid.coords()).assign_coords(crs=grid.mapping())
+    for name, da in ds.data_vars.items():
+        da.encoding = {"chunks": tuple(steps if d == "time" else n for d, n in da.sizes.items())}
+        da.attrs["grid_mapping"] = "crs"
+        ds[name] = da.chunk({d: (steps if d == "time" else -1) for d in da.dims})
+    ds.to_zarr(building, mode="a", consolidated=False, zarr_format=3)
+
+
+def opened(building: Path) -> xr.Dataset:
+    """What has been written so far, so that reading and regridding are done once and not once a derived field."""
+    return xr.open_zarr(building, consolidated=False)
+
+
+def finish(building: Path, attrs: dict) -> None:
+    """Write the store's attributes."""
+    xr.Dataset(attrs=attrs).to_zarr(building, mode="a", consolidated=False)

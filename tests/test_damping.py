@@ -1,0 +1,62 @@
+"""How much of a daily anomaly is left: processes whose memory is known, and that nothing after the fit period counts."""
+
+import numpy as np
+import pytest
+import synthetic
+import xarray as xr
+
+from seaice import damping
+from seaice.damping import damping as fitted
+
+
+@pytest.fixture(scope="module")
+def ready():
+    return synthetic.ready_daily()
+
+
+def with_anomaly(ready, values):
+    """The record whose anomaly is `values` (time) in every cell."""
+    siconc = ready.siconc_trend + xr.DataArray(np.float32(values), {"time": ready.time}, ("time",))
+    return ready.assign(siconc=siconc)
+
+
+def test_a_decay_is_recovered_at_every_lead(ready):
+    """A(t) = 0.97 ** (t mod 120): the slope at lead L is 0.97 ** L but for the jumps back, of which there are none in one decay."""
+    made = with_anomaly(ready, 0.3 * 0.99 ** np.arange(ready.sizes["time"]))
+    slope = fitted(made, lead_times=[1, 30, 93])
+    assert slope.dims == ("lead_time", "y", "x")
+    sea = ~ready.land.values
+    np.testing.assert_allclose(
+        slope.values[:, sea], np.outer(0.99 ** np.array([1, 30, 93]), np.ones(sea.sum())), rtol=1e-3
+    )
+    assert (slope.values[:, ~sea] == 0).all()
+
+
+def test_the_slope_is_numpy_s(ready):
+    """numpy's least squares through the origin, missing days left out."""
+    made = ready.copy(deep=True)
+    made["siconc"].loc["1985-08-05":"1985-08-06"] = np.nan
+    anomaly = (made.siconc - made.siconc_trend).sel(time=slice(None, ready.fit_end)).values[:, 8, 4]
+    slope = fitted(made, lead_times=[7]).values[0, 8, 4]
+    now, then = anomaly[:-7], anomaly[7:]
+    known = np.isfinite(now) & np.isfinite(then)
+    expected = np.linalg.lstsq(now[known, None], then[known], rcond=None)[0][0]
+    np.testing.assert_allclose(slope, np.clip(expected, 0, 1), rtol=1e-4)
+
+
+def test_blocks_and_laziness_change_nothing_but_rounding(ready, monkeypatch):
+    whole = fitted(ready, lead_times=[1, 40])
+    monkeypatch.setattr(damping, "BLOCK", 17)
+    np.testing.assert_allclose(fitted(ready.chunk(time=10), lead_times=[1, 40]), whole, atol=1e-5)
+
+
+def test_a_long_record_is_thinned_and_agrees(ready, monkeypatch):
+    whole = fitted(ready, lead_times=[5])
+    monkeypatch.setattr(damping, "DATES", 100)
+    active = ready.active.all("month")  # cells at the rim know a few days of ice, which thinning may miss
+    assert float(abs(fitted(ready, lead_times=[5]) - whole).where(active).median()) < 0.1
+
+
+def test_nothing_after_the_fit_period_counts(ready):
+    changed = ready.assign(siconc=ready.siconc.where(ready.time <= np.datetime64(ready.fit_end), 0.5))
+    assert fitted(ready, lead_times=[1, 30]).values.tobytes() == fitted(changed, lead_times=[1, 30]).values.tobytes()
