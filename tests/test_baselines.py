@@ -237,3 +237,77 @@ def test_a_failed_write_leaves_the_old_store(ready, tmp_path):
         baselines.write(broken, tmp_path / "b.zarr")
     assert [p.name for p in tmp_path.iterdir()] == ["b.zarr"]
     assert "sip" in xr.open_zarr(tmp_path / "b.zarr", consolidated=False)
+
+
+# ---- days
+
+DAYS = pd.date_range("1986-06-25", "1986-07-04")
+
+
+@pytest.fixture(scope="module")
+def days():
+    return synthetic.ready_daily()
+
+
+def test_daily_forecasts_belong_to_their_days(days):
+    one = {"init_time": "1986-07-01", "lead_time": 30}
+    for made, expected in (
+        (baselines.persistence(days, DAYS, lead_times=[1, 30]), days.siconc.sel(time="1986-06-30")),
+        (baselines.linear_trend(days, DAYS, lead_times=[1, 30]), days.siconc_trend.sel(time="1986-07-30")),
+    ):
+        np.testing.assert_array_equal(made.sel(one), expected)
+    # 30 July lies 13.5 of the 31 days between the middles of July and August past the first (noon of the 16th).
+    july, august = (days.siconc_climatology.sel(month=m) for m in (7, 8))
+    usual = baselines.climatology(days, DAYS, lead_times=[1, 30]).sel(one)
+    np.testing.assert_allclose(usual, july + (august - july) * 13.5 / 31, atol=1e-6)
+
+
+def test_daily_damped_persistence_is_the_stored_damping_of_the_last_anomaly(days):
+    made = baselines.damped_anomaly_persistence(days, DAYS, lead_times=[3]).sel(init_time="1986-07-01", lead_time=3)
+    anomaly = days.siconc_anomaly.sel(time="1986-06-30", drop=True)
+    share = days.siconc_damping.sel(lead_time=3, drop=True)
+    expected = (days.siconc_trend.sel(time="1986-07-03", drop=True) + share * anomaly).clip(0, 1)
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+
+
+def test_daily_baselines_know_nothing_of_their_day_or_later(days):
+    changed = days.assign(siconc=days.siconc.where(days.time < DAYS.to_numpy()[0], 0.5))
+    before, after = (baselines.all(ready, DAYS[:1], lead_times=[1, 30, 93]) for ready in (days, changed))
+    for name in ("sip", "siconc"):
+        assert before[name].values.tobytes() == after[name].values.tobytes()
+
+
+def test_daily_climatology_is_the_frequency_of_the_years_before(days):
+    sip = baselines.all(days, DAYS, lead_times=[1, 5]).sip.sel(model="climatology", init_time="1986-07-01", lead_time=5)
+    np.testing.assert_array_equal(sip, days.ice_frequency.sel(time="1986-07-05").where(~days.land))
+
+
+def test_months_of_physics_are_refused_in_a_daily_record(days, hindcast):
+    with pytest.raises(DataError, match="leave `seasonal` out of a daily run"):
+        baselines.all(days, DAYS, seasonal=hindcast)
+    with pytest.raises(DataError, match="lead 94 is above 93 days"):
+        baselines.linear_trend(days, DAYS, lead_times=[94])
+
+
+def test_concentrations_beside_probabilities(ready):
+    """Where a model forecasts SIC its SIP is SIC > 0.15; the trees forecast none."""
+    extra = baselines.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
+    found = baselines.all(ready, INIT_TIMES, others={"trees": extra})
+    assert found.siconc.dims == found.sip.dims and found.siconc.dtype == "float32"
+    assert bool(found.siconc.sel(model="trees").isnull().all())
+    certain = found.sip.sel(model=["persistence", "anomaly_persistence", "damped_anomaly_persistence", "linear_trend"])
+    siconc = found.siconc.sel(model=certain.model)
+    np.testing.assert_array_equal(certain, baselines.certain(siconc))
+    np.testing.assert_array_equal(
+        found.siconc.sel(model="climatology", init_time="1989-11-01", lead_time=4),
+        ready.siconc_climatology.sel(month=2).where(~ready.land),
+    )
+
+
+def test_parts_are_the_whole(days, tmp_path, monkeypatch):
+    whole = baselines.all(days, DAYS, lead_times=[1, 2])
+    monkeypatch.setattr(baselines, "PART_BYTES", 3 * 2 * 8 * 2 * 16 * 16 * 4)  # three initialisations
+    assert [part.sizes["init_time"] for part in baselines.in_parts(days, DAYS, lead_times=[1, 2])] == [3, 3, 3, 1]
+    stored = baselines.write(baselines.in_parts(days, DAYS, lead_times=[1, 2]), tmp_path / "baselines.zarr")
+    xr.testing.assert_equal(stored.load().drop_attrs(), whole.drop_attrs())
+    assert [p.name for p in tmp_path.iterdir()] == ["baselines.zarr"]

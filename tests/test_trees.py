@@ -71,14 +71,14 @@ def test_features_are_those_of_their_months(ready):
     expected = {
         "last_siconc": month["feb"],
         "last_anomaly": month["feb"] - trend.sel(time="1986-02-01"),
-        "last_anomaly_month_before": month["jan"] - trend.sel(time="1986-01-01"),
+        "last_anomaly_earlier": month["jan"] - trend.sel(time="1986-01-01"),
         "valid_trend": trend.sel(time="1986-05-01"),
         "valid_anomaly_year_before": ready.siconc.sel(time="1985-05-01").isel(cell) - trend.sel(time="1985-05-01"),
         # Mays of 1979..1985: the record is seven years old.
         "valid_recent_frequency": (
             ready.siconc.isel(cell).sel(time=[f"{y}-05-01" for y in range(1979, 1986)]) > 0.15
         ).mean(),
-        "month_sin": np.sin(2 * np.pi * 5 / 12),
+        "season_sin": np.sin(2 * np.pi * 5 / 12),
     }
     for name, value in expected.items():
         assert float(known.sel(feature=name).isel(cell)) == pytest.approx(float(value), abs=1e-6), name
@@ -130,3 +130,55 @@ def test_no_truth_is_refused(ready):
     blind = ready.assign(siconc_flag=xr.full_like(ready.siconc_flag, 3))
     with pytest.raises(DataError, match="no observed truth at lead 1"):
         trees.fit(blind, TRAIN, lead_times=[1])
+
+
+# ---- days
+
+DAY_TRAIN = pd.date_range("1985-01-15", "1986-03-02")  # the last target of lead 30 is fit_end, 1986-03-31
+DAY_TEST = pd.date_range("1986-04-01", "1986-04-20")
+
+
+@pytest.fixture(scope="module")
+def days():
+    return synthetic.ready_daily()
+
+
+@pytest.fixture(scope="module")
+def of_days(days):
+    return trees.fit(days, DAY_TRAIN, lead_times=[1, 30])
+
+
+def test_days_have_trees_at_some_leads(ready, days):
+    assert trees.leads(days, 30) == [1, 2, 3, 5, 7, 10, 14, 21, 30]
+    assert trees.leads(ready, 6) == [1, 2, 3, 4, 5, 6]
+
+
+def test_daily_features_are_those_of_their_days(days):
+    init = pd.to_datetime(["1986-03-01"])
+    known = trees.features(trees.fields(days, init), init, 3, cadence="daily").isel(init_time=0, y=8, x=4)
+    cell = days.isel(y=8, x=4)
+    expected = {
+        "last_siconc": cell.siconc.sel(time="1986-02-28"),
+        "last_anomaly_earlier": cell.siconc_anomaly.sel(time="1986-02-21"),
+        "valid_trend": cell.siconc_trend.sel(time="1986-03-03"),
+        "valid_anomaly_year_before": cell.siconc_anomaly.sel(time="1985-03-03"),
+        "season_sin": np.sin(2 * np.pi * 61 / 365.25),
+    }
+    for name, value in expected.items():
+        assert float(known.sel(feature=name)) == pytest.approx(float(value), abs=1e-6), name
+
+
+def test_the_future_changes_no_bit_of_a_daily_forecast(days, of_days):
+    disturbed = days.copy(deep=True)
+    disturbed.siconc.loc[{"time": slice("1986-04-01", None)}] = 0.4
+    disturbed["siconc_anomaly"] = disturbed.siconc - disturbed.siconc_trend
+    found = trees.forecast(trees.fit(disturbed, DAY_TRAIN, lead_times=[1, 30]), disturbed, DAY_TEST[:1])
+    sip = trees.forecast(of_days, days, DAY_TEST)
+    xr.testing.assert_identical(found, sip.isel(init_time=[0]))
+    assert 0 <= float(sip.min()) and float(sip.max()) <= 1 and bool(sip.where(~days.land, 0).notnull().all())
+
+
+def test_daily_targets_after_the_fit_period_are_refused(days):
+    late = pd.date_range("1986-02-26", "1986-03-03")
+    with pytest.raises(DataError, match="init_time 1986-03-03 at lead 30 lies after fit_end 1986-03-31"):
+        trees.fit(days, late, lead_times=[30])

@@ -6,7 +6,7 @@ physics-based ensemble, which goes on to every year known before the `init_time`
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from shutil import rmtree
 
@@ -18,7 +18,7 @@ from scipy.ndimage import distance_transform_edt
 from seaice.climate import at_months
 from seaice.damping import damping, normal_ice
 from seaice.normals import at_normal
-from seaice.schema import ICE_EDGE, DataError
+from seaice.schema import ICE_EDGE, DataError, attributes
 from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, valid_time
 from seaice.steps import shift as shift
 
@@ -29,6 +29,8 @@ MAPWISE = {  # options of apply_ufunc for a function of one map
     "output_dtypes": ["float32"],
 }
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
+MODELS = 8  # at most, that `all` returns
+PART_BYTES = 2e8  # bytes of forecasts in memory at a time, where there are more
 
 
 # ---- forecasts of concentration
@@ -60,7 +62,10 @@ def damped_anomaly_persistence(
 
     SIC fraction, (init_time, lead_time, y, x), NaN for an init_time whose last step is missing. about: see `anomaly_persistence`.
     """
-    factor = damping(ready, lead_times=lead_times, about=about)
+    if about == "trend" and cadence(ready) == "daily":  # fitted already, and over days it takes a minute
+        factor = ready.siconc_damping.sel(lead_time=list(lead_times))
+    else:
+        factor = damping(ready, lead_times=lead_times, about=about)
     if "month" in factor.dims:
         factor = at_months(factor, last_step(init_times, cadence=cadence(ready)))
     return _normal_plus(ready, init_times, lead_times, about, factor)
@@ -107,6 +112,16 @@ def ice_frequency(ready: xr.Dataset) -> xr.DataArray:
     """Share of fit-period years with SIC above 0.15, (month, y, x), 0..1, NaN where never observed."""
     ice = fit_period(certain(ready.siconc), ready)
     return ice.groupby("time.month").mean().reindex(month=range(1, 13))
+
+
+def probability(ready: xr.Dataset, valid: xr.DataArray) -> xr.DataArray:
+    """Climatological SIP at the steps `valid` (any dims), 0..1: of months `ice_frequency`, of days that of the ten years before.
+
+    A daily record may be too short for frequencies of its own; those of the ready store come from the months its normals come from.
+    """
+    if cadence(ready) == "monthly":
+        return at_months(ice_frequency(ready), valid)
+    return at(ready.ice_frequency, valid)
 
 
 def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times, *, corrected: bool = True) -> xr.DataArray:
@@ -177,51 +192,74 @@ def all(
     edge: xr.Dataset | None = None,
     others: Mapping[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
-    """Return every baseline's `sip (model, init_time, lead_time, y, x)`, float32, NaN where a model has no forecast.
+    """Return every baseline's `sip` and `siconc` (model, init_time, lead_time, y, x), float32, NaN where a model has no forecast.
 
-    A forecast of SIC counts as certain (SIP 0 or 1); climatology is the frequency of ice. seasonal: see `from_seasonal`, adds
-    `seasonal` and `seasonal_raw`; edge: see `from_edge`, adds `ecmwf_edge`; others: more SIPs by name, for example
-    the trees'. Lazy data stay lazy: write with `write`, which holds a few maps at once. Raises DataError for another grid.
+    A forecast of SIC counts as certain (SIP 0 or 1); climatology is the frequency of ice. What forecasts no SIC has none. seasonal: see
+    `from_seasonal`, adds `seasonal` and `seasonal_raw`; edge: see `from_edge`, adds `ecmwf_edge`; others: more SIPs by name, for example
+    the trees'. Lazy data stay lazy: write with `write`, which holds a few maps at once. Raises DataError for another grid, and for
+    months of physics in a daily record.
     """
     options = {"lead_times": list(lead_times)}
-    valid = valid_time(init_times, lead_times)
-    sips = {
-        "persistence": certain(persistence(ready, init_times, **options)),
-        "anomaly_persistence": certain(anomaly_persistence(ready, init_times, **options)),
-        "damped_anomaly_persistence": certain(damped_anomaly_persistence(ready, init_times, **options)),
-        "climatology": at_months(ice_frequency(ready), valid),
-        "linear_trend": certain(linear_trend(ready, init_times, **options)),
+    valid = _valid(ready, init_times, lead_times)
+    sics = {
+        "persistence": persistence(ready, init_times, **options),
+        "anomaly_persistence": anomaly_persistence(ready, init_times, **options),
+        "damped_anomaly_persistence": damped_anomaly_persistence(ready, init_times, **options),
+        "climatology": climatology(ready, init_times, **options),
+        "linear_trend": linear_trend(ready, init_times, **options),
     }
+    sips = {name: certain(siconc) for name, siconc in sics.items()} | {"climatology": probability(ready, valid)}
+    if cadence(ready) != "monthly" and not (seasonal is None and edge is None):
+        raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
     if seasonal is not None:
         sips["seasonal"] = from_seasonal(seasonal, ready, init_times)
         sips["seasonal_raw"] = from_seasonal(seasonal, ready, init_times, corrected=False)
     if edge is not None:
         sips["ecmwf_edge"] = from_edge(edge, ready, init_times, **options)
     sips |= dict(others or {})
-    aligned = [_aligned(sip, valid, ready, name) for name, sip in sips.items()]
-    sip = xr.concat(aligned, pd.Index(list(sips), name="model", dtype=object)).assign_attrs(SIP_ATTRS).rename("sip")
-    return sip.to_dataset().assign_coords(valid_time=valid)
+    sics |= {name: xr.full_like(sip, np.nan) for name, sip in sips.items() if name not in sics}
+    models, out = pd.Index(list(sips), name="model", dtype=object), xr.Dataset()
+    for variable, forecasts, attrs in (("sip", sips, SIP_ATTRS), ("siconc", sics, attributes("siconc"))):
+        aligned = [_aligned(forecasts[name], valid, ready, name) for name in models]
+        out[variable] = xr.concat(aligned, models).assign_attrs(attrs)
+    return out.assign_coords(valid_time=valid)
 
 
-def _aligned(sip, valid, ready, name) -> xr.DataArray:
+def _aligned(forecast, valid, ready, name) -> xr.DataArray:
     for axis in ("y", "x"):
-        if not np.array_equal(sip[axis], ready[axis]):
+        if not np.array_equal(forecast[axis], ready[axis]):
             raise DataError(
                 f"baseline '{name}': its {axis} is not that of the analysis-ready data; put it on that grid first"
             )
-    sip = sip.reset_coords(drop=True).reindex(init_time=valid.init_time, lead_time=valid.lead_time)
-    sip = sip.transpose("init_time", "lead_time", "y", "x").where(~ready.land)
-    return sip.astype("float32").drop_attrs()
+    forecast = forecast.reset_coords(drop=True).reindex(init_time=valid.init_time, lead_time=valid.lead_time)
+    forecast = forecast.transpose("init_time", "lead_time", "y", "x").where(~ready.land)
+    return forecast.astype("float32").drop_attrs()
 
 
-def write(ds: xr.Dataset, path: Path) -> None:
-    """Write forecasts to a Zarr store at `path`, one init_time a chunk; the store appears only when it is complete."""
+def in_parts(ready: xr.Dataset, init_times, *, lead_times=LEADS, **options) -> Iterator[xr.Dataset]:
+    """Yield `all` of some initialisations after the other, so many that a part of the forecasts fills `PART_BYTES`."""
+    init_times = pd.DatetimeIndex(init_times)
+    a_time = 2 * MODELS * len(lead_times) * ready.sizes["y"] * ready.sizes["x"] * 4
+    n = max(1, int(PART_BYTES // a_time))
+    for first in range(0, len(init_times), n):
+        yield all(ready, init_times[first : first + n], lead_times=lead_times, **options)
+
+
+def write(ds: xr.Dataset | Iterable[xr.Dataset], path: Path) -> xr.Dataset:
+    """Write forecasts, or parts of them along init_time, to a Zarr store at `path`, and return it opened.
+
+    One init_time a chunk; the store appears only when it is complete.
+    """
     building = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     building.parent.mkdir(parents=True, exist_ok=True)
-    one_at_a_time = {d: 1 if d in ("model", "init_time") else -1 for d in ds.dims}
+    begun = {"mode": "w", "zarr_format": 3}
     try:
-        ds.chunk(one_at_a_time).to_zarr(building, mode="w", zarr_format=3, consolidated=False)
+        for part in [ds] if isinstance(ds, xr.Dataset) else ds:
+            one_at_a_time = {d: 1 if d in ("model", "init_time") else -1 for d in part.dims}
+            part.chunk(one_at_a_time).to_zarr(building, consolidated=False, **begun)
+            begun = {"append_dim": "init_time"}
         rmtree(path, ignore_errors=True)
         building.rename(path)
     finally:
         rmtree(building, ignore_errors=True)
+    return xr.open_zarr(path, consolidated=False)

@@ -19,10 +19,27 @@ from seaice import baselines, progress
 from seaice.baselines import MAPWISE, SIP_ATTRS
 from seaice.climate import at_months
 from seaice.schema import DataError
-from seaice.steps import LEADS, at, last_step, shift_by, valid_time
+from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, season, shift_by, valid_time
 from seaice.verify import truth_and_weight
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
+LEADS_OF_DAYS = (
+    1,
+    2,
+    3,
+    5,
+    7,
+    10,
+    14,
+    21,
+    30,
+    45,
+    60,
+    93,
+)  # days; one model each, and a month of them would say little more
+EVERY = {"monthly": 1, "daily": 5}  # initialisations trained on: neighbouring days repeat each other
+A_YEAR = {"monthly": 12, "daily": 365}  # steps
+EARLIER = {"monthly": 1, "daily": 7}  # steps from the last anomaly to the one that tells where it is going
 MAX_ROWS = 400_000  # cells each lead is trained on, at random: bounds memory and time
 BLOCK = 12  # initialisations gathered at once: bounds the memory used beside the record
 # More ice in these can only mean more ice to come; trees held to that fit less noise.
@@ -45,16 +62,23 @@ SETTINGS = {  # of the classifier, chosen on the validation initialisations of t
 }
 
 
+def leads(ready: xr.Dataset, n_leads: int) -> list[int]:
+    """Lead times that trees are made for: all months up to `n_leads`, some of the days."""
+    every = range(1, n_leads + 1)
+    return list(every) if cadence(ready) == "monthly" else [lead for lead in LEADS_OF_DAYS if lead in every]
+
+
 def fit(
     ready: xr.Dataset, init_times, *, lead_times=LEADS, max_rows: int = MAX_ROWS, seed: int = 0
 ) -> dict[int, HistGradientBoostingClassifier]:
     """Train one classifier a lead on the counting cells of the forecasts from `init_times`; returns lead -> classifier.
 
-    Cells count as in the scores (active, truth observed); of more than `max_rows`, a random part is taken. Deterministic from `seed`.
+    Cells count as in the scores (active, truth observed); of more than `max_rows`, a random part is taken, and of days every fifth
+    initialisation. Deterministic from `seed`.
     Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a lead without any truth.
     """
-    init_times = pd.DatetimeIndex(init_times)
-    end = pd.Period(ready.attrs["fit_end"], "M").to_timestamp()
+    init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
+    end = pd.Period(ready.attrs["fit_end"]).end_time
     known = fields(ready, init_times)
 
     def one(lead):
@@ -67,26 +91,27 @@ def fit(
 
 
 def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradientBoostingClassifier:
-    valid = valid_time(init_times, [lead]).isel(lead_time=0, drop=True)
+    counted, stamp = cadence(ready), STAMP[cadence(ready)]
+    valid = valid_time(init_times, [lead], cadence=counted).isel(lead_time=0, drop=True)
     if len(late := init_times[valid.values > np.datetime64(end)]):
         raise DataError(
-            f"trees: the target of init_time {late[0]:%Y-%m} at lead {lead} lies after fit_end {end:%Y-%m}; "
+            f"trees: the target of init_time {late[0]:{stamp}} at lead {lead} lies after fit_end {end:{stamp}}; "
             "train on earlier initialisations"
         )
     ice, weight = truth_and_weight(ready, valid)
-    # A forecast without its last month is not made, so it is not trained on either.
-    counts = (weight > 0) & at(ready.siconc, last_step(init_times)).notnull()
+    # A forecast without its last step is not made, so it is not trained on either.
+    counts = (weight > 0) & at(ready.siconc, last_step(init_times, cadence=counted)).notnull()
     counts, ice = counts.values, ice.values > 0
     if not counts.any():
         raise DataError(
-            f"trees: no observed truth at lead {lead} of init_times {init_times[0]:%Y-%m}..{init_times[-1]:%Y-%m}"
+            f"trees: no observed truth at lead {lead} of init_times {init_times[0]:{stamp}}..{init_times[-1]:{stamp}}"
         )
     rng = np.random.default_rng([seed, lead])
     counts &= rng.random(counts.shape) < max_rows / counts.sum()
     rows = []
     for first in range(0, len(init_times), BLOCK):
         block = slice(first, first + BLOCK)
-        gathered = features(known, init_times[block], lead)
+        gathered = features(known, init_times[block], lead, cadence=counted)
         rows.append(gathered.values[counts[block]])
     rising = [int(str(name).startswith(RISING)) for name in gathered.feature.values]
     rows = np.concatenate(rows)
@@ -101,7 +126,7 @@ def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int =
     """SIP of the initialisations that trees are trained on, each from trees that saw neither it nor its neighbours in time.
 
     init_times are divided into `folds` stretches; the trees of one are trained on the others, but for initialisations so near that
-    they share a target or a known month. So what a network learns of the trees' skill is what they have in years that are new to them.
+    they share a target or a known step. So what a network learns of the trees' skill is what they have in years that are new to them.
     (init_time, lead_time, y, x), 0..1, float32, as `forecast`. Raises DataError for fewer initialisations than folds.
     """
     init_times = pd.DatetimeIndex(init_times)
@@ -109,7 +134,7 @@ def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int =
         raise DataError(
             f"trees: {len(init_times)} initialisations can't be divided into {folds} folds; train on more years"
         )
-    apart = pd.DateOffset(months=max(lead_times))
+    apart = max(lead_times) * offset(cadence(ready))
     parts = []
     for fold in progress.bar(np.array_split(init_times, folds), desc="trees out of fold", unit="fold"):
         rest = init_times[(init_times < fold[0] - apart) | (init_times > fold[-1] + apart)]
@@ -126,29 +151,33 @@ def write(folds: xr.DataArray, later: xr.DataArray, path: Path) -> None:
 def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times) -> xr.DataArray:
     """SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32; lazy where `ready` is.
 
-    0 outside the month's active cells, where nothing was trained; NaN on land and for an init_time whose last month is missing.
+    0 outside the month's active cells, where nothing was trained; NaN on land and for an init_time whose last step is missing.
     """
-    known = fields(ready, init_times)
-    sips = []
+    init_times, counted = pd.DatetimeIndex(init_times), cadence(ready)
+    known, sips = fields(ready, init_times), []
+    blocks = [init_times[first : first + BLOCK] for first in range(0, len(init_times), BLOCK)]
     for lead, classifier in classifiers.items():
-        sip = xr.apply_ufunc(
-            lambda rows, c=classifier: _probability(c, rows),
-            features(known, init_times, lead),
-            input_core_dims=[["feature"]],
-            dask="parallelized",
-            dask_gufunc_kwargs={"allow_rechunk": True},
-            output_dtypes=["float32"],
-        )
-        sips.append(sip)
-    sip = xr.concat(sips, pd.Index(list(classifiers), name="lead_time")).transpose("init_time", "lead_time", "y", "x")
-    active = at_months(ready.active, valid_time(init_times, list(classifiers)))
-    made = at(ready.siconc, last_step(init_times)).notnull() & ~ready.land
-    return sip.where(active, np.float32(0)).where(made).assign_attrs(SIP_ATTRS)
+        for block in blocks:
+            valid = valid_time(block, [lead], cadence=counted)
+            sip = xr.apply_ufunc(
+                lambda rows, active, c=classifier: _probability(c, rows, active),
+                features(known, block, lead, cadence=counted),
+                at_months(ready.active, valid.isel(lead_time=0, drop=True)),
+                input_core_dims=[["feature"], []],
+                dask="parallelized",
+                dask_gufunc_kwargs={"allow_rechunk": True},
+                output_dtypes=["float32"],
+            )
+            sips.append(sip.expand_dims(lead_time=[lead]))
+    per_lead = [sips[first : first + len(blocks)] for first in range(0, len(sips), len(blocks))]
+    sip = xr.concat([xr.concat(parts, "init_time") for parts in per_lead], "lead_time")
+    made = at(ready.siconc, last_step(init_times, cadence=counted)).notnull() & ~ready.land
+    return sip.transpose("init_time", "lead_time", "y", "x").where(made).assign_attrs(SIP_ATTRS)
 
 
-def _probability(classifier, rows: np.ndarray) -> np.ndarray:
-    sip = np.full(rows.shape[:-1], np.nan, "float32")
-    sea = np.isfinite(rows[..., 0])  # the first feature is the trend: known everywhere at sea
+def _probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray:
+    sip = np.where(active, np.float32(np.nan), np.float32(0))
+    sea = active & np.isfinite(rows[..., 0])  # the first feature is the trend: known everywhere at sea
     if sea.any():
         with threadpool_limits(1):
             sip[sea] = classifier.predict_proba(rows[sea])[:, 1]
@@ -161,20 +190,25 @@ def _probability(classifier, rows: np.ndarray) -> np.ndarray:
 def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
     """Everything that features of these forecasts are gathered from, (time, y, x) or (month, y, x); lazy where `ready` is.
 
-    `valid_*` belong to the forecast month and were known a year before it; `last_*` to the newest month known.
+    `valid_*` belong to the forecast step and were known a year before it, or, of days, so long that no lead reaches there; `last_*` to the
+    newest step known.
     """
-    anomaly, time = ready.siconc_anomaly, ready.time
+    anomaly, time, counted = ready.siconc_anomaly, ready.time, cadence(ready)
+
+    def before(steps):
+        return at(anomaly, shift_by(time, -steps[counted], cadence=counted)).assign_coords(time=time)
+
     found = {
         "valid_trend": ready.siconc_trend,
         "valid_recent_frequency": ready.ice_frequency,
-        "valid_anomaly_year_before": at(anomaly, shift_by(time, -12)).assign_coords(time=time),
+        "valid_anomaly_year_before": before(A_YEAR),
         "last_siconc": ready.siconc,
         "last_anomaly": anomaly,
-        "last_anomaly_month_before": at(anomaly, shift_by(time, -1)).assign_coords(time=time),
+        "last_anomaly_earlier": before(EARLIER),
         "valid_damping": ready.siconc_damping,
     }
-    # Smoothing is the costly one: only the months that are looked at.
-    seen = anomaly.sel(time=anomaly.time.isin(last_step(init_times)))
+    # Smoothing is the costly one: only the steps that are looked at.
+    seen = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=counted)))
     for km in SCALES_KM:
         found[f"last_anomaly_{km:.0f}km"] = smooth(seen, km / float(ready.attrs["resolution_km"]))
     return {name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()}
@@ -192,19 +226,23 @@ def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
     return xr.apply_ufunc(one, da, vectorize=True, **MAPWISE)
 
 
-def features(known: Mapping[str, xr.DataArray], init_times, lead_time: int) -> xr.DataArray:
+def features(
+    known: Mapping[str, xr.DataArray], init_times, lead_time: int, *, cadence: str = "monthly"
+) -> xr.DataArray:
     """Features (init_time, y, x, feature), float32, of all forecasts at one lead; known: see `fields`."""
-    valid = valid_time(init_times, [lead_time]).isel(lead_time=0, drop=True)
-    last = last_step(init_times)
+    valid = valid_time(init_times, [lead_time], cadence=cadence).isel(lead_time=0, drop=True)
+    last = last_step(init_times, cadence=cadence)
     gathered = {}
     for name, field in known.items():
-        gather = at_months if "month" in field.dims else at
-        gathered[name] = gather(field, valid if name.startswith("valid_") else last)
+        times = valid if name.startswith("valid_") else last
+        gathered[name] = (
+            at_months(field, times) if "month" in field.dims else at(field, times) if "time" in field.dims else field
+        )
     factor = gathered.pop("valid_damping").sel(lead_time=lead_time, drop=True)
     gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(0, 1)
     template = gathered["valid_trend"].reset_coords(drop=True)
-    x, y, angle = template.x / 1e6, template.y / 1e6, 2 * np.pi * valid.dt.month / 12
-    gathered |= {"x": x, "y": y, "radius": np.hypot(x, y), "month_sin": np.sin(angle), "month_cos": np.cos(angle)}
+    x, y, angle = template.x / 1e6, template.y / 1e6, valid.copy(data=season(valid, cadence))
+    gathered |= {"x": x, "y": y, "radius": np.hypot(x, y), "season_sin": np.sin(angle), "season_cos": np.cos(angle)}
     stacked = [f.reset_coords(drop=True).astype("float32").broadcast_like(template) for f in gathered.values()]
     out = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
     return out.transpose("init_time", "y", "x", "feature")
