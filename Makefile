@@ -5,7 +5,11 @@ PY := $(VENV)/bin/python
 LOCK := requirements$(if $(GPU),-gpu,).lock
 ENV := $(VENV)/.made-from-$(LOCK)
 
-.PHONY: help demo forecast test lab lock
+CLIENTS := .venv-clients
+CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
+CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
+
+.PHONY: help demo forecast test lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -30,6 +34,14 @@ tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train
 	$(APART) $(PY) -m pytest --nbval-lax notebooks
 
+# MeshiPhi and PolarRoute have an environment of their own; the package itself is found in lib/.
+FORECAST ?= data/persisted/north_daily_forecast.2016-07-09.nc
+clients: $(CLIENTS_ENV)  ## a ship's route through a daily forecast: make clients FORECAST=<file>
+	mkdir -p results/clients
+	$(CLIENTS_PY) -m papermill --no-progress-bar -p forecast $(FORECAST) clients/route.ipynb results/clients/route.ipynb
+clients-test: $(CLIENTS_ENV)  ## the tests that need MeshiPhi and PolarRoute
+	$(CLIENTS_PY) -m pytest tests/test_clients.py tests/test_product_meshiphi.py
+
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks
 
@@ -38,10 +50,17 @@ lock:  ## compile the locks anew from pyproject.toml (needs uv)
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra gpu --extra test -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-gpu.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra clients --extra test -c requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-clients.lock
 
 # Any other name is a run: `make nsidc_north` executes params/nsidc_north.yaml.
 %: params/%.yaml $(ENV)
 	$(PY) -m seaice.run $<
+
+$(CLIENTS_ENV): requirements-clients.lock
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 $(ENV): $(LOCK)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed, this is " + sys.version)'

@@ -25,23 +25,23 @@ def file_name(hemisphere: str, init_time) -> str:
     return f"{hemisphere}_daily_forecast.{_reference(init_time):%Y-%m-%d}.nc"
 
 
-def write(forecast: xr.Dataset, folder: Path, *, attrs: Mapping | None = None) -> Path:
+def write(forecast: xr.Dataset, folder: Path, *, attrs: Mapping | None = None, title: str = "") -> Path:
     """Write a daily forecast of one `init_time` into a folder, whole or not at all; return the file. See `dataset`."""
-    ds = dataset(forecast, attrs=attrs)
+    ds = dataset(forecast, attrs=attrs, title=title)
     path = Path(folder) / file_name(ds.attrs["hemisphere"], _init_time(forecast))
     with replacing(path) as part:
         ds.to_netcdf(part, engine="netcdf4")
     return path
 
 
-def dataset(forecast: xr.Dataset, *, attrs: Mapping | None = None) -> xr.Dataset:
+def dataset(forecast: xr.Dataset, *, attrs: Mapping | None = None, title: str = "") -> xr.Dataset:
     """Return a daily forecast of one `init_time` as CF: mean and standard deviation over the members, 0..1, NaN on land.
 
     forecast: `siconc` (lead_time, member, y, x), or with `init_time` of length one, fraction 0..1, NaN on land; lead_time 1, 2, ... days,
     the first of them `init_time` itself; attributes `hemisphere`, `resolution_km`, and `cadence` where there is one. attrs: more global
-    attributes. `time` is the reference day, the one before `init_time`, so that `time + leadtime` days is the day that a map is valid for.
-    Exactly the variables that the loader knows are there: another one would be taken for data. `leadtime` has no unit of time, else
-    readers would make durations of it.
+    attributes; title: in place of the usual one. `time` is the reference day, the one before `init_time`, so that `time + leadtime` days is
+    the day that a map is valid for. Exactly the variables that the loader knows are there: another one would be taken for data. `leadtime`
+    has no unit of time, else readers would make durations of it.
     Raises DataError for a forecast of another cadence, without SIC, of several init_times, with gaps, or out of range.
     """
     siconc, grid = _checked(forecast)
@@ -130,7 +130,7 @@ def dataset(forecast: xr.Dataset, *, attrs: Mapping | None = None) -> xr.Dataset
         attrs={
             "Conventions": "CF-1.11, ACDD-1.3",
             **(attrs or {}),
-            "title": f"IceNet daily forecast of sea ice concentration from {init_time:%Y-%m-%d}",
+            "title": title or f"IceNet daily forecast of sea ice concentration from {init_time:%Y-%m-%d}",
             "summary": (
                 f"Mean and standard deviation of the sea ice concentration forecast by {siconc.sizes['member']} members for the "
                 f"{len(leads)} days from {init_time:%Y-%m-%d} on, made with data from before that day only, for MeshiPhi."
