@@ -48,7 +48,7 @@ def make(
     appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
     """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
-    given = {**dict.fromkeys(("channels", "n_leads", "missing", "splits", "seeds", "sources")), **run.shared()}
+    given = {**dict.fromkeys(("channels", "n_leads", "missing", "splits", "seeds", "sources", "blend")), **run.shared()}
     lacking = [name for name in ("channels", "splits", "seeds", "sources") if not given[name]]
     if lacking:
         raise DataError(f"run '{run.run}': parameters.{lacking[0]} is not given; a forecast needs it")
@@ -66,7 +66,7 @@ def make(
 
 def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Product:
     """Make one product, unless it is there."""
-    known, window, samples = moments.inputs(name, ready, init_time, given)
+    known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, init_time)
     made_from = {
         "format": product_dataset.FORMAT,
@@ -84,7 +84,15 @@ def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Produ
     if product_store.is_fresh(target, made_from):
         return Product(target, True)
     members, siconc = ensemble.members(samples, init_time, {seed: paths.network(name, seed) for seed in given["seeds"]})
-    fields = ensemble.calibrated(members, temperatures, samples, init_time, given["seeds"], siconc=siconc)
+    fields = ensemble.calibrated(
+        members,
+        temperatures,
+        samples,
+        init_time,
+        given["seeds"],
+        siconc=siconc,
+        blend_with=forecasts[given["blend"]] if given["blend"] else None,
+    )
     part = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
     try:
         part.mkdir(parents=True)
