@@ -12,7 +12,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from seaice import seasons
-from seaice.baselines import at, valid_time
 from seaice.figure_style import MONTH_NAMES, MONTHS, STYLE, bare, cmocean
 from seaice.map_pieces import (
     ICE,
@@ -26,7 +25,10 @@ from seaice.map_pieces import (
     projection,
 )
 from seaice.schema import ICE_EDGE, DataError
+from seaice.steps import at, cadence, valid_time
 from seaice.verify import M_KM2
+
+STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is written
 
 
 def forecast_map(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[int] = (1, 3, 6)) -> Figure:
@@ -37,7 +39,7 @@ def forecast_map(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: S
     about ice. The observed edge (SIC = 0.15) and the accuracy appear where the truth is known.
     """
     newest = pd.Timestamp(init_time) - pd.Timedelta(days=1)
-    title = f"Forecast with data up to the end of {newest:%B %Y}"
+    title = f"Forecast with data up to the end of {newest:{STAMP[cadence(ready)]}}"
     return _forecasts(forecast, ready, [(pd.Timestamp(init_time), lead) for lead in leads], title)
 
 
@@ -64,7 +66,7 @@ def _init(forecast: xr.Dataset, month: pd.Timestamp, lead: int) -> pd.Timestamp 
 def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title: str) -> Figure:
     """One column of maps for each pair of initialisation and lead: probability above, confidence below."""
     with_members = "ice_class_probability" in forecast
-    times = [valid_time([init], [lead])[0, 0] for init, lead in pairs]
+    times = [valid_time([init], [lead], cadence=cadence(ready))[0, 0] for init, lead in pairs]
     active = ready.active.sel(month=[int(time.dt.month) for time in times]).any("month")
     with plt.rc_context(STYLE):
         size = {"figsize": (3.1 * len(pairs) + 0.9, 6.9), "layout": "constrained"}
@@ -74,7 +76,10 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
             shade = draw(above, chosen.sip, ready, active, cmap=ICE, vmin=0, vmax=1)
             edge(above, chosen.sip, 0.5, **PREDICTED)
             right = observed_edge(above, chosen.sip, ready, time)
-            above.set_title(f"lead {lead}: {pd.Timestamp(time.item()):%B %Y}" + (right and f"\n{right} of cells right"))
+            above.set_title(
+                f"lead {lead}: {pd.Timestamp(time.item()):{STAMP[cadence(ready)]}}"
+                + (right and f"\n{right} of cells right")
+            )
             sure = draw(below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
             edge(below, chosen.sip, 0.5, **PREDICTED)
             if with_members:
