@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from seaice.batches import Batches
+from seaice.batches import WAYS, Batches, laid
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -49,3 +49,35 @@ def test_digest_is_that_of_the_samples_drawn(samples):
     times = samples.init_times
     assert Batches(samples, times[:10], batch_size=4, seed=1).digest() == samples.digest(times[:10])
     assert Batches(samples, times[:10], batch_size=4).digest() != Batches(samples, times[:9], batch_size=4).digest()
+
+
+def test_turned_maps_are_the_samples_laid_another_way(samples):
+    """Inputs, truth and weights are laid alike; the way is drawn anew each epoch, and only for training."""
+    times = samples.init_times[:16]
+    plain = Batches(samples, times, batch_size=16, seed=3)
+    turned = Batches(samples, times, batch_size=16, seed=3, turns=True)
+    ways = []
+    for epoch in (0, 1):
+        plain.shuffle(epoch)
+        turned.shuffle(epoch)
+        np.testing.assert_array_equal(plain.order, turned.order)
+        for before, after in zip(plain[0], turned[0], strict=True):
+            for sample, way in enumerate(turned._way[turned.order]):
+                np.testing.assert_array_equal(after[sample], laid(before[sample], way))
+        ways.append(turned._way.tolist())
+        assert len(set(ways[-1])) > 3
+    assert ways[0] != ways[1]
+    kept = Batches(samples, times, batch_size=16, turns=True)
+    np.testing.assert_array_equal(kept[0][0], samples.inputs(times))
+
+
+def test_the_ways_are_eight_and_all_different():
+    corner = np.arange(9).reshape(3, 3)
+    assert len({laid(corner, way).tobytes() for way in range(WAYS)}) == WAYS
+
+
+def test_maps_with_a_direction_are_not_turned():
+    ready = synthetic.ready(end="1981-12", fit_end="1980-12", variables=("uas",))
+    samples = Samples(ready, [*CHANNELS, {"variable": "uas", "lags": 1}])
+    with pytest.raises(DataError, match="'uas', which has a direction"):
+        Batches(samples, samples.init_times[:4], batch_size=2, seed=1, turns=True)

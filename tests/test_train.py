@@ -207,3 +207,34 @@ def test_history_holds_means_over_the_whole_validation_split(samples, trained):
 
 def samples_of_split(samples, name):
     return split(samples, SPLITS)[name]
+
+
+SICONC_CHANNELS = [
+    {"variable": "siconc", "lags": 1},
+    {"variable": "siconc_anomaly", "lags": 1},
+    {"variable": "siconc_trend", "leads": 6},
+    {"variable": "siconc_damping", "leads": 6},
+]
+
+
+def test_with_the_head_it_learns_concentration_and_keeps_the_least_loss(tmp_path):
+    samples = Samples(synthetic.ready(), SICONC_CHANNELS, target="siconc")
+    history = train.fit(samples, folder=tmp_path, network="correction", siconc_head=True, epochs=3, **SMALL)
+    assert {"siconc_mse", "val_siconc_mse"} <= set(history.columns)
+    assert history.loss.iloc[-1] < 0.8 * history.loss.iloc[0] and history.siconc_mse.between(0, 0.05).all()
+    best = json.loads((tmp_path / "key.json").read_text())["best_validation"]
+    assert best == history.val_loss.idxmin()
+
+
+@pytest.mark.parametrize(
+    "target, head, message", [("ice_class", True, "learns SIC"), ("siconc", False, "learns ice classes")]
+)
+def test_targets_that_the_network_does_not_learn_are_refused(tmp_path, target, head, message):
+    samples = Samples(synthetic.ready(), SICONC_CHANNELS, target=target)
+    with pytest.raises(DataError, match=message):
+        train.fit(samples, folder=tmp_path, network="correction", siconc_head=head, epochs=1, **SMALL)
+
+
+def test_the_published_network_has_no_head_for_concentration(tmp_path, samples):
+    with pytest.raises(DataError, match="take network: correction"):
+        train.fit(samples, folder=tmp_path, siconc_head=True, epochs=1, **SMALL)

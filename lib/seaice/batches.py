@@ -7,6 +7,9 @@ from seaice.planes import ICE
 from seaice.samples import Samples
 from seaice.schema import DataError
 
+WAYS = 8  # in which a square map can be laid: four quarters of a turn, each of them mirrored or not
+DIRECTED = ("uas", "vas")  # variables with a direction, which a turned map would have to turn too
+
 
 class Batches(keras.utils.PyDataset):
     """Batches of (inputs, targets, weights) in an order that depends on nothing but `seed` and `epoch`.
@@ -14,7 +17,10 @@ class Batches(keras.utils.PyDataset):
     samples, init_times: what to draw from. batch_size: samples a batch, the last one may be smaller.
     seed: of the shuffling; None keeps the order of `init_times`, as for validation. withhold: share of the samples, drawn anew each epoch,
     whose weather and ocean are replaced by their climatology, so that a network learns to do without them where they come late.
-    So a training that died in epoch k goes on with exactly the batches it would have had. Raises DataError without samples.
+    turns: whether each sample is laid in one of `WAYS`, drawn anew each epoch: a short record tells a network where the ice was that
+    year, and turned maps leave it the rules by which ice comes and goes. Of square grids, and of inputs without a direction.
+    So a training that died in epoch k goes on with exactly the batches it would have had. Raises DataError without samples, and for
+    turns of maps that have none.
     """
 
     def __init__(
@@ -26,6 +32,7 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
         epoch: int = 0,
         withhold: float = 0.0,
+        turns: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -33,7 +40,11 @@ class Batches(keras.utils.PyDataset):
             raise DataError("no init_times to make batches of: is a split empty?")
         if batch_size < 1:
             raise DataError(f"batch_size {batch_size} must be at least 1")
-        self.samples, self.init_times = samples, init_times
+        directed = [c.variable for c in samples.channels if c.variable in DIRECTED]
+        if turns and (directed or samples.shape[0] != samples.shape[1]):
+            what = f"'{directed[0]}', which has a direction" if directed else f"a grid of {samples.shape}, no square"
+            raise DataError(f"turns: the samples have {what}; leave it out, or train without turns")
+        self.samples, self.init_times, self.turns = samples, init_times, turns
         self.batch_size, self.seed, self.withhold = batch_size, seed, withhold
         self._predictors = [k for k, c in enumerate(samples.channels) if c.follows == "time" and c.variable not in ICE]
         self.shuffle(epoch)
@@ -42,10 +53,12 @@ class Batches(keras.utils.PyDataset):
         """Put the samples in the order of `epoch`."""
         self.order = np.arange(len(self.init_times))
         self._withheld = np.zeros(len(self.init_times), bool)
+        self._way = np.zeros(len(self.init_times), int)
         if self.seed is not None:
             rng = np.random.default_rng([self.seed, epoch])
             self.order = rng.permutation(self.order)
             self._withheld = rng.random(len(self.order)) < self.withhold
+            self._way = rng.integers(WAYS, size=len(self.order)) if self.turns else self._way
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)
@@ -56,8 +69,18 @@ class Batches(keras.utils.PyDataset):
         inputs = self.samples.inputs(times)
         for sample in np.flatnonzero(self._withheld[rows]):
             inputs[sample][..., self._predictors] = 0  # the climatology of a scaled anomaly
-        return inputs, self.samples.targets(times), self.samples.weights(times)
+        batch = inputs, self.samples.targets(times), self.samples.weights(times)
+        for part in batch if self.turns else ():
+            for sample, way in enumerate(self._way[rows]):
+                part[sample] = laid(part[sample], way)
+        return batch
 
     def digest(self) -> str:
         """SHA-256 over all that the inputs, targets and weights are made of."""
         return self.samples.digest(self.init_times)
+
+
+def laid(field: np.ndarray, way: int) -> np.ndarray:
+    """A square map (y, x, ...) turned by `way % 4` quarters, and mirrored from the fifth of the `WAYS` on; a copy."""
+    turned = np.rot90(field, way % 4, (0, 1))
+    return (turned[::-1] if way >= 4 else turned).copy()

@@ -6,7 +6,7 @@ from keras import ops
 from seaice.concentration import class_logits, siconc
 from seaice.schema import FULL_ICE, ICE_EDGE
 
-SICONC_WEIGHT = 10.0  # of the squared error of SIC beside the cross-entropy, see docs/daily.md
+SICONC_WEIGHT = 20.0  # of the squared error of SIC beside the cross-entropy, see docs/daily.md
 
 
 @keras.saving.register_keras_serializable(package="seaice")

@@ -209,6 +209,7 @@ class Parameters(Strict):
     focal_gamma: float | None = Field(None, ge=0)
     weight_average: float | None = Field(None, gt=0, lt=1)
     withhold: float | None = Field(None, ge=0, lt=1)
+    turns: bool | None = None
     siconc_head: bool | None = None
     pretrain_epochs: Positive | None = None
     validate_every: Positive | None = None

@@ -39,6 +39,7 @@ def fit(
     weight_average: float | None = None,
     validate_every: int | None = None,
     withhold: float = 0.0,
+    turns: bool = False,
     siconc_head: bool = False,
     simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
@@ -49,7 +50,7 @@ def fit(
     network: a name in `NETWORKS`. schedule: a name in `SCHEDULES`. patience: validations without a better validation
     accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
     cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
-    weights; about 1 / (1 - momentum) batches long. withhold: see `batches.Batches`. siconc_head: forecast SIC too, for samples
+    weights; about 1 / (1 - momentum) batches long. withhold, turns: see `batches.Batches`. siconc_head: forecast SIC too, for samples
     whose targets are SIC; then the loss is `losses.SiconcLoss`, and the best validation is the one of least loss.
     validate_every: batches between validations, default once an epoch.
     simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
@@ -75,6 +76,7 @@ def fit(
         "weight_average": weight_average,
         "validate_every": validate_every,
         "withhold": withhold,
+        "turns": turns,
         "siconc_head": siconc_head,
     }
     _check(settings, splits)
@@ -82,7 +84,9 @@ def fit(
     _check_targets(data, times["train"][:1], siconc_head)
     if simulated is not None:
         _check_alike(simulated, data)
-    training = simulated or batches.Batches(data, times["train"], batch_size=batch_size, seed=seed, withhold=withhold)
+    training = simulated or batches.Batches(
+        data, times["train"], batch_size=batch_size, seed=seed, withhold=withhold, turns=turns
+    )
     validation = batches.Batches(data, times["validation"], batch_size=batch_size)
     key = _key(training, validation, settings, start)
     if trained.read_key(folder) == key:
