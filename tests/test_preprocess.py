@@ -204,7 +204,7 @@ def day_loader(change=lambda ds: ds, change_months=lambda ds: ds):
         days = pd.date_range(start, pd.Period(end).end_time.normalize(), name="time")
         ice = months.reindex(time=days, method="ffill").assign_attrs(cadence="daily", hemisphere="north")
         # The days of a month differ a little, else quality control takes them for repeats.
-        ramp = xr.DataArray(np.linspace(0.98, 1, len(days), dtype="float32"), {"time": days}, ("time",))
+        ramp = xr.DataArray(np.float32(0.98 + 0.02 * days.day_of_year / 366), {"time": days}, ("time",))
         return change(ice.assign(siconc=ice.siconc * ramp)).chunk(time=30)
 
     return load

@@ -1,4 +1,4 @@
-"""Which months are known? The stored record as it was at a moment, and the newer months that the catalogue offers."""
+"""Which steps are known? The stored record as it was at a moment, and the newer months or days that the catalogue offers."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -9,14 +9,17 @@ import xarray as xr
 
 from seaice import catalog, climate, normalise, normals, prior, providers, quality
 from seaice.grid import Grid
-from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING
+from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING, months_of
 from seaice.schema import DataError
 from seaice.steps import AHEAD, cadence, offset
 
 COMPLETE = (
     0.95  # share of a step's active cells that must have a value; scattered gaps of a satellite's swath stay below it
 )
-PAST_YEARS = 15  # years of the record that new months are held against: `quality` looks back ten
+PAST = {  # of the record, that new steps are held against: `quality` looks back ten years, and some weeks of days
+    "monthly": pd.DateOffset(years=15),
+    "daily": pd.DateOffset(days=90),
+}
 REVISED = 0.01  # fraction, mean change of a stored month that is worth telling
 DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the moment it was observed, beside the predictors
 
@@ -102,27 +105,37 @@ def extend(
     ice = ice.sel(time=ice.indexes["time"] > last)
     if not ice.sizes["time"]:
         return Arrivals(ready, notices)
-    if ready.attrs.get("cadence") != "monthly":
-        raise DataError("only a monthly record can be continued yet: its trend is one of calendar months")
     ice, told = _sound(ready, ice, last)
     notices += told
     end = ice.indexes["time"][-1]
-    whole = pd.date_range(time[0], end + EXTENSION * one, freq=one, name="time")
+    whole = pd.date_range(time[0], end + AHEAD[cadence(ready)] * one, freq=one, name="time")
     siconc = _joined(ready.siconc, ice.siconc, last, whole)
     flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
-    # What is valid up to a year past the last stored observation is known already; what is newer is computed.
-    ahead = last + AHEAD[cadence(ready)] * one
-    out["siconc_trend"] = _continued(ready.siconc_trend, climate.linear_trend(siconc), ahead)
-    wanted = [name for name in prior.FIELDS if name in ready and "time" in ready[name].dims]
-    computed = prior.fields(out) if wanted else {}
-    for name in wanted:
-        out[name] = _continued(ready[name], computed[name], last if name in DATES else ahead)
+    # What is valid up to `AHEAD` past the last stored observation is known already; what is newer is computed.
+    ahead, known = last + AHEAD[cadence(ready)] * one, _known_ahead(out, grid, load)
+    for name in (n for n in normals.FIELDS if n in ready):
+        out[name] = _continued(ready[name], known[name], ahead)
+    if "siconc_anomaly" in ready:
+        anomaly = (out.siconc - out.siconc_trend).astype("float32")
+        out["siconc_anomaly"] = _continued(ready.siconc_anomaly, anomaly, last)
     for name in (n for n, da in ready.data_vars.items() if "time" in da.dims and n not in ICE):
         new, told = _predictor(name, sources, statistics, grid, last, end, one, load=load)
         notices += told
         out[name] = _joined(ready[name], new, last, whole)
     return Arrivals(out, notices)
+
+
+def _known_ahead(out: xr.Dataset, grid: Grid, load) -> xr.Dataset:
+    """Trend and frequencies (time, y, x) of a record that has new steps of SIC, from the months that are known then."""
+    if cadence(out) == "monthly":
+        return xr.Dataset({"siconc_trend": climate.linear_trend(out.siconc), **prior.frequencies(out)})
+    fit = {name: out.attrs[name] for name in ("fit_start", "fit_end")}
+    entry = out.attrs.get("normals")
+    ice, of = months_of(out, out, entry, grid, out.indexes["time"], fit, source="the record", load=load)
+    months = xr.Dataset({"siconc": ice.siconc.reindex(time=of["axis"]), "siconc_climatology": out.siconc_climatology})
+    months = months.assign(siconc_trend=climate.linear_trend(months.siconc), **prior.frequencies(months))
+    return normals.of_days(months, out.time)
 
 
 def _last(ready: xr.Dataset) -> pd.Timestamp:
@@ -139,7 +152,7 @@ def _last(ready: xr.Dataset) -> pd.Timestamp:
 def _offered(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
     """`providers.load` for entries of which nobody knows how far they reach: files that are not there yet are no error."""
 
-    def load(entry: str, grid: Grid, *, start: str, end: str | None = None, **options) -> xr.Dataset:
+    def load(entry: str, grid: Grid, *, start: str | None = None, end: str | None = None, **options) -> xr.Dataset:
         if catalog.metadata(entry).get("one_file_a_step"):
             end, options = end or f"{now:%Y-%m-%d}", options | {"skip_missing": True}
         return providers.load(entry, grid, start=start, end=end, **options)
@@ -175,7 +188,7 @@ def _revised(ready: xr.Dataset, again: xr.Dataset, last: pd.Timestamp, *, entry:
 def _sound(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tuple[xr.Dataset, list[str]]:
     """Mask the new steps that are broken, judged by the record before them."""
     kept = ("siconc", "siconc_flag")
-    past = ready[list(kept)].sel(time=slice(last - pd.DateOffset(years=PAST_YEARS), last))
+    past = ready[list(kept)].sel(time=slice(last - PAST[cadence(ready)], last))
     attrs = {name: ready.attrs[name] for name in ("hemisphere", "cadence")}
     both = xr.concat(
         [past.drop_vars("crs", errors="ignore"), ice[list(kept)].drop_vars("crs", errors="ignore")], "time"

@@ -59,7 +59,7 @@ def build(
             _write_ice(building, grid, ice, axis, fit, source=sources["siconc"])
         else:
             _write_observed(building, grid, ice, axis)
-            months, of = _months(ice, opened(building), normals, grid, axis, fit, source=sources["siconc"], load=load)
+            months, of = months_of(ice, opened(building), normals, grid, axis, fit, source=sources["siconc"], load=load)
             _write_ice(beside(building, "months"), grid, months, **of)
             _write_normals(building, grid, opened(beside(building, "months")), origin | fit)
         for name, entry in sources.items():
@@ -141,10 +141,14 @@ def _of_cadence(ds: xr.Dataset, cadence: str, entry: str) -> xr.Dataset:
     return ds
 
 
-def _months(
+def months_of(
     ice: xr.Dataset, stored: xr.Dataset, entry: str | None, grid, axis, fit, *, source, load
 ) -> tuple[xr.Dataset, dict]:
-    """The monthly record that the normals of days come from, and over which dates and fit period it is to be taken."""
+    """Return the monthly record that the normals of days come from, and over which `axis` and `fit` it is to be taken.
+
+    ice: the daily record as loaded. stored: as written. entry: of monthly SIC, or None for means of `stored`. axis: the days. fit:
+    `fit_start` and `fit_end` of the days; the months' ends with the last whole one. Raises DataError for an entry that is not monthly.
+    """
     last = pd.Period(axis[-1], "M") + 1 - EXTENSION  # the month after the last day is needed to go on towards
     until = pd.Period(steps.bounds([fit["fit_end"]] * 2, "daily")[1] + pd.Timedelta(days=1), "M") - 1  # whole months
     if entry is None:

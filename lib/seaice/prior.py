@@ -31,13 +31,20 @@ def fields(ready: xr.Dataset) -> xr.Dataset:
         # Fitted by the month of the last anomaly; asked for by that of the forecast, as all that belongs to a valid time.
         by_valid = [factor.sel(lead_time=lead).roll(month=lead, roll_coords=False) for lead in leads]
         found["siconc_damping"] = xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x")
-        found["ice_frequency"] = _frequency(ready, lambda siconc: siconc > ICE_EDGE)
-        found["full_ice_frequency"] = _frequency(ready, lambda siconc: siconc >= FULL_ICE)
+        found |= frequencies(ready)
     out = xr.Dataset()
     for name in (n for n in FIELDS if n in found):
         out[name] = found[name].reset_coords(drop=True).astype("float32")
         out[name].attrs = {"long_name": FIELDS[name], "units": "1"}
     return out
+
+
+def frequencies(ready: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return ice_frequency and full_ice_frequency (time, y, x), see `fields`, of months of `siconc` and `siconc_climatology`."""
+    return {
+        "ice_frequency": _frequency(ready, lambda siconc: siconc > ICE_EDGE),
+        "full_ice_frequency": _frequency(ready, lambda siconc: siconc >= FULL_ICE),
+    }
 
 
 def _frequency(ready: xr.Dataset, event) -> xr.DataArray:
