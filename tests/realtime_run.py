@@ -5,7 +5,7 @@ import pandas as pd
 import synthetic
 import xarray as xr
 
-from seaice import climate, forecast, paths, prior, train
+from seaice import climate, forecast, paths, prior, train, trees
 from seaice.params import Run
 from seaice.samples import Samples
 
@@ -32,6 +32,7 @@ RUN = Run.model_validate(
                 "test": ["1988-07", "1990-06"],
             },
             "seeds": [3, 8],
+            "blend": "trees",
         },
         "steps": [{"notebook": "05_train", "foreach": {"seed": "seeds"}}, {"notebook": "06_forecast"}],
     }
@@ -73,7 +74,9 @@ def finish(ready: xr.Dataset) -> None:
     folders = {seed: paths.network("tiny", seed) for seed in given["seeds"]}
     validation = pd.date_range(*given["splits"]["validation"], freq="MS")
     judged = validation.append(pd.DatetimeIndex(["1989-03-01", "1990-01-01"]))
-    forecast.ensemble(samples, folders, judged, paths.forecast("tiny"), calibrate_on=validation)
+    boosted = trees.fit(ready, pd.date_range(*given["splits"]["train"], freq="MS"))
+    sip = trees.forecast(boosted, ready, judged)
+    forecast.ensemble(samples, folders, judged, paths.forecast("tiny"), calibrate_on=validation, blend_with=sip)
 
 
 def offer(ready: xr.Dataset, *, last: str):

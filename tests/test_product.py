@@ -29,7 +29,7 @@ def fields_of(hemisphere: str) -> tuple[xr.Dataset, xr.Dataset]:
     full = np.stack([before.values, np.clip(before.values - 0.2, 0, 1)])
     classes = np.stack([0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2)
     classes /= classes.sum(axis=2, keepdims=True)
-    temperatures = {"member": [1.0, 1.0], "lead": [1.0] * 6, "blend": [0.0] * 6}
+    temperatures = {"member": [1.0, 1.0], "lead": [1.0] * 6}
     return ensemble.calibrated(classes.astype("float32"), temperatures, samples, INIT, [3, 8]), known
 
 

@@ -25,12 +25,13 @@ def calibrated(
     *,
     siconc: np.ndarray | None = None,
     blend_with: xr.DataArray | None = None,
+    blend_share: float = 0.5,
 ) -> xr.Dataset:
     """Return the members at their temperatures and the ensemble at its own, as `forecast.ensemble` has them, of one init_time.
 
     members: (member, lead_time, ice_class, y, x), 0..1. temperatures: see the function of that name. siconc: (member, lead_time, y, x),
-    0..1, of networks that forecast it. blend_with: SIP (init_time, lead_time, y, x) of the model that the run's forecast was blended
-    with. Open water outside the active cells, NaN on land; dims as in CONTRIBUTING.md.
+    0..1, of networks that forecast it. blend_with, blend_share: see `forecast.ensemble`. Open water outside the active
+    cells, NaN on land; dims as in CONTRIBUTING.md.
     """
     own = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
     by_lead = np.asarray(temperatures["lead"], "float32").reshape(-1, 1, 1, 1)
@@ -40,7 +41,7 @@ def calibrated(
     mean = single.mean(axis=0)
     if blend_with is not None:
         other = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
-        mean = blend.mix(mean, other, temperatures["blend"])
+        mean = blend.mix(mean, other, blend_share)
     mean = _masked(_at(mean, by_lead), active, samples.land)
     fields = {}
     if siconc is not None:
@@ -55,7 +56,7 @@ def calibrated(
             "active": (("lead_time", "y", "x"), active),
             "land": (("y", "x"), samples.land),
             "member_temperature": ("member", np.asarray(temperatures["member"], "float32")),
-            "blend_share": ("lead_time", np.asarray(temperatures["blend"], "float32")),
+            "blend_share": ((), np.float32(0 if blend_with is None else blend_share)),
             "lead_temperature": ("lead_time", np.asarray(temperatures["lead"], "float32")),
         },
         coords={
@@ -128,7 +129,7 @@ def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:
 
 
 def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.ndarray]:
-    """Temperatures of the "member" and the "lead" and the share of the "blend" by lead, as the run's forecast fitted them.
+    """Temperatures of the "member" and the "lead", as the run's forecast fitted them to the validation years.
 
     Raises DataError where the run has no forecast, or one of other networks than those of now.
     """
@@ -138,7 +139,7 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.n
         raise DataError(f"no forecast at {place}; {hint}")
     with readable(place):
         made = xr.open_zarr(place, consolidated=False)
-        names = {"member_temperature", "lead_temperature", "blend_share"}
+        names = {"member_temperature", "lead_temperature"}
         if (
             not names <= set(made.data_vars)
             or sorted(made.member.values) != sorted(seeds)
@@ -146,7 +147,6 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.n
         ):
             raise DataError(f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}")
         found = {"member": made.member_temperature.sel(member=list(seeds)).values, "lead": made.lead_temperature.values}
-        shares = made.blend_share.values
     if not all(np.isfinite(t).all() and (t > 0).all() for t in found.values()):
         raise DataError(f"{place}: its temperatures are {found}, which are none; {hint}")
     step = next((step.notebook for step in run.steps if step.notebook.endswith("_train")), None)
@@ -154,7 +154,7 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.n
     trained = [_record_of(run, "_train", f"seed_{seed}") for seed in seeds]
     if then is not None and all(trained) and keys.digest([record.link(content) for content in trained]) != then:
         raise DataError(f"{place} was made by other networks than those of now; {hint}")
-    return found | {"blend": shares}
+    return found
 
 
 def _record_of(run: Run, ending: str, tag: str | None = None) -> dict | None:

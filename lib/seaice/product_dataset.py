@@ -84,12 +84,7 @@ def dataset(
             "temperature that the member's logits are divided by",
             made | {"units": "1"},
         ),
-        "blend_share": (
-            ("time",),
-            fields.blend_share,
-            "share of the boosted trees in the mean that lead_temperature is for",
-            made | {"units": "1"},
-        ),
+        "blend_share": ((), fields.blend_share, "share of the boosted trees in the mean", made | {"units": "1"}),
         "lead_temperature": (
             ("time",),
             fields.lead_temperature,

@@ -48,11 +48,15 @@ def make(
     appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
     """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
-    given = {**dict.fromkeys(("channels", "n_leads", "missing", "splits", "seeds", "sources", "blend")), **run.shared()}
+    given = {
+        **dict.fromkeys(("channels", "n_leads", "missing", "splits", "seeds", "sources", "blend", "blend_share")),
+        **run.shared(),
+    }
     lacking = [name for name in ("channels", "splits", "seeds", "sources") if not given[name]]
     if lacking:
         raise DataError(f"run '{run.run}': parameters.{lacking[0]} is not given; a forecast needs it")
     given["n_leads"], given["missing"] = given["n_leads"] or 6, given["missing"] or "error"
+    given["blend_share"] = given["blend_share"] or 0.5
     with product_store.alone(run.run):
         with product_store.readable(paths.ready(run.run)):
             store = preprocess.open_ready(paths.ready(run.run))
@@ -76,6 +80,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Produ
         "record": product.digest(known),
         "sources": product.sources(window, init_time, given["sources"]),
         "networks": networks,
+        "blend": [given["blend"], given["blend_share"]],
         "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
         "modules": keys.digest(keys.closure(["import seaice.realtime"], source="realtime")[0]),
         "versions": {m: version(m) for m in PACKAGES},
@@ -92,6 +97,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Produ
         given["seeds"],
         siconc=siconc,
         blend_with=forecasts[given["blend"]] if given["blend"] else None,
+        blend_share=given["blend_share"],
     )
     part = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
     try:
