@@ -1,7 +1,4 @@
-"""How much of the forecast is another model's? The networks' mean mixed with boosted trees, by shares that the validation years decide.
-
-Two models that are about as good and err differently forecast better together than either alone.
-"""
+"""What if two models are about as good and err differently? The mean of the networks' forecast and another model's."""
 
 import numpy as np
 import pandas as pd
@@ -27,26 +24,12 @@ def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex)
     return sip
 
 
-def share(sip: np.ndarray, other: np.ndarray, ice: np.ndarray, weight: np.ndarray) -> float:
-    """Return the share w in 0..1 of `other` that gives (1 - w) sip + w other the least weighted Brier score.
+def mix(probability: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """Return class probabilities (..., ice_class, y, x) with the SIP of `other` (..., y, x) mixed in: SIP = (1 - share) p + share o.
 
-    w = sum v (o - p) (t - p) / sum v (o - p)^2 with p = sip, o = other, both 0..1, t = ice (0, 1) and v = weight, of one shape;
-    cells of weight 0 have no influence. 0 where the two never differ.
+    share: of `other`, 0..1. Marginal and full ice keep their ratio; where the networks see neither, what ice there is becomes marginal.
     """
-    counts = weight > 0
-    apart = other[counts].astype("float64") - sip[counts]
-    squares = np.sum(weight[counts] * apart**2)
-    wanted = np.sum(weight[counts] * apart * (ice[counts] - sip[counts]))
-    return float(np.clip(wanted / squares, 0, 1)) if squares > 0 else 0.0
-
-
-def mix(probability: np.ndarray, other: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return class probabilities (..., lead_time, ice_class, y, x) with the SIP of `other` (..., lead_time, y, x) mixed in.
-
-    shares (lead_time). Marginal and full ice keep their ratio; where the networks see neither, what ice there is becomes marginal.
-    """
-    w = np.asarray(shares, "float32")[:, None, None]
     ice = probability[..., 1:, :, :].sum(axis=-3)
-    mixed = np.clip((1 - w) * ice + w * other, 0, 1)
+    mixed = np.clip((1 - share) * ice + share * other, 0, 1)
     full = np.divide(probability[..., 2, :, :] * mixed, ice, out=np.zeros_like(mixed), where=ice > 0)
     return np.stack([1 - mixed, mixed - full, full], axis=-3)

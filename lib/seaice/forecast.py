@@ -29,14 +29,15 @@ def ensemble(
     *,
     calibrate_on=None,
     blend_with: xr.DataArray | None = None,
+    blend_share: float = 0.5,
     batch_size: int = 4,
 ) -> xr.Dataset:
     """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.
 
     folders: seed to folder of a network that `train.fit` finished; members carry their seeds. init_times: any that have a
     sample, with truth or without. calibrate_on: initialisations with truth, of the validation split only, for one temperature a
-    network and then one a lead of the ensemble mean; None leaves all at 1. blend_with: SIP (init_time, lead_time, y, x) of a model that was
-    fitted to the training split, whose share of the mean these initialisations decide, lead by lead (`blend_share`); None for none.
+    network and then one a lead of the ensemble mean; None leaves all at 1. blend_with: SIP (init_time, lead_time, y, x) of a model that
+    was fitted to the training split, which has the share `blend_share`, 0..1, in that mean; None for none.
     `ice_class_probability` (init_time, lead_time, member, ice_class, y, x): of every member, at its temperature `member_temperature`.
     `class_probability` (init_time, lead_time, ice_class, y, x): their mean, blended, at `lead_temperature`.
     `sip`: its P(marginal) + P(full ice).
@@ -44,8 +45,8 @@ def ensemble(
     All 0..1. Cells of the sea that are never active in a month are not trained on: they are open water by definition. Land is NaN.
 
     One network and a few initialisations are held at a time. The store appears when it is complete. Raises DataError for a missing network,
-    one whose channels, leads or grid differ from the samples', output that is not finite, and a blend without forecasts of these
-    initialisations or without any to decide on.
+    one whose channels, leads or grid differ from the samples', output that is not
+    finite, and a blend without forecasts of these initialisations.
     """
     if not folders:
         raise DataError("an ensemble needs at least one network folder")
@@ -56,8 +57,6 @@ def ensemble(
     judges = _spread(pd.DatetimeIndex([] if calibrate_on is None else calibrate_on), samples)
     samples.plane_numbers(times.append(judges))  # refuse bad init_times before any work
     if blend_with is not None:
-        if not len(judges):
-            raise DataError("blend: no initialisations decide on the shares; give `calibrate_on`")
         blend.aligned(blend_with, samples, times)
     path = Path(path)
     part = path.with_name(f".{path.name}-part")
@@ -79,15 +78,11 @@ def ensemble(
                     values["siconc"] = _mask_siconc(samples, times[where], siconc)[:, :, None]
                 put(part, values, init_time=where, member=slice(member, member + 1))
             put(part, {"member_temperature": np.array([t])}, member=slice(member, member + 1))
-        shares = np.zeros(samples.n_leads)
         if blend_with is not None:
-            other = blend.aligned(blend_with, samples, judges)
-            shares = _shares(samples, judges, total, other)
-            total = blend.mix(total, other, shares)
-        put(part, {"blend_share": shares}, lead_time=slice(0, samples.n_leads))
+            total = blend.mix(total, blend.aligned(blend_with, samples, judges), blend_share)
         by_lead = np.array([_fit(samples, judges, total[:, [k]], lead=k) for k in range(samples.n_leads)])
         put(part, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
-        _combine(samples, times, part, by_lead, shares, blend_with)
+        _combine(samples, times, part, by_lead, blend_with, blend_share)
         shutil.rmtree(path, ignore_errors=True)
         os.replace(part, path)
     finally:
@@ -152,13 +147,6 @@ def _fit(samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, 
     return calibrate.temperature(np.moveaxis(probability, 2, -1), truth[:, leads], weight[:, leads])
 
 
-def _shares(samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Share (lead_time) of another model's SIP in the mean of the members (init_time, lead_time, ice_class, y, x)."""
-    truth, weight = _truth(samples, times)
-    sip = probability[:, :, 1:].sum(axis=2)
-    return np.array([blend.share(sip[:, k], other[:, k], truth[:, k] > 0, weight[:, k]) for k in range(sip.shape[1])])
-
-
 def _truth(samples: Samples, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
     """Ice class and weight (init_time, lead_time, y, x)."""
     truth, weight = (np.moveaxis(a, -1, 1) for a in (samples.targets(times), samples.weights(times)))
@@ -194,14 +182,14 @@ def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
     return samples.active[pd.DatetimeIndex(valid.ravel()).month.to_numpy().reshape(valid.shape) - 1]
 
 
-def _combine(samples: Samples, times: pd.DatetimeIndex, part: Path, by_lead, shares, blend_with) -> None:
+def _combine(samples: Samples, times: pd.DatetimeIndex, part: Path, by_lead, blend_with, blend_share) -> None:
     """Write the mean of the members, blended, and what follows from it, one initialisation at a time."""
     members = xr.open_zarr(part, consolidated=False)["ice_class_probability"]
     for k in range(len(times)):
         where = slice(k, k + 1)
         mean = members.isel(init_time=where).values.mean(axis=2)
         if blend_with is not None:
-            mean = blend.mix(mean, blend.aligned(blend_with, samples, times[where]), shares)
+            mean = blend.mix(mean, blend.aligned(blend_with, samples, times[where]), blend_share)
         probability = _mask(samples, times[where], _at(mean, by_lead))
         # Rounding may carry a sum of float32 probabilities past 1.
         sip = np.clip(probability[:, :, 1:].sum(axis=2), 0, 1)

@@ -19,7 +19,6 @@ VARIABLES = {
     "sip": tuple(d for d in DIMS if d not in ("member", "ice_class")),
     "siconc": tuple(d for d in DIMS if d != "ice_class"),
     "member_temperature": ("member",),
-    "blend_share": ("lead_time",),
     "lead_temperature": ("lead_time",),
 }
 LONG_NAMES = {
@@ -28,7 +27,6 @@ LONG_NAMES = {
     "sip": "sea-ice probability: P(marginal ice) + P(full ice)",
     "siconc": "sea ice concentration, by member",
     "member_temperature": "temperature that the member's logits are divided by",
-    "blend_share": "share of the boosted trees in the mean that lead_temperature is for",
     "lead_temperature": "temperature that the logits of the mean are divided by",
 }
 

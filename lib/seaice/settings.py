@@ -216,6 +216,7 @@ class Parameters(Strict):
     seeds: list[Seed] | None = Field(None, min_length=1)
     # forecast
     blend: Literal["trees"] | None = None  # model whose forecasts are mixed with the networks'
+    blend_share: float | None = Field(None, gt=0, lt=1)
     # importance of the inputs
     permute: Permute | None = None
     # attribution: months explained, at which leads, and of which region (see `roi`)
