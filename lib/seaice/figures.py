@@ -178,7 +178,7 @@ def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
                 ax.plot(table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}")
                 ax.plot(best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8)
         for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
-            ax.set(xlabel="epoch", ylabel=label)
+            ax.set(xlabel=table.index.name or "epoch", ylabel=label)
             ax.xaxis.get_major_locator().set_params(integer=True)
             bare(ax)
         for dash, label in (("--", "training"), ("-", "validation, circle: kept")):
