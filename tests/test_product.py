@@ -4,15 +4,17 @@ import json
 import shutil
 import subprocess
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import realtime_run
 import shapely
+import synthetic
 import xarray as xr
 from PIL import Image
 
-from seaice import arrivals, ensemble, product, product_edge, product_summary
+from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary
 from seaice.grid import Grid
 from seaice.samples import Samples
 
@@ -21,16 +23,20 @@ GIVEN = realtime_run.RUN.shared()
 
 
 def fields_of(hemisphere: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """A forecast of six months and the record it is of."""
+    return made_up(realtime_run.record(hemisphere=hemisphere), GIVEN["channels"], INIT, 6)
+
+
+def made_up(ready, channels, init, n_leads) -> tuple[xr.Dataset, xr.Dataset]:
     """A forecast made up of the truth of the year before, with two members that differ, and the record it is of."""
-    ready = realtime_run.record(hemisphere=hemisphere)
-    known = arrivals.as_of(ready, INIT)
-    samples = Samples(known, GIVEN["channels"], n_leads=6, missing="climatology")
-    before = ready.siconc.sel(time=pd.DatetimeIndex(samples.valid_times([INIT])[0]) - pd.DateOffset(years=1)).fillna(0)
+    known = arrivals.as_of(ready, init)
+    samples = Samples(known, channels, n_leads=n_leads, missing="climatology")
+    before = ready.siconc.sel(time=pd.DatetimeIndex(samples.valid_times([init])[0]) - pd.DateOffset(years=1)).fillna(0)
     full = np.stack([before.values, np.clip(before.values - 0.2, 0, 1)])
     classes = np.stack([0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2)
     classes /= classes.sum(axis=2, keepdims=True)
-    temperatures = {"member": [1.0, 1.0], "lead": [1.0] * 6}
-    return ensemble.calibrated(classes.astype("float32"), temperatures, samples, INIT, [3, 8]), known
+    temperatures = {"member": [1.0, 1.0], "lead": [1.0] * n_leads}
+    return ensemble.calibrated(classes.astype("float32"), temperatures, samples, init, [3, 8]), known
 
 
 MADE_FROM = {
@@ -79,6 +85,49 @@ def test_the_summary_s_numbers_are_those_counted_again(case):
         assert line.startswith(row["valid_time"]) and f"{own:.2f}" in line and f"{row['departure']:+.2f}" in line
     assert summary["newest_data"] == "1989-12-01"
     assert "Flag: tas is late." in (folder / "summary.txt").read_text()
+
+
+def test_days_are_held_against_the_normal_of_the_day():
+    """10 July lies 24 of the 30.5 days from the middle of June to that of July; years and ranks are of that day, too."""
+    ready = synthetic.ready_daily(resolution_km=337.5, start="1980-01")
+    lags = [{"variable": "siconc", "lags": 2}]
+    fields, known = made_up(ready, lags, pd.Timestamp("1986-07-09"), 8)
+    summary = product_summary.summarise(fields, known, flags=[])
+    row, area = summary["leads"][1], 337.5**2 / 1e6
+    june, july = (ready.siconc_climatology.sel(month=month) for month in (6, 7))
+    active = ready.active.sel(month=7).values
+    normal = ((june + (july - june) * 24 / 30.5).values > 0.15) & active
+    assert row["valid_time"] == "1986-07-10" and (normal != ((july.values > 0.15) & active)).any()
+    assert row["normal"] == pytest.approx(area * normal.sum(), abs=1e-4)
+    assert row["departure"] == pytest.approx(row["extent"] - area * normal.sum(), abs=1e-3)
+    ice = (fields.sip.sel(lead_time=2).values > 0.5) & active
+    assert row["edge_off_normal"] == pytest.approx(area * (ice != normal).sum(), abs=1e-4)
+    past = ready.siconc.sel(time=[f"{year}-07-10" for year in range(1980, 1986)]).values[:, active] > 0.15
+    past = area * past.sum(axis=1)
+    assert row["normal_std"] == pytest.approx(past.std(ddof=1), abs=1e-4)
+    assert (row["rank"], row["of_years"]) == (1 + (past < row["extent"] - 1e-6).sum(), 7)
+    trend = (ready.siconc_trend.sel(time="1986-07-10").values > 0.15) & active
+    assert row["trend"] == pytest.approx(area * trend.sum(), abs=1e-4)
+    assert "the months up to 1986-03-31, carried on by day" in product_summary.text(summary)
+    few = known.assign(siconc=known.siconc.where(known.time >= np.datetime64("1983")))
+    row = product_summary.summarise(fields, few, flags=[])["leads"][1]
+    assert row["departure_in_std"] is None and row["departure"] is not None, "three years tell no spread"
+
+
+def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(monkeypatch):
+    ready = synthetic.ready_daily()
+    fields, known = made_up(ready, [{"variable": "siconc", "lags": 1}], pd.Timestamp("1986-07-03"), 30)
+    drawn, edge = [], product_maps.edge
+    monkeypatch.setattr(
+        product_maps, "edge", lambda ax, values, *rest, **look: drawn.append(values) or edge(ax, values, *rest, **look)
+    )
+    fig = product_maps.sheet(fields, known)
+    titles = [ax.get_title() for ax in fig.axes if ax.get_title()]
+    plt.close(fig)
+    assert len(titles) == 6 and (titles[0], titles[-1]) == ("lead 1: 3 July 1986", "lead 30: 1 August 1986")
+    june, july = (ready.siconc_climatology.sel(month=month) for month in (6, 7))
+    expected = (june + (july - june) * 17 / 30.5).values
+    np.testing.assert_allclose(drawn[0], expected, atol=1e-6)
 
 
 def test_unknown_numbers_are_said_to_be_unknown(case):

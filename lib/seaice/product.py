@@ -63,7 +63,7 @@ def write(
 def digest(known: xr.Dataset) -> str:
     """SHA-256 over what of the record, as of an init_time, goes into a product's numbers besides the networks' inputs."""
     content = hashlib.sha256()
-    for name in ("siconc", "siconc_climatology", "active", "land"):
+    for name in ("siconc", "siconc_trend", "siconc_climatology", "active", "land"):
         content.update(np.ascontiguousarray(known[name].values))
     content.update(json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode())
     return content.hexdigest()

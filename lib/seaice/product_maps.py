@@ -5,35 +5,40 @@ import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from seaice.climate import at_months
 from seaice.figure_style import MONTH_NAMES, STYLE, cmocean
 from seaice.map_pieces import ICE, PREDICTED, draw, edge, projection
 from seaice.maps import confidence
+from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE
+from seaice.steps import cadence
 
 NORMAL = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
+MOST = 6  # leads on the sheet, the first and last among them; the animation has all
 FRAME_MS = 900  # ms a frame of the animation
 FRAME_DPI = 80  # dots per inch: an animation stays below 0.3 MB
 COLOURS = 64  # of the animation's palette
 
 
 def sheet(fields: xr.Dataset, known: xr.Dataset) -> Figure:
-    """Maps of every lead, two rows: sea-ice probability with its edge and the normal one, and the confidence below.
+    """Maps of up to `MOST` leads, two rows: sea-ice probability with its edge and the normal one, and the confidence below.
 
-    fields: see `ensemble.calibrated`. known: the record as of the init_time; its mean SIC of the fit period gives the normal edge.
+    fields: see `ensemble.calibrated`. known: the record as of the init_time; its climatology of the fit period gives the normal edge of
+    the month or day.
     """
     normal, shown = _normal(fields, known), fields.active.any("lead_time")
-    leads = fields.sizes["lead_time"]
+    last = fields.sizes["lead_time"] - 1
+    leads = np.unique(np.linspace(0, last, MOST).round().astype(int))
     with plt.rc_context(STYLE):
-        size = {"figsize": (2.1 * leads + 0.9, 5.0), "layout": "constrained"}
-        fig, axes = plt.subplots(2, leads, squeeze=False, subplot_kw={"projection": projection(known)}, **size)
-        for k, (above, below) in enumerate(axes.T):
+        size = {"figsize": (2.1 * len(leads) + 0.9, 5.0), "layout": "constrained"}
+        fig, axes = plt.subplots(2, len(leads), squeeze=False, subplot_kw={"projection": projection(known)}, **size)
+        for k, (above, below) in zip(leads, axes.T, strict=True):
             shade = _probability(above, fields, known, normal, k, shown)
             sip = fields.sip.isel(lead_time=k)
             sure = draw(below, confidence(sip), known, shown, cmap=cmocean.cm.gray, vmin=0, vmax=1)
@@ -71,13 +76,15 @@ def _probability(ax, fields, known, normal, k, shown):
     edge(ax, normal.isel(lead_time=k), ICE_EDGE, **NORMAL)
     edge(ax, sip, 0.5, **PREDICTED)
     valid = pd.Timestamp(sip.valid_time.item())
-    day = "" if known.attrs.get("cadence", "monthly") == "monthly" else f"{valid.day} "
+    day = "" if cadence(known) == "monthly" else f"{valid.day} "
     ax.set_title(f"lead {int(sip.lead_time)}: {day}{MONTH_NAMES[valid.month - 1]} {valid.year}")
     return image
 
 
 def _normal(fields: xr.Dataset, known: xr.Dataset) -> xr.DataArray:
-    return at_months(known.siconc_climatology, fields.valid_time).reset_coords(drop=True).compute()
+    return (
+        at_normal(known.siconc_climatology, fields.valid_time, cadence=cadence(known)).reset_coords(drop=True).compute()
+    )
 
 
 def _title(fields: xr.Dataset) -> str:

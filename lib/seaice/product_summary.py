@@ -5,14 +5,15 @@ import pandas as pd
 import xarray as xr
 
 from seaice import extent, product_edge
-from seaice.baselines import fit_period
-from seaice.climate import at_months
 from seaice.maps import confidence
+from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE
+from seaice.steps import NAME, cadence, fit_period
 from seaice.verify import M_KM2, MAP
 
 DOUBT = (0.1, 0.9)  # SIP between which a cell may go either way
 DIGITS = 4  # decimals of numbers: 100 km2 of an area in million km2
+FEWEST = 5  # years, fewest whose spread, and whose least and most, say what is unusual
 
 
 def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dict:
@@ -20,27 +21,32 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
 
     fields: see `ensemble.calibrated`. known: the record as of the init_time, see `arrivals.as_of`. Areas and extents in million km2.
     Extent is the area of active cells with SIP above 0.5; `members` its lowest, median and highest over the members. `normal` and
-    `normal_std`: of the observed extents of that month in the fit period; `departure` from it, also in standard deviations; `trend` is the
-    extrapolated line through all months known, `rank` that among all years known and the forecast, 1 the smallest extent.
-    `edge_off_normal` is the area on which the forecast edge and that of the mean SIC of the fit period disagree. `doubtful` is the
+    `normal_std`: mean and standard deviation of the observed extents of that month, or day of the year, in the fit period, the latter of
+    `FEWEST` years or more; `departure` from it, also in standard deviations; `trend` is the extrapolated line through all months known,
+    `rank` that among all years known and the forecast, 1 the smallest extent. A daily record is short: there `normal` and `trend` are the
+    extents of the day's normal SIC and of its trend, which come from a monthly record (see `normals`).
+    `edge_off_normal` is the area on which the forecast edge and that of the normal SIC disagree. `doubtful` is the
     area with SIP between 0.1 and 0.9, `confidence` 1 minus the entropy in bits, mean over active cells.
     """
     init, cell = pd.Timestamp(fields.init_time.item()), float(known.attrs["resolution_km"]) ** 2 * M_KM2
-    seen = known[["siconc", "active"]].assign_attrs(known.attrs).sel(time=known.indexes["time"] < init)
-    past = extent.observed(seen).dropna("time")
-    normal = at_months(known.siconc_climatology > ICE_EDGE, fields.valid_time).reset_coords(drop=True).compute()
-    line = extent.past_trend(past, fields.valid_time, fit_end=f"{past.indexes['time'][-1]:%Y-%m-%d}")
+    past = _extent(known.siconc.sel(time=known.indexes["time"] < init), known).dropna("time")
+    normal = at_normal(known.siconc_climatology, fields.valid_time, cadence=cadence(known)).compute()
+    line = _trend(past, known, fields.valid_time)
     rows = []
     for k, lead in enumerate(fields.lead_time.values):
         one = fields.isel(lead_time=k)
         active, ice = one.active.values, (one.sip > 0.5).values & one.active.values
         valid = pd.Timestamp(one.valid_time.item())
-        usual = normal.isel(lead_time=k).values & active
-        of_month = past[past.time.dt.month == valid.month]
-        years = fit_period(of_month, known).values
+        usual = (normal.isel(lead_time=k).values > ICE_EDGE) & active
+        of_step = past[_same_of_the_year(past.indexes["time"], valid, cadence(known))]
+        years = fit_period(of_step, known).values
         members = extents(one.ice_class_probability, one.active, cell).values
         own = float(ice.sum() * cell)
-        mean, std = (float(years.mean()), float(years.std(ddof=1))) if years.size > 1 else (np.nan, np.nan)
+        if cadence(known) == "monthly":
+            mean = float(years.mean()) if years.size else np.nan
+        else:
+            mean = float(usual.sum() * cell)
+        std = float(years.std(ddof=1)) if years.size >= FEWEST else np.nan
         row = {
             "lead_time": int(lead),
             "valid_time": f"{valid:%Y-%m-%d}",
@@ -51,8 +57,8 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
             "departure": own - mean,
             "departure_in_std": (own - mean) / std if std > 0 else np.nan,
             "trend": float(line.values[k]),
-            "rank": int((of_month.values < own).sum()) + 1,
-            "of_years": int(of_month.size) + 1,
+            "rank": int((of_step.values < own).sum()) + 1,
+            "of_years": int(of_step.size) + 1,
             "edge_length_km": product_edge.length_km(one.sip),
             "edge_off_normal": float((ice != usual).sum() * cell),
             "doubtful": float(((one.sip > DOUBT[0]) & (one.sip < DOUBT[1])).values[active].sum() * cell),
@@ -62,6 +68,7 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
     return {
         "run": str(known.attrs.get("run", "")),
         "hemisphere": str(known.attrs["hemisphere"]),
+        "cadence": cadence(known),
         "init_time": f"{init:%Y-%m-%d}",
         "newest_data": f"{known.indexes['time'][known.indexes['time'] < init][-1]:%Y-%m-%d}",
         "members": int(fields.sizes["member"]),
@@ -69,6 +76,22 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
         "flags": flags,
         "leads": rows,
     }
+
+
+def _extent(siconc: xr.DataArray, known: xr.Dataset) -> xr.DataArray:
+    return extent.observed(known[["active"]].assign(siconc=siconc).assign_attrs(known.attrs))
+
+
+def _trend(past: xr.DataArray, known: xr.Dataset, valid: xr.DataArray) -> xr.DataArray:
+    """Extent (lead_time) that the years known lead to expect: each month's line, or the extent of the day's trend."""
+    if cadence(known) == "monthly":
+        return extent.past_trend(past, valid, fit_end=f"{past.indexes['time'][-1]:%Y-%m-%d}")
+    return _extent(known.siconc_trend.sel(time=valid.values), known)
+
+
+def _same_of_the_year(time: pd.DatetimeIndex, valid: pd.Timestamp, cadence: str) -> np.ndarray:
+    """True for the steps of `time` that are of the month, or day of the year, of `valid`."""
+    return (time.month == valid.month) & (cadence == "monthly" or time.day == valid.day)
 
 
 def extents(classes: xr.DataArray, active: xr.DataArray, cell: float) -> xr.DataArray:
@@ -87,10 +110,11 @@ def _plain(value):
 
 def text(summary: dict) -> str:
     """Write a summary for people."""
+    first, last = summary["fit_period"]
+    normal = f"{first} to {last}" if summary["cadence"] == "monthly" else f"the months up to {last}, carried on by day"
     lines = [
         f"Sea-ice forecast of {summary['init_time']} ({summary['hemisphere']}, run {summary['run']}, {summary['members']} networks)",
-        f"Newest data used: {summary['newest_data']}. Normal: {summary['fit_period'][0]} to {summary['fit_period'][1]}. "
-        "Extents and areas in million km2.",
+        f"Newest data used: {summary['newest_data']}. Normal: {normal}. Extents and areas in million km2.",
         "",
         "valid from  extent  members        normal  departure  (std)  rank       edge off normal  doubtful  confidence",
     ]
@@ -110,11 +134,11 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _sentences(summary: dict) -> list[str]:
-    said = []
-    for row in summary["leads"]:
+    said, step = [], NAME[summary["cadence"]]
+    for row in (row for row in summary["leads"] if row["of_years"] > FEWEST):
         if row["rank"] == 1:
-            said.append(f"{row['valid_time']}: the smallest extent of {row['of_years']} years of this month.")
+            said.append(f"{row['valid_time']}: the smallest extent of {row['of_years']} years of this {step}.")
         elif row["rank"] == row["of_years"]:
-            said.append(f"{row['valid_time']}: the largest extent of {row['of_years']} years of this month.")
+            said.append(f"{row['valid_time']}: the largest extent of {row['of_years']} years of this {step}.")
     said += [f"Flag: {flag}." for flag in summary["flags"]] or ["No flags: all inputs are complete."]
     return said
