@@ -16,7 +16,9 @@ from seaice.steps import FREQUENCY as FREQUENCY
 from seaice.steps import cadence, season
 
 TARGETS = ("ice_class", "siconc")
-CELLS_AT_ONCE = 512  # cells transposed together: 50 channels of them fill 100 kB, which stays in the cache
+# Cells transposed together: 50 channels of them fill 200 kB, which stays in the cache. No multiple of 256, so that the same cell of
+# all channels does not fall on the same few places of the cache.
+CELLS_AT_ONCE = 1040
 
 
 class Samples:
@@ -89,6 +91,16 @@ class Samples:
         """Reason for each initialisation that has no sample, by init_time."""
         lacking = self.reasons != ""
         return pd.Series(self.reasons[lacking], index=self.time[lacking], name="reason")
+
+    @property
+    def planes(self) -> np.ndarray:
+        """Base planes (plane, y, x) that plane numbers point at; not to be written to."""
+        return self._planes
+
+    @property
+    def values(self) -> np.ndarray:
+        """What has one value all over the map (number), float32; its plane numbers follow those of the planes."""
+        return self._values
 
     @property
     def nbytes(self) -> int:
