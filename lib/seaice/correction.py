@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from seaice import windows
 from seaice.concentration import Bounded, SiconcPrior
 from seaice.schema import FULL_ICE, ICE_CLASSES, ICE_EDGE, DataError
 
@@ -36,25 +37,28 @@ def build(
     n_leads: int = 6,
     filters_factor: float = 1.0,
     siconc_head: bool = False,
+    margins: windows.Margins | None = None,
 ) -> keras.Model:
     """Return the network, uncompiled, from inputs (y, x, channel) to logits (y, x, lead, class), float32.
 
     shape: cells (y, x), any size. channel_names: of the inputs; those of the first guess must be among them, see `Prior`.
     filters_factor: scales the filters of every level. siconc_head: whether the output has the SIC after the classes, (y, x,
-    lead, class and SIC), see `concentration`. Before training the output is the first guess. Raises DataError for a channel that
-    is lacking and for sizes below 1.
+    lead, class and SIC), see `concentration`. margins: cells that it does not look at, see `windows`; its output is zero there.
+    Before training the output is the first guess. Raises DataError for a channel that is lacking and for sizes below 1.
     """
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in FILTERS]
     if min(*shape, n_leads, *widths) < 1:
         raise DataError(f"no network for shape {shape}, {n_leads} leads and filters {widths}: all must be >= 1")
     places = guess_channels(channel_names, n_leads, siconc_head=siconc_head)
-    padding = tuple((0, -cells % HALVINGS) for cells in shape)
     inputs = keras.Input((*shape, len(channel_names)), name="inputs")
+    seen = windows.cut(inputs, margins)
+    shape = seen.shape[1:3]
+    padding = tuple((0, -cells % HALVINGS) for cells in shape)
     last = places.pop("last", ())
     instead = {} if "frequency" in places else {"last": last}
-    guess = Prior(**places, **instead, name="prior")(inputs)
+    guess = Prior(**places, **instead, name="prior")(seen)
     scales = [ANOMALY_SCALE if name.startswith("siconc_anomaly") else 1.0 for name in channel_names]
-    x = layers.Rescaling(scales, name="scale")(inputs)
+    x = layers.Rescaling(scales, name="scale")(seen)
     x = layers.ZeroPadding2D(padding, name="pad")(x)
     skips = []
     for level, width in enumerate(widths):
@@ -68,17 +72,14 @@ def build(
     x = layers.Cropping2D(padding, name="crop")(x)
     classes = layers.Add(dtype="float32", name="logits")([_head(x, len(ICE_CLASSES), shape, n_leads), guess])
     if not siconc_head:
-        return keras.Model(inputs, classes, name="icenet_correction")
+        return keras.Model(inputs, windows.laid_back(classes, margins), name="icenet_correction")
     field = {name: places[name] for name in ("trend", "damping", "anomaly")}
-    guess = SiconcPrior(**field, last=last, name="siconc_prior")(inputs)
+    guess = SiconcPrior(**field, last=last, name="siconc_prior")(seen)
     guess = layers.Reshape((*shape, n_leads, 1), dtype="float32", name="siconc_guess")(guess)
     siconc = layers.Add(dtype="float32", name="siconc_sum")([_head(x, 1, shape, n_leads, name="siconc_"), guess])
     siconc = Bounded(dtype="float32", name="siconc")(siconc)
-    return keras.Model(
-        inputs,
-        layers.Concatenate(dtype="float32", name="classes_and_siconc")([classes, siconc]),
-        name="icenet_correction",
-    )
+    both = layers.Concatenate(dtype="float32", name="classes_and_siconc")([classes, siconc])
+    return keras.Model(inputs, windows.laid_back(both, margins), name="icenet_correction")
 
 
 def guess_channels(channel_names: Sequence[str], n_leads: int, *, siconc_head: bool = False) -> dict:

@@ -1,10 +1,8 @@
 """What do networks say of one moment? Their probabilities at the temperatures that the run has fitted, and which networks those are."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -86,29 +84,18 @@ def _masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np
 def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:
     """Probabilities (member, lead_time, ice_class, y, x) of every network, and their SIC (member, lead_time, y, x), or None.
 
-    Networks of one shape are built once. Raises DataError for networks that don't fit, or of which only some forecast SIC.
+    Raises DataError for networks that don't fit, or of which only some forecast SIC.
     """
     for seed, place in folders.items():
         forecast.check_network(samples, seed, place)
     with_siconc = forecast.forecasts_siconc(folders)
     inputs = samples.inputs([init_time])
-    network, shape, chances, ice = None, None, [], []
-    for seed, place in folders.items():
-        own = _shape(place / trained.NETWORK)
-        if network is None or own != shape:
-            network, shape = keras.saving.load_model(place / trained.NETWORK, compile=False), own
-        else:
-            network.load_weights(place / trained.NETWORK)  # a fifth of the time that a network takes to load
+    chances, ice = [], []
+    for seed, network in trained.networks(folders):
         probability, siconc = forecast.split_output(network.predict_on_batch(inputs), f"the network of seed {seed}")
         chances.append(probability[0])
         ice += [] if siconc is None else [siconc[0]]
     return np.stack(chances), np.stack(ice) if with_siconc else None
-
-
-def _shape(file: Path) -> bytes:
-    """What a saved network is built from, without its weights."""
-    with zipfile.ZipFile(file) as archive:
-        return archive.read("config.json")
 
 
 def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:

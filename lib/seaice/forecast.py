@@ -67,8 +67,9 @@ def ensemble(
             part, compute=False, consolidated=False
         )
         total = np.zeros((len(judges), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
-        for member, (seed, folder) in enumerate(progress.bar(folders.items(), desc="members", unit="network")):
-            predict = _predictor(Path(folder), seed, batch_size)
+        members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
+        for member, (seed, network) in enumerate(members):
+            predict = _predictor(network, f"the network of seed {seed} ({folders[seed]})", batch_size)
             known = np.concatenate([total[:0], *(p for _, p, _ in predict(samples, judges))])
             t = _fit(samples, judges, known)
             total += _at(known, t) / len(folders)
@@ -107,19 +108,13 @@ def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
     return times[np.linspace(0, len(times) - 1, max(1, min(most, len(times))), dtype=int)] if len(times) else times
 
 
-def _predictor(folder: Path, seed: int, batch_size: int):
+def _predictor(network: keras.Model, name: str, batch_size: int):
     """Return a function that yields (slice of times, probabilities (init_time, lead_time, ice_class, y, x), SIC or None) by batch."""
-    network = keras.saving.load_model(folder / trained.NETWORK, compile=False)
 
     def predict(samples: Samples, times: pd.DatetimeIndex):
         for first in range(0, len(times), batch_size):
             where = slice(first, min(first + batch_size, len(times)))
-            yield (
-                where,
-                *split_output(
-                    network.predict_on_batch(samples.inputs(times[where])), f"the network of seed {seed} ({folder})"
-                ),
-            )
+            yield where, *split_output(network.predict_on_batch(samples.inputs(times[where])), name)
 
     return predict
 

@@ -19,6 +19,8 @@ OPTIONAL = (
     "normals",
     "seasonal",
     "blend",
+    "window",
+    "precision",
 )  # parameters that a run which does not name them goes without, whatever the default
 
 
@@ -211,6 +213,8 @@ class Parameters(Strict):
     withhold: float | None = Field(None, ge=0, lt=1)
     turns: bool | None = None
     siconc_head: bool | None = None
+    window: Literal["active"] | None = None  # part of the map that networks look at; null for all of it
+    precision: Literal["mixed_bfloat16"] | None = None  # of the networks' convolutions; null for float32
     pretrain_epochs: Positive | None = None
     validate_every: Positive | None = None
     seed: Seed | None = None

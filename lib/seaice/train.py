@@ -4,14 +4,28 @@ import hashlib
 import importlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from seaice import batches, channels, concentration, correction, losses, planes, pool, progress, samples, trained, unet
+from seaice import (
+    batches,
+    channels,
+    concentration,
+    correction,
+    losses,
+    planes,
+    pool,
+    progress,
+    samples,
+    trained,
+    unet,
+    windows,
+)
 from seaice.schema import DataError
 
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
@@ -41,6 +55,8 @@ def fit(
     withhold: float = 0.0,
     turns: bool = False,
     siconc_head: bool = False,
+    window: str | None = None,
+    precision: str | None = None,
     simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
 ) -> pd.DataFrame:
@@ -52,7 +68,9 @@ def fit(
     cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
     weights; about 1 / (1 - momentum) batches long. withhold, turns: see `batches.Batches`. siconc_head: forecast SIC too, for samples
     whose targets are SIC; then the loss is `losses.SiconcLoss`, and the best validation is the one of least loss.
-    validate_every: batches between validations, default once an epoch.
+    window: "active" for a network that looks at the smallest window of `windows` only, None for the whole map.
+    precision: "mixed_bfloat16" for convolutions in bfloat16, the weights and everything from the logits on staying float32; None
+    for float32 throughout. Both change the weights that come out. validate_every: batches between validations, default once an epoch.
     simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
     start: folder of a finished network of the same shape whose weights are gone on from.
 
@@ -78,6 +96,8 @@ def fit(
         "withhold": withhold,
         "turns": turns,
         "siconc_head": siconc_head,
+        "window": window,
+        "precision": precision,
     }
     _check(settings, splits)
     times = samples.split(data, {name: splits[name] for name in ("train", "validation")})
@@ -96,17 +116,9 @@ def fit(
     (folder / trained.KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
     deterministic(seed)
-    net = NETWORKS[network](data, filters_factor, siconc_head)
+    net = untrained(data, settings)
     if start is not None:
         trained.start_from(net, Path(start))
-    net.compile(
-        optimizer=keras.optimizers.Adam(
-            learning_rate, use_ema=weight_average is not None, ema_momentum=weight_average or 0.0
-        ),
-        loss=losses.SiconcLoss(focal_gamma) if siconc_head else losses.FocalLoss(focal_gamma),
-        weighted_metrics=[losses.SiconcAccuracy(), losses.SiconcError()] if siconc_head else [losses.ActiveAccuracy()],
-        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
-    )
     net.optimizer.build(net.trainable_variables)
 
     history, best = trained.restore(folder, key, net)
@@ -128,17 +140,51 @@ def fit(
 
 
 NETWORKS = {
-    "icenet_2021": lambda data, factor, _: unet.build(
-        data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor
+    "icenet_2021": lambda data, factor, _, margins: unet.build(
+        data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins
     ),
-    "correction": lambda data, factor, head: correction.build(
+    "correction": lambda data, factor, head, margins: correction.build(
         data.shape,
         data.channel_names,
         n_leads=data.n_leads,
         filters_factor=factor,
         siconc_head=head,
+        margins=margins,
     ),
 }
+WINDOWS = ("active",)
+PRECISIONS = ("mixed_bfloat16",)
+
+
+def untrained(data: samples.Samples, settings: Mapping) -> keras.Model:
+    """Return a network ready to learn from these samples, its weights drawn from Keras's seed.
+
+    settings: network, filters_factor, siconc_head, window, precision, focal_gamma, weight_average and learning_rate, see `fit`.
+    """
+    margins = None if settings["window"] is None else windows.around(data.active)
+    head, average = settings["siconc_head"], settings["weight_average"]
+    with computing_in(settings["precision"]):
+        net = NETWORKS[settings["network"]](data, settings["filters_factor"], head, margins)
+    net.compile(
+        optimizer=keras.optimizers.Adam(
+            settings["learning_rate"], use_ema=average is not None, ema_momentum=average or 0.0
+        ),
+        loss=(losses.SiconcLoss if head else losses.FocalLoss)(settings["focal_gamma"]),
+        weighted_metrics=[losses.SiconcAccuracy(), losses.SiconcError()] if head else [losses.ActiveAccuracy()],
+        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
+    )
+    return net
+
+
+@contextmanager
+def computing_in(precision: str | None) -> Iterator[None]:
+    """Give layers made within this precision, a Keras dtype policy, unless they name their own; None leaves all as it is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def deterministic(seed: int) -> None:
@@ -219,7 +265,7 @@ def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
     sources = [
         hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest()
-        for m in (channels, planes, samples, batches, pool, unet, correction, concentration, losses)
+        for m in (channels, planes, samples, batches, pool, windows, unet, correction, concentration, losses)
     ]
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
     backend = keras.backend.backend()
@@ -242,6 +288,11 @@ def _check(settings: dict, splits: Mapping) -> None:
         raise DataError(f"schedule {settings['schedule']!r} is unknown; choose one of {sorted(SCHEDULES)}")
     if settings["network"] not in NETWORKS:
         raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
+    for name, known in (("window", WINDOWS), ("precision", PRECISIONS)):
+        if settings[name] not in (None, *known):
+            raise DataError(f"{name} {settings[name]!r} is unknown; choose {' or '.join(known)}, or leave it out")
+    if settings["window"] and settings["turns"]:
+        raise DataError("turns: a turned map leaves the window; train without one of the two")
     if settings["siconc_head"] and settings["network"] != "correction":
         raise DataError(
             f"network {settings['network']!r} forecasts classes only; take network: correction for siconc_head"

@@ -1,7 +1,8 @@
 """What does a training leave in its folder: a checkpoint to go on from, and in the end a network that says what it was made of?"""
 
 import json
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -49,6 +50,23 @@ def best(history: Sequence[Mapping]) -> int:
     if "val_siconc_mse" in history[0]:
         return int(np.argmin([row["val_loss"] for row in history]))
     return int(np.argmax([row["val_accuracy"] for row in history]))
+
+
+def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
+    """Yield seed and network of every folder, one at a time: the next one takes the place of the last.
+
+    Networks of one architecture are built, and compiled for what is asked of them, once; then only weights are read.
+    """
+    network, built = None, None
+    for seed, folder in folders.items():
+        file = Path(folder) / NETWORK
+        with zipfile.ZipFile(file) as archive:
+            architecture = archive.read("config.json")
+        if network is None or architecture != built:
+            network, built = keras.saving.load_model(file, compile=False), architecture
+        else:
+            network.load_weights(file)
+        yield seed, network
 
 
 def start_from(network: keras.Model, folder: Path) -> None:

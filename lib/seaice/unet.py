@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from seaice import windows
 from seaice.schema import ICE_CLASSES, DataError
 
 FILTERS = (64, 128, 256, 256, 512)  # filters of each level at factor 1, Andersson et al. 2021
@@ -16,11 +17,13 @@ def build(
     n_leads: int = 6,
     n_classes: int = len(ICE_CLASSES),
     filters_factor: float = 1.0,
+    margins: windows.Margins | None = None,
 ) -> keras.Model:
     """Return the U-Net, uncompiled, from inputs (y, x, channel) to logits (y, x, lead, class), float32.
 
     shape: cells (y, x), any size: it is padded with zeros at the far edges to a multiple of 16, and cropped at the end.
     filters_factor: scales the filters of every level (2.0 is the published network: 43,838,226 parameters with 50 channels).
+    margins: cells that it does not look at, see `windows`; its logits are zero there. None for a look at all.
     Weights are drawn by he_normal from Keras's global seed. Raises DataError for sizes or factors below their minimum.
     """
     widths = [round(filters * filters_factor) for filters in FILTERS]
@@ -28,9 +31,11 @@ def build(
         raise DataError(
             f"no network for shape {shape}, {n_channels} channels, {n_leads} leads and filters {widths}: all must be >= 1"
         )
-    padding = tuple((0, -cells % HALVINGS) for cells in shape)
     inputs = keras.Input((*shape, n_channels), name="inputs")
-    x = layers.ZeroPadding2D(padding, name="pad")(inputs)
+    x = windows.cut(inputs, margins)
+    seen = x.shape[1:3]
+    padding = tuple((0, -cells % HALVINGS) for cells in seen)
+    x = layers.ZeroPadding2D(padding, name="pad")(x)
 
     skips = []
     for level, width in enumerate(widths):
@@ -52,8 +57,8 @@ def build(
     x = layers.Cropping2D(padding, name="crop")(x)
     # One 1x1 head a lead, all computed as one convolution; float32 so that logits keep their precision in mixed training.
     x = layers.Conv2D(n_leads * n_classes, 1, kernel_initializer="he_normal", dtype="float32", name="heads")(x)
-    logits = layers.Reshape((*shape, n_leads, n_classes), dtype="float32", name="logits")(x)
-    return keras.Model(inputs, logits, name="icenet")
+    logits = layers.Reshape((*seen, n_leads, n_classes), dtype="float32", name="logits")(x)
+    return keras.Model(inputs, windows.laid_back(logits, margins), name="icenet")
 
 
 def _convolve(x, width: int, *, times: int = 1, size: int = 3, name: str):
