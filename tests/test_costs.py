@@ -81,7 +81,7 @@ def test_bytes_and_work_of_a_run():
     assert costs.training(given) == given["epochs"] * one * (3 * 378 + 66)
     assert costs.forecasting(given) == len(given["seeds"]) * one * (66 + 31)
     assert costs.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
-    assert costs.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8
+    assert costs.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8 * 2  # SIC beside the probability
     steps = 42 * 12 + 12
     assert costs.ready_bytes(given) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
 
@@ -151,3 +151,12 @@ def test_days_are_counted_where_the_run_is_daily():
     given |= {"splits": splits, "siconc_head": True}
     judged = 62 + 155
     assert costs.forecast_bytes(given) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)
+    assert costs.baselines_bytes(given) == judged * 30 * 16 * 16 * 4 * 6 * 2  # no physics of days
+    given |= {"start": "2015-01", "end": "2016-12", "sources": {"siconc": "a"}}
+    days = 365 + 366 + 93
+    assert costs.ready_bytes(given) == 16 * 16 * (days * (5 * 4 + 1) + 12 * (4 + 1) + 93 * 4)
+
+
+def test_a_simulated_record_of_days_counts_days(own_folders):
+    comes, amount = inputs.describe("twin_daily_north", period={}, asked=[{"resolution_km": 675, "end": "1980-12"}])
+    assert (comes, amount) == ("simulated, made on first use", inputs.Amount((365 + 366) * 16 * 16 * 8 * 4))

@@ -20,7 +20,11 @@ FLOAT = 4  # bytes of a float32
 EXTENSION = 12  # of `preprocess.EXTENSION`, months past the record for which the store holds the trend
 BEFORE = 12  # of `pool.BEFORE`, months known before an initialisation
 PRIOR_FIELDS, PRIOR_LEADS = 3, 12  # of `prior.fields`: those along time, and leads of the damping
-BASELINES = 8  # models that `baselines.all` writes at most
+BASELINES, PHYSICS = (
+    6,
+    2,
+)  # models that `baselines.all` writes, and how many more at most where there is a physics-based forecast
+FIELDS = 2  # that it writes of each: ice probability and SIC
 
 
 class Convolution(NamedTuple):
@@ -207,7 +211,8 @@ def forecast_bytes(given: Mapping) -> float:
 
 def baselines_bytes(given: Mapping) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * BASELINES
+    models = BASELINES + (PHYSICS if given.get("seasonal") else 0)
+    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * models * FIELDS
 
 
 def _store(given: Mapping, start: str, end: str) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from seaice import costs
+from seaice import costs, steps
 from seaice.schema import DataError
 
 TIMEOUT = 3  # s, for a server to answer before the rest of a dry run goes on without it
@@ -75,8 +75,8 @@ def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[
     files = _copies(driver)
     if files and all(file.exists() for file in files):
         return "fetched already", on_disk(files)
-    values, steps = about.get("values_a_step"), _steps(driver, period)
-    return elsewhere, Amount(costs.FLOAT * values * steps if values and steps else None)
+    values, number = about.get("values_a_step"), _steps(driver, period)
+    return elsewhere, Amount(costs.FLOAT * values * number if values and number else None)
 
 
 def on_disk(places: Iterable[Path]) -> Amount:
@@ -149,7 +149,8 @@ def _simulated(driver) -> float:
     """Bytes before compression of a product of the simulated world."""
     from seaice import twin_seasonal, twin_world
 
-    values = costs.months(f"{driver.start:%Y-%m}", f"{driver.end:%Y-%m}") * driver.grid.size**2
+    span = [f"{moment:%Y-%m-%d}" for moment in (driver.start, driver.end)]
+    values = len(steps.between(span, driver.cadence)) * driver.grid.size**2
     if driver.product == "seasonal":
         return values * driver.members * twin_seasonal.LEADS  # a byte each
     return costs.FLOAT * values * len(twin_world.ATTRIBUTES)
