@@ -1,5 +1,6 @@
-"""A daily record continued with newer days is the record that preprocessing all of them would have made."""
+"""A daily record continued with newer days is the record that preprocessing all of them would have made; short gaps are filled."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
@@ -54,6 +55,50 @@ def test_the_day_that_is_not_over_is_left_out(stored):
     found = arrivals.extend(stored, xr.Dataset(), SOURCES, now=pd.Timestamp("1988-06-10T12:00"), load=offer)
     assert found.notices[0] == "'days': 1988-06-10 is not over and is left out"
     assert arrivals.newest(found.ready) == pd.Timestamp("1988-06-09")
+
+
+def gap(*days):
+    """The days of `offer` as a provider has them who lost some: they are put in as missing."""
+
+    def load(entry, grid, **options):
+        ds = offer(entry, grid, **options)
+        lost = ds.time.isin(pd.DatetimeIndex(days)) & (ds.attrs["cadence"] == "daily")
+        return ds.assign(siconc=ds.siconc.where(~lost), siconc_flag=ds.siconc_flag.where(~lost, 3).astype("uint8"))
+
+    return load
+
+
+def last_week(stored, load) -> xr.Dataset:
+    """20 to 31 May 1988, continued and known on 1 June."""
+    ready = arrivals.extend(stored, xr.Dataset(), SOURCES, now=NOW, load=load).ready
+    return arrivals.as_of(ready, pd.Timestamp("1988-06-01")).sel(time=slice("1988-05-20", "1988-05-31")).load()
+
+
+def test_a_gap_of_a_few_days_is_a_straight_line_and_said_to_be_filled(stored, continued):
+    lost = pd.date_range("1988-05-25", "1988-05-27")
+    known = last_week(stored, gap(*lost))
+    assert bool((known.siconc_flag.sel(time=lost) == 3).all()), "as the provider has it"
+    found = arrivals.bridged(known)
+    sides = [known.siconc.sel(time=day) for day in ("1988-05-24", "1988-05-28")]
+    expected = sides[0] + (sides[1] - sides[0]) / 4
+    np.testing.assert_allclose(found.siconc.sel(time=lost[0]), expected, atol=1e-6)
+    sea = found.siconc.sel(time=lost).notnull()
+    assert bool((found.siconc_flag.sel(time=lost).where(sea, 1) == 1).all())
+    anomaly = found.siconc - found.siconc_trend
+    xr.testing.assert_allclose(found.siconc_anomaly.sel(time=lost), anomaly.sel(time=lost), atol=1e-6)
+    assert arrivals.filled(found).equals(pd.DatetimeIndex(lost))
+    others = ~found.time.isin(lost)
+    for name in ("siconc", "siconc_flag", "siconc_anomaly"):
+        assert found[name].dtype == known[name].dtype
+        xr.testing.assert_equal(found[name][others], known[name][others])
+
+
+def test_a_longer_gap_and_the_newest_day_stay_missing(stored):
+    lost = pd.date_range("1988-05-25", "1988-05-28")
+    found = arrivals.bridged(last_week(stored, gap(*lost)))
+    assert bool(found.siconc.sel(time=lost).isnull().all()) and not len(arrivals.filled(found))
+    with pytest.raises(DataError, match="siconc of 1988-05-31 is missing"):
+        last_week(stored, gap("1988-05-31"))
 
 
 def test_nothing_of_the_day_or_later_is_known(continued):

@@ -20,7 +20,11 @@ PAST = {  # of the record, that new steps are held against: `quality` looks back
     "monthly": pd.DateOffset(years=15),
     "daily": pd.DateOffset(days=90),
 }
+# Steps in a row without any SIC that are filled between the known ones on either side. Two days on, SIC differs from the last by 0.04
+# (docs/daily.md), so that the middle of three filled days is off by less.
+BRIDGED = {"monthly": 0, "daily": 3}
 REVISED = 0.01  # fraction, mean change of a stored month that is worth telling
+FILLED = np.uint8(1)  # siconc_flag of a value that is an input, but no truth
 DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the moment it was observed, beside the predictors
 
 
@@ -78,6 +82,33 @@ def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
             f"have a value, {100 * COMPLETE:.0f} % are needed; choose an earlier init_time, or wait for the data"
         )
     return out
+
+
+def bridged(known: xr.Dataset) -> xr.Dataset:
+    """Return a record, in memory, in which steps without any SIC are filled in a straight line in time, flag 1 (an input, no truth).
+
+    At most `BRIDGED` steps in a row, of which both sides are known: never the newest step of a record as of a moment. Longer gaps stay
+    missing. `siconc_anomaly`, where there is one, follows. known: siconc, siconc_flag, siconc_trend (time, y, x), see `as_of`.
+    """
+    siconc, filled = known.siconc.copy(), []
+    seen = np.flatnonzero(siconc.notnull().any(("y", "x")))
+    for before, after in zip(seen, seen[1:], strict=False):
+        if after - before - 1 <= BRIDGED[cadence(known)]:
+            for step in range(before + 1, after):
+                share = (step - before) / (after - before)
+                siconc[step] = (1 - share) * siconc[before] + share * siconc[after]
+                filled.append(step)
+    new = xr.DataArray(np.isin(np.arange(siconc.sizes["time"]), filled), dims="time") & siconc.notnull()
+    out = known.assign(siconc=siconc, siconc_flag=known.siconc_flag.where(~new, FILLED))
+    if "siconc_anomaly" in known:
+        out["siconc_anomaly"] = known.siconc_anomaly.where(~new, siconc - known.siconc_trend)
+    return out
+
+
+def filled(known: xr.Dataset) -> pd.DatetimeIndex:
+    """Times of the steps that `bridged` filled: they have values of SIC, and none of them was observed."""
+    observed = ((known.siconc_flag == 0) & ~known.land & known.siconc.notnull()).any(("y", "x"))
+    return known.indexes["time"][(known.siconc.notnull().any(("y", "x")) & ~observed).values]
 
 
 def extend(

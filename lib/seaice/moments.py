@@ -8,6 +8,7 @@ import xarray as xr
 from seaice import arrivals, channels, paths, product_store
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.steps import NAME, cadence
 
 SEPARATOR = ":"  # between first and last of a range of init_times
 LOADED = ("siconc", "siconc_flag", "siconc_trend", "siconc_climatology", "active", "land")
@@ -74,7 +75,7 @@ def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Sampl
         known = arrivals.as_of(ready, init_time)
         # Read once: the record's ice goes into the summary, the trees and the checksums.
         known = known.assign({n: known[n].load() for n in LOADED})
-        window = _window(known, init_time, given).load()
+        window = _window(known, init_time, given)
     forecasts = {}
     if given["blend"] or any(row["variable"] in channels.FORECASTS for row in given["channels"]):
         from seaice import classifiers  # scikit-learn takes a second to import, which other runs can spare
@@ -86,19 +87,33 @@ def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Sampl
 
 
 def _window(known: xr.Dataset, init_time: pd.Timestamp, given: Mapping) -> xr.Dataset:
-    """The steps that one initialisation's channels reach."""
+    """The steps that one initialisation's channels reach, in memory, short gaps of SIC filled."""
     lags = max([row["lags"] for row in given["channels"] if row.get("lags")], default=1)
     at = known.indexes["time"].get_loc(init_time)
-    return known.isel(time=slice(max(0, at - lags), at + max(given["n_leads"], 1)))
+    first, last = max(0, at - lags), at + max(given["n_leads"], 1)
+    # A gap at the first lag is filled from before it.
+    begin = max(0, first - arrivals.BRIDGED[cadence(known)])
+    return arrivals.bridged(known.isel(time=slice(begin, last)).load()).isel(time=slice(first - begin, None))
 
 
-def flags(samples: Samples, init_time: pd.Timestamp) -> list[str]:
-    """What a reader of the product should know of its inputs: predictors that climatology stands in for."""
+def flags(samples: Samples, window: xr.Dataset, init_time: pd.Timestamp) -> list[str]:
+    """What a reader of the product should know of its inputs: what climatology stands in for, and days filled between others.
+
+    Raises DataError where an input is missing that nothing stands in for.
+    """
+    counted = cadence(window)
     if init_time not in samples.init_times:
-        raise DataError(f"init_time {init_time:%Y-%m-%d} can't be forecast: {samples.dropped.get(init_time)}")
-    absent = {}
-    for channel in samples.channels:
+        most = arrivals.BRIDGED[counted]
+        rule = f"; at most {most} {NAME[counted]}s in a row are filled between known ones" if most else ""
+        raise DataError(f"init_time {init_time:%Y-%m-%d} can't be forecast: {samples.dropped.get(init_time)}{rule}")
+    absent, between, filled = {}, set(), arrivals.filled(window)
+    for channel in (channel for channel in samples.channels if channel.follows == "time"):
         at = samples.time.get_loc(init_time) + channel.offset
-        if channel.follows == "time" and samples._absent[samples.variables.index(channel.variable)][at]:
+        if samples._absent[samples.variables.index(channel.variable)][at]:
             absent.setdefault(channel.variable, []).append(f"{samples.time[at]:%Y-%m-%d}")
-    return [f"{name} of {', '.join(sorted(dates))} is missing; climatology stands in" for name, dates in absent.items()]
+        elif channel.variable in ("siconc", "siconc_anomaly") and samples.time[at] in filled:
+            between.add(f"{samples.time[at]:%Y-%m-%d}")
+    told = [f"{name} of {', '.join(sorted(dates))} is missing; climatology stands in" for name, dates in absent.items()]
+    if between:
+        told.append(f"siconc of {', '.join(sorted(between))} is missing; filled between the {NAME[counted]}s beside it")
+    return told

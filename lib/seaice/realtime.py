@@ -71,7 +71,7 @@ def make(
 def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Product:
     """Make one product, unless it is there."""
     known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
-    flags = moments.flags(samples, init_time)
+    flags = moments.flags(samples, window, init_time)
     made_from = {
         "format": product_dataset.FORMAT,
         "run": name,
