@@ -2,14 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-LOCK := requirements$(if $(GPU),-gpu,).lock
+LOCK := requirements$(if $(GPU),-gpu,)$(if $(JAX),-jax,).lock
 ENV := $(VENV)/.made-from-$(LOCK)
 
 CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
 CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
 
-.PHONY: help demo forecast test lab lock clients clients-test
+.PHONY: help demo forecast test tests-jax lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -34,6 +34,10 @@ tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train
 	$(APART) $(PY) -m pytest --nbval-lax notebooks
 
+# In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
+tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax
+	$(PY) -m pytest tests/test_backends.py
+
 # MeshiPhi and PolarRoute have an environment of their own; the package itself is found in lib/.
 FORECAST ?= data/persisted/north_daily_forecast.2016-07-09.nc
 clients: $(CLIENTS_ENV)  ## a ship's route through a daily forecast: make clients FORECAST=<file>
@@ -50,6 +54,8 @@ lock:  ## compile the locks anew from pyproject.toml (needs uv)
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra gpu --extra test -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-gpu.lock
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra jax --extra test -c requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-jax.lock
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra clients --extra test -c requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-clients.lock
 
