@@ -211,7 +211,8 @@ def _round(network, training, validation, first: int, rates: Sequence[float], ba
     # The running mean of the weights, where there is one, is what will be used, so it is what is judged.
     network.optimizer.finalize_variable_values(network.trainable_variables)
     judged = network.get_weights()
-    network.set_weights(judged)  # a copy: JAX would let validation overwrite the mean itself, which it shares with the weights
+    # As copies: on JAX weights and mean would be one array, which the validation then writes over.
+    network.set_weights(judged)
     scores |= _means([_step(network.test_on_batch, validation[k]) for k in range(len(validation))], prefix="val_")
     network.set_weights(raw)
     if not np.isfinite(list(scores.values())).all():
