@@ -13,8 +13,8 @@ from seaice import paths
 KM = 337.5  # km, 32 x 32 cells
 
 
-def project(folder: Path, *runs: str) -> Path:
-    """Make the copy, with the run files of `runs`: notebooks, lock and catalogue."""
+def project(folder: Path, *runs: str, end: str | None = None) -> Path:
+    """Make the copy, with the run files of `runs`: notebooks, lock and catalogue; end: last month of the simulated records."""
     (folder / "params").mkdir(parents=True)
     shutil.copytree(paths.root() / "notebooks", folder / "notebooks")
     for name in ("requirements.lock", *(f"params/{run}.yaml" for run in runs)):
@@ -23,12 +23,14 @@ def project(folder: Path, *runs: str) -> Path:
     for entry in catalogue["sources"].values():
         if "resolution_km" in entry["args"]:
             entry["args"]["resolution_km"] = KM
+        if end and entry["args"].get("product") == "observed":
+            entry["args"]["end"] = end
     (folder / "catalog.yml").write_text(yaml.safe_dump(catalogue))
     return folder
 
 
-def run(project: Path, name: str, *words: str) -> subprocess.CompletedProcess:
-    """Execute a run of the copy, with results and cache of its own; words: more of the command line."""
+def run(project: Path, name: str, *words: str, module: str = "seaice.run") -> subprocess.CompletedProcess:
+    """Execute a run of the copy, or another command on it, with results and cache of its own; words: more of the command line."""
     environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
-    command = [sys.executable, "-m", "seaice.run", f"params/{name}.yaml", *words]
+    command = [sys.executable, "-m", module, f"params/{name}.yaml", *words]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
