@@ -9,6 +9,7 @@ import pytest
 import synthetic
 
 from seaice import correction, forecast, train, unet, windows
+from seaice.params import Run
 from seaice.samples import Samples
 from seaice.schema import DataError
 from seaice.trained import networks
@@ -159,3 +160,13 @@ def test_a_network_knows_its_switches_and_trains_anew_for_others(samples, traine
 def test_switches_that_cannot_be_are_refused(samples, tmp_path, options, message):
     with pytest.raises(DataError, match=message):
         train.fit(samples, folder=tmp_path, network="correction", **SMALL, **options)
+
+
+def test_a_run_file_names_its_switches_and_no_others():
+    def given(faster: dict) -> dict:
+        run = Run.model_validate({"run": "fast", "parameters": {"faster": faster}, "steps": [{"notebook": "05_train"}]})
+        return run.merged(run.steps[0], {})
+
+    assert given({"window": "active"})["faster"] == {"window": "active"}
+    with pytest.raises(ValueError, match="unknown key 'windows'; did you mean 'window'"):
+        given({"windows": "active"})

@@ -19,8 +19,7 @@ OPTIONAL = (
     "normals",
     "seasonal",
     "blend",
-    "window",
-    "precision",
+    "faster",
 )  # parameters that a run which does not name them goes without, whatever the default
 
 
@@ -169,6 +168,13 @@ class Simulation(Strict):
         return self
 
 
+class Faster(Strict):
+    """Ways to compute networks faster, see `train.fit`; what is not given is off."""
+
+    window: Literal["active"] | None = None
+    precision: Literal["mixed_bfloat16"] | None = None
+
+
 class Permute(Strict):
     """What permute-and-predict permutes and which forecasts it judges; see `importance.measure`."""
 
@@ -213,8 +219,7 @@ class Parameters(Strict):
     withhold: float | None = Field(None, ge=0, lt=1)
     turns: bool | None = None
     siconc_head: bool | None = None
-    window: Literal["active"] | None = None  # part of the map that networks look at; null for all of it
-    precision: Literal["mixed_bfloat16"] | None = None  # of the networks' convolutions; null for float32
+    faster: Faster | None = None  # ways of computing that change what is learnt a little; null for none
     pretrain_epochs: Positive | None = None
     validate_every: Positive | None = None
     seed: Seed | None = None
