@@ -1,0 +1,26 @@
+"""What every benchmark needs that runs in processes of its own: their peak memory, and the record's place. Imports no Keras."""
+
+import json
+import resource
+import sys
+from datetime import date
+from pathlib import Path
+
+from sample_assembly import machine
+
+RECORDS = Path(__file__).parent / "records"
+
+
+def resident_mb() -> int:
+    """Largest resident memory that this process has had, MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+
+
+def write(name: str, content: dict) -> None:
+    """Print a record and put it among the others, whole or not at all; machine and date are added where they are not there."""
+    record = {"benchmark": name, "date": date.today().isoformat(), "machine": machine(), **content}
+    RECORDS.mkdir(exist_ok=True)
+    part = RECORDS / f"{name}.part"
+    part.write_text(json.dumps(record, indent=1) + "\n")
+    part.replace(RECORDS / f"{name}.json")
+    print(json.dumps(record, indent=1))

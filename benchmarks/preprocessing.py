@@ -1,0 +1,95 @@
+"""Preprocessing to Zarr: `preprocess.build` over Dask workers of one thread each, against one thread that reads everything first.
+
+The reference loads every source whole and then writes the store, in one process and thread. Each way has a process of its own,
+so that its memory is its own. Where SEAICE_DATA names the real files these are the observed sources of `params/nsidc_north.yaml` at 25 km,
+else the simulated ones of `params/demo.yaml`, which must have been made (`make demo`). More workers than cores show where it stops to help.
+The record goes to `benchmarks/records/preprocessing.json`. Run: python benchmarks/preprocessing.py
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import resident_mb, write
+from sample_assembly import seconds
+
+EAGER = 0  # workers of the reference
+
+
+def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
+    """Write a store in this process and its workers; seconds and peak memory (MB) of the process and of its largest worker."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    from seaice import params, paths, preprocess, providers
+    from seaice.grid import Grid
+
+    given = params.load(paths.root() / "params" / f"{run}.yaml").shared()
+    grid = Grid(given["hemisphere"], resolution_km)
+    options = {name: given[name] for name in ("sources", "start", "end")} | {"run": run}
+    options["fit_end"] = preprocess.fit_end(given["splits"], n_leads=given["n_leads"])
+    target = folder / "ready.zarr"
+    if workers == EAGER:
+        eager = lambda *args, **kwargs: providers.load(*args, **kwargs).load()  # noqa: E731
+        with dask.config.set(scheduler="synchronous"):
+            taken, _ = seconds(lambda: preprocess.build(target, grid, load=eager, **options))
+        return {"seconds": taken, "process_mb": resident_mb()}
+    with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        client.run(resident_mb)  # all have started, which does not count
+        taken, _ = seconds(lambda: preprocess.build(target, grid, **options))
+        return {"seconds": taken, "process_mb": resident_mb(), "worker_mb": max(client.run(resident_mb).values())}
+
+
+def measure(run: str, resolution_km: float, workers: int) -> dict:
+    """Do `build` in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["--run", run, "--resolution", str(resolution_km), "--one", str(workers), "--folder", folder]
+        done = subprocess.run(
+            [sys.executable, __file__, *arguments],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent,
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure, print and write the record."""
+    observed = bool(os.environ.get("SEAICE_DATA"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", default="nsidc_north" if observed else "demo", help="run whose sources are taken")
+    parser.add_argument("--resolution", type=float, default=25.0 if observed else 112.5, help="km")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one is not None:
+        print(json.dumps(build(options.run, options.resolution, options.one, options.folder)))
+        return
+
+    fastest = {}
+    for _ in range(options.turns):
+        for workers in (EAGER, *options.workers):
+            found = measure(options.run, options.resolution, workers)
+            if workers not in fastest or found["seconds"] < fastest[workers]["seconds"]:
+                fastest[workers] = found
+    reference = fastest[EAGER]["seconds"]
+    rows = {
+        "eager" if w == EAGER else str(w): f | {"ratio": round(reference / f["seconds"], 2)} for w, f in fastest.items()
+    }
+    for row in rows.values():
+        row["seconds"] = round(row["seconds"], 2)
+    write(
+        "preprocessing",
+        {"run": options.run, "resolution_km": options.resolution, "turns": options.turns, "workers": rows},
+    )
+
+
+if __name__ == "__main__":
+    main()
