@@ -23,7 +23,7 @@ TOLERANCES = {
     "sip": (1e-4, 1e-5),
     "gradient": (1e-5, 1e-3),
     "scores of the step": (1e-3, 1e-5),
-    "weights after the step": (1e-5, 1e-4),
+    "weights after the step": (5e-5, 1e-4),
     "history": (2e-3, 1e-3),
     "forecast": (2e-3, 0),
 }
