@@ -6,7 +6,8 @@ built and compiled, into which each member's weights are read. Both have the sam
 the parts that a member's seconds are made of are measured on their own. On a GPU (KERAS_BACKEND=jax) there is a third way, a service:
 all members' weights stay on the device, and only the forward passes count.
 Few members stand for many: seconds are by member. Random weights and fields: speed does not depend on their values.
-The record goes to `benchmarks/records/ensemble_forecast.json`, of a GPU to `ensemble_forecast_gpu.json`. Run: python benchmarks/ensemble_forecast.py
+The record goes to `benchmarks/records/ensemble_forecast.json`, of a GPU to `ensemble_forecast_gpu.json`.
+Run: python benchmarks/ensemble_forecast.py
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """What every benchmark needs that runs in processes of its own: their peak memory, and the record's place. Imports no Keras."""
 
 import json
+import os
 import resource
 import sys
 from datetime import date
@@ -17,8 +18,9 @@ def resident_mb() -> int:
 
 
 def write(name: str, content: dict) -> None:
-    """Print a record and put it among the others, whole or not at all; machine and date are added where they are not there."""
-    record = {"benchmark": name, "date": date.today().isoformat(), "machine": machine(), **content}
+    """Print a record and put it among the others, whole or not at all; machine, its load and the date are added."""
+    load = [round(value, 1) for value in os.getloadavg()]  # 1, 5 and 15 minutes: whether the machine was shared
+    record = {"benchmark": name, "date": date.today().isoformat(), "machine": machine(), "load": load, **content}
     RECORDS.mkdir(exist_ok=True)
     part = RECORDS / f"{name}.part"
     part.write_text(json.dumps(record, indent=1) + "\n")

@@ -37,10 +37,10 @@ SPLITS = {"train": ["2001-01", "2001-07"], "validation": ["2002-01", "2002-12"],
 GROUPS = ["siconc_anomaly", "tas"]
 
 
-def fields(cells: int) -> xr.Dataset:
+def fields(cells: int, *, years: int = 6) -> xr.Dataset:
     """Return random fields with the names and shapes of a ready store."""
     rng = np.random.default_rng(0)
-    time, dims = pd.date_range("2000-01", "2005-12", freq="MS"), ("time", "y", "x")
+    time, dims = pd.date_range("2000-01", periods=12 * years, freq="MS"), ("time", "y", "x")
     data = {name: (dims, rng.random((len(time), cells, cells), dtype="float32")) for name in ALONG_TIME}
     data["siconc_flag"] = (dims, np.zeros((len(time), cells, cells), "uint8"))
     data["siconc_damping"] = (("month", "lead_time", "y", "x"), rng.random((12, 6, cells, cells), dtype="float32"))

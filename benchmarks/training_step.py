@@ -1,9 +1,10 @@
 """One training step of the published U-Net, factor 2, 432 x 432 x 50: ours against plain Keras `fit` in float32 on NumPy arrays.
 
-Ours is what `train.fit` does with `window: active` and `precision: mixed_bfloat16`: samples assembled when they are needed, convolutions
-in bfloat16 on the window of the active cells. On a GPU (KERAS_BACKEND=jax) the samples are gathered there (`device.fed`). Each way has a process
-of its own, so that its memory is its own; they take turns, and the fastest turn counts. Active cells: the rows and columns
-of NSIDC-0051 at 25 km, whole. Random fields: speed does not depend on values. The denominators are matrix products of the same run.
+Ours is what `train.fit` does with `window: active` and `precision: mixed_bfloat16`: samples assembled when they are needed,
+convolutions in bfloat16 on the window of the active cells. On a GPU (KERAS_BACKEND=jax) the samples are gathered there
+(`device.fed`). Each way has a process of its own, so that its memory is its own; they take turns, and the fastest turn counts.
+Active cells: the rows and columns of NSIDC-0051 at 25 km, whole. Random fields: speed does not depend on values. The denominators
+are matrix products of the same run.
 The record goes to `benchmarks/records/training_step.json`, of a GPU to `training_step_gpu.json`. Run: python benchmarks/training_step.py
 """
 

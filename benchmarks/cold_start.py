@@ -1,0 +1,110 @@
+"""Cold start: seconds from the start of Python to the first forecast written, and to the whole product, of 25 members at demo size.
+
+The demo's run must have been made (`make demo`). Its record is taken over into a folder of its own, with networks of its
+architecture that have the weights they begin with, temperatures of 1, and the trees fitted and kept by a first product, as a finished
+run leaves them. Then each way runs in a fresh process: `import` (of all that a forecast imports), `forecast` (from importing to
+a NetCDF of all members, without summary, maps and animation) and `product` (`python -m seaice.realtime`).
+Seconds include Python's own start.
+The record goes to `benchmarks/records/cold_start.json`. Run: python benchmarks/cold_start.py
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import write
+from sample_assembly import seconds
+
+from seaice import params, paths
+
+RUN = "cold_start"
+INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
+FORECAST = """
+import pandas as pd
+from seaice import ensemble, moments, params, paths, preprocess
+run = params.load("{file}")
+given = run.shared()
+store = preprocess.open_ready(paths.ready(run.run))
+init = pd.Timestamp("{init}")
+_, _, samples, forecasts = moments.inputs(run.run, store, init, given)
+folders = {{seed: paths.network(run.run, seed) for seed in given["seeds"]}}
+members, _ = ensemble.members(samples, init, folders)
+temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
+fields = ensemble.calibrated(members, temperatures, samples, init, given["seeds"],
+    blend_with=forecasts[given["blend"]], blend_share=given["blend_share"])
+fields.drop_attrs(deep=False).to_netcdf("{target}")
+"""
+PREPARE = """
+import json, keras, numpy as np, xarray as xr
+from seaice import params, paths, preprocess, train, trained
+from seaice.samples import Samples
+run = params.load("{file}")
+given = run.shared()
+ready = preprocess.open_ready(paths.ready(run.run))
+samples = Samples(ready, given["channels"], n_leads=given["n_leads"])
+for seed in given["seeds"]:
+    keras.utils.set_random_seed(seed)
+    folder = paths.network(run.run, seed)
+    folder.mkdir(parents=True)
+    train.NETWORKS[given["network"]](samples, given["filters_factor"], False, None).save(folder / trained.NETWORK)
+    (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
+    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}}))
+ones = {{"member_temperature": ("member", np.ones(len(given["seeds"]))), "lead_temperature": ("lead_time", np.ones(given["n_leads"]))}}
+coordinates = {{"member": given["seeds"], "lead_time": np.arange(1, given["n_leads"] + 1)}}
+xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)
+"""
+
+
+def process(environment: dict, *arguments: str) -> float:
+    """Seconds of a fresh Python process."""
+    call = [sys.executable, *arguments]
+    return seconds(lambda: subprocess.run(call, check=True, env=environment, stdout=subprocess.DEVNULL))[0]
+
+
+def main() -> None:
+    """Measure, print and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--members", type=int, default=25)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+
+    demo = paths.ready("demo")
+    if not demo.is_dir():
+        raise SystemExit(f"{demo} is not there: run `make demo` first")
+    taken = {"import": [], "forecast": [], "product": []}
+    with tempfile.TemporaryDirectory() as root:
+        file, data = Path(root) / f"{RUN}.yaml", Path(root) / "data"
+        shutil.copy(paths.root() / "params" / "demo.yaml", root)
+        seeds = list(range(1, options.members + 1))
+        file.write_text(json.dumps({"base": "demo", "run": RUN, "parameters": {"seeds": seeds}}))
+        shutil.copytree(demo, data / RUN / demo.name)
+        environment = {**os.environ, "SEAICE_CACHE": str(data), "SEAICE_RESULTS": str(Path(root) / "results")}
+        process(environment, "-c", PREPARE.format(file=file))
+        realtime = ("-m", "seaice.realtime", str(file), "--init")
+        process(environment, *realtime, INITS[0])
+        for _ in range(options.turns):
+            shutil.rmtree(data / RUN / "forecasts" / f"{INITS[1]}-01", ignore_errors=True)
+            once = FORECAST.format(file=file, init=INITS[1], target=Path(root) / "forecast.nc")
+            taken["import"].append(process(environment, "-c", "import seaice.realtime"))
+            taken["forecast"].append(process(environment, "-c", once))
+            taken["product"].append(process(environment, *realtime, INITS[1]))
+
+    given = params.load(paths.root() / "params" / "demo.yaml").shared()
+    fastest = {name: round(min(times), 2) for name, times in taken.items()}
+    fastest["figures_and_products"] = round(fastest["product"] - fastest["forecast"], 2)
+    content = {
+        "run": "demo",
+        "resolution_km": given["resolution_km"],
+        "members": options.members,
+        "turns": options.turns,
+    }
+    write("cold_start", content | {"seconds": fastest})
+
+
+if __name__ == "__main__":
+    main()
