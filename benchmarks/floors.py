@@ -1,7 +1,7 @@
 """What could the machine do at best? Matrix products and copies of the same run, that every other rate is a share of.
 
 What a network needs is counted in `seaice.costs`: one forward pass of the published U-Net is `costs.forward((432, 432), 50,
-filters_factor=2)` operations, and its bytes are `moved` here. Works with any backend of Keras, on CPU or GPU.
+filters_factor=2)` operations, and moves at least `costs.moved` bytes. Works with any backend of Keras, on CPU or GPU.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,6 @@ import numpy as np
 from keras import ops
 from measure import resident_mb
 from sample_assembly import copy_bandwidth, machine, seconds
-
-from seaice import costs
 
 VENDOR_BF16 = {  # operations a second of dense bfloat16 matrix products, from the data sheets of the vendor
     "H200": 989e12,
@@ -74,15 +72,6 @@ def measured() -> dict:
         "vendor_bf16_gflops": (vendor_peak(device) or 0) / 1e9 or None,
         "copy_gb_per_second": round(copy_bandwidth() / 1e9, 1),
     }
-
-
-def moved(shape: tuple[int, int], n_channels: int, *, size: int = 4, **options) -> int:
-    """Bytes that the convolutions of one forward pass read and write at least: inputs, outputs and weights, once each.
-
-    size: bytes of a value. options: as for `costs.forward`.
-    """
-    layers = costs.convolutions(shape, n_channels, **options)
-    return size * sum(layer.cells * (layer.n_in + layer.n_out) + layer.parameters for layer in layers)
 
 
 def peak_memory_mb() -> dict:

@@ -52,6 +52,16 @@ def test_networks_count_as_built(network, shape, channels, factor):
     assert costs.parameters(shape, channels, network=network, **options) == built.count_params()
 
 
+def test_bytes_moved_are_inputs_outputs_and_weights_once():
+    """Worked out for the heads of `correction` on 8 x 8 cells: 16 filters in, 3 leads x 3 classes out."""
+    (head,) = [layer for layer in costs.correction((8, 8), 4, 3, 0.25) if layer.side == 1]
+    assert (head.n_in, head.n_out) == (16, 9)
+    all_of_it = costs.convolutions((8, 8), 4, n_leads=3, filters_factor=0.25, network="correction")
+    others = sum(c.cells * (c.n_in + c.n_out) + c.parameters for c in all_of_it if c != head)
+    moved = costs.moved((8, 8), 4, size=2, n_leads=3, filters_factor=0.25, network="correction")
+    assert moved == 2 * (others + 64 * (16 + 9) + 16 * 9 + 9)
+
+
 def test_the_published_network():
     """43,838,226 trainable parameters, Andersson et al. 2021; 7,424 are not trainable."""
     assert costs.parameters(*PAPER, filters_factor=2.0) == 43_838_226 + 7_424

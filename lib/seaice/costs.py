@@ -119,6 +119,15 @@ def forward(shape: tuple[int, int], n_channels: int, **options) -> int:
     return sum(layer.flops for layer in convolutions(shape, n_channels, **options))
 
 
+def moved(shape: tuple[int, int], n_channels: int, *, size: int = FLOAT, **options) -> int:
+    """Return the bytes that the convolutions of one forward pass read and write at least: inputs, outputs and weights, once each.
+
+    size: bytes of a value. Other arguments as for `convolutions`.
+    """
+    layers = convolutions(shape, n_channels, **options)
+    return size * sum(layer.cells * (layer.n_in + layer.n_out) + layer.parameters for layer in layers)
+
+
 def _cells_by_level(shape: tuple[int, int], n_levels: int) -> list[int]:
     """Cells of each level of a U-Net, its input being padded so that it can be halved."""
     area = int(np.prod([cells + -cells % 2 ** (n_levels - 1) for cells in shape]))
