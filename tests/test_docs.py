@@ -11,7 +11,12 @@ import pytest
 from seaice import figures, paths
 from seaice.verify import OWN_PAIRS
 
-RUNS = {"demo": "Simulated Arctic (`demo`)", "nsidc_north": "Observed Arctic (`nsidc_north`)"}
+RUNS = {
+    "demo": "Simulated Arctic (`demo`)",
+    "nsidc_north": "Observed Arctic (`nsidc_north`)",
+    "nsidc_south": "Observed Antarctic (`nsidc_south`)",
+}
+DAILY, DAILY_LEADS = "nsidc_daily_north", (1, 2, 3, 5, 7, 10, 15, 20, 25, 30)
 VARIANTS = {  # run, model in its tables: what is shown of it
     ("nsidc_north", "linear_trend"): "linear trend",
     ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
@@ -63,7 +68,31 @@ def ablation() -> str:
     return rows("", pd.DataFrame.from_dict(shown, orient="index", columns=[*range(1, 7), "mean", "Brier", "run"]))
 
 
+def daily() -> str:
+    """Errors of SIC on the test days by lead, and the difference from the better of the two persistences, with its interval."""
+    tables = paths.root() / "results" / DAILY / "tables"
+    scores, pairs = (pd.read_csv(tables / f"{name}.csv") for name in ("concentration", "concentration_differences"))
+    scores = scores[(scores.split == "test") & (scores.month == "all") & (scores.region == "all")]
+    scores = scores.set_index(["metric", "lead_time", "model"]).value.sort_index()
+    pairs = pairs[pairs.split == "test"].set_index(["metric", "lead_time", "baseline"])[["difference", "low", "high"]].sort_index()
+    models = {"persistence": "persistence", "damped_anomaly_persistence": "damped anomaly", "icenet": "IceNet"}
+    parts = []
+    for metric, title, digits in (("siconc_rmse", "RMSE", 4), ("siconc_iiee", "IIEE (million km²)", 3)):
+        table = {}
+        for lead in DAILY_LEADS:
+            one = scores.loc[metric, lead]
+            better = one[["persistence", "damped_anomaly_persistence"]].idxmin()
+            pair = pairs.loc[metric, lead, better]
+            change = f"{100 * pair.difference / one[better]:+.1f} %"
+            interval = f"{pair.low:+.{digits}f} .. {pair.high:+.{digits}f}"
+            table[lead] = [f"{one[m]:.{digits}f}" for m in models] + [change, interval]
+        columns = [*models.values(), "change", "difference, 95 %"]
+        parts.append(rows(f"{title}, lead (days)", pd.DataFrame.from_dict(table, orient="index", columns=columns)))
+    return "\n".join(parts)
+
+
 BLOCKS = {
+    ("docs/daily.md", "daily"): daily,
     ("README.md", "results"): results,
     ("docs/method.md", "ablation"): ablation,
 }
