@@ -38,7 +38,7 @@ def matrix_rate(dtype: str, *, turns: int = 5) -> float:
     def products(start):
         for _ in range(times):
             start = ops.matmul(start, matrix)
-        return ops.sum(start[:1, :1])
+        return ops.cast(start[0, 0], "float32")
 
     product = compiled(products)
     ops.convert_to_numpy(product(matrix))  # compiled, which does not count

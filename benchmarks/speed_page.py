@@ -171,7 +171,8 @@ def counted() -> str:
     flops, moved = costs.forward(shape, 50, **options), costs.moved(shape, 50, **options)
     lines = [
         f"One forward pass of the published network (factor 2, 432 x 432 x 50) takes {flops / 1e12:.3f} TFLOP, "
-        f"a product and a sum counted as two; its convolutions read and write at least {moved / 1e9:.2f} GB in float32, half of that in bfloat16: "
+        f"a product and a sum counted as two; its convolutions read and write at least {moved / 1e9:.2f} GB in float32, "
+        "half of that in bfloat16: "
         f"{flops / moved:.0f} operations a byte. A training step is {costs.TRAINING} forward passes."
     ]
     step = record("training_step")
@@ -279,7 +280,8 @@ def plan() -> str:
     samples = costs.simulated(given["simulations"], given["channels"])
     head = (
         f"The full experiment (`params/paper.yaml`): {members} members, each {samples:,} simulated samples x "
-        f"{given['pretrain_epochs']} epochs, then {given['epochs']} epochs of fine-tuning at most, with their validations: {learning / 1e15:.0f} PFLOP a member, "
+        f"{given['pretrain_epochs']} epochs, then {given['epochs']} epochs of fine-tuning at most, with their validations: "
+        f"{learning / 1e15:.0f} PFLOP a member, "
         f"{members * learning / 1e18:.1f} EFLOP in all. The daily circumpolar service: {members} members for each of {POLES} poles, one "
         f"forward pass each, {daily / 1e12:.0f} TFLOP a day.\n\n"
     )
