@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from seaice.baselines import valid_time
 from seaice.figure_style import METRIC_LABELS, STYLE, bare, select
 from seaice.schema import DataError
+from seaice.steps import cadence, valid_time
 from seaice.verify import binary_accuracy, brier, truth_and_weight
 
 SCORES = {"binary_accuracy": binary_accuracy, "brier": brier}
@@ -43,14 +43,14 @@ def ensemble_table(
     for init in forecast.init_time.values:  # one at a time: small enough for memory
         one = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
         ice_members = (1 - one.isel(ice_class=0, drop=True)).load()
-        ice, weight = truth_and_weight(ready, valid_time([init], leads))
+        ice, weight = truth_and_weight(ready, valid_time([init], leads, cadence=cadence(ready)))
         for number, chosen in enumerate(sets):
             sip = ice_members.isel(member=list(chosen)).mean("member")
             for metric, score in SCORES.items():
                 totals.setdefault((len(chosen), number, metric), []).append(score(sip, ice, weight).values[0])
     rows = []
     for (members, number, metric), parts in totals.items():
-        # A month without a truth has no score.
+        # A step without a truth has no score.
         means = np.nanmean(parts, axis=0)
         rows += [(members, number, lead, metric, mean) for lead, mean in zip(leads, means, strict=True)]
     return pd.DataFrame(rows, columns=["members", "subset", "lead_time", "metric", "value"])
