@@ -262,6 +262,26 @@ def test_daily_forecasts_belong_to_their_days(days):
     np.testing.assert_allclose(usual, july + (august - july) * 13.5 / 31, atol=1e-6)
 
 
+def test_a_cell_that_the_last_day_lacks_has_the_day_before(days):
+    gap, cell = pd.Timestamp("1986-06-30"), {"y": 8, "x": 8}
+    hole = (days.time == gap) & (days.y == days.y[8]) & (days.x == days.x[8])
+    holed = days.assign(siconc=days.siconc.where(~hole))
+    made = baselines.persistence(holed, ["1986-07-01"], lead_times=[1]).isel(init_time=0, lead_time=0)
+    assert float(made.isel(cell)) == float(days.siconc.sel(time="1986-06-29").isel(cell))
+    assert int(made.notnull().sum()) == int(days.siconc.sel(time=gap).notnull().sum())
+    without = days.assign(siconc=days.siconc.where(days.time != gap))
+    assert baselines.persistence(without, ["1986-07-01"], lead_times=[1]).isnull().all()
+
+
+def test_a_cell_that_the_last_month_lacks_has_the_trend(ready):
+    holed = ready.assign(
+        siconc=ready.siconc.where((ready.time != np.datetime64("1989-02-01")) | (ready.y != ready.y[8]))
+    )
+    made = baselines.persistence(holed, ["1989-03-01"], lead_times=[1]).isel(init_time=0, lead_time=0)
+    np.testing.assert_array_equal(made.isel(y=8), ready.siconc_trend.sel(time="1989-02-01").isel(y=8))
+    np.testing.assert_array_equal(made.isel(y=7), month_of(ready, "1989-02-01").isel(y=7))
+
+
 def test_daily_damped_persistence_is_the_stored_damping_of_the_last_anomaly(days):
     made = baselines.damped_anomaly_persistence(days, DAYS, lead_times=[3]).sel(init_time="1986-07-01", lead_time=3)
     anomaly = days.siconc_anomaly.sel(time="1986-06-30", drop=True)

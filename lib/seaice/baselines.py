@@ -19,7 +19,7 @@ from seaice.climate import at_months
 from seaice.damping import damping, normal_ice
 from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE, DataError, attributes
-from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, valid_time
+from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, shift_by, valid_time
 from seaice.steps import shift as shift
 
 MAPWISE = {  # options of apply_ufunc for a function of one map
@@ -30,6 +30,7 @@ MAPWISE = {  # options of apply_ufunc for a function of one map
 }
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 MODELS = 8  # at most, that `all` returns
+LOOK_BACK = {"monthly": 0, "daily": 3}  # steps before the last one that may stand in; a month ago is another season
 PART_BYTES = 2e8  # bytes of forecasts in memory at a time, where there are more
 
 
@@ -41,8 +42,21 @@ def persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataAr
 
     SIC fraction 0..1, (init_time, lead_time, y, x), NaN for an init_time whose last step is missing.
     """
-    last = at(ready.siconc, last_step(init_times, cadence=cadence(ready)))
-    return last.expand_dims(lead_time=list(lead_times), axis=1)
+    return last_known(ready, init_times).expand_dims(lead_time=list(lead_times), axis=1)
+
+
+def last_known(ready: xr.Dataset, init_times) -> xr.DataArray:
+    """Return the SIC of the last step before each init_time; fraction 0..1, (init_time, y, x), NaN where that step is missing wholly.
+
+    A cell that it lacks, as satellites leave gaps, has its value of up to `LOOK_BACK` steps before, else the linear trend's: anomaly 0.
+    """
+    counted = cadence(ready)
+    step = last_step(init_times, cadence=counted)
+    last = at(ready.siconc, step)
+    there = last.notnull().any(("y", "x"))
+    for back in range(1, LOOK_BACK[counted] + 1):
+        last = last.fillna(at(ready.siconc, shift_by(step, -back, cadence=counted)))
+    return last.fillna(at(ready.siconc_trend, step)).where(there)
 
 
 def anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend") -> xr.DataArray:
@@ -73,7 +87,7 @@ def damped_anomaly_persistence(
 
 def _normal_plus(ready, init_times, lead_times, about, factor) -> xr.DataArray:
     normal, last = normal_ice(ready, about), last_step(init_times, cadence=cadence(ready))
-    anomaly = at(ready.siconc, last) - at(normal, last)
+    anomaly = last_known(ready, init_times) - at(normal, last)
     forecast = (at(normal, _valid(ready, init_times, lead_times)) + factor * anomaly).clip(0, 1)
     return forecast.transpose("init_time", "lead_time", "y", "x").astype("float32")
 

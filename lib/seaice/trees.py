@@ -171,7 +171,7 @@ def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: x
             sips.append(sip.expand_dims(lead_time=[lead]))
     per_lead = [sips[first : first + len(blocks)] for first in range(0, len(sips), len(blocks))]
     sip = xr.concat([xr.concat(parts, "init_time") for parts in per_lead], "lead_time")
-    made = at(ready.siconc, last_step(init_times, cadence=counted)).notnull() & ~ready.land
+    made = at(ready.siconc, last_step(init_times, cadence=counted)).notnull().any(("y", "x")) & ~ready.land
     return sip.transpose("init_time", "lead_time", "y", "x").where(made).assign_attrs(SIP_ATTRS)
 
 
