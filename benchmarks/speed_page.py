@@ -204,8 +204,9 @@ def gaps() -> str:
         lines.append(
             f"- Ensemble: a member of the reference takes {taken['plain']} s: {part['load_model']} s loading, "
             f"{part['forward_plain']} s forward, "
-            f"the rest ({rest:.2f} s) tracing and compiling it anew. Ours takes {taken['ours']} s: {part['load_weights']} s "
-            f"reading weights, {part['forward_ours']} s forward, and once for all members loading and compiling. The forward pass alone is "
+            f"the rest ({rest:.2f} s) what is done anew for each network, such as tracing it. Ours takes "
+            f"{taken['ours']} s: {part['load_weights']} s reading weights, {part['forward_ours']} s forward, "
+            "and once for all members loading and compiling. The forward pass alone is "
             f"{part['forward_plain'] / part['forward_ours']:.2f}x faster."
         )
     return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
