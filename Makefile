@@ -26,12 +26,15 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 # Both halves at once: a test waits more than it computes. The networks come from the runner, which fans their training out; then every
 # notebook is executed and validated on its own. In folders of their own: tests change no result that is tracked.
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
+# One thread each: they share the machine, where threads that wait for each other take longer than none.
+test: export OMP_NUM_THREADS = 1
+test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(ENV)  ## the tests, and beside them the demo's notebooks
 	$(MAKE) --no-print-directory --jobs 2 tests-proper tests-pages
 tests-proper: $(ENV)
-	$(PY) -m pytest tests
+	$(PY) -m pytest tests --durations=10
 tests-pages: $(ENV)
-	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train
+	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1
 	$(APART) $(PY) -m pytest --nbval-lax notebooks
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.

@@ -1,6 +1,5 @@
 """Pooled batches: every sample once an epoch, the same for any order of access, and never more held than allowed."""
 
-import gc
 import weakref
 
 import numpy as np
@@ -85,7 +84,6 @@ def test_no_more_than_the_bound_is_held():
     alive, most, made = weakref.WeakSet(), [], []
 
     def counting(ready):
-        gc.collect()
         samples = make(ready)
         alive.add(samples)
         made.append(1)
