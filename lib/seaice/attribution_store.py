@@ -62,8 +62,7 @@ def ensemble(
             part, compute=False, consolidated=False
         )
         with progress.bar(total=len(folders) * len(inits), desc="attribution", unit="case") as bar:
-            for member, (seed, folder) in enumerate(folders.items()):
-                network = load(folder)
+            for member, (seed, network) in enumerate(trained.networks(folders)):
                 for (case, lead), init in inits.items():
                     inputs = samples.inputs([init])
                     baselines = {"zeros": np.zeros_like(inputs), "climatology": climatology[init.month]}
@@ -100,8 +99,7 @@ def by_threshold(
     change = abs(roi.difference(ready, pair)).where(ready.active.sel(month=pd.Timestamp(pair[1]).month))
     thresholds = [threshold for threshold in thresholds if bool((change >= threshold).any())]
     inputs, rows = samples.inputs([_init(samples, pair[1], lead)]), []
-    for seed, folder in folders.items():
-        network = load(folder)
+    for seed, network in trained.networks(folders):
         for threshold in thresholds:
             found = roi.region(ready, pair, threshold=threshold, until=pair[1])
             function = Function(network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}")
