@@ -74,7 +74,11 @@ def daily() -> str:
     scores, pairs = (pd.read_csv(tables / f"{name}.csv") for name in ("concentration", "concentration_differences"))
     scores = scores[(scores.split == "test") & (scores.month == "all") & (scores.region == "all")]
     scores = scores.set_index(["metric", "lead_time", "model"]).value.sort_index()
-    pairs = pairs[pairs.split == "test"].set_index(["metric", "lead_time", "baseline"])[["difference", "low", "high"]].sort_index()
+    pairs = (
+        pairs[pairs.split == "test"]
+        .set_index(["metric", "lead_time", "baseline"])[["difference", "low", "high"]]
+        .sort_index()
+    )
     models = {"persistence": "persistence", "damped_anomaly_persistence": "damped anomaly", "icenet": "IceNet"}
     parts = []
     for metric, title, digits in (("siconc_rmse", "RMSE", 4), ("siconc_iiee", "IIEE (million km²)", 3)):
