@@ -1,6 +1,7 @@
 """What does a training leave in its folder: a checkpoint to go on from, and in the end a network that says what it was made of?"""
 
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
     "key.json",
     "checkpoint.npz",
 )
+WEIGHTS = "model.weights.h5"  # within a network's archive
 
 
 def read_key(folder: Path) -> str | None:
@@ -62,10 +64,11 @@ def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
         file = Path(folder) / NETWORK
         with zipfile.ZipFile(file) as archive:
             architecture = archive.read("config.json")
-        if network is None or architecture != built:
-            network, built = keras.saving.load_model(file, compile=False), architecture
-        else:
-            network.load_weights(file)
+            if network is None or architecture != built:
+                network, built = keras.saving.load_model(file, compile=False), architecture
+            else:  # from a file of their own: within the archive Keras seeks, which reads it from its beginning again and again
+                with tempfile.TemporaryDirectory(prefix="seaice-") as folder:
+                    network.load_weights(archive.extract(WEIGHTS, folder))
         yield seed, network
 
 
