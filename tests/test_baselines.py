@@ -110,7 +110,8 @@ def test_certain_keeps_missing_missing():
 
 
 def test_constant_bias_is_removed(ready, hindcast):
-    corrected = baselines.from_seasonal(hindcast, ready, INIT_TIMES)
+    found = baselines.from_seasonal(hindcast, ready, INIT_TIMES)
+    corrected, raw = found["seasonal"], found["seasonal_raw"]
     truth = steps.at(ready.siconc, steps.valid_time(INIT_TIMES))
     # Members lie at most 0.02 from the truth after correction: beyond that from the edge they all agree with it.
     clear = (abs(truth - 0.15) > 0.021) & truth.notnull()
@@ -118,7 +119,6 @@ def test_constant_bias_is_removed(ready, hindcast):
     assert int(observed.sum()) > 1000
     agreed = corrected == baselines.certain(truth)
     assert bool(agreed.where(observed, True).all())
-    raw = baselines.from_seasonal(hindcast, ready, INIT_TIMES, corrected=False)
     assert float((raw - corrected).where(observed).mean()) > 0.05
 
 
@@ -130,13 +130,13 @@ def test_sip_is_a_fraction_of_the_members_present(ready):
         dims=("init_time", "lead_time", "member", "y", "x"),
         coords={"init_time": INIT_TIMES[:1], "lead_time": range(1, 7), "y": ready.y, "x": ready.x},
     ).to_dataset(name="siconc")
-    sip = baselines.from_seasonal(hindcast, ready, INIT_TIMES[:2], corrected=False)
+    sip = baselines.from_seasonal(hindcast, ready, INIT_TIMES[:2])["seasonal_raw"]
     np.testing.assert_allclose(sip[0], 1 / 3, rtol=1e-6)
     assert bool(sip[1].isnull().all())
 
 
 def test_first_hindcast_cannot_be_corrected(ready, hindcast):
-    sip = baselines.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))
+    sip = baselines.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))["seasonal"]
     assert bool(sip[0].isnull().all()) and bool(sip[1].notnull().any())
 
 
@@ -146,7 +146,7 @@ def test_bias_knows_only_what_was_observed_before(ready, hindcast):
     disturbed_truth.siconc.loc[{"time": slice("1989-03-01", None)}] = 0.9
     disturbed_hindcast.siconc.loc[{"init_time": slice("1989-04-01", None)}] = 0.5
     before = baselines.from_seasonal(hindcast, ready, init)
-    np.testing.assert_array_equal(before, baselines.from_seasonal(disturbed_hindcast, disturbed_truth, init))
+    xr.testing.assert_identical(before, baselines.from_seasonal(disturbed_hindcast, disturbed_truth, init))
 
 
 def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
@@ -177,8 +177,10 @@ def test_edge_beside_a_foreign_coast_takes_the_nearest_value(ready):
 
 def test_all_models_together(ready, hindcast):
     extra = baselines.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
-    edge = issued_edge(ready, [1989])
-    found = baselines.all(ready, INIT_TIMES, seasonal=hindcast, edge=edge, others={"trees": extra})
+    physics = baselines.physics(hindcast, ready, INIT_TIMES) | baselines.physics(
+        issued_edge(ready, [1989]), ready, INIT_TIMES
+    )
+    found = baselines.all(ready, INIT_TIMES, others=physics | {"trees": extra})
     assert found.sip.dims == ("model", "init_time", "lead_time", "y", "x") and found.sip.dtype == "float32"
     assert {"seasonal", "seasonal_raw", "ecmwf_edge", "trees", "linear_trend"} <= set(found.model.values)
     assert set(np.unique(found.sip.sel(model="persistence"))[:2]) == {0, 1}
@@ -218,10 +220,9 @@ def test_future_changes_no_bit(ready, hindcast):
 
 def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, tmp_path):
     init = INIT_TIMES[:2]
-    eager = baselines.all(ready, init, seasonal=hindcast.sel(init_time=slice("1987", None)))
-    lazy = baselines.all(
-        ready.chunk(time=1), init, seasonal=hindcast.sel(init_time=slice("1987", None)).chunk(init_time=1)
-    )
+    hindcast, parts = hindcast.sel(init_time=slice("1987", None)), ready.chunk(time=1)
+    eager = baselines.all(ready, init, others=baselines.physics(hindcast, ready, init))
+    lazy = baselines.all(parts, init, others=baselines.physics(hindcast.chunk(init_time=1), parts, init))
     assert lazy.sip.chunks is not None and max(lazy.sip.chunks[1]) == 1
     xr.testing.assert_identical(lazy.compute(), eager)
     baselines.write(lazy, tmp_path / "b.zarr")
@@ -304,7 +305,7 @@ def test_daily_climatology_is_the_frequency_of_the_years_before(days):
 
 def test_months_of_physics_are_refused_in_a_daily_record(days, hindcast):
     with pytest.raises(DataError, match="leave `seasonal` out of a daily run"):
-        baselines.all(days, DAYS, seasonal=hindcast)
+        baselines.physics(hindcast, days, DAYS)
     with pytest.raises(DataError, match="lead 94 is above 93 days"):
         baselines.linear_trend(days, DAYS, lead_times=[94])
 

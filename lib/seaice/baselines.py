@@ -138,37 +138,59 @@ def probability(ready: xr.Dataset, valid: xr.DataArray) -> xr.DataArray:
     return at(ready.ice_frequency, valid)
 
 
-def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times, *, corrected: bool = True) -> xr.DataArray:
-    """SIP of a physics-based ensemble: the share of members whose bias-corrected SIC exceeds 0.15.
+def physics(opened: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> dict[str, xr.DataArray]:
+    """SIPs of a physics-based forecast by model name: an ensemble's, see `from_seasonal`, or a published edge's, see `from_edge`.
+
+    opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a daily record.
+    """
+    if cadence(ready) != "monthly":
+        raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
+    if "member" in opened.dims:
+        return dict(from_seasonal(opened, ready, init_times).data_vars)
+    return {"ecmwf_edge": from_edge(opened, ready, init_times, lead_times=lead_times)}
+
+
+def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dataset:
+    """SIP of a physics-based ensemble: the share of members whose SIC exceeds 0.15, as `seasonal_raw`, bias-corrected as `seasonal`.
 
     hindcast: `siconc` (init_time, lead_time, member, y, x), fraction, members that a hindcast lacks padded with NaN.
-    corrected: subtract the mean of (ensemble mean - observed) over the hindcasts of the same calendar month, by lead and cell.
+    The bias is the mean of (ensemble mean - observed) over the hindcasts of the same calendar month, by lead and cell.
     Only hindcasts whose valid month was observed before the evaluated init_time count, so nothing is known too early; an init_time
     with none before it has no corrected forecast (NaN). Cells never observed (polar hole) are not corrected.
-    Returns (init_time, lead_time, y, x), 0..1, NaN where there is no hindcast. Computed at once, one calendar month's hindcasts
-    in memory as ensemble means, since every one of them is needed for many init_times. Raises DataError for other dims.
+    Both (init_time, lead_time, y, x), 0..1, float32, NaN where there is no hindcast. Computed at once; every hindcast is read once, and the
+    ensemble means of one calendar month are held. Raises DataError for other dims.
     """
-    siconc = hindcast["siconc"]
+    siconc, init_times = hindcast["siconc"], pd.DatetimeIndex(init_times)
     if set(siconc.dims) != {"init_time", "lead_time", "member", "y", "x"}:
         raise DataError(
             f"seasonal hindcast: siconc has dims {siconc.dims}, expected init_time, lead_time, member, y, x"
         )
-    sips = {}
-    for month, inits in pd.DatetimeIndex(init_times).to_series().groupby(lambda time: time.month):
-        same = siconc.isel(init_time=np.flatnonzero(siconc.init_time.dt.month == month))
-        valid = valid_time(same.init_time, same.lead_time)
-        # The mean over hindcast years of nothing is NaN, so a month that was not observed does not count.
-        error = (same.mean("member") - at(ready.siconc.where(ready.siconc_flag == 0), valid)).load()
-        for init in inits:
-            members = same.reindex(init_time=[init]).isel(init_time=0).load()
-            if corrected:
-                known = (same.init_time < np.datetime64(init)) & (valid < np.datetime64(init))
-                bias = error.where(known).mean("init_time").fillna(0)
-                members = members - bias.where(known.any("init_time"))
-            sips[init] = certain(members).mean("member")
-    ordered = [sips[init].drop_vars("init_time", errors="ignore") for init in pd.DatetimeIndex(init_times)]
-    sip = xr.concat(ordered, pd.DatetimeIndex(init_times, name="init_time"))
-    return sip.transpose("init_time", "lead_time", "y", "x")
+    observed, issued, sips = ready.siconc.where(ready.siconc_flag == 0), siconc.indexes["init_time"], {}
+    for month in sorted(set(init_times.month)):
+        earlier = []  # errors, and the last months that they are of
+        for init in issued[(issued.month == month) & (issued <= init_times.max())]:
+            members = siconc.sel(init_time=init, drop=True).load().dropna("member", how="all")
+            valid = valid_time([init], siconc.lead_time.values).isel(init_time=0, drop=True)
+            if init in init_times:
+                sips[init] = _corrected(members, earlier, init)
+            # The mean over hindcast years of nothing is NaN, so a month that was not observed does not count.
+            earlier.append((valid, members.mean("member") - at(observed, valid).load()))
+    nothing = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32").load()
+    none = xr.Dataset({"seasonal": nothing, "seasonal_raw": nothing})
+    sip = xr.concat([sips.get(init, none) for init in init_times], pd.DatetimeIndex(init_times, name="init_time"))
+    return sip.reset_coords(drop=True).transpose("init_time", "lead_time", "y", "x")
+
+
+def _corrected(members: xr.DataArray, earlier: list[tuple], init: pd.Timestamp) -> xr.Dataset:
+    """SIPs of one forecast, and of the same less its bias in earlier ones; earlier: their valid times and errors."""
+    raw = certain(members).mean("member")
+    before = [valid < np.datetime64(init) for valid, _ in earlier]
+    if not before:
+        return xr.Dataset({"seasonal": xr.full_like(raw, np.nan), "seasonal_raw": raw})
+    known = [error.where(was) for was, (_, error) in zip(before, earlier, strict=True)]
+    bias = xr.concat(known, "year").mean("year").fillna(0)
+    corrected = certain((members - bias).where(xr.concat(before, "year").any("year"))).mean("member")
+    return xr.Dataset({"seasonal": corrected, "seasonal_raw": raw})
 
 
 def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
@@ -202,16 +224,13 @@ def all(
     init_times,
     *,
     lead_times=LEADS,
-    seasonal: xr.Dataset | None = None,
-    edge: xr.Dataset | None = None,
     others: Mapping[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
     """Return every baseline's `sip` and `siconc` (model, init_time, lead_time, y, x), float32, NaN where a model has no forecast.
 
-    A forecast of SIC counts as certain (SIP 0 or 1); climatology is the frequency of ice. What forecasts no SIC has none. seasonal: see
-    `from_seasonal`, adds `seasonal` and `seasonal_raw`; edge: see `from_edge`, adds `ecmwf_edge`; others: more SIPs by name, for example
-    the trees'. Lazy data stay lazy: write with `write`, which holds a few maps at once. Raises DataError for another grid, and for
-    months of physics in a daily record.
+    A forecast of SIC counts as certain (SIP 0 or 1); climatology is the frequency of ice. What forecasts no SIC has none. others:
+    more SIPs by name, those of `physics` and the trees'. Lazy data stay lazy: write with `write`, which holds a few maps at once.
+    Raises DataError for another grid.
     """
     options = {"lead_times": list(lead_times)}
     valid = _valid(ready, init_times, lead_times)
@@ -223,13 +242,6 @@ def all(
         "linear_trend": linear_trend(ready, init_times, **options),
     }
     sips = {name: certain(siconc) for name, siconc in sics.items()} | {"climatology": probability(ready, valid)}
-    if cadence(ready) != "monthly" and not (seasonal is None and edge is None):
-        raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
-    if seasonal is not None:
-        sips["seasonal"] = from_seasonal(seasonal, ready, init_times)
-        sips["seasonal_raw"] = from_seasonal(seasonal, ready, init_times, corrected=False)
-    if edge is not None:
-        sips["ecmwf_edge"] = from_edge(edge, ready, init_times, **options)
     sips |= dict(others or {})
     sics |= {name: xr.full_like(sip, np.nan) for name, sip in sips.items() if name not in sics}
     models, out = pd.Index(list(sips), name="model", dtype=object), xr.Dataset()
