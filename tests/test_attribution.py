@@ -144,6 +144,24 @@ def test_where_the_answer_is_known_the_integral_has_it(inputs):
         assert (found[..., 1:] == 0).all()
 
 
+def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
+    network = attribution_checks.copy(function.network)
+    plain, often = (Function(network, function.cells, 2, often=often) for often in (False, True))
+    two = np.concatenate([inputs, 0.9 * inputs])
+
+    def compare():
+        for gradient in (False, True):
+            values, slopes = often(two, gradient=gradient)
+            np.testing.assert_allclose(values, plain(two, gradient=gradient)[0], rtol=1e-5)
+        np.testing.assert_allclose(slopes, plain(two, gradient=True)[1], atol=1e-5 * abs(slopes).max())
+        return values
+
+    before = compare()
+    network.set_weights([w * 0.9 for w in network.get_weights()])
+    assert (compare() != before).all()
+
+
+
 def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, samples):
     place = samples.channel_names.index("tas_lag_1")
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0

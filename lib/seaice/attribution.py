@@ -4,7 +4,8 @@ After Joakimsen et al. 2024, doi:10.1109/LGRS.2024.3366308, whose exact recipe i
 member (uncalibrated), summed over the cells of a region of interest: the number of cells with ice that the member expects.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -40,45 +41,96 @@ class Function:
     """SIP summed over the cells (y, x) of a region at one lead, and its gradient: what is explained.
 
     Called with inputs (sample, y, x, channel), it returns values (sample) and, on request, gradients (sample, y, x, channel), float64 both.
-    Raises DataError, naming `where`, for what is not finite.
+    often: compile what is computed, once a network, which pays from about ten calls on. Raises DataError, naming `where`, for what is not
+    finite.
     """
 
-    def __init__(self, network: keras.Model, cells: np.ndarray, lead: int, *, where: str = "network"):
+    def __init__(
+        self, network: keras.Model, cells: np.ndarray, lead: int, *, where: str = "network", often: bool = False
+    ):
         self.network, self.cells, self.lead, self.where = network, cells, lead, where
+        self._ways = (_compiled if often else _plain)(network)
 
     def __call__(self, inputs: np.ndarray, *, gradient: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         values, slopes = [], []
+        asked = ops.convert_to_tensor(self.cells.astype("float32")), ops.convert_to_tensor(self.lead - 1, "int32")
         for first in range(0, len(inputs), AT_ONCE):
             x = ops.convert_to_tensor(np.asarray(inputs[first : first + AT_ONCE], "float32"))
-            value, slope = differentiate(self._total, x) if gradient else (self._total(x), None)
+            value, slope = self._ways[gradient](x, *asked)
             values.append(ops.convert_to_numpy(value))
-            slopes.append(np.zeros(0) if slope is None else ops.convert_to_numpy(slope))
+            slopes.append(ops.convert_to_numpy(slope) if gradient else np.zeros(0))
         values, slopes = np.concatenate(values).astype("float64"), np.concatenate(slopes).astype("float64")
         if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
             raise DataError(f"{self.where}: the gradient or the output is not finite; train this network again")
         return values, slopes if gradient else None
 
-    def _total(self, x):
-        chances = ops.softmax(class_logits(self.network(x, training=False))[..., self.lead - 1, :], axis=-1)
-        return ops.sum((1 - chances[..., 0]) * self.cells.astype("float32"), axis=(1, 2))
+
+def _total(outputs, cells, lead):
+    """SIP (sample) summed over cells at a lead, counted from 0, of a network's outputs."""
+    chances = ops.softmax(ops.take(class_logits(outputs), lead, axis=-2), axis=-1)
+    return ops.sum((1 - chances[..., 0]) * cells, axis=(1, 2))
 
 
-def differentiate(function, x):
-    """Values (sample) of a function of a tensor (sample, ...) and their gradients, like x: alone knows Keras's backends."""
+def _plain(network: keras.Model) -> tuple[Callable, Callable]:
+    """Functions of (x, cells, lead) that give `_total` and None, and `_total` and its gradient like x. Alone knows Keras's backends.
+
+    The weights are those that the network has when it is called. Raises DataError for a backend without gradients.
+    """
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            values = function(x)
-        return values, tape.gradient(values, x, unconnected_gradients="zero")
+        def value(x, cells, lead):
+            return _total(network(x, training=False), cells, lead), None
+
+        def both(x, cells, lead):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                total = value(x, cells, lead)[0]
+            return total, tape.gradient(total, x, unconnected_gradients="zero")
+
+        return value, both
     if backend == "jax":
+        return _of_weights(network, lambda function: function)
+    raise DataError(f"no gradients with the Keras backend {backend}; set KERAS_BACKEND to tensorflow or jax")
+
+
+@lru_cache(maxsize=1)
+def _compiled(network: keras.Model) -> tuple[Callable, Callable]:
+    """The same as `_plain`, compiled for any number of samples."""
+    if keras.backend.backend() == "jax":
         import jax
 
-        values, pull = jax.vjp(function, x)
-        return values, pull(ops.ones_like(values))[0]
-    raise DataError(f"no gradients with the Keras backend {backend}; set KERAS_BACKEND to tensorflow or jax")
+        return _of_weights(network, jax.jit)
+    value, both = _plain(network)
+    import tensorflow as tf
+
+    shape = network.inputs[0].shape
+    signature = [tf.TensorSpec(shape), tf.TensorSpec(shape[1:3]), tf.TensorSpec([], tf.int32)]
+    return tf.function(value, input_signature=signature), tf.function(both, input_signature=signature)
+
+
+def _of_weights(network: keras.Model, wrap: Callable) -> tuple[Callable, Callable]:
+    """The functions of `_plain` for JAX, which would take weights that it isn't given for constants; wrap: compiles them, or does not."""
+    import jax
+
+    def value(weights, x, cells, lead):
+        return _total(network.stateless_call(*weights, x, training=False)[0], cells, lead), None
+
+    def both(weights, x, cells, lead):
+        total, pull = jax.vjp(lambda x: value(weights, x, cells, lead)[0], x)
+        return total, pull(ops.ones_like(total))[0]
+
+    def asked(function):
+        def call(*given):
+            weights = [
+                [v.value for v in part] for part in (network.trainable_variables, network.non_trainable_variables)
+            ]
+            return function(weights, *given)
+
+        return call
+
+    return asked(wrap(value)), asked(wrap(both))
 
 
 def by_methods(

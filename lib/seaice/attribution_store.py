@@ -66,7 +66,8 @@ def ensemble(
                 for (case, lead), init in inits.items():
                     inputs = samples.inputs([init])
                     baselines = {"zeros": np.zeros_like(inputs), "climatology": climatology[init.month]}
-                    function = Function(network, cells[case], lead, where=f"seed {seed}, case {case}, lead {lead}")
+                    where = f"seed {seed}, case {case}, lead {lead}"
+                    function = Function(network, cells[case], lead, where=where, often=True)
                     found = by_methods(function, methods, inputs, baselines, samples.land)
                     place = {
                         "case": list(cases).index(case),
@@ -102,7 +103,7 @@ def by_threshold(
     for seed, network in trained.networks(folders):
         for threshold in thresholds:
             found = roi.region(ready, pair, threshold=threshold, until=pair[1])
-            function = Function(network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}")
+            function = Function(network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}", often=True)
             size = abs(function(inputs, gradient=True)[1][0] * inputs[0]).sum(axis=(0, 1))
             rows += [
                 (threshold, family(c.variable), share)
