@@ -161,7 +161,6 @@ def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     assert (compare() != before).all()
 
 
-
 def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, samples):
     place = samples.channel_names.index("tas_lag_1")
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0
