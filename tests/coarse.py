@@ -11,6 +11,7 @@ import yaml
 from seaice import paths
 
 KM = 337.5  # km, 32 x 32 cells
+FEW = {"hindcast_start": "2016-01", "hindcast_members": 2, "members": 4}  # physics-based forecasts
 
 
 def project(folder: Path, *runs: str, end: str | None = None) -> Path:
@@ -23,6 +24,8 @@ def project(folder: Path, *runs: str, end: str | None = None) -> Path:
     for entry in catalogue["sources"].values():
         if "resolution_km" in entry["args"]:
             entry["args"]["resolution_km"] = KM
+        if entry["args"].get("product") == "seasonal":
+            entry["args"] |= FEW
         if end and entry["args"].get("product") == "observed":
             entry["args"]["end"] = end
     (folder / "catalog.yml").write_text(yaml.safe_dump(catalogue))

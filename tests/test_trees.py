@@ -178,6 +178,14 @@ def test_the_future_changes_no_bit_of_a_daily_forecast(days, of_days):
     assert 0 <= float(sip.min()) and float(sip.max()) <= 1 and bool(sip.where(~days.land, 0).notnull().all())
 
 
+def test_a_record_without_a_year_before_has_trees(days):
+    short = pd.date_range(days.indexes["time"][0] + pd.Timedelta(days=14), periods=60)
+    known = trees.features(trees.fields(days, short), short, 2, cadence="daily")
+    assert bool(known.sel(feature="valid_anomaly_year_before").isnull().all())
+    sip = trees.forecast(trees.fit(days, short, lead_times=[2]), days, DAY_TEST[:1])
+    assert bool((sip.notnull() | days.land).all()) and 0.01 < float(sip.mean()) < 0.99
+
+
 def test_daily_targets_after_the_fit_period_are_refused(days):
     late = pd.date_range("1986-02-26", "1986-03-03")
     with pytest.raises(DataError, match="init_time 1986-03-03 at lead 30 lies after fit_end 1986-03-31"):

@@ -23,15 +23,16 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
     Extent is the area of active cells with SIP above 0.5; `members` its lowest, median and highest over the members. `normal` and
     `normal_std`: mean and standard deviation of the observed extents of that month, or day of the year, in the fit period, the latter of
     `FEWEST` years or more; `departure` from it, also in standard deviations; `trend` is the extrapolated line through all months known,
-    `rank` that among all years known and the forecast, 1 the smallest extent. A daily record is short: there `normal` and `trend` are the
-    extents of the day's normal SIC and of its trend, which come from a monthly record (see `normals`).
+    `rank` that among all years known and the forecast, 1 the smallest extent. A daily record is short: there `normal` is the mean extent of
+    the ten years before, as the area of active cells times their frequency of ice, and `trend` the extent of the day's trend; both come from
+    a monthly record (see `normals`).
     `edge_off_normal` is the area on which the forecast edge and that of the normal SIC disagree. `doubtful` is the
     area with SIP between 0.1 and 0.9, `confidence` 1 minus the entropy in bits, mean over active cells.
     """
     init, cell = pd.Timestamp(fields.init_time.item()), float(known.attrs["resolution_km"]) ** 2 * M_KM2
     past = _extent(known.siconc.sel(time=known.indexes["time"] < init), known).dropna("time")
     normal = at_normal(known.siconc_climatology, fields.valid_time, cadence=cadence(known)).compute()
-    line = _trend(past, known, fields.valid_time)
+    line, daily = _trend(past, known, fields.valid_time), cadence(known) != "monthly"
     rows = []
     for k, lead in enumerate(fields.lead_time.values):
         one = fields.isel(lead_time=k)
@@ -42,10 +43,10 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
         years = fit_period(of_step, known).values
         members = extents(one.ice_class_probability, one.active, cell).values
         own = float(ice.sum() * cell)
-        if cadence(known) == "monthly":
-            mean = float(years.mean()) if years.size else np.nan
+        if daily:
+            mean = float(known.ice_frequency.sel(time=valid).values[active].sum() * cell)
         else:
-            mean = float(usual.sum() * cell)
+            mean = float(years.mean()) if years.size else np.nan
         std = float(years.std(ddof=1)) if years.size >= FEWEST else np.nan
         row = {
             "lead_time": int(lead),
@@ -111,7 +112,8 @@ def _plain(value):
 def text(summary: dict) -> str:
     """Write a summary for people."""
     first, last = summary["fit_period"]
-    normal = f"{first} to {last}" if summary["cadence"] == "monthly" else f"the months up to {last}, carried on by day"
+    monthly = summary["cadence"] == "monthly"
+    normal = f"{first} to {last}" if monthly else "months of the ten years before, carried on by day"
     lines = [
         f"Sea-ice forecast of {summary['init_time']} ({summary['hemisphere']}, run {summary['run']}, {summary['members']} networks)",
         f"Newest data used: {summary['newest_data']}. Normal: {normal}. Extents and areas in million km2.",

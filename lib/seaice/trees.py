@@ -115,6 +115,8 @@ def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradie
         rows.append(gathered.values[counts[block]])
     rising = [int(str(name).startswith(RISING)) for name in gathered.feature.values]
     rows = np.concatenate(rows)
+    # The record may be too short for the year before. A constant is never split at; a column without any value is refused.
+    rows[:, np.isnan(rows).all(axis=0)] = 0
     classifier = HistGradientBoostingClassifier(
         **SETTINGS, min_samples_leaf=max(20, int(LEAF_SHARE * len(rows))), monotonic_cst=rising, random_state=seed
     )
