@@ -1,7 +1,7 @@
 """The EASE2 grids of both hemispheres: the only module that knows 432, 25 km, EPSG:6931 and EPSG:6932."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -66,7 +66,7 @@ class Grid:
         """Area of every cell, km2."""
         return self.resolution_km**2
 
-    @cached_property
+    @property
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
         """Longitude and latitude of the cell centres, degrees, each (y, x)."""
         return _lonlat(self.hemisphere, self.resolution_km)

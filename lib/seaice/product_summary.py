@@ -24,8 +24,8 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
     `normal_std`: mean and standard deviation of the observed extents of that month, or day of the year, in the fit period, the latter of
     `FEWEST` years or more; `departure` from it, also in standard deviations; `trend` is the extrapolated line through all months known,
     `rank` that among all years known and the forecast, 1 the smallest extent. A daily record is short: there `normal` is the mean extent of
-    the ten years before, as the area of active cells times their frequency of ice, and `trend` the extent of the day's trend; both come from
-    a monthly record (see `normals`).
+    the ten years before, as the area of active cells times their frequency of ice, and `trend` the extent of the day's trend; both
+    come from a monthly record (see `normals`).
     `edge_off_normal` is the area on which the forecast edge and that of the normal SIC disagree. `doubtful` is the
     area with SIP between 0.1 and 0.9, `confidence` 1 minus the entropy in bits, mean over active cells.
     """

@@ -1,8 +1,10 @@
 """How does a field get onto the EASE2 grid? Area averages for sea ice, interpolation for smooth fields."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import scipy.sparse
 import xarray as xr
 
 from seaice import gaps, masks, stencils
@@ -44,17 +46,22 @@ def ease2_resolution(ds: xr.Dataset, grid: Grid, *, source: str) -> float:
     return km
 
 
-def _weights(ds: xr.Dataset, grid: Grid, *, source: str):
+# What makes the weights, and keeps them: a worker that is sent a block makes them itself, once, where the weights themselves would go
+# with every block and outweigh it.
+Weights = Callable[[], scipy.sparse.csr_matrix]
+
+
+def _weights(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
     kind = ds.attrs["grid_kind"]
     if kind == "stereographic":
-        return stencils.stereographic(grid)
+        return partial(stencils.stereographic, grid)
     if kind == "ease2":
-        return stencils.ease2(ease2_resolution(ds, grid, source=source), grid)
-    lat, lon = xr.broadcast(ds["lat"], ds["lon"])
-    return stencils.nearest(np.asarray(lat, "float32").tobytes(), np.asarray(lon, "float32").tobytes(), grid)
+        return partial(stencils.ease2, ease2_resolution(ds, grid, source=source), grid)
+    lat, lon = (np.asarray(axis, "float32").tobytes() for axis in xr.broadcast(ds["lat"], ds["lon"]))
+    return partial(stencils.nearest, lat, lon, grid)
 
 
-def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str):
+def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
     """Bilinear weights, once the source is known to close around the pole."""
     lat, lon = (np.asarray(ds[axis], dtype=float) for axis in ("lat", "lon"))
     turns = np.sort(lon % 360)
@@ -66,42 +73,43 @@ def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str):
     reach = (lat if grid.hemisphere == "north" else -lat).max()
     if reach < NEAR_POLE:
         raise DataError(f"{source}: no latitudes beyond {reach:g} degrees {grid.hemisphere}; fetch them up to the pole")
-    return stencils.bilinear(tuple(lat), tuple(lon), grid)
+    return partial(stencils.bilinear, tuple(lat), tuple(lon), grid)
 
 
-def _average(da: xr.DataArray, weights, grid: Grid) -> xr.DataArray:
+def _average(da: xr.DataArray, weights: Weights, grid: Grid) -> xr.DataArray:
     """Mean over the cells that are not NaN, where they hold half of the weight or more."""
-
-    def block(values):
-        known = np.isfinite(values)
-        share = _apply(weights, known, grid)
-        total = _apply(weights, np.where(known, values, 0), grid)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(share >= 0.5, total / share, np.nan).astype("float32")
-
-    return _blockwise(block, [da], ["float32"], grid)
+    return _blockwise(partial(_average_block, weights=weights, grid=grid), [da], ["float32"], grid)
 
 
-def _average_ice(ds: xr.Dataset, weights, grid: Grid) -> xr.Dataset:
+def _average_block(values, *, weights: Weights, grid: Grid):
+    known = np.isfinite(values)
+    share = _apply(weights, known, grid)
+    total = _apply(weights, np.where(known, values, 0), grid)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(share >= 0.5, total / share, np.nan).astype("float32")
+
+
+def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
     """Concentration over the ocean part of each cell, its gaps filled and flagged; land, and the cells that can hold ice."""
-    sea = (weights @ (~np.asarray(ds["land"])).ravel().astype("float32")).reshape(grid.shape)
+    sea = _apply(weights, ~np.asarray(ds["land"]), grid)
     land = masks.land(sea)
     out = xr.Dataset({"land": (("y", "x"), land)})
     for name in ("siconc", "sip"):
         if name in ds:
             flag = ds["siconc_flag"] if "siconc_flag" in ds else xr.where(ds[name].isnull(), 3, 0).astype("uint8")
-            block = partial(_ice_block, weights=weights, sea=sea, land=land, grid=grid)
-            out[name], flag = _blockwise(block, [ds[name], flag], ["float32", "uint8"], grid)
+            block = partial(_ice_block, weights=weights, grid=grid)
+            out[name], flag = _blockwise(block, [ds[name], flag], ["float32", "uint8"], grid, beside=[sea])
             if "siconc_flag" in ds:
                 out["siconc_flag"] = flag
     if "max_ice" in ds:
-        share = _blockwise(lambda v: _apply(weights, v, grid), [ds["max_ice"]], ["float32"], grid)
+        share = _blockwise(partial(_apply, weights, grid=grid), [ds["max_ice"]], ["float32"], grid)
         out["max_ice"] = ~land & (share >= 0.5 * sea)
     return out
 
 
-def _ice_block(values, flag, *, weights, sea, land, grid):
-    """Average one block over the ocean and fill what may be filled; see the contract of `siconc_flag`."""
+def _ice_block(values, flag, sea, *, weights: Weights, grid: Grid):
+    """Average one block over the ocean and fill what may be filled; see the contract of `siconc_flag`. sea: share of ocean (y, x)."""
+    land = masks.land(sea)
     known = np.isfinite(values)
     share = _apply(weights, known, grid)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -120,13 +128,14 @@ def _ice_block(values, flag, *, weights, sea, land, grid):
     return mean, flags.astype("uint8")
 
 
-def _apply(weights, values: np.ndarray, grid: Grid) -> np.ndarray:
-    lead = values.shape[:-2]
-    columns = values.reshape(-1, weights.shape[1]).T.astype("float32")
-    return np.ascontiguousarray((weights @ columns).T).reshape(*lead, *grid.shape)
+def _apply(weights: Weights, values: np.ndarray, grid: Grid) -> np.ndarray:
+    lead, matrix = values.shape[:-2], weights()
+    columns = values.reshape(-1, matrix.shape[1]).T.astype("float32")
+    return np.ascontiguousarray((matrix @ columns).T).reshape(*lead, *grid.shape)
 
 
-def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Grid):
+def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Grid, *, beside=()):
+    """Apply a function to blocks of whole maps of the arrays; beside: maps (y, x) on the grid that it gets with every block."""
     arrays = [
         a.rename(y="source_y", x="source_x") if "x" in a.dims else a.rename(lat="source_y", lon="source_x")
         for a in arrays
@@ -136,7 +145,8 @@ def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Gr
     return xr.apply_ufunc(
         function,
         *arrays,
-        input_core_dims=[["source_y", "source_x"]] * len(arrays),
+        *(xr.DataArray(one, dims=("y", "x")) for one in beside),
+        input_core_dims=[["source_y", "source_x"]] * len(arrays) + [["y", "x"]] * len(beside),
         output_core_dims=[["y", "x"]] * len(dtypes),
         dask="parallelized",
         output_dtypes=dtypes,
