@@ -26,8 +26,8 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 # Both halves at once: a test waits more than it computes. The networks come from the runner, which fans their training out; then every
 # notebook is executed and validated on its own, but for the first three, which the runner executed with the same parameters a moment ago.
 # In folders of their own: tests change no result that is tracked.
-# The southern run goes with the pages, so that both halves take about as long.
-SOUTH := tests/test_south.py
+# Some tests go with the pages, so that both halves take about as long.
+BESIDE := tests/test_south.py tests/test_kill_training.py
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 # One thread each: they share the machine, where threads that wait for each other take longer than none.
 test: export OMP_NUM_THREADS = 1
@@ -35,11 +35,11 @@ test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(ENV)  ## the tests, and beside them the demo's notebooks
 	$(MAKE) --no-print-directory --jobs 2 tests-proper tests-pages
 tests-proper: $(ENV)
-	$(PY) -m pytest tests --ignore $(SOUTH) --durations=10
+	$(PY) -m pytest tests $(addprefix --ignore=,$(BESIDE)) --durations=10
 tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out notebooks/01% notebooks/02% notebooks/03%,$(wildcard notebooks/*.ipynb))
-	$(PY) -m pytest $(SOUTH)
+	$(PY) -m pytest $(BESIDE)
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax

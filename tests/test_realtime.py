@@ -35,8 +35,8 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def run(finished, own_folders):
-    """A copy of the finished run without products."""
-    shutil.copytree(finished, own_folders / "data", ignore=shutil.ignore_patterns("forecasts"))
+    """A copy of the finished run without products, but with the trees that were fitted for the first."""
+    shutil.copytree(finished, own_folders / "data", ignore=shutil.ignore_patterns("1990-01-01"))
     return own_folders / "data" / "tiny"
 
 
