@@ -76,7 +76,7 @@ def test_own_climatology_over_the_same_years_with_the_observations_scaling(obser
     theirs, own = statistics(observed), statistics(tmp_path / "member.zarr")
     assert float(own["tas_std"]) == float(theirs["tas_std"]) and float(own["tas_mean"]) == float(theirs["tas_mean"])
     raw = loader(start="1970-01", seed=1, warmer=10.0, spread=6.0)("air", GRID, start="1970-01", end="1990-12")["tas"]
-    climatology = raw.sel(time=FIT).groupby("time.month").mean("time")
+    climatology = raw.sel(time=FIT).astype("float64").groupby("time.month").mean("time").astype("float32")
     np.testing.assert_allclose(own["tas_climatology"], climatology, rtol=1e-6)
     expected = (raw - climatology.sel(month=raw.time.dt.month) - float(theirs["tas_mean"])) / float(theirs["tas_std"])
     np.testing.assert_allclose(member["tas"].sel(time=slice(None, "1990-12")), expected, atol=2e-5)

@@ -34,7 +34,10 @@ def climatology(da: xr.DataArray, *, fit_end: str, fit_start: str | None = None)
     """
     past = da.isel(time=fit_months(da.time, fit_start=fit_start, fit_end=fit_end, source=str(da.name)))
     month = past["time"].dt.month.values
-    means = [past.isel(time=np.flatnonzero(month == m)).mean("time", skipna=True) for m in range(1, 13)]
+    # float64: in float32 the mean depends on how many steps are summed at a time.
+    means = [
+        past.isel(time=np.flatnonzero(month == m)).mean("time", skipna=True, dtype="float64") for m in range(1, 13)
+    ]
     return (
         xr.concat(means, pd.Index(range(1, 13), name="month")).astype(da.dtype).assign_attrs(da.attrs).rename(da.name)
     )

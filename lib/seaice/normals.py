@@ -36,7 +36,8 @@ def _middle(month: np.ndarray) -> np.ndarray:
 
 def anomalies(da: xr.DataArray, by_month: xr.DataArray, *, cadence: str = "monthly") -> xr.DataArray:
     """Return `da` (time, y, x) minus the climatology (month, y, x) of its time of year, same units; lazy in, lazy out."""
-    normal = at_normal(by_month, da.time, cadence=cadence)
+    once = by_month if da.chunks is None else by_month.chunk()  # as an array it would go into the graph for every step
+    normal = at_normal(once, da.time, cadence=cadence)
     return (da - normal).astype(da.dtype).rename(da.name).assign_attrs(da.attrs)
 
 

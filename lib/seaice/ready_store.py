@@ -15,6 +15,9 @@ from seaice.schema import DataError
 
 CHUNK_BYTES = 1e6  # bytes, aim for a chunk in the store
 MOST_STEPS = 12  # time steps in a chunk
+BLOCK_BYTES = (
+    16e6  # bytes of a variable worked on at once while writing: many chunks, as each task costs its scheduling
+)
 
 
 def open_ready(path: Path) -> xr.Dataset:
@@ -51,20 +54,28 @@ def beside(building: Path, what: str) -> Path:
     return building.with_name(f"{building.name}-{what}")
 
 
+def _steps(grid_size: int) -> tuple[int, int]:
+    """Time steps in a chunk of the store, and in a block that is worked on at once."""
+    a_map = 4 * grid_size**2
+    chunk = int(np.clip(CHUNK_BYTES / a_map, 1, MOST_STEPS))
+    return chunk, chunk * max(1, int(BLOCK_BYTES / (a_map * chunk)))
+
+
 def append(building: Path, ds: xr.Dataset, grid: Grid) -> None:
     """Add variables to the store, in chunks of a few whole maps."""
-    steps = int(np.clip(CHUNK_BYTES / (4 * grid.size**2), 1, MOST_STEPS))
+    chunk, block = _steps(grid.size)
     ds = ds.assign_coords(grid.coords()).assign_coords(crs=grid.mapping())
     for name, da in ds.data_vars.items():
-        da.encoding = {"chunks": tuple(steps if d == "time" else n for d, n in da.sizes.items())}
+        da.encoding = {"chunks": tuple(min(chunk, n) if d == "time" else n for d, n in da.sizes.items())}
         da.attrs["grid_mapping"] = "crs"
-        ds[name] = da.chunk({d: (steps if d == "time" else -1) for d in da.dims})
+        ds[name] = da.chunk({d: (block if d == "time" else -1) for d in da.dims})
     ds.to_zarr(building, mode="a", consolidated=False, zarr_format=3)
 
 
 def opened(building: Path) -> xr.Dataset:
     """What has been written so far, so that reading and regridding are done once and not once a derived field."""
-    return xr.open_zarr(building, consolidated=False)
+    size = xr.open_zarr(building, consolidated=False, chunks=None).sizes["x"]
+    return xr.open_zarr(building, consolidated=False, chunks={"time": _steps(size)[1]})
 
 
 def finish(building: Path, attrs: dict) -> None:
