@@ -68,7 +68,7 @@ def parts(data: Samples, time, folders: dict[str, dict[int, Path]]) -> dict[str,
     networks = {way: keras.saving.load_model(file, compile=False) for way, file in files.items()}
     ways = {
         "load_model": lambda: keras.saving.load_model(files["plain"], compile=False),
-        "load_weights": lambda: networks["ours"].load_weights(files["ours"]),
+        "read_weights": lambda: trained.read_weights(networks["ours"], files["ours"]),
         "forward_plain": lambda: networks["plain"].predict_on_batch(inputs),
         "forward_ours": lambda: networks["ours"].predict_on_batch(inputs),
     }

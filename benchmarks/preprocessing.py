@@ -3,6 +3,8 @@
 The reference loads every source whole and then writes the store, in one process and thread. Each way has a process of its own,
 so that its memory is its own. Where SEAICE_DATA names the real files these are the observed sources of `params/nsidc_north.yaml` at 25 km,
 else the simulated ones of `params/demo.yaml`, which must have been made (`make demo`). More workers than cores show where it stops to help.
+Processes have the environment of the runner's kernels, with one thread. Of workers the record says, too, how many tasks they did, and the
+seconds that these computed, and waited for one another's data, summed over the workers.
 The record goes to `benchmarks/records/preprocessing.json`. Run: python benchmarks/preprocessing.py
 """
 
@@ -17,13 +19,15 @@ from pathlib import Path
 from measure import resident_mb, write
 from sample_assembly import seconds
 
+from seaice.execute import environment
+
 EAGER = 0  # workers of the reference
 
 
 def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
     """Write a store in this process and its workers; seconds and peak memory (MB) of the process and of its largest worker."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, get_task_stream
 
     from seaice import params, paths, preprocess, providers
     from seaice.grid import Grid
@@ -40,8 +44,13 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
         return {"seconds": taken, "process_mb": resident_mb()}
     with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         client.run(resident_mb)  # all have started, which does not count
-        taken, _ = seconds(lambda: preprocess.build(target, grid, **options))
-        return {"seconds": taken, "process_mb": resident_mb(), "worker_mb": max(client.run(resident_mb).values())}
+        with get_task_stream(client) as stream:
+            taken, _ = seconds(lambda: preprocess.build(target, grid, **options))
+        spent = {"compute": 0.0, "transfer": 0.0}
+        for part in (part for task in stream.data for part in task["startstops"] if part["action"] in spent):
+            spent[part["action"]] += part["stop"] - part["start"]
+        held = {"process_mb": resident_mb(), "worker_mb": max(client.run(resident_mb).values())}
+        return {"seconds": taken, **held, "tasks": len(stream.data)} | {k: round(v, 2) for k, v in spent.items()}
 
 
 def measure(run: str, resolution_km: float, workers: int) -> dict:
@@ -54,6 +63,7 @@ def measure(run: str, resolution_km: float, workers: int) -> dict:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parent,
+            env=os.environ | environment(1),
         )
     return json.loads(done.stdout.splitlines()[-1])
 

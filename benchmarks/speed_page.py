@@ -205,10 +205,17 @@ def gaps() -> str:
             f"- Ensemble: a member of the reference takes {taken['plain']} s: {part['load_model']} s loading, "
             f"{part['forward_plain']} s forward, "
             f"the rest ({rest:.2f} s) what is done anew for each network, such as tracing it. Ours takes "
-            f"{taken['ours']} s: {part['load_weights']} s reading weights, {part['forward_ours']} s forward, "
+            f"{taken['ours']} s: {part['read_weights']} s reading weights, {part['forward_ours']} s forward, "
             "and once for all members loading and compiling. The forward pass alone is "
             f"{part['forward_plain'] / part['forward_ours']:.2f}x faster."
         )
+    if prepared := record("preprocessing"):
+        eager, *rest = prepared["workers"].items()
+        spent = "; ".join(
+            f"{v['seconds']} s with {k}, in which they computed {v['compute']} s and waited {v['transfer']} s for data, {v['tasks']} tasks"
+            for k, v in rest
+        )
+        lines.append(f"- Preprocessing at {prepared['resolution_km']:g} km: {eager[1]['seconds']} s in one thread; {spent}.")
     return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
 
 

@@ -13,6 +13,7 @@ from seaice.verify import OWN_PAIRS
 
 RUNS = {
     "demo": "Simulated Arctic (`demo`)",
+    "twin_south": "Simulated Antarctic (`twin_south`)",
     "nsidc_north": "Observed Arctic (`nsidc_north`)",
     "nsidc_south": "Observed Antarctic (`nsidc_south`)",
 }

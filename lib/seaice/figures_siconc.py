@@ -40,13 +40,14 @@ def errors_by_lead(table: pd.DataFrame, *, split: str = "test", unit: str = "day
                     below.plot(gains[metric].index, 100 * gains[metric][model], **style)
             above.set(ylabel=METRIC_LABELS[metric], ylim=(0, None))
             below.axhline(0, **{k: v for k, v in line_style(REFERENCE).items() if k in ("color", "ls")})
-            below.set(xlabel=f"lead ({unit})", ylabel="less error than damped anomaly persistence (%)")
+            below.set(xlabel=f"lead ({unit})", ylabel="less error than damped\nanomaly persistence (%)")
             below.set(xticks=shown(rows.lead_time))
             # What is far worse than the reference would flatten the rest.
             below.set_ylim(max(below.get_ylim()[0], -30), None)
             for ax in (above, below):
                 bare(ax)
-        axes[0, 0].legend(frameon=False)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return fig
 
 

@@ -64,12 +64,20 @@ def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
         file = Path(folder) / NETWORK
         with zipfile.ZipFile(file) as archive:
             architecture = archive.read("config.json")
-            if network is None or architecture != built:
-                network, built = keras.saving.load_model(file, compile=False), architecture
-            else:  # from a file of their own: within the archive Keras seeks, which reads it from its beginning again and again
-                with tempfile.TemporaryDirectory(prefix="seaice-") as folder:
-                    network.load_weights(archive.extract(WEIGHTS, folder))
+        if network is None or architecture != built:
+            network, built = keras.saving.load_model(file, compile=False), architecture
+        else:
+            read_weights(network, file)
         yield seed, network
+
+
+def read_weights(network: keras.Model, file: Path) -> None:
+    """Give a network the weights of a saved one of the same architecture.
+
+    Out of a file of their own: within the archive Keras seeks, which reads it from its beginning again and again.
+    """
+    with tempfile.TemporaryDirectory(prefix="seaice-") as folder, zipfile.ZipFile(file) as archive:
+        network.load_weights(archive.extract(WEIGHTS, folder))
 
 
 def start_from(network: keras.Model, folder: Path) -> None:
