@@ -11,8 +11,23 @@ import xarray as xr
 import yaml
 from test_realtime import without
 
-from seaice import costs, params, paths, preprocess, providers, realtime, regions
+from seaice import (
+    baselines,
+    costs,
+    forecast,
+    params,
+    paths,
+    preprocess,
+    providers,
+    realtime,
+    regions,
+    scoring_siconc,
+    tables_siconc,
+    train,
+    trees,
+)
 from seaice.grid import Grid
+from seaice.samples import Samples, split
 from seaice.schema import DataError
 
 LEADS = 2
@@ -196,11 +211,30 @@ def lose(run, day: str) -> None:
         without(run, day, name, value)
 
 
-def test_the_south_is_prepared_by_the_same_modules(tmp_path, monkeypatch):
-    ready = prepared(enter(project(tmp_path, "south"), monkeypatch))
+def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkeypatch):
+    run = enter(project(tmp_path, "south"), monkeypatch)
+    ready, given = prepared(run), run.shared()
     assert (ready.attrs["hemisphere"], ready.attrs["cadence"]) == ("south", "daily") and float(ready.lat.max()) < 0
     extent = (ready.siconc > 0.15).sum(("y", "x"))
     assert int(extent.sel(time="1983-09-15")) > int(extent.sel(time="1983-02-15"))
     assert bool(ready.siconc_trend.notnull().where(~ready.land, True).all())
     seas = regions.mask(ready)
     assert not bool((ready.active.any("month") & ~seas.any("region")).any()), "every cell that counts lies in a sea"
+
+    data = Samples(ready, given["channels"], n_leads=LEADS, target="siconc", missing=given["missing"])
+    times, leads = split(data, given["splits"]), range(1, LEADS + 1)
+    learnt = ("network", "filters_factor", "epochs", "batch_size", "learning_rate", "schedule", "focal_gamma")
+    learnt += ("weight_average", "turns", "siconc_head")
+    options = {name: given[name] for name in learnt}
+    train.fit(data, splits=given["splits"], seed=36, folder=paths.network("toy", 36), **options)
+    judged = times["validation"].append(times["test"])
+    folders, until = {36: paths.network("toy", 36)}, times["validation"]
+    icenet = forecast.ensemble(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
+    boosted = trees.forecast(trees.fit(ready, times["train"], lead_times=leads), ready, judged)
+    others = baselines.all(ready, judged, lead_times=leads, others={"trees": boosted})
+    errors = scoring_siconc.forecast_scores(scoring_siconc.forecasts(icenet, others), ready, seas=seas)
+    table = tables_siconc.skill_table(errors, given["splits"])
+    assert set(table.region) == {"all", *regions.names("south")}
+    whole = table[(table.region == "all") & (table.metric == "siconc_rmse") & (table.month == "all")]
+    rmse = whole[whole.split == "test"].pivot(index="lead_time", columns="model", values="value")
+    assert (rmse["icenet"] < 0.5 * rmse["climatology"]).all(), "the network forgot its first guess"
