@@ -43,7 +43,8 @@ def errors_by_lead(table: pd.DataFrame, *, split: str = "test", unit: str = "day
             below.set(xlabel=f"lead ({unit})", ylabel="less error than damped\nanomaly persistence (%)")
             below.set(xticks=shown(rows.lead_time))
             # What is far worse than the reference would flatten the rest.
-            below.set_ylim(max(below.get_ylim()[0], -30), None)
+            most = 100 * gains[metric].drop(columns=REFERENCE, errors="ignore").max().max()
+            below.set_ylim(max(below.get_ylim()[0], -30), 1.15 * max(most, 5))
             for ax in (above, below):
                 bare(ax)
         handles, labels = axes[0, 0].get_legend_handles_labels()
