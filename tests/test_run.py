@@ -384,6 +384,19 @@ def test_what_a_notebook_left_alone_stays_its_output(quick):
     assert "data/toy/ready.zarr" in record.read("toy", "01_data")["outputs"]
 
 
+@pytest.mark.parametrize(
+    ("cluster", "fanned_out"),
+    [([], False), (["cluster.workers=2"], True), (["cluster.address=tcp://h:1"], True), (["cluster.kind=slurm"], True)],
+)
+def test_one_worker_is_the_runner_itself(quick, monkeypatch, cluster, fanned_out):
+    asked, one_by_one = [], fanout.execute_all
+    monkeypatch.setattr(
+        fanout, "execute_all", lambda jobs, *rest, **done: asked.append(len(jobs)) or one_by_one(jobs, *rest, **done)
+    )
+    assert go(overrides=cluster) == ALL
+    assert asked == ([2] if fanned_out else [])
+
+
 def test_lock(quick):
     with record.lock("toy"):
         with pytest.raises(DataError, match=f"run 'toy' is being executed by process {os.getpid()}; wait"):

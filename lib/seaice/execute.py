@@ -63,7 +63,7 @@ class Job:
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-KEPT = 2**30  # bytes of freed memory that a process keeps, and the smallest array that it gives back at once
+KEPT = 2**26  # bytes of freed memory that a process keeps, and the smallest array that it gives back at once
 
 
 def environment(threads: int) -> dict[str, str]:

@@ -48,6 +48,12 @@ def execute_all(jobs: Sequence[Job], cluster: Cluster, *, done: Callable[[dict, 
                     ) from None
 
 
+def is_alone(cluster: Cluster) -> bool:
+    """Whether one worker on this machine is all there is: the runner does its work itself, and spares its 200 MB."""
+    asked = cluster.address or cluster.options or cluster.memory_limit
+    return cluster.kind == "local" and cluster.workers == 1 and not asked
+
+
 def threads(cluster: Cluster) -> int:
     """Threads that a notebook on a worker may use: as asked, else its share of this machine's cores."""
     cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()

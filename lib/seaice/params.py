@@ -32,7 +32,7 @@ class Step(Strict):
 
 
 class Cluster(Strict):
-    """Where members run: `workers` at a time, on a cluster made here or at the `address` of a Dask scheduler.
+    """Where members run: in the runner, or `workers` at a time on a cluster made here or at the `address` of a Dask scheduler.
 
     threads_per_worker: threads a notebook may use, default the machine's cores over workers. memory_limit: of the
     worker process as Dask counts it, which does not see its notebook's kernel. options: handed to the cluster's class.

@@ -82,10 +82,11 @@ def _execute_step(planned: plan.Plan, step: Step, waiting, earlier, *, n_done: i
         say(f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB")
 
     state = record.scan(planned.run.run)
-    if step.foreach:
+    if step.foreach and not fanout.is_alone(planned.run.cluster):
         fanout.execute_all(waiting, planned.run.cluster, done=done)
     else:
-        done(execute(waiting[0], progress_bar=sys.stderr.isatty()), waiting[0].name)
+        for job in waiting:
+            done(execute(job, progress_bar=sys.stderr.isatty()), job.name)
     complaints = []
     for output in record.changed(state, record.scan(planned.run.run)):
         if output in earlier and record.checksum(output) != earlier[output][1]:
