@@ -7,6 +7,8 @@ import xarray as xr
 from seaice.samples import Samples
 from seaice.schema import DataError
 
+SHARE = 0.5  # of the other model, where a run names none
+
 
 def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex) -> np.ndarray:
     """Return the other model's SIP (init_time, lead_time, y, x), 0..1, of these initialisations and the samples' leads.

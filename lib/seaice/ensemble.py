@@ -23,7 +23,7 @@ def calibrated(
     *,
     siconc: np.ndarray | None = None,
     blend_with: xr.DataArray | None = None,
-    blend_share: float = 0.5,
+    blend_share: float = blend.SHARE,
 ) -> xr.Dataset:
     """Return the members at their temperatures and the ensemble at its own, as `forecast.ensemble` has them, of one init_time.
 

@@ -29,7 +29,7 @@ def ensemble(
     *,
     calibrate_on=None,
     blend_with: xr.DataArray | None = None,
-    blend_share: float = 0.5,
+    blend_share: float = blend.SHARE,
     batch_size: int = 4,
 ) -> xr.Dataset:
     """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.

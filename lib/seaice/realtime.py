@@ -16,7 +16,19 @@ import pandas as pd
 import typer
 import xarray as xr
 
-from seaice import ensemble, keys, moments, params, paths, preprocess, product, product_dataset, product_store, record
+from seaice import (
+    blend,
+    ensemble,
+    keys,
+    moments,
+    params,
+    paths,
+    preprocess,
+    product,
+    product_dataset,
+    product_store,
+    record,
+)
 from seaice.params import Run
 from seaice.schema import DataError
 
@@ -56,7 +68,7 @@ def make(
     if lacking:
         raise DataError(f"run '{run.run}': parameters.{lacking[0]} is not given; a forecast needs it")
     given["n_leads"], given["missing"] = given["n_leads"] or 6, given["missing"] or "error"
-    given["blend_share"] = given["blend_share"] or 0.5
+    given["blend_share"] = given["blend_share"] or blend.SHARE
     with product_store.alone(run.run):
         with product_store.readable(paths.ready(run.run)):
             store = preprocess.open_ready(paths.ready(run.run))
