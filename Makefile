@@ -9,7 +9,7 @@ CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
 CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
 
-.PHONY: help demo forecast test tests-jax lab lock clients clients-test
+.PHONY: help demo forecast test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -23,23 +23,23 @@ INIT ?= latest
 forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=nsidc_north INIT=latest
 	$(PY) -m seaice.realtime params/$(RUN).yaml --init $(INIT)
 
-# Both halves at once: a test waits more than it computes. The networks come from the runner, which fans their training out; then every
-# notebook is executed and validated on its own, but for the first three, which the runner executed with the same parameters a moment ago.
-# In folders of their own: tests change no result that is tracked.
-# Some tests go with the pages, so that both halves take about as long.
-BESIDE := tests/test_south.py tests/test_kill_training.py
+# Three lanes at once, each about as long: a test waits more than it computes. Whole runs at toy size are one. Of the pages, the networks come
+# from the runner; then every notebook is executed and validated on its own, but for the first three, which the runner executed with
+# the same parameters a moment ago. In folders of their own: tests change no result that is tracked.
+CHAINS := $(addprefix tests/test_,paper.py daily_run.py south.py kill_training.py)
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 # One thread each: they share the machine, where threads that wait for each other take longer than none.
 test: export OMP_NUM_THREADS = 1
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(ENV)  ## the tests, and beside them the demo's notebooks
-	$(MAKE) --no-print-directory --jobs 2 tests-proper tests-pages
-tests-proper: $(ENV)
-	$(PY) -m pytest tests $(addprefix --ignore=,$(BESIDE)) --durations=10
+	$(MAKE) --no-print-directory --jobs 3 tests-pages tests-chains tests-rest
+tests-rest: $(ENV)
+	$(PY) -m pytest tests $(addprefix --ignore=,$(CHAINS)) --durations=10
+tests-chains: $(ENV)
+	$(PY) -m pytest $(CHAINS) --durations=10
 tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out notebooks/01% notebooks/02% notebooks/03%,$(wildcard notebooks/*.ipynb))
-	$(PY) -m pytest $(BESIDE)
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax
