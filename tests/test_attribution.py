@@ -1,6 +1,7 @@
 """Attributions: gradients that are right, integrals that are complete, and a planted cause that is found with its sign."""
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from seaice import (
     attribution_store,
     attribution_tables,
     correction,
+    figures_attribution,
     roi,
     train,
     unet,
@@ -341,3 +343,17 @@ def test_empty_regions_channels_that_there_are_not_and_broken_networks(
         Function(broken, function.cells, 1, where="seed 3")(inputs, gradient=True)
     with pytest.raises(DataError, match="no attributions of 1970-09"):
         attribution_tables.strongest(table, method="gradient", case="1970-09", lead=1)
+
+
+def test_with_one_lead_nothing_of_a_figure_is_cut_off(table):
+    one = table[table.lead_time == table.lead_time.min()]
+    method, case = "integrated_climatology", one.case.iloc[0]
+    for fig in (
+        figures_attribution.families(one, method=method),
+        figures_attribution.lags(one, method=method, case=case),
+    ):
+        fig.canvas.draw()
+        for words in (*fig.texts, *fig.legends):
+            box = words.get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= fig.bbox.width, words
+        plt.close(fig)

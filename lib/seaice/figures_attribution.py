@@ -18,6 +18,7 @@ from seaice.schema import DataError
 MORE, LESS = "#B35806", "#542788"  # ends of brown and purple; in grey the side of the bars says it
 SIGNED = plt.get_cmap("PuOr_r")
 OUTLINE = {"colors": "#000000", "linewidths": 1.3}
+WIDTH = 7.2  # inches, least of a figure: of one lead the title and the key need more room than its column has
 AGREED = 2 / 3  # share of members with the sign of the mean; below it a cell is dotted
 FAINT = 0.06  # of the colour bar's end: weaker cells get no dots
 NAMES = {
@@ -91,7 +92,7 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
     order = of_mean.groupby(by)["magnitude"].sum().sort_values().index
     cases, leads = list(dict.fromkeys(of_mean["case"])), list(dict.fromkeys(of_mean["lead_time"]))
     with plt.rc_context(STYLE):
-        size = (2.5 * len(leads) + 2.2, (0.24 * len(order) + 0.5) * len(cases) + 1.3)
+        size = (max(WIDTH, 2.5 * len(leads) + 2.2), (0.24 * len(order) + 0.5) * len(cases) + 1.3)
         fig, axes = plt.subplots(
             len(cases), len(leads), squeeze=False, sharex=True, sharey=True, figsize=size, layout="constrained"
         )
@@ -134,7 +135,7 @@ def lags(
         raise DataError(f"no attributions to {', '.join(variables)} in {case}; there are {sorted(set(table['case']))}")
     leads, shown = list(dict.fromkeys(rows["lead_time"])), [v for v in variables if v in set(rows["variable"])]
     with plt.rc_context(STYLE):
-        size = (2.6 * len(leads) + 1, 2.1 * len(shown) + 1.1)
+        size = (max(WIDTH, 2.6 * len(leads) + 1), 2.1 * len(shown) + 1.1)
         fig, axes = plt.subplots(len(shown), len(leads), squeeze=False, sharey=True, figsize=size, layout="constrained")
         for (i, variable), (j, lead) in ((a, b) for a in enumerate(shown) for b in enumerate(leads)):
             ax, part = axes[i, j], rows[(rows["variable"] == variable) & (rows["lead_time"] == lead)]
