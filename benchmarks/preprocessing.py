@@ -1,4 +1,4 @@
-"""Preprocessing to Zarr: `preprocess.build` over Dask workers of one thread each, against one thread that reads everything first.
+"""Preprocessing to Zarr: `preprocess.build` over Dask's workers and over threads, against one thread that reads everything first.
 
 The reference loads every source whole and then writes the store, in one process and thread. Each way has a process of its own,
 so that its memory is its own. Where SEAICE_DATA names the real files these are the observed sources of `params/nsidc_north.yaml` at 25 km,
@@ -21,7 +21,11 @@ from sample_assembly import seconds
 
 from seaice.execute import environment
 
-EAGER = 0  # workers of the reference
+EAGER, THREADS = (
+    0,
+    -1,
+)  # in place of a number of workers: the reference, and the threads of one process, as the runner's page has them
+NAMES = {EAGER: "eager", THREADS: "threads"}
 
 
 def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
@@ -41,6 +45,9 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
         eager = lambda *args, **kwargs: providers.load(*args, **kwargs).load()  # noqa: E731
         with dask.config.set(scheduler="synchronous"):
             taken, _ = seconds(lambda: preprocess.build(target, grid, load=eager, **options))
+        return {"seconds": taken, "process_mb": resident_mb()}
+    if workers == THREADS:
+        taken, _ = seconds(lambda: preprocess.build(target, grid, **options))
         return {"seconds": taken, "process_mb": resident_mb()}
     with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         client.run(resident_mb)  # all have started, which does not count
@@ -85,14 +92,12 @@ def main() -> None:
 
     fastest = {}
     for _ in range(options.turns):
-        for workers in (EAGER, *options.workers):
+        for workers in (EAGER, THREADS, *options.workers):
             found = measure(options.run, options.resolution, workers)
             if workers not in fastest or found["seconds"] < fastest[workers]["seconds"]:
                 fastest[workers] = found
     reference = fastest[EAGER]["seconds"]
-    rows = {
-        "eager" if w == EAGER else str(w): f | {"ratio": round(reference / f["seconds"], 2)} for w, f in fastest.items()
-    }
+    rows = {NAMES.get(w, str(w)): f | {"ratio": round(reference / f["seconds"], 2)} for w, f in fastest.items()}
     for row in rows.values():
         row["seconds"] = round(row["seconds"], 2)
     write(

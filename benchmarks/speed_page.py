@@ -210,12 +210,18 @@ def gaps() -> str:
             f"{part['forward_plain'] / part['forward_ours']:.2f}x faster."
         )
     if prepared := record("preprocessing"):
-        eager, *rest = prepared["workers"].items()
+        rows = dict(prepared["workers"])
         spent = "; ".join(
-            f"{v['seconds']} s with {k}, in which they computed {v['compute']} s and waited {v['transfer']} s for data, {v['tasks']} tasks"
-            for k, v in rest
+            f"with {k} {v['seconds']} s, in which they computed {v['compute']} s and waited {v['transfer']} s for data, {v['tasks']} tasks"
+            for k, v in rows.items()
+            if "tasks" in v
         )
-        lines.append(f"- Preprocessing at {prepared['resolution_km']:g} km: {eager[1]['seconds']} s in one thread; {spent}.")
+        alone = {name: f"{rows[name]['seconds']} s and {rows[name]['process_mb']} MB" for name in ("eager", "threads")}
+        lines.append(
+            f"- Preprocessing at {prepared['resolution_km']:g} km: {alone['eager']} in one thread that reads all first; {alone['threads']} "
+            f"over the threads of one process, as the runner's page does it. Workers: {spent}. On this machine they share the cores with "
+            "scheduler and client."
+        )
     return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
 
 
