@@ -24,7 +24,6 @@ from seaice import (
     scoring_siconc,
     tables_siconc,
     train,
-    trees,
 )
 from seaice.grid import Grid
 from seaice.samples import Samples, split
@@ -230,8 +229,7 @@ def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkey
     judged = times["validation"].append(times["test"])
     folders, until = {36: paths.network("toy", 36)}, times["validation"]
     icenet = forecast.ensemble(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
-    boosted = trees.forecast(trees.fit(ready, times["train"], lead_times=leads), ready, judged)
-    others = baselines.all(ready, judged, lead_times=leads, others={"trees": boosted})
+    others = baselines.all(ready, judged, lead_times=leads)
     errors = scoring_siconc.forecast_scores(scoring_siconc.forecasts(icenet, others), ready, seas=seas)
     table = tables_siconc.skill_table(errors, given["splits"])
     assert set(table.region) == {"all", *regions.names("south")}
