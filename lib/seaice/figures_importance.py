@@ -56,7 +56,7 @@ def importance_heat(
             image = heat(ax, panel, cmap=balance, low=-reach, high=reach, form=form)
             ax.set(title=MONTH_NAMES[month - 1], xlabel="lead (months)")
         fig.colorbar(image, ax=axes, label=LABELS[metric].replace(" (", "\n("))
-        fig.suptitle(f"Permuted {OPTIONS[within_month][0]}, {split} years", fontsize=10)
+        fig.suptitle(f"Permuted {OPTIONS[within_month][0]}, {split} years; hatched: below zero", fontsize=10)
     return fig
 
 
@@ -129,5 +129,5 @@ def within_and_across(
             bare(ax)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside upper center", frameon=False, ncols=2)
-        fig.supxlabel(f"{LABELS[metric]}, {split} years", fontsize=10)
+        fig.supxlabel(f"{LABELS[metric]}, {split} years; hatched: below zero", fontsize=10)
     return fig
