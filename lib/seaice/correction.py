@@ -82,6 +82,12 @@ def build(
     return keras.Model(inputs, windows.laid_back(both, margins), name="icenet_correction")
 
 
+def within(values, low: float, high: float):
+    """Values kept in low..high, with a gradient of 1 on the bounds too, where most ice is; the backends' own clips differ in that."""
+    inside = ops.logical_and(values >= low, values <= high)
+    return ops.where(inside, values, ops.stop_gradient(ops.clip(values, low, high)))
+
+
 def guess_channels(channel_names: Sequence[str], n_leads: int, *, siconc_head: bool = False) -> dict:
     """Places of the first guess's channels among the inputs; "trees" where they are there. Raises DataError naming one that is lacking.
 
@@ -160,22 +166,22 @@ class Prior(layers.Layer):
     def call(self, inputs):
         """Log probabilities of the three classes."""
         part = {name: ops.take(inputs, np.array(at), axis=-1) for name, at in self.places.items() if at}
-        damped = ops.clip(part["trend"] + part["damping"] * part["anomaly"], 0, 1)
+        damped = within(part["trend"] + part["damping"] * part["anomaly"], 0, 1)
         above = []
         for number, (threshold, frequency) in enumerate(((ICE_EDGE, "frequency"), (FULL_ICE, "full_frequency"))):
-            said = [ops.clip(STEEPNESS * (field - threshold), -MOST, MOST) for field in (damped, part["trend"])]
+            said = [within(STEEPNESS * (field - threshold), -MOST, MOST) for field in (damped, part["trend"])]
             if frequency in part:
-                share = ops.clip(part[frequency], 0.03, 0.97)  # ten years can't say more
+                share = within(part[frequency], 0.03, 0.97)  # ten years can't say more
                 said.append(ops.log(share / (1 - share)))
             else:
-                said.append(ops.clip(LAST_STEEPNESS * (part["last"] - threshold), -MOST, MOST))
+                said.append(within(LAST_STEEPNESS * (part["last"] - threshold), -MOST, MOST))
             above.append(sum(self.blend[number, k] * logit for k, logit in enumerate(said)))
         if "trees" in part:
-            trees = ops.clip(part["trees"], LEAST, 1 - LEAST)
+            trees = within(part["trees"], LEAST, 1 - LEAST)
             above[0] = self.share * ops.log(trees / (1 - trees)) + (1 - self.share) * above[0]
         above = [ops.sigmoid(logit) for logit in above]
         ice, full = above[0], ops.minimum(above[1], above[0])
-        return ops.log(ops.clip(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST, 1))
+        return ops.log(within(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST, 1))
 
     def compute_output_shape(self, input_shape):
         """Shape (batch, y, x, lead, class)."""
