@@ -41,7 +41,7 @@ fields.drop_attrs(deep=False).to_netcdf("{target}")
 """
 PREPARE = """
 import json, keras, numpy as np, xarray as xr
-from seaice import params, paths, preprocess, train, trained
+from seaice import network_kinds, params, paths, preprocess, trained
 from seaice.samples import Samples
 run = params.load("{file}")
 given = run.shared()
@@ -51,7 +51,7 @@ for seed in given["seeds"]:
     keras.utils.set_random_seed(seed)
     folder = paths.network(run.run, seed)
     folder.mkdir(parents=True)
-    train.NETWORKS[given["network"]](samples, given["filters_factor"], False, None).save(folder / trained.NETWORK)
+    network_kinds.NETWORKS[given["network"]](samples, given["filters_factor"], False, None).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
     (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}}))
 ones = {{"member_temperature": ("member", np.ones(len(given["seeds"]))), "lead_temperature": ("lead_time", np.ones(given["n_leads"]))}}

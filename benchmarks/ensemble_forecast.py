@@ -23,7 +23,7 @@ from measure import write
 from sample_assembly import seconds
 from training_step import SETTINGS, samples
 
-from seaice import costs, ensemble, train, trained, windows
+from seaice import costs, ensemble, network_kinds, trained, windows
 from seaice.samples import Samples
 
 PLAIN = {"window": None, "precision": None}
@@ -33,8 +33,8 @@ def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, di
     """Write every member as a training leaves it, with the weights that it begins with: plain, and with both switches."""
     folders = {way: {m: root / way / f"seed_{m}" for m in range(members)} for way in ("plain", "ours")}
     made = {
-        "plain": train.untrained(data, SETTINGS | PLAIN | {"filters_factor": factor}),
-        "ours": train.untrained(data, SETTINGS | {"filters_factor": factor}),
+        "plain": network_kinds.untrained(data, SETTINGS | PLAIN | {"filters_factor": factor}),
+        "ours": network_kinds.untrained(data, SETTINGS | {"filters_factor": factor}),
     }
     rng = np.random.default_rng(0)
     for member in range(members):

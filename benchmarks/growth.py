@@ -39,12 +39,12 @@ def step(side: int):
     from permute_and_predict import CHANNELS, fields
     from training_step import SETTINGS
 
-    from seaice import train
+    from seaice import network_kinds
     from seaice.samples import Samples
 
     data = Samples(fields(side, years=3), CHANNELS)
     plain = {"network": "correction", "filters_factor": FACTOR, "window": None, "precision": None, "focal_gamma": 0.0}
-    network = train.untrained(data, SETTINGS | plain)
+    network = network_kinds.untrained(data, SETTINGS | plain)
     times = data.init_times[:2]
     return lambda: network.train_on_batch(data.inputs(times), data.targets(times), sample_weight=data.weights(times))
 

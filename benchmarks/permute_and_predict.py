@@ -10,20 +10,19 @@ The record goes to `benchmarks/records/permute_and_predict.json`. Run: python be
 import argparse
 import json
 import tempfile
-from datetime import date
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sample_assembly import machine, seconds
+from measure import write
+from sample_assembly import seconds
 
 from seaice import correction, importance, trained, verify
 from seaice.baselines import valid_time
 from seaice.samples import Samples
 
-RECORD = Path(__file__).parent / "records" / "permute_and_predict.json"
 ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full_ice_frequency", "tas", "psl")
 CHANNELS = [
     {"variable": "siconc", "lags": 3},
@@ -130,20 +129,13 @@ def main() -> None:
                     done[name] = int(made["change"].isel(lead_time=0, metric=0).notnull().sum())
     rate = {name: round(done[name] / fastest[name], 1) for name in fastest}
     record = {
-        "benchmark": "permute_and_predict",
-        "date": date.today().isoformat(),
-        "machine": machine(),
         "shape": [*samples.shape, len(samples.channels)],
         "permuted_forecasts": done,
         "permuted_forecasts_per_second": rate,
         "ratio": round(rate["measure"] / rate["loop"], 2),
         "share_of_floor": round(rate["measure"] / rate["floor"], 3),
     }
-    RECORD.parent.mkdir(exist_ok=True)
-    part = RECORD.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RECORD)
-    print(json.dumps(record, indent=1))
+    write("permute_and_predict", record)
 
 
 if __name__ == "__main__":

@@ -64,11 +64,11 @@ def row(what: str, reference: str, aim: str, name: str, shown, *, command: str |
 
 def assembled(found: dict) -> tuple[str, str]:
     """Sample assembly: on the fly, and the fastest way."""
-    ways = {k: v for k, v in found.get("ratios", {}).items() if k != "materialised"}
-    best = max(ways, key=ways.get, default=None)
+    ways = {k: v for k, v in found["ratios"].items() if k != "materialised"}
+    best = max(ways, key=ways.get)
     memory = f"{found['resident_mb']['on_the_fly']} MB held, base {found['base_array_mb']} MB"
-    fastest = f"; {ways[best]}x {best.replace('_', ' ')}" if best else ""
-    return f"{found['ratio']}x{fastest}; {memory}", share(found["share_of_floor"])
+    reached = found["samples_per_second"][best] / found["floor_2_threads_samples_per_second"]
+    return f"{found['ratio']}x NumPy, {ways[best]}x {best.replace('_', ' ')}; {memory}", share(reached)
 
 
 def trained(found: dict) -> tuple[str, str]:
@@ -190,6 +190,17 @@ def counted() -> str:
 def gaps() -> str:
     """What the seconds of a step and of a member are made of."""
     lines, step, ensemble = [], record("training_step"), record("ensemble_forecast")
+    if assembly := record("sample_assembly"):
+        copy, rate = assembly["copy_gigabytes_per_second"], assembly["samples_per_second"]
+        name = max((name for name in rate if name != "materialised"), key=rate.get)
+        lines.append(
+            f"- Sample assembly: a sample reads and writes {assembly['megabytes_per_sample']} MB. Ten times the reference's "
+            f"{rate['materialised']:.0f} samples a second would move {assembly['gigabytes_per_second_for_10x']} GB/s, more than this "
+            f"machine copies with all its cores ({max(copy.values())} GB/s): the aim is out of its reach. The compiled gather "
+            f"({name.removeprefix('compiled_')}) reaches {share(rate[name] / assembly['floor_2_threads_samples_per_second'])} of that "
+            f"copy; NumPy's, which trainings on a CPU use, {share(rate['on_the_fly'] / assembly['floor_samples_per_second'])}: it "
+            "transposes, in one thread."
+        )
     if step:
         whole, inner, peak = math.prod(step["shape"][:2]), math.prod(step["window"]), step["share_of_peak"]
         memory = ", ".join(f"{k} {v['resident']} MB" for k, v in step["peak_memory_mb"].items())

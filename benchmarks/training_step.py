@@ -1,8 +1,8 @@
 """One training step of the published U-Net, factor 2, 432 x 432 x 50: ours against plain Keras `fit` in float32 on NumPy arrays.
 
 Ours is what `train.fit` does with `window: active` and `precision: mixed_bfloat16`: samples assembled when they are needed,
-convolutions in bfloat16 on the window of the active cells. On a GPU (KERAS_BACKEND=jax) the samples are gathered there
-(`device.fed`). Each way has a process of its own, so that its memory is its own; they take turns, and the fastest turn counts.
+convolutions in bfloat16 on the window of the active cells. On a GPU (KERAS_BACKEND=jax) with `gather: bfloat16` too: samples
+are assembled there. Each way has a process of its own, so that its memory is its own; they take turns, and the fastest turn counts.
 Active cells: the rows and columns of NSIDC-0051 at 25 km, whole. Random fields: speed does not depend on values. The denominators
 are matrix products of the same run.
 The record goes to `benchmarks/records/training_step.json`, of a GPU to `training_step_gpu.json`. Run: python benchmarks/training_step.py
@@ -22,7 +22,7 @@ import numpy as np
 from measure import write
 from sample_assembly import fields, seconds
 
-from seaice import costs, device, losses, train, windows
+from seaice import costs, losses, network_kinds, train, windows
 from seaice.batches import Batches
 from seaice.samples import ICENET_2021, Samples
 
@@ -50,7 +50,7 @@ def samples() -> Samples:
 
 def plain(data: Samples, batch_size: int, factor: float):
     """Return a step of Keras `fit` on arrays that are there already."""
-    network = train.NETWORKS["icenet_2021"](data, factor, False, None)
+    network = network_kinds.NETWORKS["icenet_2021"](data, factor, False, None)
     network.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
     times = data.init_times[:batch_size]
     batch = data.inputs(times), data.targets(times), data.weights(times)
@@ -59,16 +59,12 @@ def plain(data: Samples, batch_size: int, factor: float):
 
 def ours(data: Samples, batch_size: int, factor: float):
     """Return a step of `train.fit`; on a GPU one of samples that are gathered there."""
-    network = train.untrained(data, SETTINGS | {"filters_factor": factor})
-    batches = Batches(data, data.init_times, batch_size=batch_size, seed=1)
-    if floors.accelerator() is None:
-        numbers = itertools.cycle(range(len(batches)))
-        return lambda: train._step(network.train_on_batch, batches[next(numbers)])
-    fed = device.fed(network, data, storage="bfloat16")
-    fed.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
-    times = data.init_times[:batch_size]
-    rest = data.targets(times), data.weights(times)
-    return lambda: fed.train_on_batch(data.plane_numbers(times), *rest)
+    gather = None if floors.accelerator() is None else "bfloat16"
+    settings = SETTINGS | {"filters_factor": factor, "gather": gather}
+    learner = network_kinds.learner(network_kinds.untrained(data, settings), data, settings)
+    batches = Batches(data, data.init_times, batch_size=batch_size, seed=1, as_numbers=gather is not None)
+    numbers = itertools.cycle(range(len(batches)))
+    return lambda: train._step(learner.train_on_batch, batches[next(numbers)])
 
 
 WAYS = {"plain": plain, "ours": ours}

@@ -54,7 +54,7 @@ def scripted(monkeypatch):
     """Replace the work up to a validation by a shift of all weights and a given validation accuracy."""
     accuracies = []
 
-    def validated(network, training, validation, first, rates, bar):
+    def validated(network, learner, training, validation, first, rates, bar):
         network.set_weights([w + 1 for w in network.get_weights()])
         scores = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": accuracies[first // len(rates)]}
         return scores, network.get_weights()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import synthetic
 
-from seaice import correction, forecast, train, unet, windows
+from seaice import correction, forecast, network_kinds, train, unet, windows
 from seaice.params import Run
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -96,6 +96,21 @@ def test_without_the_switches_nothing_is_added():
         assert {layer.compute_dtype for layer in network.layers} == {"float32"}
 
 
+def test_samples_assembled_where_the_network_computes_teach_the_same(samples, trained, tmp_path):
+    """In float32 they are the same samples: the same bits come out. bfloat16 keeps 8 of their bits. The planes are no part of a network."""
+    assembled = trained[None, None]
+    found = {}
+    for storage in ("float32", "bfloat16"):
+        history = train.fit(samples, folder=tmp_path / storage, network="correction", gather=storage, **SMALL)
+        found[storage] = history.val_loss.iloc[-1]
+    of = {
+        name: keras.saving.load_model(folder / "network.keras", compile=False).get_weights()
+        for name, folder in ((None, assembled[1]), ("float32", tmp_path / "float32"))
+    }
+    assert all(map(np.array_equal, of[None], of["float32"])) and found["float32"] == assembled[0]
+    assert 0 < abs(found["bfloat16"] / assembled[0] - 1) < 0.02
+
+
 def test_the_switches_learn_as_much(trained):
     """Loss after two epochs: of bfloat16 within 2 %, of the window, whose zeros lie elsewhere, within 10 %; equality is not claimed."""
     plain = trained[None, None][0]
@@ -119,9 +134,9 @@ def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, train
     made = forecast.ensemble(samples, {1: folder}, TIMES, tmp_path / "a.zarr").load()
     assert made.sip.shape[2:] == samples.shape and np.isfinite(made.sip.values[..., ~samples.land]).all()
     network = keras.saving.load_model(folder / "network.keras", compile=False)
-    with train.computing_in("mixed_bfloat16"):
+    with network_kinds.computing_in("mixed_bfloat16"):
         margins = windows.around(samples.active)
-        rough = train.NETWORKS["correction"](samples, SMALL["filters_factor"], False, margins)
+        rough = network_kinds.NETWORKS["correction"](samples, SMALL["filters_factor"], False, margins)
     rough.set_weights(network.get_weights())
     fine, coarse = (
         keras.ops.convert_to_numpy(keras.ops.softmax(n(samples.inputs(TIMES)), axis=-1)) for n in (network, rough)
@@ -154,7 +169,10 @@ def test_a_network_knows_its_switches_and_trains_anew_for_others(samples, traine
     [
         ({"window": "half"}, "window 'half' is unknown; choose active"),
         ({"precision": "float16"}, "precision 'float16' is unknown; choose mixed_bfloat16"),
+        ({"gather": "int8"}, "gather 'int8' is unknown; choose float32 or float16 or bfloat16"),
         ({"window": "active", "turns": True}, "turned map leaves the window"),
+        ({"gather": "float32", "withhold": 0.1}, "withhold is done to assembled inputs"),
+        ({"gather": "float32", "turns": True}, "turns is done to assembled inputs"),
     ],
 )
 def test_switches_that_cannot_be_are_refused(samples, tmp_path, options, message):

@@ -19,8 +19,9 @@ class Batches(keras.utils.PyDataset):
     whose weather and ocean are replaced by their climatology, so that a network learns to do without them where they come late.
     turns: whether each sample is laid in one of `WAYS`, drawn anew each epoch: a short record tells a network where the ice was that
     year, and turned maps leave it the rules by which ice comes and goes. Of square grids, and of inputs without a direction.
-    So a training that died in epoch k goes on with exactly the batches it would have had. Raises DataError without samples, and for
-    turns of maps that have none.
+    as_numbers: whether inputs are plane numbers (`Samples.plane_numbers`), for a network that assembles them itself (`device.fed`).
+    So a training that died in epoch k goes on with exactly the batches it would have had. Raises DataError without samples, for
+    turns of maps that have none, and for plane numbers together with what is done to assembled inputs.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Batches(keras.utils.PyDataset):
         epoch: int = 0,
         withhold: float = 0.0,
         turns: bool = False,
+        as_numbers: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -44,7 +46,13 @@ class Batches(keras.utils.PyDataset):
         if turns and (directed or samples.shape[0] != samples.shape[1]):
             what = f"'{directed[0]}', which has a direction" if directed else f"a grid of {samples.shape}, no square"
             raise DataError(f"turns: the samples have {what}; leave it out, or train without turns")
+        if as_numbers and (withhold or turns):
+            what = "withhold" if withhold else "turns"
+            raise DataError(
+                f"{what} is done to assembled inputs; leave it out, or `gather`, which assembles them later"
+            )
         self.samples, self.init_times, self.turns = samples, init_times, turns
+        self._given = samples.plane_numbers if as_numbers else samples.inputs
         self.batch_size, self.seed, self.withhold = batch_size, seed, withhold
         self._predictors = [k for k, c in enumerate(samples.channels) if c.follows == "time" and c.variable not in ICE]
         self.shuffle(epoch)
@@ -66,7 +74,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
         times = self.init_times[rows]
-        inputs = self.samples.inputs(times)
+        inputs = self._given(times)
         for sample in np.flatnonzero(self._withheld[rows]):
             inputs[sample][..., self._predictors] = 0  # the climatology of a scaled anomaly
         batch = inputs, self.samples.targets(times), self.samples.weights(times)

@@ -98,7 +98,7 @@ def convolutions(
     network: str = "icenet_2021",
     siconc_head: bool = False,
 ) -> list[Convolution]:
-    """Return the convolutions of a network of `train.NETWORKS` in its order; arguments as for its `build`."""
+    """Return the convolutions of a network of `network_kinds.NETWORKS` in its order; arguments as for its `build`."""
     return NETWORKS[network](shape, n_channels, n_leads, filters_factor, siconc_head)
 
 

@@ -56,7 +56,7 @@ def fed(network: keras.Model, samples: Samples, *, storage: str = "float32") -> 
     """Return the network as a model of plane numbers (sample, channel), `Samples.plane_numbers`, in place of inputs; uncompiled.
 
     It shares the network's weights: what trains it trains the network, which is what to save. storage: see `Gather`.
-    What `Batches` does to assembled inputs, `withhold` and `turns`, has no place here. Raises DataError for a network
+    What `Batches` does to assembled inputs, `withhold` and `turns`, is refused with it. Raises DataError for a network
     with inputs of another shape.
     """
     gather = Gather(samples, storage=storage, name="gather")

@@ -173,6 +173,7 @@ class Faster(Strict):
 
     window: Literal["active"] | None = None
     precision: Literal["mixed_bfloat16"] | None = None
+    gather: Literal["float32", "float16", "bfloat16"] | None = None
 
 
 class Permute(Strict):

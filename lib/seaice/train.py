@@ -4,8 +4,7 @@ import hashlib
 import importlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -17,7 +16,9 @@ from seaice import (
     channels,
     concentration,
     correction,
+    device,
     losses,
+    network_kinds,
     planes,
     pool,
     progress,
@@ -28,6 +29,21 @@ from seaice import (
 )
 from seaice.schema import DataError
 
+# Modules that decide on the weights that come out, whose sources are part of the key.
+KEYED = (
+    channels,
+    planes,
+    samples,
+    batches,
+    pool,
+    device,
+    windows,
+    network_kinds,
+    unet,
+    correction,
+    concentration,
+    losses,
+)
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
 SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fraction) of n
     "constant": lambda k, n: 1.0,
@@ -57,6 +73,7 @@ def fit(
     siconc_head: bool = False,
     window: str | None = None,
     precision: str | None = None,
+    gather: str | None = None,
     simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
 ) -> pd.DataFrame:
@@ -70,8 +87,10 @@ def fit(
     whose targets are SIC; then the loss is `losses.SiconcLoss`, and the best validation is the one of least loss.
     window: "active" for a network that looks at the smallest window of `windows` only, None for the whole map.
     precision: "mixed_bfloat16" for convolutions in bfloat16, the weights and everything from the logits on staying float32; None
-    for float32 throughout. Both change the weights that come out. validate_every: batches between validations, default once an epoch.
-    simulated: batches of climate simulations to train on in place of the train split; validation stays that of the observations.
+    for float32 throughout. gather: a dtype of `device.STORAGES` in which the data's planes are copied to where the network computes, and
+    samples assembled there; None for samples assembled here. These three change the weights that come out, the last one by rounding.
+    validate_every: batches between validations, default once an epoch. simulated: batches of climate simulations to train on in place
+    of the train split, which are always assembled here; validation stays that of the observations.
     start: folder of a finished network of the same shape whose weights are gone on from.
 
     folder then holds `network.keras`, `history.csv`, `channels.json` (what inputs must agree with) and `key.json`, which is
@@ -98,16 +117,16 @@ def fit(
         "siconc_head": siconc_head,
         "window": window,
         "precision": precision,
+        "gather": None if simulated is not None else gather,
     }
     _check(settings, splits)
     times = samples.split(data, {name: splits[name] for name in ("train", "validation")})
     _check_targets(data, times["train"][:1], siconc_head)
     if simulated is not None:
         _check_alike(simulated, data)
-    training = simulated or batches.Batches(
-        data, times["train"], batch_size=batch_size, seed=seed, withhold=withhold, turns=turns
-    )
-    validation = batches.Batches(data, times["validation"], batch_size=batch_size)
+    drawn = {"batch_size": batch_size, "as_numbers": settings["gather"] is not None}
+    training = simulated or batches.Batches(data, times["train"], seed=seed, withhold=withhold, turns=turns, **drawn)
+    validation = batches.Batches(data, times["validation"], **drawn)
     key = _key(training, validation, settings, start)
     if trained.read_key(folder) == key:
         (folder / trained.CHECKPOINT).unlink(missing_ok=True)
@@ -115,11 +134,12 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / trained.KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
-    deterministic(seed)
-    net = untrained(data, settings)
+    network_kinds.deterministic(seed)
+    net = network_kinds.untrained(data, settings)
     if start is not None:
         trained.start_from(net, Path(start))
     net.optimizer.build(net.trainable_variables)
+    learner = network_kinds.learner(net, data, settings)
 
     history, best = trained.restore(folder, key, net)
     total = epochs * len(training)
@@ -128,7 +148,7 @@ def fit(
         while done < total and not _is_exhausted(history, patience):
             until = min(done + (validate_every or len(training)), total)
             rates = [learning_rate * SCHEDULES[schedule](k / len(training), epochs) for k in range(done, until)]
-            row, weights = _round(net, training, validation, done, rates, bar)
+            row, weights = _round(net, learner, training, validation, done, rates, bar)
             history.append({"learning_rate": rates[0], **row})
             done = until
             if trained.best(history) == len(history) - 1:
@@ -139,72 +159,20 @@ def fit(
     return trained.finish(folder, key, net, history, trained.best(history), data.metadata(), settings)
 
 
-NETWORKS = {
-    "icenet_2021": lambda data, factor, _, margins: unet.build(
-        data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins
-    ),
-    "correction": lambda data, factor, head, margins: correction.build(
-        data.shape,
-        data.channel_names,
-        n_leads=data.n_leads,
-        filters_factor=factor,
-        siconc_head=head,
-        margins=margins,
-    ),
-}
-WINDOWS = ("active",)
-PRECISIONS = ("mixed_bfloat16",)
+def _round(
+    network, learner, training, validation, first: int, rates: Sequence[float], bar
+) -> tuple[dict, list[np.ndarray]]:
+    """Train on batches from number `first` on, one a rate, then validate; return the scores and the weights that had them.
 
-
-def untrained(data: samples.Samples, settings: Mapping) -> keras.Model:
-    """Return a network ready to learn from these samples, its weights drawn from Keras's seed.
-
-    settings: network, filters_factor, siconc_head, window, precision, focal_gamma, weight_average and learning_rate, see `fit`.
+    learner: the network, or a model that shares its weights and optimiser and takes what the batches give.
     """
-    margins = None if settings["window"] is None else windows.around(data.active)
-    head, average = settings["siconc_head"], settings["weight_average"]
-    with computing_in(settings["precision"]):
-        net = NETWORKS[settings["network"]](data, settings["filters_factor"], head, margins)
-    net.compile(
-        optimizer=keras.optimizers.Adam(
-            settings["learning_rate"], use_ema=average is not None, ema_momentum=average or 0.0
-        ),
-        loss=(losses.SiconcLoss if head else losses.FocalLoss)(settings["focal_gamma"]),
-        weighted_metrics=[losses.SiconcAccuracy(), losses.SiconcError()] if head else [losses.ActiveAccuracy()],
-        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
-    )
-    return net
-
-
-@contextmanager
-def computing_in(precision: str | None) -> Iterator[None]:
-    """Give layers made within this precision, a Keras dtype policy, unless they name their own; None leaves all as it is."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision or before)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def deterministic(seed: int) -> None:
-    """Seed every generator and ask the backend for operations that give the same bits each time."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-
-
-def _round(network, training, validation, first: int, rates: Sequence[float], bar) -> tuple[dict, list[np.ndarray]]:
-    """Train on batches from number `first` on, one a rate, then validate; return the scores and the weights that had them."""
     rows = []
     for number, rate in enumerate(rates, first):
         epoch, batch = divmod(number, len(training))
         if batch == 0 or number == first:
             training.shuffle(epoch)
         network.optimizer.learning_rate = rate
-        rows.append(_step(network.train_on_batch, training[batch]))
+        rows.append(_step(learner.train_on_batch, training[batch]))
         bar.update()
     scores = _means(rows, prefix="")
     raw = network.get_weights()
@@ -213,7 +181,7 @@ def _round(network, training, validation, first: int, rates: Sequence[float], ba
     judged = network.get_weights()
     # As copies: on JAX weights and mean would be one array, which the validation then writes over.
     network.set_weights(judged)
-    scores |= _means([_step(network.test_on_batch, validation[k]) for k in range(len(validation))], prefix="val_")
+    scores |= _means([_step(learner.test_on_batch, validation[k]) for k in range(len(validation))], prefix="val_")
     network.set_weights(raw)
     if not np.isfinite(list(scores.values())).all():
         raise DataError(
@@ -265,10 +233,7 @@ def _is_exhausted(history: list[dict], patience: int) -> bool:
 
 def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
-    sources = [
-        hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest()
-        for m in (channels, planes, samples, batches, pool, windows, unet, correction, concentration, losses)
-    ]
+    sources = [hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest() for m in KEYED]
     sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
@@ -288,16 +253,6 @@ def _check(settings: dict, splits: Mapping) -> None:
         raise DataError(f"learning_rate {settings['learning_rate']} must lie between 0 and 1")
     if settings["schedule"] not in SCHEDULES:
         raise DataError(f"schedule {settings['schedule']!r} is unknown; choose one of {sorted(SCHEDULES)}")
-    if settings["network"] not in NETWORKS:
-        raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
-    for name, known in (("window", WINDOWS), ("precision", PRECISIONS)):
-        if settings[name] not in (None, *known):
-            raise DataError(f"{name} {settings[name]!r} is unknown; choose {' or '.join(known)}, or leave it out")
-    if settings["window"] and settings["turns"]:
-        raise DataError("turns: a turned map leaves the window; train without one of the two")
-    if settings["siconc_head"] and settings["network"] != "correction":
-        raise DataError(
-            f"network {settings['network']!r} forecasts classes only; take network: correction for siconc_head"
-        )
     if not 0 <= (settings["weight_average"] or 0) < 1:
         raise DataError(f"weight_average {settings['weight_average']} must lie between 0 and 1")
+    network_kinds.check(settings)
