@@ -24,8 +24,8 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 	$(PY) -m seaice.realtime params/$(RUN).yaml --init $(INIT)
 
 # Three lanes at once, each about as long: a test waits more than it computes. Whole runs at toy size are one. Of the pages, the networks come
-# from the runner; then every later one is executed and validated on its own, with the same parameters. In folders of their own: tests change
-# no result that is tracked.
+# from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders of their own: tests
+# change no result that is tracked.
 CHAINS := $(addprefix tests/test_,paper.py daily_run.py south.py kill_training.py)
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 # One thread each: they share the machine, where threads that wait for each other take longer than none.
@@ -38,7 +38,7 @@ tests-rest: $(ENV)
 tests-chains: $(ENV)
 	$(PY) -m pytest $(CHAINS) --durations=10
 tests-pages: $(ENV)
-	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1
+	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set epochs=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out $(wildcard notebooks/0[1-5]*),$(wildcard notebooks/*.ipynb))
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.

@@ -62,13 +62,13 @@ def plain(data: Samples, time, folders: dict[int, Path]) -> np.ndarray:
     return np.stack(found)
 
 
-def parts(data: Samples, time, folders: dict[str, dict[int, Path]]) -> dict[str, float]:
+def parts(data: Samples, time, folders: dict[str, dict[int, Path]], scratch: Path) -> dict[str, float]:
     """Seconds that a member's loading, the reading of its weights alone and its forward passes take, each the fastest of two."""
     inputs, files = data.inputs([time]), {way: of[0] / trained.NETWORK for way, of in folders.items()}
     networks = {way: keras.saving.load_model(file, compile=False) for way, file in files.items()}
     ways = {
         "load_model": lambda: keras.saving.load_model(files["plain"], compile=False),
-        "read_weights": lambda: trained.read_weights(networks["ours"], files["ours"]),
+        "read_weights": lambda: trained.read_weights(networks["ours"], files["ours"], scratch),
         "forward_plain": lambda: networks["plain"].predict_on_batch(inputs),
         "forward_ours": lambda: networks["ours"].predict_on_batch(inputs),
     }
@@ -107,7 +107,7 @@ def main() -> None:
         for _ in range(options.turns):
             for way, do in (("plain", plain), ("ours", ensemble.members)):
                 taken[way].append(seconds(do, data, time, folders[way])[0])
-        by_part = parts(data, time, folders)
+        by_part = parts(data, time, folders, Path(root))
         if floors.accelerator():
             serve = service(data, time, folders["ours"])
             serve()  # compiled, which does not count

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from measure import resident_mb, write
 from sample_assembly import seconds
 
@@ -127,6 +128,12 @@ def figure(axes: dict) -> Figure:
             scale = np.exp(np.mean(np.log(y) - power * np.log(x)))
             panel.loglog(x, scale * x**power, "--", color="#0072B2", label=f"~ n^{power:.2f}")
             panel.set(xlabel=AXES[axis][0], ylabel=label)
+            names = [f"{round(v**0.5)}²" if axis == "cells" else f"{v:g}" for v in x]
+            panel.set_xticks(x, names)
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter("{x:g}")
+            for each in (panel.xaxis, panel.yaxis):
+                each.set_minor_locator(NullLocator())
             panel.legend(frameon=False)
     return fig
 

@@ -1,6 +1,7 @@
 """What does a training leave in its folder: a checkpoint to go on from, and in the end a network that says what it was made of?"""
 
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
     "checkpoint.npz",
 )
 WEIGHTS = "model.weights.h5"  # within a network's archive
+COPIED = 2**20  # bytes of it at a time
 
 
 def read_key(folder: Path) -> str | None:
@@ -60,24 +62,30 @@ def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
     Networks of one architecture are built, and compiled for what is asked of them, once; then only weights are read.
     """
     network, built = None, None
-    for seed, folder in folders.items():
-        file = Path(folder) / NETWORK
-        with zipfile.ZipFile(file) as archive:
-            architecture = archive.read("config.json")
-        if network is None or architecture != built:
-            network, built = keras.saving.load_model(file, compile=False), architecture
-        else:
-            read_weights(network, file)
-        yield seed, network
+    with tempfile.TemporaryDirectory(prefix="seaice-") as scratch:
+        for seed, folder in folders.items():
+            file = Path(folder) / NETWORK
+            with zipfile.ZipFile(file) as archive:
+                architecture = archive.read("config.json")
+            if network is None or architecture != built:
+                network, built = keras.saving.load_model(file, compile=False), architecture
+            else:
+                read_weights(network, file, Path(scratch))
+            yield seed, network
 
 
-def read_weights(network: keras.Model, file: Path) -> None:
+def read_weights(network: keras.Model, file: Path, scratch: Path) -> None:
     """Give a network the weights of a saved one of the same architecture.
 
-    Out of a file of their own: within the archive Keras seeks, which reads it from its beginning again and again.
+    Out of a file of their own, in the folder `scratch`: within the archive Keras seeks, which reads it from its beginning again and again.
+    The next call writes over that file instead of making another, which would cost new memory as large as the weights.
     """
-    with tempfile.TemporaryDirectory(prefix="seaice-") as folder, zipfile.ZipFile(file) as archive:
-        network.load_weights(archive.extract(WEIGHTS, folder))
+    copy = scratch / WEIGHTS
+    copy.touch()
+    with zipfile.ZipFile(file) as archive, archive.open(WEIGHTS) as source, open(copy, "r+b") as target:
+        shutil.copyfileobj(source, target, COPIED)
+        target.truncate()
+    network.load_weights(copy)
 
 
 def start_from(network: keras.Model, folder: Path) -> None:
