@@ -3,7 +3,8 @@
 On the fly is with NumPy, by one thread and by two, and with `device.Gather`, compiled by XLA as in a compiled step, its planes in float32
 and in half precision; what comes out is float32 everywhere, channels last. All ways run in turns in one process, on the same
 random fields; the fastest turn of each counts, and what they give is compared. The floors are the time to read and write a sample's
-bytes once, at the speed of a plain copy too large for the cache, by one thread and by two, measured in the same run.
+bytes once, at the speed of a plain copy too large for the cache, by one thread and by two, measured in the same run; between them and
+the compiled gather stands one that leaves the planes as they lie, channels first, so that the rest is what laying channels last costs.
 The record goes to `benchmarks/records/sample_assembly.json`. Run: python benchmarks/sample_assembly.py
 """
 
@@ -66,13 +67,17 @@ def gather_compiled(gather, numbers: np.ndarray) -> list:
     return [last]
 
 
-def compiled(samples: Samples, storage: str):
-    """Return `device.Gather` compiled by XLA, as a function of plane numbers (sample, channel)."""
+def compiled(samples: Samples, storage: str, *, transposed: bool = True):
+    """Return `device.Gather` compiled by XLA, as a function of plane numbers (sample, channel); or only its gather, channels first."""
     import keras  # here, not above: other benchmarks import this module into processes that know no Keras
 
     from seaice.device import Gather
 
-    layer = Gather(samples, storage=storage)
+    class Untransposed(Gather):
+        def call(self, numbers):
+            return keras.ops.take(self.planes, numbers, axis=0)
+
+    layer = (Gather if transposed else Untransposed)(samples, storage=storage)
     if keras.backend.backend() == "jax":
         import jax
 
@@ -159,6 +164,8 @@ def main() -> None:
             rounding = ROUNDING.get(name.removeprefix("compiled_"), 0.0)
             np.testing.assert_allclose(np.asarray(kept[-1]).reshape(expected.shape), expected, rtol=rounding, atol=1e-7)
             del kept
+    untransposed = compiled(samples, "float32", transposed=False)
+    planes_only = min(seconds(gather_compiled, untransposed, numbers)[0] for _ in range(options.turns + 1))
 
     rate = {name: len(times) / taken for name, taken in fastest.items()}
     n_bytes = 2 * months[0].nbytes * numbers.shape[1]
@@ -174,6 +181,7 @@ def main() -> None:
         "samples_per_second": {name: round(value, 1) for name, value in rate.items()},
         "ratio": round(rate["on_the_fly"] / rate["materialised"], 2),
         "ratios": {name: round(value / rate["materialised"], 2) for name, value in rate.items()},
+        "channels_first_samples_per_second": round(len(times) / planes_only, 1),
         "floor_samples_per_second": round(floors[1], 1),
         "floor_2_threads_samples_per_second": round(floors[THREADS], 1),
         "share_of_floor": round(rate["on_the_fly"] / floors[1], 3),

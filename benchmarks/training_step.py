@@ -22,8 +22,7 @@ import numpy as np
 from measure import write
 from sample_assembly import fields, seconds
 
-from seaice import costs, losses, network_kinds, train, windows
-from seaice.batches import Batches
+from seaice import batches, costs, losses, network_kinds, train, windows
 from seaice.samples import ICENET_2021, Samples
 
 ROWS, COLUMNS = slice(46, 392), slice(11, 413)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
@@ -62,9 +61,9 @@ def ours(data: Samples, batch_size: int, factor: float):
     gather = None if floors.accelerator() is None else "bfloat16"
     settings = SETTINGS | {"filters_factor": factor, "gather": gather}
     learner = network_kinds.learner(network_kinds.untrained(data, settings), data, settings)
-    batches = Batches(data, data.init_times, batch_size=batch_size, seed=1, as_numbers=gather is not None)
-    numbers = itertools.cycle(range(len(batches)))
-    return lambda: train._step(learner.train_on_batch, batches[next(numbers)])
+    drawn = batches.Batches(data, data.init_times, batch_size=batch_size, seed=1, as_numbers=gather is not None)
+    made = batches.ahead(lambda number: train._counted(drawn[number]), itertools.cycle(range(len(drawn))))
+    return lambda: train._step(learner.train_on_batch, *next(made))
 
 
 WAYS = {"plain": plain, "ours": ours}

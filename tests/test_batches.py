@@ -1,10 +1,12 @@
 """Batches: every sample once an epoch, in an order that only seed and epoch decide."""
 
+import time
+
 import numpy as np
 import pytest
 import synthetic
 
-from seaice.batches import WAYS, Batches, laid
+from seaice.batches import WAYS, Batches, ahead, laid
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -36,6 +38,41 @@ def test_batches_hold_each_sample_once(samples):
     for part, method in enumerate((samples.inputs, samples.targets, samples.weights)):
         together = np.concatenate([batches[k][part] for k in range(len(batches))])
         np.testing.assert_array_equal(together, method(times))
+
+
+def test_plane_numbers_stand_for_the_inputs(samples):
+    """In the same order, with the same targets and weights."""
+    times = samples.init_times[:10]
+    whole, numbers = (Batches(samples, times, batch_size=4, seed=3, as_numbers=given) for given in (False, True))
+    for k in range(len(whole)):
+        order = numbers.order[4 * k : 4 * k + 4]
+        np.testing.assert_array_equal(numbers[k][0], samples.plane_numbers(times[order]))
+        assert all(map(np.array_equal, whole[k][1:], numbers[k][1:]))
+
+
+def test_the_next_is_made_while_the_last_is_at_work_and_errors_come_through():
+    made = []
+
+    def make(number):
+        if number == 3:
+            raise DataError("no third")
+        made.append(number)
+        return number
+
+    coming = ahead(make, range(5))
+    assert next(coming) == 0 and next(coming) == 1
+    wait_until(lambda: made == [0, 1, 2])
+    assert next(coming) == 2
+    with pytest.raises(DataError, match="no third"):
+        next(coming)
+    assert list(ahead(str, [])) == [] and list(ahead(str, [7])) == ["7"]
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_nothing_to_draw_from_is_an_error(samples):

@@ -166,13 +166,17 @@ def _round(
 
     learner: the network, or a model that shares its weights and optimiser and takes what the batches give.
     """
-    rows = []
-    for number, rate in enumerate(rates, first):
+
+    def drawn(number: int):
         epoch, batch = divmod(number, len(training))
         if batch == 0 or number == first:
             training.shuffle(epoch)
+        return _counted(training[batch])
+
+    rows = []
+    for rate, batch in zip(rates, batches.ahead(drawn, range(first, first + len(rates))), strict=True):
         network.optimizer.learning_rate = rate
-        rows.append(_step(learner.train_on_batch, training[batch]))
+        rows.append(_step(learner.train_on_batch, *batch))
         bar.update()
     scores = _means(rows, prefix="")
     raw = network.get_weights()
@@ -181,7 +185,8 @@ def _round(
     judged = network.get_weights()
     # As copies: on JAX weights and mean would be one array, which the validation then writes over.
     network.set_weights(judged)
-    scores |= _means([_step(learner.test_on_batch, validation[k]) for k in range(len(validation))], prefix="val_")
+    judges = batches.ahead(lambda number: _counted(validation[number]), range(len(validation)))
+    scores |= _means([_step(learner.test_on_batch, *batch) for batch in judges], prefix="val_")
     network.set_weights(raw)
     if not np.isfinite(list(scores.values())).all():
         raise DataError(
@@ -191,10 +196,14 @@ def _round(
     return scores, judged
 
 
-def _step(step, batch) -> tuple[dict, int, int]:
+def _counted(batch) -> tuple[tuple, int]:
+    """A batch, and how many of its cells count."""
+    return batch, np.count_nonzero(batch[2])
+
+
+def _step(step, batch, n_cells: int) -> tuple[dict, int, int]:
     inputs, truth, weight = batch
-    means = step(inputs, truth, sample_weight=weight, return_dict=True)
-    return means, len(inputs), np.count_nonzero(weight)
+    return step(inputs, truth, sample_weight=weight, return_dict=True), len(inputs), n_cells
 
 
 def _means(rows: Sequence[tuple], *, prefix: str) -> dict:
