@@ -14,6 +14,7 @@ import pytest
 import synthetic
 
 from seaice import train
+from seaice.keys import closure
 from seaice.samples import Samples, split
 from seaice.schema import DataError
 from seaice.trained import is_finished
@@ -89,6 +90,11 @@ def test_a_finished_network_is_returned_at_once(samples, trained):
     again = train.fit(samples, folder=folder, epochs=4, **SMALL)
     assert again.equals(history)
     assert (folder / "network.keras").stat().st_mtime_ns == before
+
+
+def test_every_module_that_decides_is_part_of_the_key():
+    reached = {n.removeprefix("seaice.") for n in closure(["import seaice.train"], source="train")[0]}
+    assert reached - set(train.KEYED) == {"seaice", "atomic", "progress"}, "how files are written and bars are drawn"
 
 
 def test_another_key_trains_anew(samples, tmp_path, scripted):

@@ -11,38 +11,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import (
-    batches,
-    channels,
-    concentration,
-    correction,
-    device,
-    losses,
-    network_kinds,
-    planes,
-    pool,
-    progress,
-    samples,
-    trained,
-    unet,
-    windows,
-)
+from seaice import batches, network_kinds, pool, progress, samples, trained
 from seaice.schema import DataError
 
 # Modules that decide on the weights that come out, whose sources are part of the key.
 KEYED = (
-    channels,
-    planes,
-    samples,
-    batches,
-    pool,
-    device,
-    windows,
-    network_kinds,
-    unet,
-    correction,
-    concentration,
-    losses,
+    *("schema", "steps", "splits", "channels", "planes", "samples", "batches", "pool", "device", "windows"),
+    *("unet", "correction", "concentration", "network_kinds", "losses", "train", "trained"),
 )
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
 SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fraction) of n
@@ -242,8 +217,7 @@ def _is_exhausted(history: list[dict], patience: int) -> bool:
 
 def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
-    sources = [hashlib.sha256(Path(m.__file__).read_bytes()).hexdigest() for m in KEYED]
-    sources.append(hashlib.sha256(Path(__file__).read_bytes()).hexdigest())
+    sources = [hashlib.sha256(Path(__file__).with_name(f"{m}.py").read_bytes()).hexdigest() for m in KEYED]
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
     data = [training.digest(), validation.digest(), None if start is None else trained.read_key(Path(start))]
