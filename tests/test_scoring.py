@@ -83,6 +83,22 @@ def test_crps_lies_between_zero_and_the_members_error(ready, scores, members):
     assert scores.extent_crps.sel(model="icenet").drop_sel(region="all").isnull().all()
 
 
+def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(ready, members):
+    """Perfect members score 0, however many there are; where none has a forecast there is no score."""
+    time = verify.valid_time(members.init_time, members.lead_time)
+    perfect = verify.truth_and_weight(ready, time)[0].expand_dims(member=[1, 2, 3]).where(~ready.land)
+    perfect = perfect.transpose("init_time", "lead_time", "member", "y", "x").reset_coords(drop=True)
+    first, second, third = perfect.init_time.values[:3]
+    leads = perfect.lead_time
+    gone = (perfect.member == 2) & (perfect.init_time == first) | (perfect.init_time == second) & (leads == 2)
+    given = perfect.where(~gone).sel(lead_time=leads < leads.max(), init_time=perfect.init_time != third)
+    sip = {"icenet": perfect.isel(member=0, drop=True)}
+    found = scoring.forecast_scores(sip, ready, members={"icenet": given}).extent_crps.sel(model="icenet", region="all")
+    lacking = (found.init_time == second) & (leads == 2) | (leads == leads.max()) | (found.init_time == third)
+    assert (found.notnull() == (~lacking & (sip["icenet"].notnull().any(verify.MAP)))).all()
+    np.testing.assert_allclose(found.where(~lacking, 0), 0, atol=1e-6)
+
+
 def test_climatological_classes_are_the_climatology(ready, sip):
     classes = verify.climatological_classes(ready.chunk(time=12), INIT_TIMES, sip.lead_time.values)
     assert classes.chunks is not None and classes.chunksizes["init_time"][0] == 1

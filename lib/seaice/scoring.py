@@ -34,6 +34,7 @@ def forecast_scores(
     the absolute extent error, which is the CRPS of one forecast without spread. seas: bool (region, y, x), see `regions.mask`;
     region "all" comes first in any case. Sources: see `verify`; CRPS by `scores`, Hersbach 2000,
     doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2, million km2, perfect 0, of the whole map only where there are members.
+    Members without a forecast of an init_time and lead are left out there; it is NaN where no member has one.
     Raises DataError for SIP outside 0..1, NaN in part of a forecast, another grid, or init_times off the record's months.
     """
     if isinstance(sips, xr.DataArray):
@@ -114,12 +115,14 @@ def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.
 
 
 def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
-    """CRPS of the members' extents (init_time, lead_time); of their errors against 0, which is the same."""
+    """CRPS of the extents of the members that have a forecast (init_time, lead_time); of their errors against 0, which is the same."""
     errors = []
     for init_time in truth.init_time.values:  # one at a time: there may be 25 members
         known = truth.sel(init_time=[init_time])
         sip = pick(members, [init_time])
-        errors.append(verify.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2))
+        error = verify.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2)
+        # A map without values would count as open water.
+        errors.append(error.where((sip.notnull() & (known.weight > 0)).any(verify.MAP)))
     errors = xr.concat(errors, "init_time")
     zero = xr.zeros_like(errors.isel(member=0, drop=True))
     return crps_for_ensemble(errors, zero, "member", preserve_dims=["init_time", "lead_time"])
