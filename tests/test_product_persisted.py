@@ -53,3 +53,15 @@ def test_gaps_are_filled_from_the_nearest_day_and_what_can_t_be_is_refused(recor
         )
     with pytest.raises(DataError, match="siconc of 2016-07-11 is missing"):
         product_persisted.forecast(record, "2016-07-12", n_leads=1, days=3)
+
+
+def test_a_day_without_any_value_is_not_taken_from_the_day_before(record):
+    """Providers put a day that was not published into the index as NaN; on land it may be 0 all the same."""
+    lost = record.time == np.datetime64("2016-07-06")
+    gone = record.assign(siconc=record.siconc.where(~lost).where(~record.land, 0))
+    with pytest.raises(
+        DataError, match="siconc of 2016-07-06 is missing; choose another init_time, fewer days before it, or"
+    ):
+        product_persisted.forecast(gone, "2016-07-08", n_leads=1, days=3)
+    kept = product_persisted.forecast(gone, "2016-07-08", n_leads=1, days=1)
+    xr.testing.assert_equal(kept, product_persisted.forecast(record, "2016-07-08", n_leads=1, days=1))

@@ -21,14 +21,18 @@ def forecast(record: xr.Dataset, init_time, *, n_leads: int, days: int) -> xr.Da
 
     record: `siconc` (time, y, x) and `land` of a daily entry, attributes `hemisphere`, `resolution_km`. A cell that has no value on a day
     takes that of the nearest of these days before it, else after it.
-    Raises DataError where a day is not in the record, or a cell has no value on any.
+    Raises DataError where a day is not in the record or has no value, or a cell has no value on any.
     """
     init_time = pd.Timestamp(init_time)
     wanted = pd.date_range(end=init_time - pd.Timedelta(days=1), periods=days)
-    missing = [f"{day:%Y-%m-%d}" for day in wanted if day not in record.indexes["time"]]
-    if missing:
-        raise DataError(f"siconc of {', '.join(missing)} is missing; choose another init_time")
-    past = record.siconc.sel(time=wanted).where(~record.land).load()
+    past = record.siconc.reindex(time=wanted).where(~record.land).load()
+    # Providers put days that were not published in as NaN; filled, one would be the day before under another name.
+    missing = wanted[past.isnull().all(("y", "x")).values]
+    if len(missing):
+        raise DataError(
+            f"siconc of {', '.join(missing.strftime('%Y-%m-%d'))} is missing; choose another init_time, fewer days before it, or an "
+            "entry that has them"
+        )
     past = past.copy(data=_filled(past.values))
     if bool((past.isnull() & ~record.land).any()):
         raise DataError(f"siconc has cells without a value on any of the {days} days before {init_time:%Y-%m-%d}")
