@@ -131,6 +131,24 @@ def test_daily_splits_may_begin_and_end_on_days(write):
             params.load(write(text))
 
 
+def test_trees_at_every_lead_are_for_months(write):
+    """Trees are made for some days ahead only, which a run would find out when all its networks are trained."""
+    blended, given = ("  n_leads: 6\n  blend: trees\n", "{variable: trees, leads: 6}")
+    params.load(write(GOOD.replace("  n_leads: 6\n", blended).replace("{variable: land}", given)))
+    daily = GOOD.replace("cadence: monthly", "cadence: daily")
+    params.load(write(daily.replace("  n_leads: 6\n", blended.replace("trees", "null"))))
+    for text, named in (
+        (daily.replace("  n_leads: 6\n", blended), "`blend: trees` can't be had in a daily run"),
+        (daily.replace("{variable: land}", given), "the channel 'trees' can't be had in a daily run"),
+        (
+            daily.replace("  n_leads: 6\n", blended).replace("{variable: land}", given),
+            "`blend: trees` and the channel 'trees' can't be had in a daily run: .* leave out what names them",
+        ),
+    ):
+        with pytest.raises(DataError, match=named):
+            params.load(write(text))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -250,6 +250,13 @@ class Parameters(Strict):
                 raise ValueError(f"simulations give '{name}' twice; name each member once")
         if self.normals and self.cadence == "monthly":
             raise ValueError(f"normals '{self.normals}' are for a daily run; a monthly one has its own")
+        if self.cadence == "daily":  # said here, since blending comes after all training
+            named = ["`blend: trees`"] * (self.blend == "trees")
+            named += ["the channel 'trees'"] * any(channel.variable == "trees" for channel in self.channels or ())
+            if named:
+                raise ValueError(
+                    f"{' and '.join(named)} can't be had in a daily run: it has trees at some of its leads only; leave out what names them"
+                )
         if self.splits:
             self.splits.check_apart(n_leads=self.n_leads or N_LEADS, cadence=self.cadence or "monthly")
             for name, (first, last) in self.splits:
