@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from test_preprocess import DAYS, GRID, day_loader
 
-from seaice import arrivals, preprocess
+from seaice import arrivals, climate, normals, preprocess
 from seaice.schema import DataError
 
 SOURCES = {"siconc": "days"}
@@ -109,3 +109,53 @@ def test_nothing_of_the_day_or_later_is_known(continued):
     assert known.indexes["time"][-1] == day + pd.Timedelta(days=92)
     with pytest.raises(DataError, match="siconc of 1988-06-30 is missing"):
         arrivals.as_of(continued.ready, pd.Timestamp("1988-07-01"))
+
+
+def air(time) -> xr.DataArray:
+    """Air that is a degree above what is normal on the day."""
+    time = xr.DataArray(time, {"time": time}, ("time",))
+    usual = normals.at_normal(warm(), time, cadence="daily")
+    return (usual + 1).astype("float32").rename("tas")
+
+
+def warm() -> xr.DataArray:
+    """A climatology (month, y, x) that has a step from month to month, degrees."""
+    size = GRID.size
+    month = np.arange(1, 13)
+    values = np.broadcast_to(np.float32(month**2)[:, None, None], (12, size, size))
+    return xr.DataArray(values, {"month": month, "y": GRID.y, "x": GRID.x}, ("month", "y", "x"))
+
+
+def with_air(load, *, last="1988-06-10"):
+    """The days of a loader, and air on them."""
+
+    def both(entry, grid, *, start=None, end=None, variables=None):
+        if entry != "air":
+            return load(entry, grid, start=start, end=end, variables=variables)
+        time = pd.date_range(start, min(end or last, last), name="time")
+        if not len(time):
+            raise DataError(f"air: nothing between {start} and {end}")
+        asked.append(start)
+        return air(time).to_dataset().assign_attrs(cadence="daily")
+
+    asked = both.asked = []
+    return both
+
+
+STATISTICS = xr.Dataset({"tas_climatology": warm(), "tas_mean": 0.0, "tas_std": 1.0})
+
+
+@pytest.fixture
+def stored_air(stored):
+    """The stored days with air on them, one degree above normal."""
+    past = stored.indexes["time"] <= pd.Timestamp("1988-03-31")
+    return stored.assign(tas=xr.ones_like(stored.siconc).where(xr.DataArray(past, dims="time")))
+
+
+def test_new_days_of_a_predictor_are_held_against_the_normal_of_the_day(stored_air):
+    """Not against the calendar month's, which has a step at its ends."""
+    sources = SOURCES | {"tas": "air"}
+    found = arrivals.extend(stored_air, STATISTICS, sources, now=NOW, load=with_air(offer)).ready
+    np.testing.assert_allclose(found.tas.sel(time=slice("1988-04-01", "1988-06-10")), 1, atol=1e-4)
+    month = climate.at_months(warm(), found.time.sel(time=["1988-05-31"]))
+    assert float(abs(air(pd.DatetimeIndex(["1988-05-31"])) - 1 - month).max()) > 5

@@ -151,7 +151,7 @@ def extend(
         anomaly = (out.siconc - out.siconc_trend).astype("float32")
         out["siconc_anomaly"] = _continued(ready.siconc_anomaly, anomaly, last)
     for name in (n for n, da in ready.data_vars.items() if "time" in da.dims and n not in ICE):
-        new, told = _predictor(name, sources, statistics, grid, last, end, one, load=load)
+        new, told = _predictor(name, sources, statistics, grid, last, end, one, counted=cadence(ready), load=load)
         notices += told
         out[name] = _joined(ready[name], new, last, whole)
     return Arrivals(out, notices)
@@ -233,7 +233,9 @@ def _sound(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tuple[xr.D
     return quality.mask_broken(ice, report), told
 
 
-def _predictor(name, sources, statistics, grid, last, end, one, *, load) -> tuple[xr.DataArray | None, list[str]]:
+def _predictor(
+    name, sources, statistics, grid, last, end, one, *, counted, load
+) -> tuple[xr.DataArray | None, list[str]]:
     """New steps of one predictor, scaled; None, and why, where they can't be had."""
     if name not in sources:
         return None, [f"no source of '{name}' is given; it is missing after {last:%Y-%m-%d}"]
@@ -242,7 +244,7 @@ def _predictor(name, sources, statistics, grid, last, end, one, *, load) -> tupl
     except DataError as error:
         return None, [f"'{name}' is missing after {last:%Y-%m-%d}: {error}"]
     if name not in ABSOLUTE:
-        field = normals.anomalies(field, statistics[f"{name}_climatology"].load())
+        field = normals.anomalies(field, statistics[f"{name}_climatology"].load(), cadence=counted)
     scaling = xr.Dataset({part: statistics[f"{name}_{part}"] for part in ("mean", "std")}).load()
     return normalise.scale(field, scaling), []
 

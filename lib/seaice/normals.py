@@ -34,7 +34,7 @@ def _middle(month: np.ndarray) -> np.ndarray:
     return month + (shift(month, 1) - month) / 2
 
 
-def anomalies(da: xr.DataArray, by_month: xr.DataArray, *, cadence: str = "monthly") -> xr.DataArray:
+def anomalies(da: xr.DataArray, by_month: xr.DataArray, *, cadence: str) -> xr.DataArray:
     """Return `da` (time, y, x) minus the climatology (month, y, x) of its time of year, same units; lazy in, lazy out."""
     once = by_month if da.chunks is None else by_month.chunk()  # as an array it would go into the graph for every step
     normal = at_normal(once, da.time, cadence=cadence)
