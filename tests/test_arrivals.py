@@ -159,3 +159,32 @@ def test_new_days_of_a_predictor_are_held_against_the_normal_of_the_day(stored_a
     np.testing.assert_allclose(found.tas.sel(time=slice("1988-04-01", "1988-06-10")), 1, atol=1e-4)
     month = climate.at_months(warm(), found.time.sel(time=["1988-05-31"]))
     assert float(abs(air(pd.DatetimeIndex(["1988-05-31"])) - 1 - month).max()) > 5
+
+
+def test_a_predictor_that_comes_later_than_its_ice_is_fetched_and_all_else_stays_to_the_bit(stored_air):
+    """The store has the ice of 29 to 31 March and no air on 30 and 31; the catalogue has no newer ice."""
+    late = pd.DatetimeIndex(["1988-03-30", "1988-03-31"])
+    lacking = stored_air.assign(tas=stored_air.tas.where(~stored_air.time.isin(late)))
+    sources, now = SOURCES | {"tas": "air"}, pd.Timestamp("1988-04-01T06:00")
+    load = with_air(lambda entry, grid, **options: offer(entry, grid, **options | {"end": "1988-03-31"}))
+    since = {"tas": pd.Timestamp("1988-03-25")}
+    found = arrivals.extend(lacking, STATISTICS, sources, now=now, since=since, load=load)
+    np.testing.assert_allclose(found.ready.tas.sel(time=late), 1, atol=1e-4)
+    assert load.asked == ["1988-03-30"] and list(found.arrived) == ["tas"] and found.arrived["tas"].equals(late)
+    assert found.ready.indexes["time"].equals(lacking.indexes["time"])
+    others = ~lacking.time.isin(late)
+    xr.testing.assert_identical(found.ready.drop_vars("tas"), lacking.drop_vars("tas"))
+    assert found.ready.tas[others].values.tobytes() == lacking.tas[others].values.tobytes()
+    before = arrivals.extend(
+        lacking, STATISTICS, sources, now=now, since={"tas": late[1] + arrivals.step(stored_air)}, load=load
+    )
+    assert before.ready is lacking, "what no channel looks at is not asked for"
+
+
+def test_with_newer_ice_too_the_late_days_of_a_predictor_come(stored_air):
+    late = pd.DatetimeIndex(["1988-03-30"])
+    lacking = stored_air.assign(tas=stored_air.tas.where(~stored_air.time.isin(late)))
+    sources, since = SOURCES | {"tas": "air"}, {"tas": pd.Timestamp("1988-03-20")}
+    found = arrivals.extend(lacking, STATISTICS, sources, now=NOW, since=since, load=with_air(offer)).ready
+    np.testing.assert_allclose(found.tas.sel(time=slice("1988-03-20", "1988-06-10")), 1, atol=1e-4)
+    assert found.tas.dims == ("time", "y", "x") and found.tas.dtype == lacking.tas.dtype

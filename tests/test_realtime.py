@@ -142,6 +142,17 @@ def test_latest_is_the_month_after_the_newest_complete_one(run):
     assert key["sources"]["siconc"]["newest"] == key["sources"]["tas"]["newest"] == "1990-12-01"
 
 
+def test_air_that_comes_later_than_its_ice_takes_the_place_of_climatology(run):
+    """The store was made when December had ice and no air; asked for by its date the forecast is that of `latest`."""
+    without(run, "1990-12-01", "tas", np.nan)
+    load = offer(realtime_run.record(), last="1990-12-01")
+    [product] = realtime.make(RUN, "latest", now=NOW, load=load)
+    key = json.loads((product.folder / "key.json").read_text())["made_from"]
+    assert key["sources"]["tas"]["newest"] == "1990-12-01"
+    assert "No flags" in (product.folder / "summary.txt").read_text()
+    assert realtime.make(RUN, "1991-01", now=NOW, load=load)[0].fresh
+
+
 def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(run, monkeypatch):
     """A store that ends in June, continued to December by the catalogue: the same product as from the whole store."""
     monkeypatch.setitem(quality.FLOOR, "monthly", 50.0)  # a cell of the synthetic ice is as large as a broken month
@@ -179,7 +190,7 @@ def test_a_month_that_is_not_over_is_left_out_and_one_of_the_future_refused():
     short["siconc_flag"] = short.siconc_flag.where(short.time < np.datetime64("1990-11-01"), 3).astype("uint8")
     short["siconc"] = short.siconc.where(short.time < np.datetime64("1990-11-01"))
     load, sources = offer(ready, last="1990-12-01"), RUN.shared()["sources"]
-    longer, said = arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-12-15"), load=load)
+    longer, said, _ = arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-12-15"), load=load)
     assert said == ["'ice_entry': 1990-12-01 is not over and is left out"]
     assert arrivals.newest(longer) == pd.Timestamp("1990-11-01")
     with pytest.raises(

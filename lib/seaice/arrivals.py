@@ -29,10 +29,11 @@ DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the momen
 
 
 class Arrivals(NamedTuple):
-    """A record with what is newer than the store, and what was left out of it and why."""
+    """A record with what is newer than the store, what was left out of it and why, and by variable the steps that are not the store's."""
 
     ready: xr.Dataset
     notices: list[str]
+    arrived: dict[str, pd.DatetimeIndex]
 
 
 def step(ready: xr.Dataset) -> pd.DateOffset:
@@ -117,44 +118,86 @@ def extend(
     sources: Mapping[str, str],
     *,
     now: pd.Timestamp,
+    since: Mapping[str, pd.Timestamp] | None = None,
     load: Callable[..., xr.Dataset] | None = None,
 ) -> Arrivals:
     """Append to a record the time steps that the catalogue has beyond it, scaled as the record is, lazily where that is.
 
     statistics: the store's group of that name, which scales the new steps. sources: variable to catalogue entry. now: steps that
-    are not over then are left out. load: in place of `providers.load`. Steps that `quality.find_broken` rejects become missing, and so
+    are not over then are left out. since: by predictor the first step that will be looked at: those from there on that the store lacks
+    are asked for, too. load: in place of `providers.load`. Steps that `quality.find_broken` rejects become missing, and so
     do predictors in steps that they do not have.
     Raises DataError for dates in the future, repeated or unordered dates, and where sea ice concentration can't be had.
     """
-    one, time = step(ready), ready.indexes["time"]
-    last, notices, load = _last(ready), [], load or _offered(now)
+    one, last, notices, load = step(ready), _last(ready), [], load or _offered(now)
     grid = Grid(ready.attrs["hemisphere"], float(ready.attrs["resolution_km"]))
     ice, told = _since(sources["siconc"], grid, last, one, now=now, load=load)
     notices += told
     if ice.sizes["time"] and ice.indexes["time"][0] == last:
         notices += _revised(ready, ice.sel(time=last), last, entry=sources["siconc"])
     ice = ice.sel(time=ice.indexes["time"] > last)
-    if not ice.sizes["time"]:
-        return Arrivals(ready, notices)
-    ice, told = _sound(ready, ice, last)
-    notices += told
-    end = ice.indexes["time"][-1]
-    whole = pd.date_range(time[0], end + AHEAD[cadence(ready)] * one, freq=one, name="time")
+    out, end, arrived = ready, last, {}
+    if ice.sizes["time"]:
+        ice, told = _sound(ready, ice, last)
+        notices += told
+        end = ice.indexes["time"][-1]
+        out, arrived["siconc"] = _with_ice(ready, ice, last, grid, load), ice.indexes["time"]
+    # A predictor may come later than the ice of its step: what the store lacks of it is asked for, too.
+    for name in predictors(ready):
+        late, new = absent(ready[name], (since or {}).get(name, last + one), last), None
+        begin = late[0] if len(late) else last + one
+        if begin <= end:
+            new, told = _predictor(name, sources, statistics, grid, begin, end, counted=cadence(ready), load=load)
+            notices += told
+        stored = ready[name] if new is None else _patched(ready[name], new, begin, last)
+        if new is not None:
+            time = new.indexes["time"]
+            arrived[name] = time[time.isin(late) | (time > last)]
+        if end > last:
+            out[name] = _joined(stored, new, last, out.indexes["time"])
+        elif new is not None:
+            out = out.assign({name: stored})
+    return Arrivals(out, notices, arrived)
+
+
+def predictors(ready: xr.Dataset) -> list[str]:
+    """Names of a record's variables along time that are neither ice nor derived from it."""
+    return [str(name) for name, da in ready.data_vars.items() if "time" in da.dims and name not in ICE]
+
+
+def absent(stored: xr.DataArray, since: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    """Steps of a stored predictor (time, y, x) from `since` to `last` in which it has no value at all."""
+    near = stored.sel(time=slice(since, last))
+    return near.indexes["time"][near.isnull().all(("y", "x")).values]
+
+
+def _patched(stored: xr.DataArray, new: xr.DataArray, begin, last) -> xr.DataArray:
+    """A stored predictor whose steps from `begin` to `last` without any value are the new ones; all other bits stay."""
+    near = stored.sel(time=slice(begin, last))
+    late = new.assign_coords(y=stored.y, x=stored.x).reset_coords(drop=True).reindex(time=near.time)
+    near = near.reset_coords(drop=True).where(near.notnull().any(("y", "x")), late.astype(stored.dtype))
+    parts = [stored.sel(time=stored.indexes["time"] < begin), near, stored.sel(time=stored.indexes["time"] > last)]
+    joined = xr.concat([part.reset_coords(drop=True) for part in parts], "time")
+    return joined.assign_coords({n: c for n, c in stored.coords.items() if n not in joined.coords}).assign_attrs(
+        stored.attrs
+    )
+
+
+def _with_ice(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp, grid: Grid, load) -> xr.Dataset:
+    """A record without its predictors, continued with new steps of ice and what is derived from it."""
+    end, ahead = ice.indexes["time"][-1], AHEAD[cadence(ready)] * step(ready)
+    whole = pd.date_range(ready.indexes["time"][0], end + ahead, freq=step(ready), name="time")
     siconc = _joined(ready.siconc, ice.siconc, last, whole)
     flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
     # What is valid up to `AHEAD` past the last stored observation is known already; what is newer is computed.
-    ahead, known = last + AHEAD[cadence(ready)] * one, _known_ahead(out, grid, load)
+    known = _known_ahead(out, grid, load)
     for name in (n for n in normals.FIELDS if n in ready):
-        out[name] = _continued(ready[name], known[name], ahead)
+        out[name] = _continued(ready[name], known[name], last + ahead)
     if "siconc_anomaly" in ready:
         anomaly = (out.siconc - out.siconc_trend).astype("float32")
         out["siconc_anomaly"] = _continued(ready.siconc_anomaly, anomaly, last)
-    for name in (n for n, da in ready.data_vars.items() if "time" in da.dims and n not in ICE):
-        new, told = _predictor(name, sources, statistics, grid, last, end, one, counted=cadence(ready), load=load)
-        notices += told
-        out[name] = _joined(ready[name], new, last, whole)
-    return Arrivals(out, notices)
+    return out
 
 
 def _known_ahead(out: xr.Dataset, grid: Grid, load) -> xr.Dataset:
@@ -233,16 +276,14 @@ def _sound(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tuple[xr.D
     return quality.mask_broken(ice, report), told
 
 
-def _predictor(
-    name, sources, statistics, grid, last, end, one, *, counted, load
-) -> tuple[xr.DataArray | None, list[str]]:
-    """New steps of one predictor, scaled; None, and why, where they can't be had."""
+def _predictor(name, sources, statistics, grid, begin, end, *, counted, load) -> tuple[xr.DataArray | None, list[str]]:
+    """Steps of one predictor from `begin` to `end`, scaled; None, and why, where they can't be had."""
     if name not in sources:
-        return None, [f"no source of '{name}' is given; it is missing after {last:%Y-%m-%d}"]
+        return None, [f"no source of '{name}' is given; it is missing from {begin:%Y-%m-%d} on"]
     try:
-        field = load(sources[name], grid, start=f"{last + one:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])[name]
+        field = load(sources[name], grid, start=f"{begin:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])[name]
     except DataError as error:
-        return None, [f"'{name}' is missing after {last:%Y-%m-%d}: {error}"]
+        return None, [f"'{name}' is missing from {begin:%Y-%m-%d} on: {error}"]
     if name not in ABSOLUTE:
         field = normals.anomalies(field, statistics[f"{name}_climatology"].load(), cadence=counted)
     scaling = xr.Dataset({part: statistics[f"{name}_{part}"] for part in ("mean", "std")}).load()

@@ -15,17 +15,25 @@ LOADED = ("siconc", "siconc_flag", "siconc_trend", "siconc_climatology", "active
 Say = Callable[[str], None]
 
 
-def record(name, store, sources, init, *, now, load, say) -> xr.Dataset:
-    """The stored record, and what the catalogue has beyond it where that may be needed."""
-    last = arrivals.newest(store)
-    asked = init.split(SEPARATOR)[-1]
-    if asked != "latest" and _date(asked) <= last + arrivals.step(store):
-        return store
+def record(name, store, sources, init, *, table, now, load, say) -> arrivals.Arrivals:
+    """The stored record, and what the catalogue has beyond it where that may be needed. table: of the channels."""
+    last, one = arrivals.newest(store), arrivals.step(store)
+    first, *_, asked = [*init.split(SEPARATOR), init.split(SEPARATOR)[-1]]
+    begin = last + one if first == "latest" else min(_date(first), last + one)
+    lags = {row["variable"]: row["lags"] for row in table if row.get("lags")}
+    since = {n: begin - lags[n] * one for n in arrivals.predictors(store) if n in lags}
+    if asked != "latest" and _date(asked) <= last + one:
+        # The past is taken as it is stored; the newest moment is that of "latest", and has to be forecast alike.
+        lacking = _date(asked) > last and [
+            n for n in since if n in sources and len(arrivals.absent(store[n], since[n], last))
+        ]
+        if not lacking:
+            return arrivals.Arrivals(store, [], {})
     statistics = xr.open_zarr(paths.ready(name), group="statistics", consolidated=False)
-    ready, notices = arrivals.extend(store, statistics, sources, now=now, load=load)
-    for notice in notices:
+    found = arrivals.extend(store, statistics, sources, now=now, since=since, load=load)
+    for notice in found.notices:
         say(f"note: {notice}")
-    return ready
+    return found
 
 
 def init_times(init: str, ready: xr.Dataset, given: Mapping, *, now, say) -> list[pd.Timestamp]:

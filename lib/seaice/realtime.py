@@ -73,7 +73,8 @@ def make(
         with product_store.readable(paths.ready(run.run)):
             store = preprocess.open_ready(paths.ready(run.run))
             entries = given["sources"] | dict(newer or {})
-            ready = moments.record(run.run, store, entries, init, now=now, load=load, say=say)
+            table = given["channels"]
+            ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)
             times = moments.init_times(init, ready, given, now=now, say=say)
         networks = ensemble.networks(run, given["seeds"])
         temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
