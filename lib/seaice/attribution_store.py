@@ -1,7 +1,5 @@
 """The attributions of an ensemble, as a CF Zarr store: every case, method, lead, member, input channel and cell."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import progress, roi, trained
+from seaice.atomic import replacing_folder
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
 from seaice.forecast import check_network
@@ -54,10 +53,7 @@ def ensemble(
     inits = {(case, lead): _init(samples, case, lead) for case in cases for lead in lead_times}
     climatology = climatologies(samples, pd.DatetimeIndex(climatology_times), inits.values())
     path = Path(path)
-    part = path.with_name(f".{path.name}-part")
-    shutil.rmtree(part, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing_folder(path) as part:
         _template(samples, inits, list(folders), region, counts, methods).to_zarr(
             part, compute=False, consolidated=False
         )
@@ -76,10 +72,6 @@ def ensemble(
                     }
                     _put(part, place, function(inputs)[0][0], list(found.values()))
                     bar.update()
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(part, path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return xr.open_zarr(path, consolidated=False)
 
 

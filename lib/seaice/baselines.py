@@ -5,22 +5,20 @@ none; lazy data stay lazy, but for `from_seasonal`. Nothing fitted sees data aft
 physics-based ensemble, which goes on to every year known before the `init_time`. No forecast sees data at or after its `init_time`.
 """
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from shutil import rmtree
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
+from seaice.atomic import replacing_folder
 from seaice.climate import at_months
 from seaice.damping import damping, normal_ice
 from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE, DataError, attributes
 from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, shift_by, valid_time
-from seaice.steps import shift as shift
 
 MAPWISE = {  # options of apply_ufunc for a function of one map
     "input_core_dims": [["y", "x"]],
@@ -276,16 +274,10 @@ def write(ds: xr.Dataset | Iterable[xr.Dataset], path: Path) -> xr.Dataset:
 
     One init_time a chunk; the store appears only when it is complete.
     """
-    building = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    building.parent.mkdir(parents=True, exist_ok=True)
     begun = {"mode": "w", "zarr_format": 3}
-    try:
+    with replacing_folder(path) as building:
         for part in [ds] if isinstance(ds, xr.Dataset) else ds:
             one_at_a_time = {d: 1 if d in ("model", "init_time") else -1 for d in part.dims}
             part.chunk(one_at_a_time).to_zarr(building, consolidated=False, **begun)
             begun = {"append_dim": "init_time"}
-        rmtree(path, ignore_errors=True)
-        building.rename(path)
-    finally:
-        rmtree(building, ignore_errors=True)
     return xr.open_zarr(path, consolidated=False)

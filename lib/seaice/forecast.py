@@ -1,8 +1,6 @@
 """What do the trained networks say? Class probabilities and SIC of every member, and the calibrated ensemble's sea-ice probability."""
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import blend, calibrate, concentration, losses, progress, trained
+from seaice.atomic import replacing_folder
 from seaice.forecast_store import put, template
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
@@ -59,10 +58,7 @@ def ensemble(
     if blend_with is not None:
         blend.aligned(blend_with, samples, times)
     path = Path(path)
-    part = path.with_name(f".{path.name}-part")
-    shutil.rmtree(part, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing_folder(path) as part:
         template(samples, times, list(folders), with_siconc=with_siconc).to_zarr(
             part, compute=False, consolidated=False
         )
@@ -84,10 +80,6 @@ def ensemble(
         by_lead = np.array([_fit(samples, judges, total[:, [k]], lead=k) for k in range(samples.n_leads)])
         put(part, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
         _combine(samples, times, part, by_lead, blend_with, blend_share)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(part, path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return xr.open_zarr(path, consolidated=False)
 
 
