@@ -5,7 +5,7 @@ import pandas as pd
 import synthetic
 import xarray as xr
 
-from seaice import climate, forecast, paths, prior, train, trees
+from seaice import climate, forecast, paths, prior, steps, train, trees
 from seaice.params import Run
 from seaice.samples import Samples
 
@@ -83,11 +83,22 @@ def offer(ready: xr.Dataset, *, last: str):
     """Return a stand-in of `providers.load` that has this record up to a month, and counts in NumPy what it is asked for."""
 
     def load(entry, grid, *, start, end=None, variables=None):
-        names = {"ice_entry": ["siconc", "siconc_flag", "land"], "air_entry": ["tas"]}[entry]
+        ice = ["siconc", "siconc_flag", "land"]
+        names = {"ice_entry": ice, "interim_entry": ice, "air_entry": ["tas"]}[entry]
         ds = ready[names].sel(time=slice(start, end or last)).sel(time=slice(None, last))
         return ds.drop_vars("month", errors="ignore").assign_attrs(source=entry, cadence="monthly")
 
     return load
+
+
+def until(ready: xr.Dataset, last: str) -> xr.Dataset:
+    """The record as a store has it whose newest month is `last`."""
+    seen = ready.time <= np.datetime64(last)
+    short = ready.isel(time=slice(0, int(seen.sum()) + steps.AHEAD["monthly"])).copy()
+    gone = short.time > np.datetime64(last)
+    for name in ("siconc", "siconc_anomaly", "tas"):
+        short[name] = short[name].where(~gone)
+    return short.assign(siconc_flag=short.siconc_flag.where(~gone, 3).astype("uint8"))
 
 
 def sha(folder) -> dict[str, bytes]:

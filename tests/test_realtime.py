@@ -14,7 +14,19 @@ import xarray as xr
 from realtime_run import NOW, RUN, offer, sha, unlike
 from typer.testing import CliRunner
 
-from seaice import arrivals, classifiers, keys, paths, product_maps, product_store, quality, realtime, schema, trees
+from seaice import (
+    arrivals,
+    catalog,
+    classifiers,
+    keys,
+    paths,
+    product_maps,
+    product_store,
+    quality,
+    realtime,
+    schema,
+    trees,
+)
 from seaice.schema import DataError
 
 INIT = "1990-01"
@@ -161,17 +173,45 @@ def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(run, monkey
     shutil.rmtree(run / "forecasts")
     shutil.rmtree(run / "ready.zarr")
     record = realtime_run.record()
-    seen = record.time <= np.datetime64("1990-06-01")
-    short = record.isel(time=slice(0, int(seen.sum()) + arrivals.EXTENSION)).copy()
-    gone = short.time > np.datetime64("1990-06-01")
-    for name in ("siconc", "siconc_anomaly", "tas"):
-        short[name] = short[name].where(~gone)
-    short["siconc_flag"] = short.siconc_flag.where(~gone, 3).astype("uint8")
-    realtime_run.store(short)
+    realtime_run.store(realtime_run.until(record, "1990-06-01"))
     [product] = realtime.make(RUN, "1991-01", now=NOW, load=offer(record, last="1990-12-01"))
     again = sha(product.folder)
     for name in ("forecast.nc", "edge.geojson", "summary.json", "map.png"):
         assert again[name] == expected[name], name
+
+
+@pytest.mark.parametrize(("last", "own"), [("1990-10-01", "1990-10-01"), ("1990-06-01", "1990-06-01")])
+def test_an_entry_that_continues_the_run_s_own_is_named_beside_it(run, monkeypatch, last, own):
+    """Own ice up to October, within the reach of the channels, or up to June, before it; the rest is of the interim record."""
+    monkeypatch.setitem(quality.FLOOR, "monthly", 50.0)  # a cell of the synthetic ice is as large as a broken month
+    dois = {"ice_entry": "10.1/own", "interim_entry": "10.1/interim", "air_entry": "10.1/air"}
+    monkeypatch.setattr(catalog, "metadata", lambda entry: {"doi": dois[entry]})
+    shutil.rmtree(run / "ready.zarr")
+    record = realtime_run.record()
+    realtime_run.store(realtime_run.until(record, last))
+    load, newer = offer(record, last="1990-12-01"), {"siconc": "interim_entry"}
+    [made] = realtime.make(RUN, "latest", now=NOW, newer=newer, load=load)
+    sources = json.loads((made.folder / "key.json").read_text())["made_from"]["sources"]
+    assert list(sources) == ["siconc", "siconc, continued", "tas"]
+    told = [(row["entry"], row["doi"], row["newest"]) for row in sources.values()]
+    assert told == [
+        ("ice_entry", "10.1/own", own),
+        ("interim_entry", "10.1/interim", "1990-12-01"),
+        ("air_entry", "10.1/air", "1990-12-01"),
+    ]
+    attrs = xr.open_dataset(made.folder / "forecast.nc").attrs
+    assert "siconc, continued: interim_entry, newest 1990-12-01" in attrs["source"]
+    assert {"doi:10.1/own", "doi:10.1/interim"} <= set(attrs["references"].split("; "))
+    [past] = realtime.make(RUN, "1990-04", now=NOW, newer=newer, load=load)
+    sources = json.loads((past.folder / "key.json").read_text())["made_from"]["sources"]
+    assert list(sources) == ["siconc", "tas"], "what lies in the store is the run's own"
+
+
+def test_an_entry_for_a_variable_that_the_run_has_not_is_refused(run):
+    with pytest.raises(
+        DataError, match=r"newer foo=bar: .* no source of 'foo' to continue, only of \['siconc', 'tas'\]"
+    ):
+        realtime.make(RUN, "latest", now=NOW, newer={"foo": "bar"})
 
 
 def test_late_data_are_told(run):

@@ -15,6 +15,7 @@ from seaice.figure_style import save
 from seaice.grid import Grid
 from seaice.preprocess import ICE as DERIVED
 from seaice.schema import DataError
+from seaice.steps import cadence, offset
 
 NETCDF, ZARR, EDGE, MAP, ANIMATION, TEXT, NUMBERS = (
     "forecast.nc",
@@ -69,25 +70,44 @@ def digest(known: xr.Dataset) -> str:
     return content.hexdigest()
 
 
-def sources(window: xr.Dataset, init_time: pd.Timestamp, entries: Mapping[str, str]) -> dict[str, dict]:
+def sources(
+    window: xr.Dataset,
+    init_time: pd.Timestamp,
+    entries: Mapping[str, str],
+    *,
+    newer: Mapping[str, str] | None = None,
+    arrived: Mapping[str, pd.DatetimeIndex] | None = None,
+) -> dict[str, dict]:
     """What the networks were given, by variable: catalogue entry, DOI, newest step that has a value, and SHA-256 of the steps used.
 
-    window: the steps that the channels reach, of the record as of init_time.
+    window: the steps that the channels reach, of the record as of init_time. newer: by variable the entry that continues the run's own;
+    what came from it is told apart under "<variable>, continued". arrived: by variable the steps that are not the store's.
     """
     past, found = window.sel(time=window.indexes["time"] < init_time), {}
     for name in ["siconc", *sorted(n for n, da in window.data_vars.items() if "time" in da.dims and n not in DERIVED)]:
         if name not in entries:
             continue
-        values = past[name].values
-        seen = past.indexes["time"][np.isfinite(values).any(axis=(1, 2))]
-        try:
-            doi = str(catalog.metadata(entries[name]).get("doi", ""))
-        except DataError:
-            doi = ""
-        found[name] = {
-            "entry": entries[name],
-            "doi": doi,
-            "newest": f"{seen[-1]:%Y-%m-%d}" if len(seen) else None,
-            "sha256": hashlib.sha256(np.ascontiguousarray(values)).hexdigest(),
-        }
+        later, time = (newer or {}).get(name, entries[name]), past.indexes["time"]
+        new = (arrived or {}).get(name, time[:0])
+        new = new[new < init_time] if later != entries[name] else new[:0]
+        # The run's own entry is in every forecast, in what was fitted to it, even where no channel reaches it any more.
+        found[name] = _source(entries[name], past[name][~time.isin(new)])
+        if found[name]["newest"] is None and len(new):
+            found[name]["newest"] = f"{new[0] - offset(cadence(window)):%Y-%m-%d}"
+        if time.isin(new).any():
+            found[f"{name}, continued"] = _source(later, past[name][time.isin(new)])
     return found
+
+
+def _source(entry: str, values: xr.DataArray) -> dict:
+    seen = values.indexes["time"][np.isfinite(values.values).any(axis=(1, 2))]
+    try:
+        doi = str(catalog.metadata(entry).get("doi", ""))
+    except DataError:
+        doi = ""
+    return {
+        "entry": entry,
+        "doi": doi,
+        "newest": f"{seen[-1]:%Y-%m-%d}" if len(seen) else None,
+        "sha256": hashlib.sha256(np.ascontiguousarray(values.values)).hexdigest(),
+    }

@@ -67,6 +67,12 @@ def make(
     lacking = [name for name in ("channels", "splits", "seeds", "sources") if not given[name]]
     if lacking:
         raise DataError(f"run '{run.run}': parameters.{lacking[0]} is not given; a forecast needs it")
+    for name, entry in (newer or {}).items():
+        if name not in given["sources"]:
+            raise DataError(
+                f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(given['sources'])}; "
+                "name one of these"
+            )
     given["n_leads"], given["missing"] = given["n_leads"] or 6, given["missing"] or "error"
     given["blend_share"] = given["blend_share"] or blend.SHARE
     with product_store.alone(run.run):
@@ -78,10 +84,11 @@ def make(
             times = moments.init_times(init, ready, given, now=now, say=say)
         networks = ensemble.networks(run, given["seeds"])
         temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
-        return [_one(run.run, ready, time, given, networks, temperatures, now=now) for time in times]
+        options = {"newer": newer, "arrived": arrived, "now": now}
+        return [_one(run.run, ready, time, given, networks, temperatures, **options) for time in times]
 
 
-def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Product:
+def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrived, now) -> Product:
     """Make one product, unless it is there."""
     known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, window, init_time)
@@ -91,7 +98,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, now) -> Produ
         "init_time": f"{init_time:%Y-%m-%d}",
         "inputs": samples.digest([init_time]),
         "record": product.digest(known),
-        "sources": product.sources(window, init_time, given["sources"]),
+        "sources": product.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
         "networks": networks,
         "blend": [given["blend"], given["blend_share"]],
         "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
