@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import synthetic
 import xarray as xr
+from loopback import Loopback
 
-from seaice import preprocess, quality, ready_store
+from seaice import catalog, inputs, preprocess, providers, quality, ready_store
 from seaice.grid import Grid
 from seaice.schema import DataError, attributes
 
@@ -264,6 +265,43 @@ def test_without_other_normals_the_record_s_own_months_serve(tmp_path):
     middle = ready.siconc_trend.sel(time="1986-03-17").values
     sea = ~ready.land.values
     np.testing.assert_allclose(middle[sea], first.values[sea], atol=0.02)
+
+
+def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_folders, monkeypatch):
+    """All months that the server has are taken, from wherever they begin; those it lacks are missing. They are what is checksummed."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    entry, asked, checksummed = "osisaf_cdr_monthly_north", {}, {}
+    published = [
+        f"{month:%Y-%m}" for month in pd.date_range("1983-02", "1988-07", freq="MS") if f"{month:%Y-%m}" != "1985-05"
+    ]
+    with Loopback(tmp_path / "site") as site:
+        for month in published:
+            place = f"thredds/fileServer/osisaf/met.no/reprocessed/ice/conc_450a_files/monthly/{month[:4]}"
+            (site.folder / place).mkdir(parents=True, exist_ok=True)
+            raw = synthetic.raw_osisaf(time=pd.to_datetime([month]))
+            raw.to_netcdf(
+                site.folder / place / f"ice_conc_nh_ease2-250_cdr-v3p0_{month.replace('-', '')}.nc", engine="h5netcdf"
+            )
+
+        def load(name, grid, **options):
+            if name != entry:
+                return day_loader()(name, grid, **options)
+            asked.update(options)
+            loaded = providers.load(name, grid, base_url=site.url, **options)
+            assert loaded.indexes["time"][[0, -1]].strftime("%Y-%m").tolist() == [published[0], published[-1]]
+            assert loaded.attrs["missing_times"] == "1985-05"
+            return loaded
+
+        _, ready = build_days(tmp_path, normals=entry, load=load)
+    assert ready.attrs["normals"] == entry
+    assert bool(ready.siconc_trend.notnull().any()) and ready.indexes["time"].equals(built_days.indexes["time"])
+
+    monkeypatch.setattr(catalog, "checksum", lambda name, **options: checksummed.update(options) or "0")
+    run = {"start": DAYS["start"], "end": DAYS["end"]}
+    inputs.checksum(entry, period=run | {"normals": entry})
+    assert checksummed == asked
+    inputs.checksum(entry, period=run | {"normals": "another"})
+    assert checksummed == asked | run
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from seaice import crate, execute, fanout, keys, plan, record, run, settings
+from seaice import crate, execute, fanout, keys, params, plan, record, run, settings
 from seaice.params import Cluster
 from seaice.schema import DataError
 
@@ -274,6 +274,12 @@ def test_every_entry_parameter_is_found():
     parameters["simulations"] = [{"entry": "e", "members": [1]}, {"entry": {"siconc": "f", "tas": "g"}, "members": [1]}]
     assert settings.entries(parameters) == {"a", "b", "d", "e", "f", "g"}
     assert set(settings.ENTRIES) <= set(settings.Parameters.model_fields)
+
+
+def test_what_chooses_among_an_entry_s_files_are_the_run_s_dates_and_its_normals():
+    daily = params.load(Path(__file__).parents[1] / "params" / "nsidc_daily_north.yaml")
+    expected = {name: daily.shared()[name] for name in ("start", "end", "normals")}
+    assert plan.period(daily) == expected and expected["normals"] == "nsidc0051_monthly_north"
 
 
 def test_dry_run_says_why_and_writes_nothing(quick):

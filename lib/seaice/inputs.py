@@ -26,8 +26,9 @@ class Amount(NamedTuple):
 def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> str:
     """Return the checksum of an entry's raw data (`catalog.checksum`).
 
-    period: start and end of the run, which choose among the files of an entry with one a time step. quick: give up soon
-    where a server does not answer or an account is lacking. Raises DataError saying what is lacking.
+    period: start and end of the run, which choose among the files of an entry with one a time step, and the entry that it names as
+    `normals`, of which every month counts that `preprocess.months_of` takes. quick: give up soon where a
+    server does not answer or an account is lacking. Raises DataError saying what is lacking.
     """
     from seaice import catalog  # here, not above: it brings Intake and xarray, which a run without raw inputs can spare
 
@@ -98,7 +99,13 @@ def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
     """The options by which a run's dates choose among the files of an entry that has one a time step."""
     from seaice import catalog
 
-    return period if catalog.metadata(entry).get("one_file_a_step") else {}
+    if not catalog.metadata(entry).get("one_file_a_step"):
+        return {}
+    if entry == period.get("normals") and "end" in period:
+        # All months to the one of the store's last day, from whenever they begin: those before the run tell what is normal, too.
+        last = steps.bounds([period["end"]] * 2, "daily")[1] + steps.AHEAD["daily"] * steps.offset("daily")
+        return {"end": f"{last:%Y-%m}"}
+    return {name: period[name] for name in ("start", "end") if name in period}
 
 
 def _require(entry: str, driver, place: str) -> None:

@@ -111,8 +111,8 @@ def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
 
 
 def period(run: Run) -> dict[str, str]:
-    """Return first and last month of a run's data, as far as it says them; they choose among an entry's files."""
-    return {name: value for name, value in run.shared().items() if name in ("start", "end")}
+    """Return first and last month of a run's data and its `normals`, as far as it says them; they choose among an entry's files."""
+    return {name: value for name, value in run.shared().items() if name in ("start", "end", "normals")}
 
 
 def link(jobs: Iterable[Job]) -> str:

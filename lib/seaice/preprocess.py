@@ -157,6 +157,7 @@ def months_of(
         ice = ice.drop_dims("time").assign(siconc=siconc, siconc_flag=flag, land=stored["land"])
     else:
         source = entry
+        # No start: every month of the past tells what is normal. `inputs` asks for the checksum of the same months.
         ice = _of_cadence(load(entry, grid, end=str(pd.Period(axis[-1], "M"))), "monthly", entry)
         ice = gaps.onto_sea(quality.mask_broken(ice, quality.find_broken(ice)), stored["land"].compute())
     first = pd.Period(ice.indexes["time"][0], "M")

@@ -15,6 +15,9 @@ from seaice import download, progress, transfer
 from seaice.schema import DataError
 
 T = TypeVar("T")
+EARLIEST = (
+    "1978-10"  # month in which satellites began to see ice in the dark (Nimbus-7, SMMR); no record here begins before
+)
 CONNECTIONS = 4  # files asked of one server at a time
 TOKENS = {"{YYYYMMDD}": "%Y%m%d", "{YYYYMM}": "%Y%m", "{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d"}
 
@@ -71,7 +74,8 @@ def _period(text: str) -> pd.Period:
 class RemoteFiles:
     """Files behind an address template; the base of the two drivers below.
 
-    urlpath: address, with the tokens of `expand` where there is one file a time step. start, end, year, month: as there.
+    urlpath: address, with the tokens of `expand` where there is one file a time step. start, end, year, month: as there; `end` alone
+    stands for all that the server has from `EARLIEST` to then.
     skip_missing: leave out steps the server has no file for, instead of raising. sha256: known hash of a single file.
     Everything raises DataError with the address in its message.
     """
@@ -90,6 +94,8 @@ class RemoteFiles:
         sha256: str | None = None,
         metadata: dict | None = None,
     ):
+        if end is not None and start is year is month is None:
+            start, skip_missing = EARLIEST, True  # nobody knows here where the record begins
         self.urlpath = urlpath
         self.time = {"start": start, "end": end, "year": year, "month": month}
         self.skip_missing = skip_missing
