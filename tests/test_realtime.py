@@ -27,6 +27,7 @@ from seaice import (
     schema,
     trees,
 )
+from seaice.params import Run
 from seaice.schema import DataError
 
 INIT = "1990-01"
@@ -353,6 +354,52 @@ def test_another_network_than_the_one_recorded_is_refused(run):
         realtime.make(RUN, INIT, now=NOW)
     shutil.copy(paths.network("tiny", 3) / "network.keras", paths.network("tiny", 8) / "network.keras")
     with pytest.raises(DataError, match="seed 8 is not the one that its training recorded"):
+        realtime.make(RUN, INIT, now=NOW)
+
+
+CHANGES = {
+    "splits": RUN.shared()["splits"] | {"validation": ["1987-01", "1987-06"]},  # would let it forecast what it has seen
+    "blend": None,
+    "blend_share": 0.3,
+    "n_leads": 5,
+    "missing": "drop",
+    "channels": RUN.shared()["channels"][:-1],
+    "seeds": [3],
+    "sources": RUN.shared()["sources"] | {"siconc": "other_entry"},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_run_file_changed_since_the_run_was_executed_is_refused(run, name):
+    from seaice import record
+
+    given = json.loads(json.dumps(RUN.shared()))
+    for step in ("02_preprocess", "06_forecast"):
+        record.write("tiny", step, {"key": "k", "parts": {}, "outputs": {}, "parameters": given})
+    steps = [{"notebook": "02_preprocess"}, *(step.model_dump() for step in RUN.steps)]
+    written = RUN.model_dump(exclude_unset=True) | {"steps": steps}
+    changed = Run.model_validate(written | {"parameters": given | {name: CHANGES[name]}})
+    page = "preprocess" if name == "sources" else "forecast"
+    with pytest.raises(
+        DataError, match=rf"parameters.{name} is .*its {page} was executed with .*run this run anew"
+    ) as told:
+        realtime.make(changed, INIT, now=NOW)
+    assert str([CHANGES[name]])[1:-1] in str(told.value) and str([given.get(name, 0.5)])[1:-1] in str(told.value)
+    assert not list(product_store.folder("tiny").glob("1*"))
+    if name == "splits":
+        realtime.make(Run.model_validate(written), INIT, now=NOW)
+
+
+@pytest.mark.parametrize(("what", "other"), [("fit_end", "1986-12"), ("fit_start", "1980-01")])
+def test_networks_of_another_fit_period_than_the_store_s_are_refused(run, what, other):
+    """The store was made anew with other splits, by which its inputs are scaled otherwise."""
+    ready = realtime_run.record()
+    was = ready.attrs[what]
+    shutil.rmtree(run / "ready.zarr")
+    realtime_run.store(ready.assign_attrs({what: other}))
+    with pytest.raises(
+        DataError, match=f"seed 3 was trained with {what} {was}, the ready store has {other}; run this run anew"
+    ):
         realtime.make(RUN, INIT, now=NOW)
 
 

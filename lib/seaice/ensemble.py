@@ -1,5 +1,6 @@
 """What do networks say of one moment? Their probabilities at the temperatures that the run has fitted, and which networks those are."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,13 @@ from seaice.params import Run
 from seaice.product_store import readable, sha256
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
+
+# Parameters, by the step that they were executed with, that decide what a product says and of which moment it may honestly say it.
+DECIDE = {
+    "_preprocess": ("sources",),
+    "_forecast": ("channels", "n_leads", "missing", "splits", "seeds", "blend", "blend_share"),
+}
+DEFAULTS = {"n_leads": 6, "missing": "error", "blend_share": blend.SHARE}  # of the pages, where a run file names none
 
 
 def calibrated(
@@ -84,10 +92,11 @@ def _masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np
 def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:
     """Probabilities (member, lead_time, ice_class, y, x) of every network, and their SIC (member, lead_time, y, x), or None.
 
-    Raises DataError for networks that don't fit, or of which only some forecast SIC.
+    Raises DataError for networks that don't fit, that were trained with another fit period, or of which only some forecast SIC.
     """
     for seed, place in folders.items():
         forecast.check_network(samples, seed, place)
+        same_fit(samples, seed, place)
     with_siconc = forecast.forecasts_siconc(folders)
     inputs = samples.inputs([init_time])
     chances, ice = [], []
@@ -96,6 +105,34 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
         chances.append(probability[0])
         ice += [] if siconc is None else [siconc[0]]
     return np.stack(chances), np.stack(ice) if with_siconc else None
+
+
+def as_executed(run: Run, given: Mapping) -> None:
+    """Refuse parameters, as real time takes them from the run file of now, with which the run was not executed.
+
+    given: those of `DECIDE` and more, defaults included. Held against the records of the runner, where there are any. Raises DataError.
+    """
+    for ending, names in DECIDE.items():
+        then = (_record_of(run, ending) or {}).get("parameters")
+        for name in () if then is None else names:
+            was = DEFAULTS.get(name) if then.get(name) is None else then[name]
+            if json.loads(json.dumps(given[name])) == was:
+                continue
+            raise DataError(
+                f"run '{run.run}': parameters.{name} is {given[name]!r}, and its {ending.removeprefix('_')} was executed with {was!r}; "
+                "give it its old value, or run this run anew"
+            )
+
+
+def same_fit(samples: Samples, seed: int, folder: Path) -> None:
+    """Refuse a network that was trained on a store with another fit period: its inputs were scaled otherwise. Raises DataError."""
+    known, wanted = json.loads((folder / trained.CHANNELS).read_text()), samples.metadata()
+    for what in ("fit_start", "fit_end"):
+        if known.get(what) != wanted.get(what):
+            raise DataError(
+                f"the network of seed {seed} was trained with {what} {known.get(what)}, the ready store has {wanted.get(what)}; "
+                "run this run anew"
+            )
 
 
 def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:

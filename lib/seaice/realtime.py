@@ -17,7 +17,6 @@ import typer
 import xarray as xr
 
 from seaice import (
-    blend,
     ensemble,
     keys,
     moments,
@@ -73,8 +72,8 @@ def make(
                 f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(given['sources'])}; "
                 "name one of these"
             )
-    given["n_leads"], given["missing"] = given["n_leads"] or 6, given["missing"] or "error"
-    given["blend_share"] = given["blend_share"] or blend.SHARE
+    given |= {name: value for name, value in ensemble.DEFAULTS.items() if given[name] is None}
+    ensemble.as_executed(run, given)
     with product_store.alone(run.run):
         with product_store.readable(paths.ready(run.run)):
             store = preprocess.open_ready(paths.ready(run.run))
