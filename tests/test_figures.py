@@ -323,22 +323,6 @@ def test_ensemble_subsets_of_many_members_are_few_and_repeatable():
     assert drawn[0] == drawn[1] and len(drawn[0]) == 12 and all(len(set(s)) == 8 for s in drawn[0])
 
 
-def test_ablation_sets_variants_side_by_side():
-    rows = [
-        (v, lead, "binary_accuracy", 95 - lead - k, 94 - lead - k, 96 - lead - k, "test")
-        for k, v in enumerate(("all", "no pre-training"))
-        for lead in (1, 2)
-    ]
-    table = pd.DataFrame(rows, columns=["variant", "lead_time", "metric", "value", "low", "high", "split"])
-    fig = figures_ablation.ablation(table)
-    first, second = (line for line in fig.axes[0].lines if line.get_label() in ("all", "no pre-training"))
-    assert (first.get_xdata() < second.get_xdata()).all() and first.get_marker() != second.get_marker()
-    assert len(fig.axes[0].collections) == 2
-    assert len(figures_ablation.ablation(table.drop(columns=["low", "high"])).axes[0].collections) == 0
-    with pytest.raises(DataError, match="no rows with metric 'brier'"):
-        figures_ablation.ablation(table, metric="brier")
-
-
 def test_edges_of_least_ice_of_years_and_leads(forecast, ready):
     """Initialisations are January 1989 to June 1990: too late for February 1989 at lead 3, too early for September 1990."""
     fig = maps.least_ice_edges(forecast, ready, [1989, 1990], leads=(3, 1))

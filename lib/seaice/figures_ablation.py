@@ -1,4 +1,4 @@
-"""What is each part worth? Charts of scores without it: fewer members, no pre-training, fewer inputs."""
+"""What are more members worth? Scores of smaller ensembles, as a table and as a chart."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -82,30 +82,4 @@ def ensemble_size(table: pd.DataFrame, *, metric: str = "binary_accuracy") -> Fi
         ax.xaxis.get_major_locator().set_params(integer=True)
         bare(ax)
         ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return fig
-
-
-def ablation(table: pd.DataFrame, *, metric: str = "binary_accuracy", split: str = "test") -> Figure:
-    """Score of each variant by lead as dots with intervals, variants side by side so that the intervals can be compared.
-
-    table: columns variant, lead_time, metric, value, low, high and perhaps split; without low and high there are dots alone.
-    """
-    rows = select(table, metric=metric, split=split)
-    variants = list(dict.fromkeys(rows.variant))
-    with plt.rc_context(STYLE):
-        fig, ax = plt.subplots(figsize=(8.2, 4.2), layout="constrained")
-        for number, variant in enumerate(variants):
-            colour, _, marker = LOOKS[number % len(LOOKS)]
-            part = rows[rows.variant == variant]
-            place = part.lead_time + 0.6 * ((number + 0.5) / len(variants) - 0.5)
-            if {"low", "high"} <= set(part):
-                ax.vlines(place, part.low, part.high, color=colour, lw=1.6, alpha=0.6)
-            ax.plot(place, part.value, ls="", marker=marker, ms=6, color=colour, label=variant)
-        leads = sorted(rows.lead_time.unique())
-        ax.set(xlabel="lead (months)", ylabel=METRIC_LABELS.get(metric, metric), xticks=leads)
-        bare(ax)
-        ax.grid(visible=False, axis="x")
-        for lead in leads[:-1]:
-            ax.axvline(lead + 0.5, color="#dddddd", lw=0.6)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False, ncols=min(len(variants), 4))
     return fig

@@ -102,7 +102,7 @@ def dataset(
         da = da.rename({k: v for k, v in renamed.items() if k in da.dims}).transpose(*dims)
         kind = "float32" if np.issubdtype(da.dtype, np.floating) else da.dtype
         data[name] = (dims, da.values.astype(kind), {"long_name": long_name, **more})
-    ds = xr.Dataset(data, _coords(fields, grid, start, bounds, init))
+    ds = xr.Dataset(data, _coords(fields, grid, start, init))
     ds["crs"] = grid.mapping().assign_attrs(long_name="EASE-Grid 2.0")
     encode = {"units": f"days since {init:%Y-%m-%d}", "calendar": "standard", "dtype": "float64", "_FillValue": None}
     ds["time_bounds"] = (("time", "bounds"), bounds)
@@ -126,7 +126,7 @@ def dataset(
     return ds
 
 
-def _coords(fields: xr.Dataset, grid: Grid, start, bounds, init) -> dict:
+def _coords(fields: xr.Dataset, grid: Grid, start, init) -> dict:
     names = {k: (dims, values, attrs) for k, (dims, values, attrs) in grid.coords().items()}
     return names | {
         "time": (

@@ -127,7 +127,7 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     kind = raw.attrs["grid_kind"]
     out = xr.Dataset(attrs={"grid_kind": kind})
     for name in VARIABLES:
-        da = _published(raw, name, source=source)
+        da = _published(raw, name)
         if da is None:
             continue
         da = _bare(da, kind)
@@ -153,7 +153,7 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     return out
 
 
-def _published(raw: xr.Dataset, name: str, *, source: str) -> xr.DataArray | None:
+def _published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
     """Find a schema variable under one of its published names, or cut it from a field on pressure levels."""
     found = next((raw[n] for n in ALIASES[name] if n in raw), None)
     if found is not None or name not in ON_LEVELS:

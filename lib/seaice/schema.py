@@ -57,7 +57,7 @@ def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None
 
     ds: dims (time, y, x); variables named as in `VARIABLES`, with those units; time increasing without duplicates.
     source: catalogue entry or file, for messages. variables: those to check, default all known ones in `ds`.
-    Values are checked with `check_range`, since that reads the data. Raises DataError.
+    Values are not looked at, which would read the data: `units.guarded` checks them when they are read. Raises DataError.
     """
     names = list(variables) if variables is not None else [n for n in ds.data_vars if n in VARIABLES]
     for name in names:

@@ -13,8 +13,6 @@ from seaice import consensus, verify
 from seaice.schema import ICE_EDGE
 from seaice.scoring import block_of_truth, blocks, check_grid, judge, pick, windows, with_times
 
-METRICS = ("siconc_mse", "siconc_mae", "siconc_iiee", "siconc_iiee_over", "siconc_iiee_under")
-
 
 def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]:
     """SIC (init_time, lead_time, y, x) by model of all that forecast it, IceNet's as in `consensus`; empty where IceNet doesn't.
@@ -34,7 +32,7 @@ def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]
 def forecast_scores(
     siconcs: Mapping[str, xr.DataArray], ready: xr.Dataset, *, seas: xr.DataArray | None = None
 ) -> xr.Dataset:
-    """Score every forecast of SIC: all `METRICS` with dims (model, region, init_time, lead_time), NaN where forecast or truth is lacking.
+    """Score every forecast of SIC: all of `errors` (model, region, init_time, lead_time), NaN where forecast or truth is lacking.
 
     Coordinates `valid_time` and `block`, see `scoring.with_times`.
     siconcs: by model, fraction 0..1, (init_time, lead_time, y, x), best lazy; a forecast that is NaN on all counting cells is lacking.

@@ -125,10 +125,12 @@ def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradie
 
 
 def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int = 5) -> xr.DataArray:
-    """SIP of the initialisations that trees are trained on, each from trees that saw neither it nor its neighbours in time.
+    """SIP of the initialisations that trees are trained on, each from trees that were fitted to neither it nor its neighbours in time.
 
-    init_times are divided into `folds` stretches; the trees of one are trained on the others, but for initialisations so near that
-    they share a target or a known step. So what a network learns of the trees' skill is what they have in years that are new to them.
+    init_times are divided into `folds` stretches; the trees of one are trained on the others, but for initialisations within the longest
+    lead of it: none has a target of the fold for its own. Features of later ones may still hold the fold's targets, as the anomaly of
+    the year before, the trend and the frequencies do: ice that was past by then, and is no label. So what a network learns of the trees'
+    skill is what they have in years that they were not fitted to.
     (init_time, lead_time, y, x), 0..1, float32, as `forecast`. Raises DataError for fewer initialisations than folds.
     """
     init_times = pd.DatetimeIndex(init_times)

@@ -15,7 +15,6 @@ def build(
     n_channels: int,
     *,
     n_leads: int = 6,
-    n_classes: int = len(ICE_CLASSES),
     filters_factor: float = 1.0,
     margins: windows.Margins | None = None,
 ) -> keras.Model:
@@ -27,7 +26,7 @@ def build(
     Weights are drawn by he_normal from Keras's global seed. Raises DataError for sizes or factors below their minimum.
     """
     widths = [round(filters * filters_factor) for filters in FILTERS]
-    if min(*shape, n_channels, n_leads, n_classes, *widths) < 1:
+    if min(*shape, n_channels, n_leads, *widths) < 1:
         raise DataError(
             f"no network for shape {shape}, {n_channels} channels, {n_leads} leads and filters {widths}: all must be >= 1"
         )
@@ -56,8 +55,8 @@ def build(
 
     x = layers.Cropping2D(padding, name="crop")(x)
     # One 1x1 head a lead, all computed as one convolution; float32 so that logits keep their precision in mixed training.
-    x = layers.Conv2D(n_leads * n_classes, 1, kernel_initializer="he_normal", dtype="float32", name="heads")(x)
-    logits = layers.Reshape((*seen, n_leads, n_classes), dtype="float32", name="logits")(x)
+    x = layers.Conv2D(n_leads * len(ICE_CLASSES), 1, kernel_initializer="he_normal", dtype="float32", name="heads")(x)
+    logits = layers.Reshape((*seen, n_leads, len(ICE_CLASSES)), dtype="float32", name="logits")(x)
     return keras.Model(inputs, windows.laid_back(logits, margins), name="icenet")
 
 
