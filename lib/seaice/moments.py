@@ -98,7 +98,9 @@ def _window(known: xr.Dataset, init_time: pd.Timestamp, given: Mapping) -> xr.Da
     """The steps that one initialisation's channels reach, in memory, short gaps of SIC filled."""
     lags = max([row["lags"] for row in given["channels"] if row.get("lags")], default=1)
     at = known.indexes["time"].get_loc(init_time)
-    first, last = max(0, at - lags), at + max(given["n_leads"], 1)
+    # A channel may look further ahead than the networks forecast.
+    leads = max([row["leads"] for row in given["channels"] if row.get("leads")], default=1)
+    first, last = max(0, at - lags), at + max(given["n_leads"], leads)
     # A gap at the first lag is filled from before it.
     begin = max(0, first - arrivals.BRIDGED[cadence(known)])
     return arrivals.bridged(known.isel(time=slice(begin, last)).load()).isel(time=slice(first - begin, None))
