@@ -19,6 +19,7 @@ from seaice import (
     catalog,
     classifiers,
     keys,
+    moments,
     paths,
     product_maps,
     product_store,
@@ -28,6 +29,7 @@ from seaice import (
     trees,
 )
 from seaice.params import Run
+from seaice.samples import Samples
 from seaice.schema import DataError
 
 INIT = "1990-01"
@@ -109,6 +111,31 @@ def test_a_kill_leaves_no_half_product(run, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         realtime.make(RUN, INIT, now=NOW)
     assert [p.name for p in product_store.folder("tiny").iterdir() if p.name != ".classifiers"] == [".lock"]
+
+
+def test_no_forecast_is_made_while_the_run_is_executed_nor_the_other_way_round(run, monkeypatch):
+    """A step could replace a store while it is read; chunks that are missing then would read as no value."""
+    from seaice import record
+
+    with record.lock("tiny"):
+        with pytest.raises(DataError, match=f"run 'tiny' is being executed by process {os.getpid()}; wait"):
+            realtime.make(RUN, INIT, now=NOW)
+
+    def executed(*_, **__):
+        with record.lock("tiny"):
+            pass
+
+    monkeypatch.setattr(product_maps, "animate", executed)
+    with pytest.raises(DataError, match=f"run 'tiny' is being read by process {os.getpid()}; wait"):
+        realtime.make(RUN, INIT, now=NOW)
+
+
+def test_a_channel_may_look_further_ahead_than_the_networks_forecast(own_folders):
+    ready, given = realtime_run.record(), RUN.shared() | {"n_leads": 2, "blend": None}
+    samples = moments.inputs("tiny", ready, pd.Timestamp("1990-01-01"), given)[2]
+    whole = Samples(ready, given["channels"], n_leads=2, missing="climatology")
+    assert samples.channel_names == whole.channel_names and "siconc_trend_lead_6" in whole.channel_names
+    np.testing.assert_array_equal(*(s.inputs(["1990-01-01"]) for s in (samples, whole)))
 
 
 def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_back(finished, run):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from seaice import paths, record
+from seaice import paths, ready_store, record
 
 CONTENT = {"key": "k", "parts": {"parameter": {"epochs": 4}}, "outputs": {}}
 
@@ -106,6 +106,44 @@ def test_lock_is_let_go_by_a_killed_process(run):
     holder.communicate()
     with record.lock(run):
         pass
+
+
+def test_readers_share_a_run_that_is_not_executed_meanwhile(run):
+    with record.lock(run, shared=True):
+        with record.lock(run, shared=True):
+            pass
+        with (
+            pytest.raises(record.DataError, match=f"run 'toy' is being read by process {os.getpid()}; wait"),
+            record.lock(run),
+        ):
+            pass
+    with record.lock(run):
+        message = f"run 'toy' is being executed by process {os.getpid()}; wait"
+        with pytest.raises(record.DataError, match=message), record.lock(run, shared=True):
+            pass
+
+
+@pytest.mark.parametrize("rename", [1, 2])
+def test_a_kill_while_a_store_is_replaced_leaves_the_old_or_the_new_one(run, rename):
+    """Killed just before its first or second rename: by the next look the old store is there, whole."""
+    code = (
+        "import os, pathlib; from seaice import paths, ready_store\n"
+        "renames, real = [], pathlib.Path.rename\n"
+        "def rename(self, target):\n"
+        "    renames.append(target)\n"
+        f"    os.kill(os.getpid(), 9) if len(renames) == {rename} else None\n"
+        "    return real(self, target)\n"
+        "pathlib.Path.rename = rename\n"
+        "with ready_store.replacing(paths.ready('toy')) as building: building.mkdir()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    ready_store._sweep(paths.ready(run))
+    assert (paths.ready(run) / "siconc" / "c0").read_text() == "0"
+    with ready_store.replacing(paths.ready(run)) as building:
+        building.mkdir()
+        (building / "new").touch()
+    assert [p.name for p in paths.ready(run).iterdir()] == ["new"]
+    assert [p.name for p in paths.ready(run).parent.iterdir()] == ["ready.zarr"], "nothing is left beside it"
 
 
 def test_memory_counts_processes_below(run):

@@ -55,7 +55,8 @@ def make(
     init: "latest", the step after the newest complete one that the catalogue offers; "YYYY-MM" or "YYYY-MM-DD"; or "first:last", every
     step of a range, each as if it were today. now: this moment, default the clock's. newer: catalogue entries by variable that continue
     the run's own `sources`. load: as for `arrivals.extend`. say: gets what is worth knowing but belongs to no product.
-    What is there already and made from the same is kept. One process at a time makes a run's products, others wait. A product
+    What is there already and made from the same is kept. One process at a time makes a run's products, others wait; none does while
+    the run is executed, and it is not executed meanwhile. A product
     appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
     """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
@@ -74,7 +75,8 @@ def make(
             )
     given |= {name: value for name, value in ensemble.DEFAULTS.items() if given[name] is None}
     ensemble.as_executed(run, given)
-    with product_store.alone(run.run):
+    # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
+    with product_store.alone(run.run), record.lock(run.run, shared=True):
         with product_store.readable(paths.ready(run.run)):
             store = preprocess.open_ready(paths.ready(run.run))
             entries = given["sources"] | dict(newer or {})

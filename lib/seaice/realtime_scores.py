@@ -52,9 +52,8 @@ def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
 
 def write(run: str) -> Path:
     """Write the scores of all products of a run to its tables, and return the file. Raises DataError while the run is being executed."""
-    ready = preprocess.open_ready(paths.ready(run))
-    table = scores(products(run), ready)
     with record.lock(run):
+        table = scores(products(run), preprocess.open_ready(paths.ready(run)))
         paths.tables(run).mkdir(parents=True, exist_ok=True)
         tables.write(table, paths.tables(run) / TABLE)
     return paths.tables(run) / TABLE

@@ -134,20 +134,22 @@ def checksum(label: str) -> dict:
 
 
 @contextmanager
-def lock(run: str) -> Iterator[None]:
-    """Hold a run for this process; the system lets go of it when the process dies. Raises DataError where it is held."""
+def lock(run: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold a run for this process; the system lets go of it when the process dies. Raises DataError where it is held.
+
+    shared: together with others that only read the run, and never while it is executed: what is read is not replaced meanwhile.
+    """
     path = paths.records(run) / ".lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise DataError(
-                f"run '{run}' is being executed by process {file.read().strip() or '?'}; wait for it to end or stop it"
-            ) from None
+            said = file.read().strip() or "used by another process"
+            raise DataError(f"run '{run}' is being {said}; wait for it to end or stop it") from None
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{'read by process' if shared else 'executed by process'} {os.getpid()}\n")
         file.flush()
         yield
 
