@@ -115,6 +115,15 @@ def test_days_are_held_against_the_normal_of_the_day():
     assert row["departure_in_std"] is None and row["departure"] is not None, "three years tell no spread"
 
 
+def test_a_daily_product_is_made_from_the_frequencies_that_its_normals_are_of():
+    ready, init = synthetic.ready_daily(resolution_km=337.5), pd.Timestamp("1986-07-09")
+    first = product.digest(arrivals.as_of(ready, init))
+    assert product.digest(arrivals.as_of(ready, init)) == first
+    for day, same in (("1986-07-10", False), ("1986-07-01", True)):
+        other = ready.assign(ice_frequency=ready.ice_frequency.where(ready.time != np.datetime64(day), 0.5))
+        assert (product.digest(arrivals.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
+
+
 def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(monkeypatch):
     ready = synthetic.ready_daily()
     fields, known = made_up(ready, [{"variable": "siconc", "lags": 1}], pd.Timestamp("1986-07-03"), 30)

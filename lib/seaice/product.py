@@ -15,7 +15,7 @@ from seaice.figure_style import save
 from seaice.grid import Grid
 from seaice.preprocess import ICE as DERIVED
 from seaice.schema import DataError
-from seaice.steps import cadence, offset
+from seaice.steps import AHEAD, cadence, offset
 
 NETCDF, ZARR, EDGE, MAP, ANIMATION, TEXT, NUMBERS = (
     "forecast.nc",
@@ -66,6 +66,10 @@ def digest(known: xr.Dataset) -> str:
     content = hashlib.sha256()
     for name in ("siconc", "siconc_trend", "siconc_climatology", "active", "land"):
         content.update(np.ascontiguousarray(known[name].values))
+    if (
+        cadence(known) == "daily"
+    ):  # the normal that a summary holds days against: of those ahead, of which a record as of a moment has all
+        content.update(np.ascontiguousarray(known.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values))
     content.update(json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode())
     return content.hexdigest()
 
