@@ -448,6 +448,23 @@ def test_stepping_through_months_and_judging_them(run):
     assert own.n.item() == 2 and {"climatology", "linear_trend"} <= set(table.model)
 
 
+def test_products_of_other_networks_are_not_judged_with_those_of_now(run):
+    """As after `seeds` or `n_leads` changed and only some products were made anew."""
+    from seaice import realtime_scores
+
+    made = realtime.make(RUN, "1990-01:1990-02", now=NOW)
+    key = made[0].folder / "key.json"
+    content = json.loads(key.read_text())
+    content["made_from"]["networks"] = {"3": content["made_from"]["networks"]["3"]}
+    key.write_text(json.dumps(content))
+    said = []
+    assert realtime_scores.products("tiny", say=said.append).init_time.values == [np.datetime64("1990-02-01")]
+    assert said == ["note: 1990-01-01 is left out: it was made by other networks than those of now; make it anew"]
+    (paths.network("tiny", 8) / "network.keras").write_text("other")
+    with pytest.raises(DataError, match="all products in .* are of other networks than those of now"):
+        realtime_scores.products("tiny", say=said.append)
+
+
 def test_the_command_says_what_it_made_and_why_it_did_not(run, monkeypatch):
     monkeypatch.setattr(realtime.params, "load", lambda file: RUN)
     command = CliRunner()

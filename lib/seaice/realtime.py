@@ -7,6 +7,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -152,12 +153,13 @@ def command(
     try:
         run = params.load(file)
         pairs = dict(_pair(text) for text in newer)
-        for made in make(run, init, newer=pairs, say=lambda line: typer.echo(line, err=True)):
+        say = partial(typer.echo, err=True)
+        for made in make(run, init, newer=pairs, say=say):
             typer.echo(f"{made.folder}{' (already there)' if made.fresh else ''}")
         if verify:
             from seaice import realtime_scores
 
-            typer.echo(realtime_scores.write(run.run))
+            typer.echo(realtime_scores.write(run.run, say=say))
     except (DataError, FileNotFoundError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,33 +1,56 @@
 """How good were the real-time products? Their scores against the record, beside those of forecasts that need no learning."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import baselines, paths, preprocess, product, product_store, record, scoring, tables, verify
+from seaice import baselines, paths, preprocess, product, product_store, record, scoring, tables, trained, verify
 from seaice.schema import DataError
 
 TABLE = "realtime.csv"
 SPLIT = "test"  # of `tables`: years that have set nothing
 
 
-def products(run: str) -> xr.Dataset:
+def products(run: str, *, say: Callable[[str], None] = print) -> xr.Dataset:
     """Return a run's products as forecasts (init_time, lead_time, ...), lazily: sip, class_probability, ice_class_probability.
 
-    Raises DataError where there is none.
+    Those of other networks than the ensemble of now are left out, which `say` is told. Raises DataError where none is left.
     """
     folders = sorted(path.parent for path in product_store.folder(run).glob(f"[0-9]*/{product_store.KEY}"))
     if not folders:
         raise DataError(f"run '{run}' has no forecast products in {product_store.folder(run)}: make some first")
-    opened = []
+    now, opened = _networks(run), []
     for folder in folders:
+        content = json.loads((folder / product_store.KEY).read_text(encoding="utf-8"))
+        if content["made_from"]["networks"] != now:
+            say(f"note: {folder.name} is left out: it was made by other networks than those of now; make it anew")
+            continue
         ds = xr.open_zarr(folder / product.ZARR, consolidated=False)
         ds = ds[["sip", "class_probability", "member_class_probability"]].swap_dims(time="lead_time")
         kept = ds.reset_coords(["forecast_reference_time", "time", "lat", "lon"], drop=True)
         opened.append(kept.expand_dims(init_time=[ds.forecast_reference_time.values]))
-    return xr.concat(opened, "init_time").rename(member_class_probability="ice_class_probability")
+    if not opened:
+        raise DataError(
+            f"run '{run}': all products in {product_store.folder(run)} are of other networks than those of now: make them anew"
+        )
+    return xr.concat(opened, "init_time", join="exact").rename(member_class_probability="ice_class_probability")
+
+
+def _networks(run: str) -> dict[str, str]:
+    """SHA-256 of the networks that the run's forecast has as its members, by seed as `key.json` has it; those that are there."""
+    place = paths.forecast(run)
+    if not place.is_dir():
+        raise DataError(
+            f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
+        )
+    with product_store.readable(place):
+        seeds = xr.open_zarr(place, consolidated=False).member.values.tolist()
+    files = {str(seed): paths.network(run, seed) / trained.NETWORK for seed in seeds}
+    return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
 
 
 def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
@@ -50,10 +73,13 @@ def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
     return table[["model", "lead_time", "metric", "value", "n"]].assign(first=span[0], last=span[1])
 
 
-def write(run: str) -> Path:
-    """Write the scores of all products of a run to its tables, and return the file. Raises DataError while the run is being executed."""
+def write(run: str, *, say: Callable[[str], None] = print) -> Path:
+    """Write the scores of all products of a run's networks to its tables, and return the file.
+
+    say: see `products`. Raises DataError while the run is being executed.
+    """
     with record.lock(run):
-        table = scores(products(run), preprocess.open_ready(paths.ready(run)))
+        table = scores(products(run, say=say), preprocess.open_ready(paths.ready(run)))
         paths.tables(run).mkdir(parents=True, exist_ok=True)
         tables.write(table, paths.tables(run) / TABLE)
     return paths.tables(run) / TABLE
