@@ -5,7 +5,7 @@ import pandas as pd
 import pyproj
 import xarray as xr
 
-from seaice import normals, prior, steps
+from seaice import normals, prior, schema, steps
 from seaice.grid import Grid
 from seaice.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 
@@ -230,3 +230,9 @@ def daily_forecast(
         coords={"lead_time": lead, "member": member, "init_time": pd.Timestamp(init_time), **grid.coords()},
         attrs={"hemisphere": hemisphere, "resolution_km": resolution_km, "cadence": "daily"},
     )
+
+
+def assert_in_range(da: xr.DataArray) -> None:
+    """All values of a schema variable lie where its definition has them: no flag and no other unit was read as data."""
+    variable = schema.VARIABLES[str(da.name)]
+    assert variable.valid_min - 1e-6 <= float(da.min()) and float(da.max()) <= variable.valid_max + 1e-6, da.name

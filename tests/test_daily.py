@@ -11,8 +11,8 @@ from seaice import (
     edge_region,
     extent,
     figures,
-    figures_ablation,
     figures_gain,
+    figures_members,
     figures_siconc,
     forecast,
     maps,
@@ -91,7 +91,7 @@ def test_probabilities_are_scored_as_those_of_months(ready, icenet, others):
     bounds = edge_region.edge_region_table(icenet.sip, ready, SPLITS, methods=edge_region.METHODS[:1])
     paper = bounds[(bounds.split == "validation") & (bounds.fitted_to == edge_region.EACH)]
     assert (paper.coverage >= 90 - 1e-9).all()
-    sizes = figures_ablation.ensemble_table(icenet.sel(init_time=slice(*SPLITS["test"])), ready, lead_times=(1, 3))
+    sizes = figures_members.ensemble_table(icenet.sel(init_time=slice(*SPLITS["test"])), ready, lead_times=(1, 3))
     assert set(sizes.lead_time) == {1, 3} and sizes.value.notna().all()
     for fig in (
         figures.accuracy_by_lead(skill, unit="days"),

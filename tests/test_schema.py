@@ -43,12 +43,3 @@ def test_what_does_not_follow_the_schema_is_named(change, words):
 def test_a_missing_variable_is_named_with_what_there_is():
     with pytest.raises(DataError, match=r"entry: variable 'psl' is missing; it holds \['tas'\]"):
         schema.check(dataset(), source="entry", variables=["psl"])
-
-
-def test_values_outside_the_range_are_an_error_and_nan_is_not():
-    values = np.full((3, 2, 2), np.nan, "float32")
-    values[0] = 270
-    da = dataset(values=values)["tas"]
-    assert schema.check_range(da, source="entry") is da
-    with pytest.raises(DataError, match="entry: 'tas' spans -3.*flags or another unit"):
-        schema.check_range(da - 273.15, source="entry")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from seaice import train
+from seaice import losses, train
 from seaice.keys import closure
 from seaice.samples import Samples, split
 from seaice.schema import DataError
@@ -192,9 +192,7 @@ def test_bad_settings_are_named_and_leave_nothing(samples, tmp_path, change, mes
 
 
 def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        train.losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2)
-    )
+    monkeypatch.setattr(losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2))
     with pytest.raises(DataError, match="epoch 1.*smaller learning_rate"):
         train.fit(samples, folder=tmp_path, epochs=1, **SMALL)
     assert not is_finished(tmp_path) and not list(tmp_path.iterdir())

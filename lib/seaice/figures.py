@@ -1,6 +1,6 @@
 """How does it look? Charts of scores by lead and month, extents and training. Each function returns a matplotlib Figure.
 
-Gains over other forecasts are in `figures_gain`, probabilities in `figures_probability`, ablations in `figures_ablation`, maps in `maps`.
+Gains over other forecasts are in `figures_gain`, probabilities in `figures_probability`, members in `figures_members`, maps in `maps`.
 In a notebook the figure shows at the end of the cell that makes it, so such a cell ends with `save`, not with the figure.
 """
 

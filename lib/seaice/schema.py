@@ -83,15 +83,3 @@ def check_time(time, *, source: str) -> None:
         bad = time[1:][~steps][0]
         kind = "appears twice" if (time == bad).sum() > 1 else "is out of order"
         raise DataError(f"{source}: time {bad} {kind}; sort the files and drop duplicates before use")
-
-
-def check_range(da: xr.DataArray, *, source: str) -> xr.DataArray:
-    """Return `da` if all its finite values lie in the variable's valid range (reads the data). Raises DataError."""
-    v = VARIABLES[str(da.name)]
-    low, high = float(da.min()), float(da.max())
-    if low < v.valid_min - 1e-6 or high > v.valid_max + 1e-6:
-        raise DataError(
-            f"{source}: '{da.name}' spans {low:.4g}..{high:.4g} {v.units}, outside {v.valid_min}..{v.valid_max}; "
-            "are flags or another unit read as data?"
-        )
-    return da
