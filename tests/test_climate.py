@@ -46,7 +46,7 @@ def test_climatology_refuses_a_short_past(decade):
 
 
 def test_anomalies_average_to_zero_over_the_fit_period(decade):
-    anomaly = normals.anomalies(decade, climate.climatology(decade, fit_end="1988-12"))
+    anomaly = normals.anomalies(decade, climate.climatology(decade, fit_end="1988-12"), cadence="monthly")
     by_month = anomaly.groupby("time.month").mean()
     np.testing.assert_allclose(by_month, 0, atol=1e-6)
 

@@ -32,8 +32,6 @@ from seaice import (
 from seaice.params import Run
 from seaice.schema import DataError
 
-PACKAGES = ("keras", "numpy", "xarray", "netcdf4", "zarr", "matplotlib", "pillow")  # that a product's bytes depend on
-
 
 class Product(NamedTuple):
     """A forecast product: its folder, and whether it was there already."""
@@ -94,6 +92,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
     """Make one product, unless it is there."""
     known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, window, init_time)
+    modules, packages = keys.closure(["import seaice.realtime"], source="realtime")
     made_from = {
         "format": product_dataset.FORMAT,
         "run": name,
@@ -104,8 +103,8 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "networks": networks,
         "blend": [given["blend"], given["blend_share"]],
         "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
-        "modules": keys.digest(keys.closure(["import seaice.realtime"], source="realtime")[0]),
-        "versions": {m: version(m) for m in PACKAGES},
+        "modules": keys.digest(modules),
+        "versions": {name: version(name) for name in sorted(packages)},
     }
     target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"
     if product_store.is_fresh(target, made_from):
