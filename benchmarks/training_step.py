@@ -61,7 +61,8 @@ def ours(data: Samples, batch_size: int, factor: float):
     gather = None if floors.accelerator() is None else "bfloat16"
     settings = SETTINGS | {"filters_factor": factor, "gather": gather}
     learner = network_kinds.learner(network_kinds.untrained(data, settings), data, settings)
-    drawn = batches.Batches(data, data.init_times, batch_size=batch_size, seed=1, as_numbers=gather is not None)
+    times = data.init_times[: len(data.init_times) // batch_size * batch_size]  # whole batches only
+    drawn = batches.Batches(data, times, batch_size=batch_size, seed=1, as_numbers=gather is not None)
     made = batches.ahead(lambda number: train._counted(drawn[number]), itertools.cycle(range(len(drawn))))
     return lambda: train._step(learner.train_on_batch, *next(made))
 
