@@ -233,9 +233,19 @@ def gaps() -> str:
         lines.append(
             f"- Preprocessing at {prepared['resolution_km']:g} km: {alone['eager']} in one thread that reads all first; {alone['threads']} "
             f"over the threads of one process, as the runner's page does it. Workers: {spent}. On this machine they share the cores with "
-            "scheduler and client."
+            f"scheduler and client.{scaled(rows)}"
         )
     return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
+
+
+def scaled(rows: dict[str, dict]) -> str:
+    """What more workers gain over one, where one was measured."""
+    seconds = {int(name): row["seconds"] for name, row in rows.items() if name.isdigit()}
+    if 1 not in seconds or len(seconds) == 1:
+        return ""
+    return (
+        " Over one worker: " + ", ".join(f"{seconds[1] / s:.2f}x with {n}" for n, s in seconds.items() if n > 1) + "."
+    )
 
 
 def last_exponent(values: list[float], results: list[float]) -> float:
