@@ -14,7 +14,7 @@ import pytest
 import synthetic
 
 from seaice import losses, train
-from seaice.keys import closure
+from seaice.keys import modules
 from seaice.samples import Samples, split
 from seaice.schema import DataError
 from seaice.trained import is_finished
@@ -93,7 +93,7 @@ def test_a_finished_network_is_returned_at_once(samples, trained):
 
 
 def test_every_module_that_decides_is_part_of_the_key():
-    reached = {n.removeprefix("seaice.") for n in closure(["import seaice.train"], source="train")[0]}
+    reached = {n.removeprefix("seaice.") for n in modules(["import seaice.train"], source="train")}
     assert reached - set(train.KEYED) == {"seaice", "atomic", "progress"}, "how files are written and bars are drawn"
 
 

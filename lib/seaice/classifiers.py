@@ -51,7 +51,7 @@ def _fitted(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> d
     content = hashlib.sha256()
     for name in FITTED_TO:
         content.update(np.ascontiguousarray(past[name].values))
-    modules = keys.closure(["from seaice import trees"], source="trees")[0]
+    modules = keys.modules(["from seaice import trees"], source="trees")
     parts = [content.hexdigest(), [f"{t:%Y-%m-%d}" for t in (inits[0], inits[-1])], list(leads), modules]
     parts += [{k: str(v) for k, v in past.attrs.items()}, version("scikit-learn"), version("numpy")]
     file = cache / f"trees_{keys.digest(parts)[:16]}.joblib"

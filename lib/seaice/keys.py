@@ -85,10 +85,21 @@ def declared(notebook: Path) -> set[str]:
 
 
 def closure(cells: Iterable[str], *, source: str) -> tuple[dict[str, str], set[str]]:
-    """Digest of every module of the package, and names of the distributions, that code imports directly or through others.
+    """Digest of every module of the package, see `modules`, and names of the distributions that code imports in any way."""
+    found, outside = _reached(cells, source)
+    return found, _distributions(outside)
+
+
+def modules(cells: Iterable[str], *, source: str) -> dict[str, str]:
+    """Digest of every module of the package that code imports directly or through others.
 
     Imports inside functions count. A data file of the package counts with the modules that name it, or always if none does.
     """
+    return _reached(cells, source)[0]
+
+
+def _reached(cells: Iterable[str], source: str) -> tuple[dict[str, str], set[str]]:
+    """Digests of the package's modules, and names of the others that are no part of Python."""
     known = {f"seaice.{path.stem}": path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
     known["seaice"] = PACKAGE / "__init__.py"
     texts = {name: path.read_text(encoding="utf-8") for name, path in known.items()}
@@ -110,7 +121,7 @@ def closure(cells: Iterable[str], *, source: str) -> tuple[dict[str, str], set[s
             if naming & reached or not naming:
                 files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     outside -= set(sys.stdlib_module_names)
-    return {name: digest(text) for name, text in sorted(files.items())}, _distributions(outside)
+    return {name: digest(text) for name, text in sorted(files.items())}, outside
 
 
 @lru_cache(maxsize=1024)  # every member of every step asks for the same modules
