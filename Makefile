@@ -25,8 +25,8 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 
 # Three lanes at once, each about as long: a test waits more than it computes. Whole runs at toy size are one. Of the pages, the networks come
 # from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders of their own: tests
-# change no result that is tracked. The tests of real time go with the pages, so that no lane is much longer than the others.
-TODAY := $(addprefix tests/test_,realtime.py arrivals.py)
+# change no result that is tracked. The tests of the runner go with the pages, so that no lane is much longer than the others.
+RUNNER := tests/test_run.py
 CHAINS := $(addprefix tests/test_,paper.py daily_run.py south.py kill_training.py)
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 # One thread each: they share the machine, where threads that wait for each other take longer than none.
@@ -35,13 +35,13 @@ test: export TF_NUM_INTRAOP_THREADS = 1
 test: $(ENV)  ## the tests, and beside them the demo's notebooks
 	$(MAKE) --no-print-directory --jobs 3 tests-pages tests-chains tests-rest
 tests-rest: $(ENV)
-	$(PY) -m pytest tests $(addprefix --ignore=,$(CHAINS) $(TODAY)) --durations=10
+	$(PY) -m pytest tests $(addprefix --ignore=,$(CHAINS) $(RUNNER)) --durations=10
 tests-chains: $(ENV)
 	$(PY) -m pytest $(CHAINS) --durations=10
 tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set epochs=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out $(wildcard notebooks/0[1-5]*),$(wildcard notebooks/*.ipynb))
-	$(PY) -m pytest $(TODAY) --durations=10
+	$(PY) -m pytest $(RUNNER) --durations=10
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax
