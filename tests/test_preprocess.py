@@ -154,12 +154,12 @@ def test_a_failure_midway_keeps_the_older_store(tmp_path):
 def test_what_killed_builds_left_is_removed_by_the_next_but_not_what_another_builds_now(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    for owner in (dead.pid, os.getppid(), "0a1b2c3d"):  # the last as an older version named them
+    for owner in (dead.pid, os.getppid()):
         for part in ("", "-raw"):
-            (tmp_path / f".ready.zarr-{owner}{part}").mkdir()
+            (tmp_path / f".ready.zarr-part-{owner}-0a1b2c3d{part}").mkdir()
     (tmp_path / ".other.zarr-0").mkdir()
     build(tmp_path)
-    theirs = {f".ready.zarr-{os.getppid()}{part}" for part in ("", "-raw")}
+    theirs = {f".ready.zarr-part-{os.getppid()}-0a1b2c3d{part}" for part in ("", "-raw")}
     assert {p.name for p in tmp_path.iterdir()} == {"ready.zarr", ".other.zarr-0"} | theirs
 
 

@@ -33,14 +33,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a hidden place, this writer's own, for a folder that becomes `path` if the block succeeds, and is deleted if not.
 
     An older folder at `path` is put aside for the moment of renaming and deleted after it. After a kill one of the two is there whole:
-    at `path`, or aside, from where the next call puts it back. What else killed writers left of `path` is deleted.
+    at `path`, or aside, from where `put_back` has it, which the next call begins with. What else killed writers left of `path` is
+    deleted, and with the place what lies `beside` it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = rf"\.{re.escape(path.name)}"
-    for left in _left(path, f"{hidden}-old-{OWNER}"):
-        if not path.exists():
-            left.rename(path)
-    _delete(_left(path, f"{hidden}-(part|old)-{OWNER}"))
+    put_back(path)
+    _delete(_left(path, rf"\.{re.escape(path.name)}-(part|old)-{OWNER}(-.+)?"))
     part, old = (path.with_name(f".{path.name}-{what}-{_owner()}") for what in ("part", "old"))
     try:
         yield part
@@ -50,7 +48,19 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     finally:
         if old.exists() and not path.exists():
             old.rename(path)
-        _delete([part, old])
+        _delete([part, old, *part.parent.glob(f"{part.name}-*")])
+
+
+def beside(part: Path, what: str) -> Path:
+    """Place of a helping folder of one that `replacing_folder` is making; it goes when that one is done."""
+    return part.with_name(f"{part.name}-{what}")
+
+
+def put_back(path: Path) -> None:
+    """Put back a whole folder that a killed writer had put aside for one that did not come."""
+    if not path.exists():
+        for left in _left(path, rf"\.{re.escape(path.name)}-old-{OWNER}")[:1]:
+            left.rename(path)
 
 
 def _owner() -> str:

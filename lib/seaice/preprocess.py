@@ -9,8 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from seaice import climate, gaps, masks, normalise, normals, prior, providers, quality, ready_store, steps
+from seaice.atomic import beside, replacing_folder
 from seaice.grid import Grid
-from seaice.ready_store import append, beside, opened, replacing
+from seaice.ready_store import append, opened
 from seaice.ready_store import open_ready as open_ready
 from seaice.schema import DataError, attributes
 from seaice.steps import AHEAD
@@ -51,7 +52,7 @@ def build(
     _check_sources(sources, source=f"run '{run}'")
     axis, fit = time_axis(start, end, cadence=cadence), {"fit_start": start, "fit_end": fit_end}
     origin = {"run": run, "hemisphere": grid.hemisphere, "resolution_km": grid.resolution_km, "cadence": cadence}
-    with replacing(path) as building:
+    with replacing_folder(path) as building:
         ice = _of_cadence(load(sources["siconc"], grid, start=start, end=end), cadence, sources["siconc"])
         report = quality.find_broken(ice)
         ice = quality.mask_broken(ice, report)
@@ -105,7 +106,7 @@ def build_simulation(
     grid.check(observed, source=str(like.name))
     scaling = xr.open_zarr(like, group="statistics", consolidated=False) if predictors else None
     axis, fit = time_axis(start, end), {name: observed.attrs[name] for name in ("fit_start", "fit_end")}
-    with replacing(path) as building:
+    with replacing_folder(path) as building:
         ice = gaps.onto_sea(load(sources["siconc"], grid, start=start, end=end), observed["land"].compute())
         _write_ice(building, grid, ice, axis, fit, source=sources["siconc"], active=observed["active"].load())
         for name in predictors:

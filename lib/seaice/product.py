@@ -66,9 +66,8 @@ def digest(known: xr.Dataset) -> str:
     content = hashlib.sha256()
     for name in ("siconc", "siconc_trend", "siconc_climatology", "active", "land"):
         content.update(np.ascontiguousarray(known[name].values))
-    if (
-        cadence(known) == "daily"
-    ):  # the normal that a summary holds days against: of those ahead, of which a record as of a moment has all
+    # The normal that a summary holds days against: of those ahead, of which a record as of a moment has all.
+    if cadence(known) == "daily":
         content.update(np.ascontiguousarray(known.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values))
     content.update(json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode())
     return content.hexdigest()

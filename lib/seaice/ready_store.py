@@ -1,20 +1,15 @@
-"""How does the analysis-ready store come to its place once and whole? Written aside in chunks of maps, then renamed."""
+"""How is the analysis-ready store laid out and read? In chunks of a few whole maps, written by blocks of them."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 import xarray as xr
 
+from seaice.atomic import put_back
 from seaice.grid import Grid
 from seaice.schema import DataError
 
 CHUNK_BYTES = 1e6  # bytes, aim for a chunk in the store
-OLD = "old"  # end of the name of a store that is moved aside
 MOST_STEPS = 12  # time steps in a chunk
 BLOCK_BYTES = (
     16e6  # bytes of a variable worked on at once while writing: many chunks, as each task costs its scheduling
@@ -23,64 +18,10 @@ BLOCK_BYTES = (
 
 def open_ready(path: Path) -> xr.Dataset:
     """Open an analysis-ready store lazily. Raises DataError when it has not been written."""
-    _put_back(path)
+    put_back(path)
     if not path.is_dir():
         raise DataError(f"no analysis-ready data at {path}: run the preprocessing notebook of this run first")
     return xr.open_zarr(path, consolidated=False)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A hidden place for a store that becomes `path` if all goes well; what killed processes left of others is removed.
-
-    An older store is moved aside for it and deleted after: whenever the process is killed, one of the two is there whole.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    building = path.with_name(f".{path.name}-{os.getpid()}")
-    old = beside(building, OLD)
-    try:
-        yield building
-        if path.exists():
-            path.rename(old)
-        try:
-            building.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-    finally:
-        _sweep(path)
-
-
-def _sweep(path: Path) -> None:
-    """Remove the unfinished stores of `path` that are this process's or no living one's; one that was moved aside goes back first."""
-    _put_back(path)
-    for leftover in _left(path):
-        if leftover.name.endswith(f"-{OLD}"):  # a kill from here on must not leave a half of it to be put back
-            leftover = leftover.rename(leftover.with_name(leftover.name.removesuffix(OLD) + "gone"))
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _put_back(path: Path) -> None:
-    """Put back a whole store that a killed process had moved aside for one that did not come."""
-    for leftover in () if path.exists() else _left(path):
-        if leftover.name.endswith(f"-{OLD}"):
-            leftover.rename(path)
-            return
-
-
-def _left(path: Path) -> Iterator[Path]:
-    """Hidden stores of `path` that are this process's or no living one's."""
-    for leftover in sorted(path.parent.glob(f".{path.name}-*")):
-        owner = leftover.name.removeprefix(f".{path.name}-").partition("-")[0]
-        if not owner.isdecimal() or int(owner) == os.getpid() or not psutil.pid_exists(int(owner)):
-            yield leftover
-
-
-def beside(building: Path, what: str) -> Path:
-    """Place of a helping store of one that is being written; it goes when that one is done."""
-    return building.with_name(f"{building.name}-{what}")
 
 
 def _steps(grid_size: int) -> tuple[int, int]:

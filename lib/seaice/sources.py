@@ -15,9 +15,8 @@ from seaice import download, progress, transfer
 from seaice.schema import DataError
 
 T = TypeVar("T")
-EARLIEST = (
-    "1978-10"  # month in which satellites began to see ice in the dark (Nimbus-7, SMMR); no record here begins before
-)
+# Month in which satellites began to see ice in the dark (Nimbus-7, SMMR); no record here begins before.
+EARLIEST = "1978-10"
 CONNECTIONS = 4  # files asked of one server at a time
 TOKENS = {"{YYYYMMDD}": "%Y%m%d", "{YYYYMM}": "%Y%m", "{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d"}
 
