@@ -22,6 +22,7 @@ from sample_assembly import seconds
 from seaice import correction, importance, trained, verify
 from seaice.baselines import valid_time
 from seaice.samples import Samples
+from seaice.truth import truth_and_weight
 
 ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full_ice_frequency", "tas", "psl")
 CHANNELS = [
@@ -82,7 +83,7 @@ def score(logits: np.ndarray, ready: xr.Dataset, time: pd.Timestamp) -> list[flo
     probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
     p = xr.DataArray(probability, {"y": ready.y, "x": ready.x}, ("init_time", "y", "x", "lead_time", "ice_class"))
     valid = valid_time([time], range(1, 7))
-    ice, weight = verify.truth_and_weight(ready, valid)
+    ice, weight = truth_and_weight(ready, valid)
     p, sip = (a.assign_coords(ice.drop_vars("month", errors="ignore").coords) for a in (p, 1 - p.isel(ice_class=0)))
     siconc = ready.siconc.sel(time=valid)
     return [

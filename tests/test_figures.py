@@ -13,6 +13,7 @@ import xarray as xr
 
 from seaice import baselines, figure_style, figures, figures_gain, figures_members, figures_probability, maps, verify
 from seaice.schema import DataError
+from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1989-01", "1990-06", freq="MS")
 
@@ -86,7 +87,7 @@ def smallest_font(fig):
 
 def test_forecast_map_names_months_and_accuracy(forecast, ready):
     fig = maps.forecast_map(forecast, ready, "1989-08-01", leads=(1, 2))
-    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64("1989-09-01", "ns")))
+    ice, weight = truth_and_weight(ready, xr.DataArray(np.datetime64("1989-09-01", "ns")))
     expected = float(verify.binary_accuracy(forecast.sip.sel(init_time="1989-08-01", lead_time=2), ice, weight))
     assert "lead 2: September 1989" in texts(fig) and f"{expected:.1f} % of cells right" in texts(fig)
     assert "up to the end of July 1989" in texts(fig) and "members disagree" in texts(fig)
@@ -307,7 +308,7 @@ def test_ensembles_of_every_size_are_scored(forecast, ready):
     # All three members together are the ensemble's own mean.
     valid = baselines.valid_time(INIT_TIMES, [2])
     mean = 1 - forecast.ice_class_probability.isel(ice_class=0).mean("member").sel(lead_time=[2])
-    expected = float(verify.brier(mean, *verify.truth_and_weight(ready, valid)).mean())
+    expected = float(verify.brier(mean, *truth_and_weight(ready, valid)).mean())
     found = table.query("members == 3 and lead_time == 2 and metric == 'brier'").value.item()
     assert found == pytest.approx(expected, abs=1e-6)
     fig = figures_members.ensemble_size(table)
@@ -329,7 +330,7 @@ def test_edges_of_least_ice_of_years_and_leads(forecast, ready):
     assert len(fig.axes) == 4 and smallest_font(fig) >= 8
     month, at, without = ("1989-09", 0, 3) if ready.hemisphere == "north" else ("1990-02", 2, 0)
     assert f"{pd.Timestamp(month):%B} ice edges" in texts(fig)
-    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64(f"{month}-01", "ns")))
+    ice, weight = truth_and_weight(ready, xr.DataArray(np.datetime64(f"{month}-01", "ns")))
     init = pd.Timestamp(month) - pd.DateOffset(months=2)
     right = float(verify.binary_accuracy(forecast.sip.sel(init_time=init, lead_time=3), ice, weight))
     assert fig.axes[at].get_title().endswith(f"{right:.1f} %")

@@ -13,6 +13,7 @@ from seaice import figures_importance, importance, importance_tables, permutatio
 from seaice.baselines import valid_time
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.truth import truth_and_weight
 
 CHANNELS = [
     {"variable": "siconc", "lags": 2},
@@ -134,7 +135,7 @@ def test_scores_are_those_of_verify(samples, folders, made):
     p = p / p.sum("ice_class")
     targets = xr.DataArray(samples.targets(times), coords, dims[:-1])
     weight = xr.DataArray(samples.weights(times) > 0, coords, dims[:-1]).astype("float32")
-    _, expected = verify.truth_and_weight(ready, valid_time(times, [1, 2]))
+    _, expected = truth_and_weight(ready, valid_time(times, [1, 2]))
     np.testing.assert_array_equal(weight.transpose(*expected.dims), expected)
     sip = 1 - p.isel(ice_class=0)
     found = made.unpermuted.sel(member=8, init_time=times)

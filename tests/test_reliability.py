@@ -7,7 +7,8 @@ import synthetic
 import xarray as xr
 from scores.probability import roc_curve_data
 
-from seaice import baselines, reliability, scoring, verify
+from seaice import baselines, reliability, scoring
+from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1987-06", "1990-05", freq="MS")
 SPLITS = {"validation": ["1987-06", "1988-05"], "test": ["1988-06", "1990-05"]}
@@ -33,7 +34,7 @@ def counted(ready, sips):
 def cells(ready, sips):
     """SIP and truth of the test years' counting cells at lead 2."""
     sip = sips["climatology"].sel(init_time=slice(*SPLITS["test"]), lead_time=[2])
-    ice, weight = verify.truth_and_weight(ready, baselines.valid_time(sip.init_time, [2]))
+    ice, weight = truth_and_weight(ready, baselines.valid_time(sip.init_time, [2]))
     kept = (weight > 0).values
     return sip.values[kept], ice.values[kept]
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from seaice import baselines, regions, scoring, verify
 from seaice.schema import DataError
+from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1988-06", "1990-05", freq="MS")
 
@@ -42,7 +43,7 @@ def scores(ready, sip, seas, members):
 
 def test_scores_are_those_of_the_maps(ready, sip, scores):
     one = sip.sel(model="linear_trend", init_time="1989-02-01", lead_time=4, drop=True)
-    ice, weight = verify.truth_and_weight(ready, xr.DataArray(np.datetime64("1989-05-01", "ns")))
+    ice, weight = truth_and_weight(ready, xr.DataArray(np.datetime64("1989-05-01", "ns")))
     found = scores.sel(model="linear_trend", region="all", init_time="1989-02-01", lead_time=4)
     area = {"cell_area_km2": 675.0**2}
     for metric, expected in {
@@ -86,7 +87,7 @@ def test_crps_lies_between_zero_and_the_members_error(ready, scores, members):
 def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(ready, members):
     """Perfect members score 0, however many there are; where none has a forecast there is no score."""
     time = verify.valid_time(members.init_time, members.lead_time)
-    perfect = verify.truth_and_weight(ready, time)[0].expand_dims(member=[1, 2, 3]).where(~ready.land)
+    perfect = truth_and_weight(ready, time)[0].expand_dims(member=[1, 2, 3]).where(~ready.land)
     perfect = perfect.transpose("init_time", "lead_time", "member", "y", "x").reset_coords(drop=True)
     first, second, third = perfect.init_time.values[:3]
     leads = perfect.lead_time

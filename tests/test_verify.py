@@ -8,6 +8,7 @@ import xarray as xr
 
 from seaice import baselines, verify
 from seaice.steps import valid_time
+from seaice.truth import truth_and_weight
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_weight_is_zero_for_filled_missing_and_inactive_cells(ready):
     changed.siconc.loc[{"time": "1989-03-01"}][4, 4] = np.nan
     changed.siconc_flag.loc[{"time": "1989-03-01"}][5, 5] = 1
     time = xr.DataArray(pd.to_datetime(["1989-03-01", "1991-03-01"]), dims="init_time")
-    _, weight = verify.truth_and_weight(changed, time)
+    _, weight = truth_and_weight(changed, time)
     assert float(weight[0, 4, 4]) == 0 and float(weight[0, 5, 5]) == 0
     assert float(weight[1].sum()) == 0  # after the record
     np.testing.assert_array_equal(weight[0].where(~changed.active.sel(month=3)).fillna(0), 0)

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from seaice.figure_style import METRIC_LABELS, STYLE, bare, select
 from seaice.schema import DataError
 from seaice.steps import cadence, valid_time
-from seaice.verify import binary_accuracy, brier, truth_and_weight
+from seaice.truth import truth_and_weight
+from seaice.verify import binary_accuracy, brier
 
 SCORES = {"binary_accuracy": binary_accuracy, "brier": brier}
 LOOKS = (("#000000", "-", "o"), ("#D55E00", "--", "s"), ("#0072B2", "-.", "^"), ("#009E73", ":", "D"))

@@ -13,7 +13,8 @@ from matplotlib.patheffects import Stroke
 from seaice.baselines import at, fill_nearest
 from seaice.figure_style import cmocean
 from seaice.schema import ICE_EDGE
-from seaice.verify import binary_accuracy, truth_and_weight
+from seaice.truth import truth_and_weight
+from seaice.verify import binary_accuracy
 
 LAND = ListedColormap(["#b9b2a6"])
 ICE = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")  # without the black that would hide the edges

@@ -11,6 +11,7 @@ from seaice import bootstrap, verify
 from seaice.progress import bar
 from seaice.schema import DataError
 from seaice.steps import at, cadence, valid_time
+from seaice.truth import truth_and_weight
 
 METRICS = ("binary_accuracy", "iiee", "iiee_over", "iiee_under", "sps", "sie_error", "brier", "rps", "extent_crps")
 BLOCK_CELLS = 4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
@@ -75,9 +76,9 @@ def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.D
 
 
 def block_of_truth(ready: xr.Dataset, init_times, lead_time) -> xr.Dataset:
-    """Read `ice`, `weight` (see `verify.truth_and_weight`) and `siconc` of these forecasts, dims (init_time, lead_time, y, x)."""
+    """Read `ice`, `weight` (see `truth.truth_and_weight`) and `siconc` of these forecasts, dims (init_time, lead_time, y, x)."""
     time = valid_time(init_times, lead_time, cadence=cadence(ready))
-    ice, weight = verify.truth_and_weight(ready, time)
+    ice, weight = truth_and_weight(ready, time)
     truth = {"ice": ice, "weight": weight, "siconc": at(ready.siconc, time)}
     # With neither lat nor lon, which would only be carried along.
     return xr.Dataset({name: da.reset_coords(drop=True) for name, da in truth.items()}).compute()

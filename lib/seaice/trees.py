@@ -20,7 +20,7 @@ from seaice.baselines import MAPWISE, SIP_ATTRS
 from seaice.climate import at_months
 from seaice.schema import DataError
 from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, season, shift_by, valid_time
-from seaice.verify import truth_and_weight
+from seaice.truth import truth_and_weight
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
 LEADS_OF_DAYS = (

@@ -21,17 +21,6 @@ M_KM2 = 1e-6  # million km2 in a km2
 OWN_PAIRS = ("ecmwf_edge",)
 
 
-def truth_and_weight(ready: xr.Dataset, time: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return `ice` (1/0, float32) and `weight` (1/0, float32) at the valid months `time`, dims of `time` + (y, x).
-
-    The weight is 0 outside the month's active cells and where the truth is missing or was filled in (`siconc_flag` not 0).
-    """
-    siconc = at(ready.siconc, time)
-    observed = (at(ready.siconc_flag, time) == 0) & siconc.notnull()
-    weight = (observed & at_months(ready.active, time)).astype("float32")
-    return (siconc > ICE_EDGE).astype("float32"), weight
-
-
 def climatological_classes(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
     """Forecast the classes by their climatological frequency, for `rps`: the same climatology as `baselines.probability`.
 
