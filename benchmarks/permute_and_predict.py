@@ -20,8 +20,8 @@ from measure import write
 from sample_assembly import seconds
 
 from seaice import correction, importance, trained, verify
-from seaice.baselines import valid_time
 from seaice.samples import Samples
+from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
 ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full_ice_frequency", "tas", "psl")

@@ -7,6 +7,7 @@ import synthetic
 import xarray as xr
 
 from seaice import baselines, extent, scoring
+from seaice.steps import at, valid_time
 
 SPLITS = {"validation": ["1980-06", "1982-05"], "test": ["1985-01", "1996-12"]}
 INIT_TIMES = pd.date_range("1980-06", "1996-12", freq="MS")
@@ -19,7 +20,7 @@ def ready():
 
 @pytest.fixture(scope="module")
 def scores(ready):
-    truth = baselines.certain(baselines.at(ready.siconc, baselines.valid_time(INIT_TIMES, [1, 2])))
+    truth = baselines.certain(at(ready.siconc, valid_time(INIT_TIMES, [1, 2])))
     climatology = baselines.all(ready, INIT_TIMES, lead_times=[1, 2]).sip.sel(model="climatology", drop=True)
     return scoring.forecast_scores({"perfect": truth, "climatology": climatology}, ready)
 
@@ -67,6 +68,6 @@ def test_past_trend_sees_nothing_after_the_fit_period():
     time = pd.date_range("1980-01", "1999-12", freq="MS")
     series = xr.DataArray(10 - 0.1 * (time.year - 1980) + time.month / 12.0, {"time": time}, ["time"])
     spoilt = series.where(series.time < np.datetime64("1990-01-01"), 99.0)
-    valid = baselines.valid_time(time[-24:], [1])
+    valid = valid_time(time[-24:], [1])
     found = extent.past_trend(spoilt, valid, fit_end="1989-12")
     np.testing.assert_allclose(found.values[:, 0], series.values[-24:])

@@ -13,6 +13,7 @@ import xarray as xr
 
 from seaice import baselines, figure_style, figures, figures_gain, figures_members, figures_probability, maps, verify
 from seaice.schema import DataError
+from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1989-01", "1990-06", freq="MS")
@@ -69,7 +70,7 @@ def scores():
     """Scores in the layout of `scoring.forecast_scores`: icenet is 2 % better in even years and 1 % worse in odd ones."""
     init = pd.date_range("1985-01", "1988-12", freq="MS")
     trend = xr.DataArray(np.full((48, 2), 90.0), {"init_time": init, "lead_time": [1, 2]}, ("init_time", "lead_time"))
-    valid = baselines.valid_time(init, [1, 2])
+    valid = valid_time(init, [1, 2])
     even = valid.dt.year % 2 == 0
     icenet = trend + xr.where(even, 2.0, -1.0)
     models = pd.Index(["icenet", "linear_trend"], name="model", dtype=object)
@@ -206,7 +207,7 @@ def test_extent_series_measures_active_area(forecast, ready, sip):
     lines = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     september, active = ready.siconc.sel(time="1989-09-01"), ready.active.sel(month=9)
     cell = 0.675**2  # million km2 of a 675 km cell
-    valid = list(baselines.valid_time(INIT_TIMES, [2]).values[:, 0])
+    valid = list(valid_time(INIT_TIMES, [2]).values[:, 0])
     at = valid.index(np.datetime64("1989-09-01"))
     assert lines["observed"][at] == pytest.approx(float(((september > 0.15) & active).sum()) * cell)
     ice = forecast.sip.sel(init_time="1989-08-01", lead_time=2) > 0.5
@@ -306,7 +307,7 @@ def test_ensembles_of_every_size_are_scored(forecast, ready):
     sizes = table[table.metric == "brier"].groupby(["members", "lead_time"]).size().unstack()
     assert sizes.to_dict() == {1: {1: 3, 2: 3, 3: 1}, 2: {1: 3, 2: 3, 3: 1}}
     # All three members together are the ensemble's own mean.
-    valid = baselines.valid_time(INIT_TIMES, [2])
+    valid = valid_time(INIT_TIMES, [2])
     mean = 1 - forecast.ice_class_probability.isel(ice_class=0).mean("member").sel(lead_time=[2])
     expected = float(verify.brier(mean, *truth_and_weight(ready, valid)).mean())
     found = table.query("members == 3 and lead_time == 2 and metric == 'brier'").value.item()

@@ -10,9 +10,9 @@ import synthetic
 import xarray as xr
 
 from seaice import figures_importance, importance, importance_tables, permutations, trained, verify
-from seaice.baselines import valid_time
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
 CHANNELS = [

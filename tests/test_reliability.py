@@ -8,6 +8,7 @@ import xarray as xr
 from scores.probability import roc_curve_data
 
 from seaice import baselines, reliability, scoring
+from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1987-06", "1990-05", freq="MS")
@@ -34,7 +35,7 @@ def counted(ready, sips):
 def cells(ready, sips):
     """SIP and truth of the test years' counting cells at lead 2."""
     sip = sips["climatology"].sel(init_time=slice(*SPLITS["test"]), lead_time=[2])
-    ice, weight = truth_and_weight(ready, baselines.valid_time(sip.init_time, [2]))
+    ice, weight = truth_and_weight(ready, valid_time(sip.init_time, [2]))
     kept = (weight > 0).values
     return sip.values[kept], ice.values[kept]
 

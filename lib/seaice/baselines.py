@@ -11,21 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import distance_transform_edt
 
 from seaice.atomic import replacing_folder
 from seaice.climate import at_months
 from seaice.damping import damping, normal_ice
+from seaice.gaps import fill_nearest
 from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE, DataError, attributes
 from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, shift_by, valid_time
 
-MAPWISE = {  # options of apply_ufunc for a function of one map
-    "input_core_dims": [["y", "x"]],
-    "output_core_dims": [["y", "x"]],
-    "dask": "parallelized",
-    "output_dtypes": ["float32"],
-}
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 MODELS = 8  # at most, that `all` returns
 LOOK_BACK = {"monthly": 0, "daily": 3}  # steps before the last one that may stand in; a month ago is another season
@@ -200,18 +194,6 @@ def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEA
     sip = edge["sip"].reindex(init_time=valid_time(init_times).init_time, lead_time=list(lead_times))
     sip = sip.transpose("init_time", "lead_time", "y", "x").astype("float32")
     return fill_nearest(sip).where(~ready.land)
-
-
-def fill_nearest(da: xr.DataArray) -> xr.DataArray:
-    """Give each missing cell of a map the value of the nearest cell that has one; a map without any stays as it is."""
-    return xr.apply_ufunc(_nearest, da, vectorize=True, **MAPWISE)
-
-
-def _nearest(values: np.ndarray) -> np.ndarray:
-    missing = np.isnan(values)
-    if missing.all() or not missing.any():
-        return values
-    return values[tuple(distance_transform_edt(missing, return_distances=False, return_indices=True))]
 
 
 # ---- all of them

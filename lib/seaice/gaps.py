@@ -1,4 +1,4 @@
-"""What is put where an instrument saw nothing? Smooth filling of small gaps and of the pole hole."""
+"""What is put where an instrument saw nothing? Smooth filling of small gaps, and the nearest value for maps with holes."""
 
 from functools import lru_cache
 
@@ -8,6 +8,12 @@ import scipy.sparse
 import scipy.sparse.linalg
 import xarray as xr
 
+MAPWISE = {  # options of `apply_ufunc` for a function of one map
+    "input_core_dims": [["y", "x"]],
+    "output_core_dims": [["y", "x"]],
+    "dask": "parallelized",
+    "output_dtypes": ["float32"],
+}
 # km2, connected area of missing ocean that is still filled in space. In the daily NSIDC-0081 record of 2015-2016 isolated
 # missing cells at coasts and between swaths stay far below it; a lost orbit is far above it and must stay missing.
 LARGEST_GAP = 100_000.0
@@ -62,6 +68,19 @@ def onto_sea(ice: xr.Dataset, land: xr.DataArray) -> xr.Dataset:
         keep_attrs=True,
     )
     return ice.assign(siconc=siconc, siconc_flag=flag, land=land.reset_coords(drop=True))
+
+
+def fill_nearest(da: xr.DataArray) -> xr.DataArray:
+    """Give each missing cell of a map the value of the nearest cell that has one; a map without any stays as it is."""
+    return xr.apply_ufunc(_nearest, da, vectorize=True, **MAPWISE)
+
+
+def _nearest(values: np.ndarray) -> np.ndarray:
+    missing = np.isnan(values)
+    if missing.all() or not missing.any():
+        return values
+    indices = scipy.ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+    return values[tuple(indices)]
 
 
 def small(gap: np.ndarray, *, cell_area_km2: float) -> np.ndarray:

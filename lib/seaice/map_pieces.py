@@ -10,9 +10,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Stroke
 
-from seaice.baselines import at, fill_nearest
 from seaice.figure_style import cmocean
+from seaice.gaps import fill_nearest
 from seaice.schema import ICE_EDGE
+from seaice.steps import at
 from seaice.truth import truth_and_weight
 from seaice.verify import binary_accuracy
 

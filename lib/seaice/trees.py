@@ -16,8 +16,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from seaice import baselines, progress
-from seaice.baselines import MAPWISE, SIP_ATTRS
+from seaice.baselines import SIP_ATTRS
 from seaice.climate import at_months
+from seaice.gaps import MAPWISE
 from seaice.schema import DataError
 from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, season, shift_by, valid_time
 from seaice.truth import truth_and_weight
