@@ -4,7 +4,6 @@ Lines differ by marker and dash as well as colour (Okabe and Ito's palette), so 
 heat maps have their numbers written in, so that no colour has to be read off a bar.
 """
 
-import calendar
 import os
 import uuid
 import warnings
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from seaice.schema import DataError
+from seaice.steps import MONTH_NAMES
 
 with warnings.catch_warnings():
     # cmocean 3.0.3 makes its maps with an argument that matplotlib 3.11 warns of; the maps are right.
@@ -60,7 +60,6 @@ METRIC_LABELS = {
 }
 MOST_LEADS = 12  # rows or ticks that a chart has room for
 HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
-MONTH_NAMES = tuple(calendar.month_name)[1:]
 MONTHS = tuple(name[:3] for name in MONTH_NAMES)
 
 

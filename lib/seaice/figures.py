@@ -18,7 +18,6 @@ from seaice.climate import at_months
 from seaice.figure_style import (
     METRIC_LABELS,
     MODELS,
-    MONTH_NAMES,
     MONTHS,
     STYLE,
     bare,
@@ -30,7 +29,7 @@ from seaice.figure_style import (
     shown,
 )
 from seaice.schema import ICE_EDGE, DataError
-from seaice.steps import NAME, at, cadence, valid_time
+from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
 from seaice.verify import M_KM2, OWN_PAIRS
 
 __all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]

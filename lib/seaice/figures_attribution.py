@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from seaice.attribution_tables import MEAN, grouped, mean_rows, strongest
-from seaice.figure_style import MONTH_NAMES, STYLE, bare
+from seaice.figure_style import STYLE, bare
 from seaice.map_pieces import draw, projection
 from seaice.schema import DataError
+from seaice.steps import MONTH_NAMES
 
 MORE, LESS = "#B35806", "#542788"  # ends of brown and purple; in grey the side of the bars says it
 SIGNED = plt.get_cmap("PuOr_r")

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from seaice.figure_style import (
     METRIC_LABELS,
-    MONTH_NAMES,
     MONTHS,
     STYLE,
     better,
@@ -24,6 +23,7 @@ from seaice.figure_style import (
     shown,
 )
 from seaice.schema import DataError
+from seaice.steps import MONTH_NAMES
 from seaice.verify import OWN_PAIRS
 
 GAIN = cmocean.cm.balance_r  # blue above zero, red below; both ends dark in grey, hence hatching and signs

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from seaice.figure_style import MONTH_NAMES, STYLE, bare, cmocean, heat, select
+from seaice.figure_style import STYLE, bare, cmocean, heat, select
 from seaice.importance_tables import LOSS, default_kind, top, valid_months
+from seaice.steps import MONTH_NAMES
 
 LABELS = {
     "binary_accuracy": "change of binary accuracy (percentage points)",

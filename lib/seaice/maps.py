@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from seaice import seasons
-from seaice.figure_style import MONTH_NAMES, MONTHS, STYLE, bare, cmocean
+from seaice.figure_style import MONTHS, STYLE, bare, cmocean
 from seaice.map_pieces import (
     ICE,
     PREDICTED,
@@ -25,7 +25,7 @@ from seaice.map_pieces import (
     projection,
 )
 from seaice.schema import ICE_EDGE, DataError
-from seaice.steps import at, cadence, valid_time
+from seaice.steps import MONTH_NAMES, at, cadence, valid_time
 from seaice.verify import M_KM2
 
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is written

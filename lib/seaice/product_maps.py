@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from seaice.figure_style import MONTH_NAMES, STYLE, cmocean
+from seaice.figure_style import STYLE, cmocean
 from seaice.map_pieces import ICE, PREDICTED, draw, edge, projection
 from seaice.maps import confidence
 from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE
-from seaice.steps import cadence
+from seaice.steps import MONTH_NAMES, cadence
 
 NORMAL = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
 MOST = 6  # leads on the sheet, the first and last among them; the animation has all

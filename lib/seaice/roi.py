@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice import regions, seasons
-from seaice.figure_style import MONTH_NAMES
 from seaice.schema import ICE_EDGE, DataError
+from seaice.steps import MONTH_NAMES
 from seaice.verify import M_KM2
 
 RECORD_LOW = "record_low"  # in place of months: those that `record_low` finds

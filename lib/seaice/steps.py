@@ -1,5 +1,6 @@
 """How is time counted? In steps of a record's cadence, a month or a day, of which leads and lags are numbers."""
 
+import calendar
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ UNIT = {"monthly": "M", "daily": "D"}  # numpy and pandas unit of one step
 NAME = {"monthly": "month", "daily": "day"}
 BEGINS = {"monthly": "the first day of a month", "daily": "the beginning of a day"}
 STAMP = {"monthly": "%Y-%m", "daily": "%Y-%m-%d"}  # how a step is written
+MONTH_NAMES = tuple(calendar.month_name)[1:]
 LEADS = tuple(range(1, 7))  # months, Andersson et al. 2021
 # Steps ahead of an init_time at which normals are known: the newest month in one is of a year before, of a day half a month nearer.
 AHEAD = {"monthly": 12, "daily": 93}
