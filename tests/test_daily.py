@@ -9,10 +9,10 @@ import synthetic
 from seaice import (
     baselines,
     edge_region,
+    ensemble_size,
     extent,
     figures,
     figures_gain,
-    figures_members,
     figures_siconc,
     forecast,
     maps,
@@ -91,7 +91,7 @@ def test_probabilities_are_scored_as_those_of_months(ready, icenet, others):
     bounds = edge_region.edge_region_table(icenet.sip, ready, SPLITS, methods=edge_region.METHODS[:1])
     paper = bounds[(bounds.split == "validation") & (bounds.fitted_to == edge_region.EACH)]
     assert (paper.coverage >= 90 - 1e-9).all()
-    sizes = figures_members.ensemble_table(icenet.sel(init_time=slice(*SPLITS["test"])), ready, lead_times=(1, 3))
+    sizes = ensemble_size.ensemble_table(icenet.sel(init_time=slice(*SPLITS["test"])), ready, lead_times=(1, 3))
     assert set(sizes.lead_time) == {1, 3} and sizes.value.notna().all()
     for fig in (
         figures.accuracy_by_lead(skill, unit="days"),

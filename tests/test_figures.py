@@ -11,7 +11,17 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, figure_style, figures, figures_gain, figures_members, figures_probability, maps, verify
+from seaice import (
+    baselines,
+    ensemble_size,
+    figure_style,
+    figures,
+    figures_gain,
+    figures_members,
+    figures_probability,
+    maps,
+    verify,
+)
 from seaice.schema import DataError
 from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
@@ -303,7 +313,7 @@ def test_edge_region_compares_the_splits():
 
 
 def test_ensembles_of_every_size_are_scored(forecast, ready):
-    table = figures_members.ensemble_table(forecast, ready, lead_times=(1, 2))
+    table = ensemble_size.ensemble_table(forecast, ready, lead_times=(1, 2))
     sizes = table[table.metric == "brier"].groupby(["members", "lead_time"]).size().unstack()
     assert sizes.to_dict() == {1: {1: 3, 2: 3, 3: 1}, 2: {1: 3, 2: 3, 3: 1}}
     # All three members together are the ensemble's own mean.
@@ -315,13 +325,13 @@ def test_ensembles_of_every_size_are_scored(forecast, ready):
     fig = figures_members.ensemble_size(table)
     assert "lead 2" in texts(fig) and smallest_font(fig) >= 8
     with pytest.raises(DataError, match="no members"):
-        figures_members.ensemble_table(forecast[["sip"]], ready)
+        ensemble_size.ensemble_table(forecast[["sip"]], ready)
 
 
 def test_ensemble_subsets_of_many_members_are_few_and_repeatable():
-    sizes = figures_members._sizes(25)
+    sizes = ensemble_size._sizes(25)
     assert sizes[:2] == [1, 2] and sizes[-1] == 25 and len(sizes) <= 12
-    drawn = [figures_members._subsets(25, 8, 12, np.random.default_rng(0)) for _ in range(2)]
+    drawn = [ensemble_size._subsets(25, 8, 12, np.random.default_rng(0)) for _ in range(2)]
     assert drawn[0] == drawn[1] and len(drawn[0]) == 12 and all(len(set(s)) == 8 for s in drawn[0])
 
 
