@@ -54,12 +54,6 @@ def channel_table(store: xr.Dataset) -> pd.DataFrame:
     return table[(table["member"] == MEAN) | (table["magnitude"] > 0)].reset_index(drop=True)
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV with `DIGITS` significant digits, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format=f"%.{DIGITS}g")
-
-
 def family(variable: str) -> str:
     """Family of a variable, of `FAMILIES` or `OTHER`."""
     return next((name for name, variables in FAMILIES.items() if variable in variables), OTHER)

@@ -14,8 +14,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from seaice.schema import DataError
 from seaice.steps import MONTH_NAMES
+from seaice.tables import HIGHER_IS_BETTER
 
 with warnings.catch_warnings():
     # cmocean 3.0.3 makes its maps with an argument that matplotlib 3.11 warns of; the maps are right.
@@ -59,7 +59,6 @@ METRIC_LABELS = {
     "siconc_iiee_under": "ice missed (million km²)",
 }
 MOST_LEADS = 12  # rows or ticks that a chart has room for
-HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
 MONTHS = tuple(name[:3] for name in MONTH_NAMES)
 
 
@@ -97,34 +96,11 @@ def bare(ax) -> None:
     ax.set_axisbelow(True)
 
 
-def select(table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal) -> pd.DataFrame:
-    """Rows of a table of scores with this split, region and whatever else must be equal, compared as text ("all" and 9 mix).
-
-    A table without the columns `split` and `region` is taken to hold one of each; None keeps all of them. Raises DataError
-    when nothing is left, with what the table has.
-    """
-    given = {k: v for k, v in {"split": split, "region": region}.items() if k in table and v is not None}
-    for column, value in (given | equal).items():
-        chosen = table[table[column].astype(str) == str(value)]
-        if chosen.empty:
-            there = ", ".join(sorted(map(str, table[column].unique()))) or "nothing"
-            raise DataError(f"table of scores: no rows with {column} {value!r}; there are {there}")
-        table = chosen
-    return table
-
-
 def shown(leads, most: int = MOST_LEADS) -> list[int]:
     """Leads that a table or axis has room for: all of a few months, some of many days, evenly spread from the first to the last."""
     leads = sorted(map(int, set(leads)))
     places = np.linspace(0, len(leads) - 1, min(most, len(leads))).round().astype(int)
     return [leads[k] for k in places]
-
-
-def better(metric: str) -> int:
-    """1 where a higher score is better, -1 where a lower one is; DataError for a signed error, of which neither is true."""
-    if metric == "sie_error":
-        raise DataError("sie_error has a sign, so a difference of two is no gain; choose iiee or binary_accuracy")
-    return 1 if metric in HIGHER_IS_BETTER else -1
 
 
 def score_heat(ax, table: pd.DataFrame, metric: str):

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from seaice.figure_style import STYLE, bare, cmocean, heat, select
+from seaice.figure_style import STYLE, bare, cmocean, heat
 from seaice.importance_tables import LOSS, default_kind, top, valid_months
 from seaice.steps import MONTH_NAMES
+from seaice.tables import select
 
 LABELS = {
     "binary_accuracy": "change of binary accuracy (percentage points)",

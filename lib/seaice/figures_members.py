@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seaice.figure_style import METRIC_LABELS, STYLE, bare, select
+from seaice.figure_style import METRIC_LABELS, STYLE, bare
+from seaice.tables import select
 
 LOOKS = (("#000000", "-", "o"), ("#D55E00", "--", "s"), ("#0072B2", "-.", "^"), ("#009E73", ":", "D"))
 LOOKS += (("#CC79A7", "--", "v"), ("#E69F00", "-.", "P"), ("#56B4E9", ":", "*"), ("#777777", "-", "x"))

@@ -10,8 +10,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from seaice.figure_style import MODELS, STYLE, bare, line_style, select, shown
+from seaice.figure_style import MODELS, STYLE, bare, line_style, shown
 from seaice.schema import DataError
+from seaice.tables import select
 
 
 def reliability(table: pd.DataFrame, *, split: str = "test", lead_time: int | str = "all") -> Figure:

@@ -8,10 +8,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from seaice import consensus
-from seaice.figure_style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, select, shown
+from seaice.figure_style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, shown
 from seaice.map_pieces import ICE, OBSERVED, PREDICTED, draw, edge, keys, projection
 from seaice.schema import ICE_EDGE
 from seaice.steps import at, cadence, valid_time
+from seaice.tables import select
 from seaice.tables_siconc import REFERENCE, skill
 
 METRICS = ("siconc_rmse", "siconc_iiee")

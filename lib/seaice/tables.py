@@ -4,12 +4,14 @@ Validation years have set networks, calibration and bands, test years nothing: t
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from seaice import bootstrap
+from seaice.schema import DataError
 from seaice.scoring import METRICS, common_pairs
 from seaice.verify import OWN_PAIRS
 
@@ -24,6 +26,7 @@ REGIONAL = (
 )  # metrics of the seas, to keep the table small
 REFERENCE = "climatology"  # of the Brier skill
 DIGITS = 6  # significant ones written
+HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
 
 
 def skill_table(
@@ -180,9 +183,33 @@ def forecast_rows(scores: xr.Dataset) -> pd.DataFrame:
     return table.assign(month=table["valid_time"].dt.month, year=table["valid_time"].dt.year)
 
 
-def write(table: pd.DataFrame, path) -> None:
-    """Write a table as CSV, numbers with `DIGITS` significant digits."""
-    table.to_csv(path, index=False, float_format=f"%.{DIGITS}g")
+def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
+    """Write a table as CSV, its numbers with `digits` significant digits, and make its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format=f"%.{digits}g")
+
+
+def select(table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal) -> pd.DataFrame:
+    """Rows of a table of scores with this split, region and whatever else must be equal, compared as text ("all" and 9 mix).
+
+    A table without the columns `split` and `region` is taken to hold one of each; None keeps all of them. Raises DataError
+    when nothing is left, with what the table has.
+    """
+    given = {k: v for k, v in {"split": split, "region": region}.items() if k in table and v is not None}
+    for column, value in (given | equal).items():
+        chosen = table[table[column].astype(str) == str(value)]
+        if chosen.empty:
+            there = ", ".join(sorted(map(str, table[column].unique()))) or "nothing"
+            raise DataError(f"table of scores: no rows with {column} {value!r}; there are {there}")
+        table = chosen
+    return table
+
+
+def better(metric: str) -> int:
+    """1 where a higher score is better, -1 where a lower one is; DataError for a signed error, of which neither is true."""
+    if metric == "sie_error":
+        raise DataError("sie_error has a sign, so a difference of two is no gain; choose iiee or binary_accuracy")
+    return 1 if metric in HIGHER_IS_BETTER else -1
 
 
 def _with_model(scores: xr.Dataset, model: str) -> xr.Dataset:
