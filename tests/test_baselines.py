@@ -6,7 +6,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, steps
+from seaice import baselines, baselines_climatology, baselines_physics, baselines_store, steps
 from seaice.damping import damping
 from seaice.schema import DataError
 
@@ -102,22 +102,22 @@ def test_ice_frequency_counts_years_of_the_fit_period(ready):
     september = years[years.time.dt.month == 9]
     assert len(september) == 10  # 1979..1988
     expected = (september > 0.15).sum() / 10
-    assert float(baselines.ice_frequency(ready).sel(month=9).isel(cell)) == pytest.approx(float(expected))
+    assert float(baselines_climatology.ice_frequency(ready).sel(month=9).isel(cell)) == pytest.approx(float(expected))
 
 
 def test_certain_keeps_missing_missing():
-    np.testing.assert_array_equal(baselines.certain(xr.DataArray([0.15, 0.16, np.nan])), [0, 1, np.nan])
+    np.testing.assert_array_equal(baselines_climatology.certain(xr.DataArray([0.15, 0.16, np.nan])), [0, 1, np.nan])
 
 
 def test_constant_bias_is_removed(ready, hindcast):
-    found = baselines.from_seasonal(hindcast, ready, INIT_TIMES)
+    found = baselines_physics.from_seasonal(hindcast, ready, INIT_TIMES)
     corrected, raw = found["seasonal"], found["seasonal_raw"]
     truth = steps.at(ready.siconc, steps.valid_time(INIT_TIMES))
     # Members lie at most 0.02 from the truth after correction: beyond that from the edge they all agree with it.
     clear = (abs(truth - 0.15) > 0.021) & truth.notnull()
     observed = (steps.at(ready.siconc_flag, steps.valid_time(INIT_TIMES)) == 0) & clear
     assert int(observed.sum()) > 1000
-    agreed = corrected == baselines.certain(truth)
+    agreed = corrected == baselines_climatology.certain(truth)
     assert bool(agreed.where(observed, True).all())
     assert float((raw - corrected).where(observed).mean()) > 0.05
 
@@ -130,13 +130,13 @@ def test_sip_is_a_fraction_of_the_members_present(ready):
         dims=("init_time", "lead_time", "member", "y", "x"),
         coords={"init_time": INIT_TIMES[:1], "lead_time": range(1, 7), "y": ready.y, "x": ready.x},
     ).to_dataset(name="siconc")
-    sip = baselines.from_seasonal(hindcast, ready, INIT_TIMES[:2])["seasonal_raw"]
+    sip = baselines_physics.from_seasonal(hindcast, ready, INIT_TIMES[:2])["seasonal_raw"]
     np.testing.assert_allclose(sip[0], 1 / 3, rtol=1e-6)
     assert bool(sip[1].isnull().all())
 
 
 def test_first_hindcast_cannot_be_corrected(ready, hindcast):
-    sip = baselines.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))["seasonal"]
+    sip = baselines_physics.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))["seasonal"]
     assert bool(sip[0].isnull().all()) and bool(sip[1].notnull().any())
 
 
@@ -145,24 +145,24 @@ def test_bias_knows_only_what_was_observed_before(ready, hindcast):
     disturbed_truth, disturbed_hindcast = ready.copy(deep=True), hindcast.copy(deep=True)
     disturbed_truth.siconc.loc[{"time": slice("1989-03-01", None)}] = 0.9
     disturbed_hindcast.siconc.loc[{"init_time": slice("1989-04-01", None)}] = 0.5
-    before = baselines.from_seasonal(hindcast, ready, init)
-    xr.testing.assert_identical(before, baselines.from_seasonal(disturbed_hindcast, disturbed_truth, init))
+    before = baselines_physics.from_seasonal(hindcast, ready, init)
+    xr.testing.assert_identical(before, baselines_physics.from_seasonal(disturbed_hindcast, disturbed_truth, init))
 
 
 def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
     with pytest.raises(DataError, match="member"):
-        baselines.from_seasonal(hindcast.isel(member=0), ready, INIT_TIMES)
+        baselines_physics.from_seasonal(hindcast.isel(member=0), ready, INIT_TIMES)
 
 
 def issued_edge(ready, years):
     """The true September edge, as if issued on 1 July."""
-    september = baselines.certain(ready.siconc.sel(time=[f"{y}-09-01" for y in years]))
+    september = baselines_climatology.certain(ready.siconc.sel(time=[f"{y}-09-01" for y in years]))
     sip = september.rename(time="init_time").assign_coords(init_time=pd.to_datetime([f"{y}-07-01" for y in years]))
     return sip.expand_dims(lead_time=[3]).to_dataset(name="sip")
 
 
 def test_edge_is_a_forecast_at_its_own_lead_only(ready):
-    sip = baselines.from_edge(issued_edge(ready, [1987, 1989]), ready, INIT_TIMES)
+    sip = baselines_physics.from_edge(issued_edge(ready, [1987, 1989]), ready, INIT_TIMES)
     where = sip.notnull().any(("y", "x")).to_series()
     assert list(where[where].index) == [(pd.Timestamp("1989-07-01"), 3)]
 
@@ -170,17 +170,17 @@ def test_edge_is_a_forecast_at_its_own_lead_only(ready):
 def test_edge_beside_a_foreign_coast_takes_the_nearest_value(ready):
     edge = issued_edge(ready, [1989])
     edge.sip[0, 0, 4:6, 4:6] = np.nan
-    sip = baselines.from_edge(edge, ready, INIT_TIMES).sel(init_time="1989-07-01", lead_time=3)
+    sip = baselines_physics.from_edge(edge, ready, INIT_TIMES).sel(init_time="1989-07-01", lead_time=3)
     assert bool(sip.where(~ready.land, 0).notnull().all())
     assert float(sip[4, 4]) in (float(sip[3, 4]), float(sip[4, 3]))
 
 
 def test_all_models_together(ready, hindcast):
-    extra = baselines.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
-    physics = baselines.physics(hindcast, ready, INIT_TIMES) | baselines.physics(
+    extra = baselines_climatology.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
+    physics = baselines_physics.physics(hindcast, ready, INIT_TIMES) | baselines_physics.physics(
         issued_edge(ready, [1989]), ready, INIT_TIMES
     )
-    found = baselines.all(ready, INIT_TIMES, others=physics | {"trees": extra})
+    found = baselines.all_forecasts(ready, INIT_TIMES, others=physics | {"trees": extra})
     assert found.sip.dims == ("model", "init_time", "lead_time", "y", "x") and found.sip.dtype == "float32"
     assert {"seasonal", "seasonal_raw", "ecmwf_edge", "trees", "linear_trend"} <= set(found.model.values)
     assert set(np.unique(found.sip.sel(model="persistence"))[:2]) == {0, 1}
@@ -192,7 +192,7 @@ def test_all_models_together(ready, hindcast):
 def test_missing_month_is_no_forecast(ready):
     gap = ready.copy(deep=True)
     gap.siconc.loc[{"time": "1989-04-01"}] = np.nan
-    sip = baselines.all(gap, INIT_TIMES).sip
+    sip = baselines.all_forecasts(gap, INIT_TIMES).sip
     for model in ("persistence", "anomaly_persistence", "damped_anomaly_persistence"):
         made = sip.sel(model=model).notnull().any(("lead_time", "y", "x"))
         assert list(made.init_time.values[~made.values]) == [np.datetime64("1989-05-01")]
@@ -200,9 +200,9 @@ def test_missing_month_is_no_forecast(ready):
 
 
 def test_other_grid_is_refused_by_name(ready):
-    shifted = baselines.certain(baselines.persistence(ready, INIT_TIMES)).assign_coords(x=ready.x + 1000)
+    shifted = baselines_climatology.certain(baselines.persistence(ready, INIT_TIMES)).assign_coords(x=ready.x + 1000)
     with pytest.raises(DataError, match="'trees': its x"):
-        baselines.all(ready, INIT_TIMES, others={"trees": shifted})
+        baselines.all_forecasts(ready, INIT_TIMES, others={"trees": shifted})
 
 
 def test_future_changes_no_bit(ready, hindcast):
@@ -213,29 +213,31 @@ def test_future_changes_no_bit(ready, hindcast):
     disturbed.siconc.loc[{"time": slice("1989-01-01", "1989-03-01")}] = (
         0.7  # after the fit period, before the last month
     )
-    kept = [m for m in baselines.all(ready, init).model.values]
-    xr.testing.assert_identical(baselines.all(ready, init).sip, baselines.all(disturbed, init).sip)
+    kept = [m for m in baselines.all_forecasts(ready, init).model.values]
+    xr.testing.assert_identical(baselines.all_forecasts(ready, init).sip, baselines.all_forecasts(disturbed, init).sip)
     assert len(kept) == 5
 
 
 def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, tmp_path):
     init = INIT_TIMES[:2]
     hindcast, parts = hindcast.sel(init_time=slice("1987", None)), ready.chunk(time=1)
-    eager = baselines.all(ready, init, others=baselines.physics(hindcast, ready, init))
-    lazy = baselines.all(parts, init, others=baselines.physics(hindcast.chunk(init_time=1), parts, init))
+    eager = baselines.all_forecasts(ready, init, others=baselines_physics.physics(hindcast, ready, init))
+    lazy = baselines.all_forecasts(
+        parts, init, others=baselines_physics.physics(hindcast.chunk(init_time=1), parts, init)
+    )
     assert lazy.sip.chunks is not None and max(lazy.sip.chunks[1]) == 1
     xr.testing.assert_identical(lazy.compute(), eager)
-    baselines.write(lazy, tmp_path / "b.zarr")
-    baselines.write(eager, tmp_path / "b.zarr")
+    baselines_store.write(lazy, tmp_path / "b.zarr")
+    baselines_store.write(eager, tmp_path / "b.zarr")
     assert [p.name for p in tmp_path.iterdir()] == ["b.zarr"]
     xr.testing.assert_equal(xr.open_zarr(tmp_path / "b.zarr", consolidated=False).sip.load(), eager.sip)
 
 
 def test_a_failed_write_leaves_the_old_store(ready, tmp_path):
-    baselines.write(baselines.all(ready, INIT_TIMES[:1]), tmp_path / "b.zarr")
+    baselines_store.write(baselines.all_forecasts(ready, INIT_TIMES[:1]), tmp_path / "b.zarr")
     broken = xr.Dataset({"sip": ("init_time", np.array([object()]))})
     with pytest.raises(Exception):  # noqa: B017, whatever Zarr says of an object it can't store
-        baselines.write(broken, tmp_path / "b.zarr")
+        baselines_store.write(broken, tmp_path / "b.zarr")
     assert [p.name for p in tmp_path.iterdir()] == ["b.zarr"]
     assert "sip" in xr.open_zarr(tmp_path / "b.zarr", consolidated=False)
 
@@ -293,32 +295,34 @@ def test_daily_damped_persistence_is_the_stored_damping_of_the_last_anomaly(days
 
 def test_daily_baselines_know_nothing_of_their_day_or_later(days):
     changed = days.assign(siconc=days.siconc.where(days.time < DAYS.to_numpy()[0], 0.5))
-    before, after = (baselines.all(ready, DAYS[:1], lead_times=[1, 30, 93]) for ready in (days, changed))
+    before, after = (baselines.all_forecasts(ready, DAYS[:1], lead_times=[1, 30, 93]) for ready in (days, changed))
     for name in ("sip", "siconc"):
         assert before[name].values.tobytes() == after[name].values.tobytes()
 
 
 def test_daily_climatology_is_the_frequency_of_the_years_before(days):
-    sip = baselines.all(days, DAYS, lead_times=[1, 5]).sip.sel(model="climatology", init_time="1986-07-01", lead_time=5)
+    sip = baselines.all_forecasts(days, DAYS, lead_times=[1, 5]).sip.sel(
+        model="climatology", init_time="1986-07-01", lead_time=5
+    )
     np.testing.assert_array_equal(sip, days.ice_frequency.sel(time="1986-07-05").where(~days.land))
 
 
 def test_months_of_physics_are_refused_in_a_daily_record(days, hindcast):
     with pytest.raises(DataError, match="leave `seasonal` out of a daily run"):
-        baselines.physics(hindcast, days, DAYS)
+        baselines_physics.physics(hindcast, days, DAYS)
     with pytest.raises(DataError, match="lead 94 is above 93 days"):
         baselines.linear_trend(days, DAYS, lead_times=[94])
 
 
 def test_concentrations_beside_probabilities(ready):
     """Where a model forecasts SIC its SIP is SIC > 0.15; the trees forecast none."""
-    extra = baselines.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
-    found = baselines.all(ready, INIT_TIMES, others={"trees": extra})
+    extra = baselines_climatology.certain(baselines.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
+    found = baselines.all_forecasts(ready, INIT_TIMES, others={"trees": extra})
     assert found.siconc.dims == found.sip.dims and found.siconc.dtype == "float32"
     assert bool(found.siconc.sel(model="trees").isnull().all())
     certain = found.sip.sel(model=["persistence", "anomaly_persistence", "damped_anomaly_persistence", "linear_trend"])
     siconc = found.siconc.sel(model=certain.model)
-    np.testing.assert_array_equal(certain, baselines.certain(siconc))
+    np.testing.assert_array_equal(certain, baselines_climatology.certain(siconc))
     np.testing.assert_array_equal(
         found.siconc.sel(model="climatology", init_time="1989-11-01", lead_time=4),
         ready.siconc_climatology.sel(month=2).where(~ready.land),
@@ -326,9 +330,9 @@ def test_concentrations_beside_probabilities(ready):
 
 
 def test_parts_are_the_whole(days, tmp_path, monkeypatch):
-    whole = baselines.all(days, DAYS, lead_times=[1, 2])
-    monkeypatch.setattr(baselines, "PART_BYTES", 3 * 2 * 8 * 2 * 16 * 16 * 4)  # three initialisations
-    assert [part.sizes["init_time"] for part in baselines.in_parts(days, DAYS, lead_times=[1, 2])] == [3, 3, 3, 1]
-    stored = baselines.write(baselines.in_parts(days, DAYS, lead_times=[1, 2]), tmp_path / "baselines.zarr")
+    whole = baselines.all_forecasts(days, DAYS, lead_times=[1, 2])
+    monkeypatch.setattr(baselines_store, "PART_BYTES", 3 * 2 * 8 * 2 * 16 * 16 * 4)  # three initialisations
+    assert [part.sizes["init_time"] for part in baselines_store.in_parts(days, DAYS, lead_times=[1, 2])] == [3, 3, 3, 1]
+    stored = baselines_store.write(baselines_store.in_parts(days, DAYS, lead_times=[1, 2]), tmp_path / "baselines.zarr")
     xr.testing.assert_equal(stored.load().drop_attrs(), whole.drop_attrs())
     assert [p.name for p in tmp_path.iterdir()] == ["baselines.zarr"]

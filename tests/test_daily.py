@@ -58,7 +58,7 @@ def icenet(ready, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def others(ready, icenet):
-    return baselines.all(ready, icenet.init_time.values, lead_times=icenet.lead_time.values).load()
+    return baselines.all_forecasts(ready, icenet.init_time.values, lead_times=icenet.lead_time.values).load()
 
 
 @pytest.fixture(scope="module")

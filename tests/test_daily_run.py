@@ -229,7 +229,7 @@ def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkey
     judged = times["validation"].append(times["test"])
     folders, until = {36: paths.network("toy", 36)}, times["validation"]
     icenet = forecast.ensemble(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
-    others = baselines.all(ready, judged, lead_times=leads)
+    others = baselines.all_forecasts(ready, judged, lead_times=leads)
     errors = scoring_siconc.forecast_scores(scoring_siconc.forecasts(icenet, others), ready, seas=seas)
     table = tables_siconc.skill_table(errors, given["splits"])
     assert set(table.region) == {"all", *regions.names("south")}

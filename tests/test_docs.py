@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from seaice import figures, paths
-from seaice.verify import OWN_PAIRS
+from seaice.scoring import OWN_PAIRS
 
 RUNS = {
     "demo": "Simulated Arctic (`demo`)",

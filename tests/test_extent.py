@@ -6,7 +6,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, extent, scoring
+from seaice import baselines, baselines_climatology, extent, scoring
 from seaice.steps import at, valid_time
 
 SPLITS = {"validation": ["1980-06", "1982-05"], "test": ["1985-01", "1996-12"]}
@@ -20,8 +20,8 @@ def ready():
 
 @pytest.fixture(scope="module")
 def scores(ready):
-    truth = baselines.certain(at(ready.siconc, valid_time(INIT_TIMES, [1, 2])))
-    climatology = baselines.all(ready, INIT_TIMES, lead_times=[1, 2]).sip.sel(model="climatology", drop=True)
+    truth = baselines_climatology.certain(at(ready.siconc, valid_time(INIT_TIMES, [1, 2])))
+    climatology = baselines.all_forecasts(ready, INIT_TIMES, lead_times=[1, 2]).sip.sel(model="climatology", drop=True)
     return scoring.forecast_scores({"perfect": truth, "climatology": climatology}, ready)
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from seaice import (
     baselines,
+    baselines_climatology,
     ensemble_size,
     figure_style,
     figures,
@@ -42,7 +43,7 @@ def ready(request):
 
 @pytest.fixture(scope="module")
 def sip(ready):
-    return baselines.all(ready, INIT_TIMES).sip
+    return baselines.all_forecasts(ready, INIT_TIMES).sip
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +234,7 @@ def test_ice_off_the_active_cells_is_no_extent(forecast, ready):
 
 
 def test_extent_of_many_years_shows_one_month(ready):
-    sip = baselines.certain(baselines.linear_trend(ready, pd.date_range("1981-01", "1990-12", freq="MS")))
+    sip = baselines_climatology.certain(baselines.linear_trend(ready, pd.date_range("1981-01", "1990-12", freq="MS")))
     fig = figures.extent_series(sip.to_dataset(name="sip"), ready)
     assert len(fig.axes[0].lines[0].get_ydata()) == 10
     assert ("September" if ready.hemisphere == "north" else "February") in texts(fig)

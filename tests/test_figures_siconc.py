@@ -7,7 +7,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, figure_style, figures_siconc
+from seaice import baselines, baselines_climatology, figure_style, figures_siconc
 from seaice.schema import DataError
 
 
@@ -48,7 +48,7 @@ def test_maps_show_the_forecast_and_what_came():
         xr.concat([siconc, siconc], pd.Index([1, 2], name="member"))
         .rename("siconc")
         .to_dataset()
-        .assign(sip=baselines.certain(siconc))
+        .assign(sip=baselines_climatology.certain(siconc))
     )
     for init, seen in (("1989-02-01", True), ("1990-12-01", False)):
         fig = figures_siconc.maps(forecast, ready, init, leads=(1, 3))

@@ -22,7 +22,7 @@ def ready():
 
 @pytest.fixture(scope="module")
 def sips(ready):
-    climatology = baselines.all(ready, INIT_TIMES).sip.sel(model="climatology", drop=True)
+    climatology = baselines.all_forecasts(ready, INIT_TIMES).sip.sel(model="climatology", drop=True)
     return {"climatology": climatology, "unsure": 0.2 + 0.6 * climatology}
 
 

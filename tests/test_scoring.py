@@ -6,7 +6,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, regions, scoring, verify
+from seaice import baselines, baselines_climatology, regions, scoring, verify
 from seaice.schema import DataError
 from seaice.truth import truth_and_weight
 
@@ -20,7 +20,7 @@ def ready():
 
 @pytest.fixture(scope="module")
 def sip(ready):
-    return baselines.all(ready, INIT_TIMES).sip
+    return baselines.all_forecasts(ready, INIT_TIMES).sip
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_maps(ready, sip, scores):
 def test_areas_of_the_seas_add_up(ready, scores, seas):
     inside = scores.drop_sel(region="all")[["iiee", "iiee_over", "iiee_under", "sps", "sie_error"]].sum("region")
     everywhere = ready.assign(active=ready.active & seas.any("region"))
-    within = baselines.all(ready, INIT_TIMES).sip.sel(model=["climatology", "linear_trend"])
+    within = baselines.all_forecasts(ready, INIT_TIMES).sip.sel(model=["climatology", "linear_trend"])
     expected = scoring.forecast_scores(within, everywhere).sel(region="all", drop=True)
     for metric in inside:
         np.testing.assert_allclose(inside[metric].sel(model=within.model), expected[metric], atol=1e-5)
@@ -101,7 +101,7 @@ def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(re
 
 
 def test_climatological_classes_are_the_climatology(ready, sip):
-    classes = verify.climatological_classes(ready.chunk(time=12), INIT_TIMES, sip.lead_time.values)
+    classes = baselines_climatology.class_probability(ready.chunk(time=12), INIT_TIMES, sip.lead_time.values)
     assert classes.chunks is not None and classes.chunksizes["init_time"][0] == 1
     np.testing.assert_allclose(classes.sum("ice_class").where(~ready.land, 1), 1, atol=1e-5)
     ice = classes.isel(ice_class=[1, 2]).sum("ice_class", skipna=False)

@@ -6,7 +6,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, regions, scoring, tables
+from seaice import baselines, baselines_climatology, regions, scoring, tables
 from seaice.steps import at, valid_time
 
 INIT_TIMES = pd.date_range("1987-06", "1990-05", freq="MS")
@@ -20,7 +20,7 @@ def ready():
 
 @pytest.fixture(scope="module")
 def sip(ready):
-    return baselines.all(ready, INIT_TIMES).sip
+    return baselines.all_forecasts(ready, INIT_TIMES).sip
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_missing_truth_never_counts(ready, sip):
 
 def test_a_model_of_few_forecasts_keeps_its_own_pairs(ready, sip):
     models = {m: sip.sel(model=m) for m in ("linear_trend", "persistence", "climatology")}
-    true_edge = baselines.certain(at(ready.siconc, valid_time(["1988-07-01", "1989-07-01"], [3])))
+    true_edge = baselines_climatology.certain(at(ready.siconc, valid_time(["1988-07-01", "1989-07-01"], [3])))
     models["ecmwf_edge"] = true_edge.reindex(init_time=INIT_TIMES)
     scores = scoring.forecast_scores(models, ready)
     table = tables.skill_table(scores, SPLITS).query("split == 'test'")

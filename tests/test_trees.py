@@ -6,7 +6,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, prior, scoring, trees
+from seaice import baselines, prior, scoring, trees, trees_features
 from seaice.schema import DataError
 
 TRAIN = pd.date_range("1980-06", "1988-07", freq="MS")  # the last target of lead 6 is fit_end, 1988-12
@@ -37,7 +37,7 @@ def test_forecast_is_a_probability_at_sea(sip, ready):
 
 
 def test_beats_the_frequency_of_ice(sip, ready):
-    frequency = baselines.all(ready, TEST, lead_times=LEADS).sip.sel(model="climatology")
+    frequency = baselines.all_forecasts(ready, TEST, lead_times=LEADS).sip.sel(model="climatology")
     scores = scoring.forecast_scores({"trees": sip, "climatology": frequency}, ready)
     mean = scores.brier.sel(region="all").mean(("init_time", "lead_time"))
     assert float(mean.sel(model="trees")) < float(mean.sel(model="climatology"))
@@ -62,7 +62,7 @@ def test_future_changes_no_bit(ready, sip):
 
 def test_features_are_those_of_their_months(ready):
     init = pd.to_datetime(["1986-03-01"])
-    known = trees.features(trees.fields(ready, init), init, 3).isel(init_time=0)
+    known = trees_features.features(trees_features.fields(ready, init), init, 3).isel(init_time=0)
     cell = {"y": 8, "x": 4}
     month = {
         name: ready.siconc.sel(time=t).isel(cell) for name, t in {"feb": "1986-02-01", "jan": "1986-01-01"}.items()
@@ -87,7 +87,7 @@ def test_features_are_those_of_their_months(ready):
 def test_smoothing_leaves_a_constant_and_takes_nothing_from_land():
     field = xr.DataArray(np.full((9, 9), 0.3, "float32"), dims=("y", "x"))
     field[:, :4] = np.nan
-    smoothed = trees.smooth(field, 2.0)
+    smoothed = trees_features.smooth(field, 2.0)
     np.testing.assert_allclose(smoothed[:, 4:], 0.3, rtol=1e-6)
     assert bool(smoothed[:, :4].isnull().all())
 
@@ -155,7 +155,9 @@ def test_days_have_trees_at_some_leads(ready, days):
 
 def test_daily_features_are_those_of_their_days(days):
     init = pd.to_datetime(["1986-03-01"])
-    known = trees.features(trees.fields(days, init), init, 3, cadence="daily").isel(init_time=0, y=8, x=4)
+    known = trees_features.features(trees_features.fields(days, init), init, 3, cadence="daily").isel(
+        init_time=0, y=8, x=4
+    )
     cell = days.isel(y=8, x=4)
     expected = {
         "last_siconc": cell.siconc.sel(time="1986-02-28"),
@@ -180,7 +182,7 @@ def test_the_future_changes_no_bit_of_a_daily_forecast(days, of_days):
 
 def test_a_record_without_a_year_before_has_trees(days):
     short = pd.date_range(days.indexes["time"][0] + pd.Timedelta(days=14), periods=60)
-    known = trees.features(trees.fields(days, short), short, 2, cadence="daily")
+    known = trees_features.features(trees_features.fields(days, short), short, 2, cadence="daily")
     assert bool(known.sel(feature="valid_anomaly_year_before").isnull().all())
     sip = trees.forecast(trees.fit(days, short, lead_times=[2]), days, DAY_TEST[:1])
     assert bool((sip.notnull() | days.land).all()) and 0.01 < float(sip.mean()) < 0.99

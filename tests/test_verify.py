@@ -6,7 +6,7 @@ import pytest
 import synthetic
 import xarray as xr
 
-from seaice import baselines, verify
+from seaice import baselines_climatology, verify
 from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
@@ -129,11 +129,13 @@ def test_climatological_classes_of_days_are_those_of_their_normals():
     """A record of days may know no other year; its months do."""
     ready = synthetic.ready_daily()
     inits, leads = pd.DatetimeIndex(["1985-12-31", "1986-08-01"]), [1, 9]
-    classes = verify.climatological_classes(ready.chunk(time=30), inits, leads)
+    classes = baselines_climatology.class_probability(ready.chunk(time=30), inits, leads)
     assert classes.chunks is not None and classes.chunksizes["init_time"][0] == 1
     valid = valid_time(inits, leads, cadence="daily")
     np.testing.assert_allclose(
-        classes.isel(ice_class=[1, 2]).sum("ice_class", skipna=False), baselines.probability(ready, valid), atol=1e-6
+        classes.isel(ice_class=[1, 2]).sum("ice_class", skipna=False),
+        baselines_climatology.probability(ready, valid),
+        atol=1e-6,
     )
     day = ready.full_ice_frequency.sel(time="1986-08-09")
     np.testing.assert_array_equal(classes.sel(init_time="1986-08-01", lead_time=9).isel(ice_class=2), day)

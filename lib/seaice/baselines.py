@@ -1,29 +1,23 @@
-"""What must be beaten? Forecasts that need no learning: persistence, climatology, trend, and physics-based ensembles.
+"""What must be beaten? Forecasts that need no learning: persistence, climatology and trend, and all baselines together.
 
 Every function takes the analysis-ready dataset and returns a forecast with dims (init_time, lead_time, y, x), NaN where there is
-none; lazy data stay lazy, but for `from_seasonal`. Nothing fitted sees data after `ready.fit_end`, but for the bias of a
-physics-based ensemble, which goes on to every year known before the `init_time`. No forecast sees data at or after its `init_time`.
+none; lazy data stay lazy. Nothing fitted sees data after `ready.fit_end`. No forecast sees data at or after its `init_time`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.atomic import replacing_folder
+from seaice.baselines_climatology import certain, probability
 from seaice.climate import at_months
 from seaice.damping import damping, normal_ice
-from seaice.gaps import fill_nearest
 from seaice.normals import at_normal
-from seaice.schema import ICE_EDGE, DataError, attributes
-from seaice.steps import AHEAD, LEADS, NAME, at, cadence, fit_period, last_step, shift_by, valid_time
+from seaice.schema import SIP_ATTRS, DataError, attributes
+from seaice.steps import AHEAD, LEADS, NAME, at, cadence, last_step, shift_by, valid_time
 
-SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
-MODELS = 8  # at most, that `all` returns
 LOOK_BACK = {"monthly": 0, "daily": 3}  # steps before the last one that may stand in; a month ago is another season
-PART_BYTES = 2e8  # bytes of forecasts in memory at a time, where there are more
 
 
 # ---- forecasts of concentration
@@ -106,100 +100,10 @@ def _valid(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
     return valid_time(init_times, lead_times, cadence=cadence(ready))
 
 
-# ---- forecasts of sea-ice probability (SIP)
-
-
-def certain(siconc: xr.DataArray) -> xr.DataArray:
-    """SIP of a forecast of SIC: 1 above 0.15, else 0; NaN stays. Same dims, float32."""
-    return (siconc > ICE_EDGE).where(siconc.notnull()).astype("float32")
-
-
-def ice_frequency(ready: xr.Dataset) -> xr.DataArray:
-    """Share of fit-period years with SIC above 0.15, (month, y, x), 0..1, NaN where never observed."""
-    ice = fit_period(certain(ready.siconc), ready)
-    return ice.groupby("time.month").mean().reindex(month=range(1, 13))
-
-
-def probability(ready: xr.Dataset, valid: xr.DataArray) -> xr.DataArray:
-    """Climatological SIP at the steps `valid` (any dims), 0..1: of months `ice_frequency`, of days that of the ten years before.
-
-    A daily record may be too short for frequencies of its own; those of the ready store come from the months its normals come from.
-    """
-    if cadence(ready) == "monthly":
-        return at_months(ice_frequency(ready), valid)
-    return at(ready.ice_frequency, valid)
-
-
-def physics(opened: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> dict[str, xr.DataArray]:
-    """SIPs of a physics-based forecast by model name: an ensemble's, see `from_seasonal`, or a published edge's, see `from_edge`.
-
-    opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a daily record.
-    """
-    if cadence(ready) != "monthly":
-        raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
-    if "member" in opened.dims:
-        return dict(from_seasonal(opened, ready, init_times).data_vars)
-    return {"ecmwf_edge": from_edge(opened, ready, init_times, lead_times=lead_times)}
-
-
-def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dataset:
-    """SIP of a physics-based ensemble: the share of members whose SIC exceeds 0.15, as `seasonal_raw`, bias-corrected as `seasonal`.
-
-    hindcast: `siconc` (init_time, lead_time, member, y, x), fraction, members that a hindcast lacks padded with NaN.
-    The bias is the mean of (ensemble mean - observed) over the hindcasts of the same calendar month, by lead and cell.
-    Only hindcasts whose valid month was observed before the evaluated init_time count, so nothing is known too early; an init_time
-    with none before it has no corrected forecast (NaN). Cells never observed (polar hole) are not corrected.
-    Both (init_time, lead_time, y, x), 0..1, float32, NaN where there is no hindcast. Computed at once; every hindcast is read once, and the
-    ensemble means of one calendar month are held. Raises DataError for other dims.
-    """
-    siconc, init_times = hindcast["siconc"], pd.DatetimeIndex(init_times)
-    if set(siconc.dims) != {"init_time", "lead_time", "member", "y", "x"}:
-        raise DataError(
-            f"seasonal hindcast: siconc has dims {siconc.dims}, expected init_time, lead_time, member, y, x"
-        )
-    observed, issued, sips = ready.siconc.where(ready.siconc_flag == 0), siconc.indexes["init_time"], {}
-    for month in sorted(set(init_times.month)):
-        earlier = []  # errors, and the last months that they are of
-        for init in issued[(issued.month == month) & (issued <= init_times.max())]:
-            members = siconc.sel(init_time=init, drop=True).load().dropna("member", how="all")
-            valid = valid_time([init], siconc.lead_time.values).isel(init_time=0, drop=True)
-            if init in init_times:
-                sips[init] = _corrected(members, earlier, init)
-            # The mean over hindcast years of nothing is NaN, so a month that was not observed does not count.
-            earlier.append((valid, members.mean("member") - at(observed, valid).load()))
-    nothing = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32").load()
-    none = xr.Dataset({"seasonal": nothing, "seasonal_raw": nothing})
-    sip = xr.concat([sips.get(init, none) for init in init_times], pd.DatetimeIndex(init_times, name="init_time"))
-    return sip.reset_coords(drop=True).transpose("init_time", "lead_time", "y", "x")
-
-
-def _corrected(members: xr.DataArray, earlier: list[tuple], init: pd.Timestamp) -> xr.Dataset:
-    """SIPs of one forecast, and of the same less its bias in earlier ones; earlier: their valid times and errors."""
-    raw = certain(members).mean("member")
-    before = [valid < np.datetime64(init) for valid, _ in earlier]
-    if not before:
-        return xr.Dataset({"seasonal": xr.full_like(raw, np.nan), "seasonal_raw": raw})
-    known = [error.where(was) for was, (_, error) in zip(before, earlier, strict=True)]
-    bias = xr.concat(known, "year").mean("year").fillna(0)
-    corrected = certain((members - bias).where(xr.concat(before, "year").any("year"))).mean("member")
-    return xr.Dataset({"seasonal": corrected, "seasonal_raw": raw})
-
-
-def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """SIP of a published ice edge: 1 inside, 0 outside, NaN for every init_time and lead it was not issued for.
-
-    edge: `sip` (init_time, lead_time, y, x), 0/1, NaN where the publisher's grid or land mask has no value. A sea cell
-    without a value takes the nearest one: along coasts land masks differ by a cell, which is not the forecast's fault.
-    """
-    sip = edge["sip"].reindex(init_time=valid_time(init_times).init_time, lead_time=list(lead_times))
-    sip = sip.transpose("init_time", "lead_time", "y", "x").astype("float32")
-    return fill_nearest(sip).where(~ready.land)
-
-
 # ---- all of them
 
 
-def all(
+def all_forecasts(
     ready: xr.Dataset,
     init_times,
     *,
@@ -209,7 +113,7 @@ def all(
     """Return every baseline's `sip` and `siconc` (model, init_time, lead_time, y, x), float32, NaN where a model has no forecast.
 
     A forecast of SIC counts as certain (SIP 0 or 1); climatology is the frequency of ice. What forecasts no SIC has none. others:
-    more SIPs by name, those of `physics` and the trees'. Lazy data stay lazy: write with `write`, which holds a few maps at once.
+    more SIPs by name, those of `baselines_physics.physics` and the trees'. Lazy data stay lazy: write with `baselines_store.write`.
     Raises DataError for another grid.
     """
     options = {"lead_times": list(lead_times)}
@@ -240,26 +144,3 @@ def _aligned(forecast, valid, ready, name) -> xr.DataArray:
     forecast = forecast.reset_coords(drop=True).reindex(init_time=valid.init_time, lead_time=valid.lead_time)
     forecast = forecast.transpose("init_time", "lead_time", "y", "x").where(~ready.land)
     return forecast.astype("float32").drop_attrs()
-
-
-def in_parts(ready: xr.Dataset, init_times, *, lead_times=LEADS, **options) -> Iterator[xr.Dataset]:
-    """Yield `all` of some initialisations after the other, so many that a part of the forecasts fills `PART_BYTES`."""
-    init_times = pd.DatetimeIndex(init_times)
-    a_time = 2 * MODELS * len(lead_times) * ready.sizes["y"] * ready.sizes["x"] * 4
-    n = max(1, int(PART_BYTES // a_time))
-    for first in range(0, len(init_times), n):
-        yield all(ready, init_times[first : first + n], lead_times=lead_times, **options)
-
-
-def write(ds: xr.Dataset | Iterable[xr.Dataset], path: Path) -> xr.Dataset:
-    """Write forecasts, or parts of them along init_time, to a Zarr store at `path`, and return it opened.
-
-    One init_time a chunk; the store appears only when it is complete.
-    """
-    begun = {"mode": "w", "zarr_format": 3}
-    with replacing_folder(path) as building:
-        for part in [ds] if isinstance(ds, xr.Dataset) else ds:
-            one_at_a_time = {d: 1 if d in ("model", "init_time") else -1 for d in part.dims}
-            part.chunk(one_at_a_time).to_zarr(building, consolidated=False, **begun)
-            begun = {"append_dim": "init_time"}
-    return xr.open_zarr(path, consolidated=False)

@@ -23,7 +23,7 @@ PRIOR_FIELDS, PRIOR_LEADS = 3, 12  # of `prior.fields`: those along time, and le
 BASELINES, PHYSICS = (
     6,
     2,
-)  # models that `baselines.all` writes, and how many more at most where there is a physics-based forecast
+)  # models that `baselines.all_forecasts` writes, and how many more at most where there is a physics-based forecast
 FIELDS = 2  # that it writes of each: ice probability and SIC
 
 

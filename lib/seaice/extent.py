@@ -13,10 +13,10 @@ import xarray as xr
 from seaice import bootstrap
 from seaice.climate import at_months
 from seaice.schema import ICE_EDGE
-from seaice.scoring import common_pairs
+from seaice.scoring import OWN_PAIRS, common_pairs
 from seaice.steps import at, cadence
 from seaice.tables import parts
-from seaice.verify import M_KM2, MAP, OWN_PAIRS
+from seaice.verify import M_KM2, MAP
 
 MIN_YEARS = 10  # years, fewest that a trend of the judged years themselves is taken out of
 DECIMALS = 4  # of anomalies in million km2: less than 100 km2 is noise of float32, and a forecast without anomalies has no correlation

@@ -17,9 +17,10 @@ from seaice import seasons
 from seaice.climate import at_months
 from seaice.figure_style import METRIC_LABELS, MODELS, MONTHS, STYLE, bare, cmocean, line_style, save, score_heat, shown
 from seaice.schema import ICE_EDGE, DataError
+from seaice.scoring import OWN_PAIRS
 from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
 from seaice.tables import select
-from seaice.verify import M_KM2, OWN_PAIRS
+from seaice.verify import M_KM2
 
 __all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from seaice.figure_style import METRIC_LABELS, MONTHS, STYLE, cmocean, heat, line_style, score_heat, shown
 from seaice.schema import DataError
+from seaice.scoring import OWN_PAIRS
 from seaice.steps import MONTH_NAMES
 from seaice.tables import better, select
-from seaice.verify import OWN_PAIRS
 
 GAIN = cmocean.cm.balance_r  # blue above zero, red below; both ends dark in grey, hence hatching and signs
 

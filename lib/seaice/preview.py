@@ -12,7 +12,7 @@ WRITES = {  # what a notebook's code uses: the place that it fills, a function o
     "simulated.build_all": "simulation",
     "forecast.ensemble": "forecast",
     "trees.write": "trees",
-    "baselines.write": "baselines",
+    "baselines_store.write": "baselines",
 }
 TRAINED = {
     "network": costs.training,

@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import baselines, paths, preprocess, product, product_store, record, scoring, tables, trained, verify
+from seaice import (
+    baselines,
+    baselines_climatology,
+    paths,
+    preprocess,
+    product,
+    product_store,
+    record,
+    scoring,
+    tables,
+    trained,
+)
 from seaice.schema import DataError
 
 TABLE = "realtime.csv"
@@ -60,9 +71,9 @@ def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
     Raises DataError where no product has a truth yet.
     """
     inits, leads = pd.DatetimeIndex(made.init_time.values), made.lead_time.values.tolist()
-    simple = baselines.all(ready, inits, lead_times=leads)["sip"]
+    simple = baselines.all_forecasts(ready, inits, lead_times=leads)["sip"]
     sips = {"icenet": made.sip, **{str(m): simple.sel(model=m, drop=True) for m in simple.model.values}}
-    usual = verify.climatological_classes(ready, inits, leads)
+    usual = baselines_climatology.class_probability(ready, inits, leads)
     members = 1 - made.ice_class_probability.isel(ice_class=0, drop=True)
     found = scoring.forecast_scores(
         sips, ready, classes={"icenet": made.class_probability, "climatology": usual}, members={"icenet": members}

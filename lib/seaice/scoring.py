@@ -14,6 +14,8 @@ from seaice.steps import at, cadence, valid_time
 from seaice.truth import truth_and_weight
 
 METRICS = ("binary_accuracy", "iiee", "iiee_over", "iiee_under", "sps", "sie_error", "brier", "rps", "extent_crps")
+# One Septembers-only model would otherwise shrink everybody's comparison to its few forecasts.
+OWN_PAIRS = ("ecmwf_edge",)
 BLOCK_CELLS = 4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
 
 
@@ -167,7 +169,7 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
             )
 
 
-def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = verify.OWN_PAIRS, by: str = "brier") -> xr.Dataset:
+def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier") -> xr.Dataset:
     """Keep only the (init_time, lead_time) pairs that every model forecast; models in `own_pairs` keep their own.
 
     scores: see `forecast_scores`. by: the metric that says what was forecast.

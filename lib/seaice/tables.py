@@ -12,8 +12,7 @@ import xarray as xr
 
 from seaice import bootstrap
 from seaice.schema import DataError
-from seaice.scoring import METRICS, common_pairs
-from seaice.verify import OWN_PAIRS
+from seaice.scoring import METRICS, OWN_PAIRS, common_pairs
 
 JUDGED = ("validation", "test")  # splits with scores
 REGIONAL = (

@@ -11,19 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import gaussian_filter
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from seaice import baselines, progress
-from seaice.baselines import SIP_ATTRS
+from seaice import baselines_store, progress
 from seaice.climate import at_months
-from seaice.gaps import MAPWISE
-from seaice.schema import DataError
-from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, season, shift_by, valid_time
+from seaice.schema import SIP_ATTRS, DataError
+from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, valid_time
+from seaice.trees_features import features, fields
 from seaice.truth import truth_and_weight
 
-SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
 LEADS_OF_DAYS = (
     1,
     2,
@@ -39,8 +36,6 @@ LEADS_OF_DAYS = (
     93,
 )  # days; one model each, and a month of them would say little more
 EVERY = {"monthly": 1, "daily": 5}  # initialisations trained on: neighbouring days repeat each other
-A_YEAR = {"monthly": 12, "daily": 365}  # steps
-EARLIER = {"monthly": 1, "daily": 7}  # steps from the last anomaly to the one that tells where it is going
 MAX_ROWS = 400_000  # cells each lead is trained on, at random: bounds memory and time
 BLOCK = 12  # initialisations gathered at once: bounds the memory used beside the record
 # More ice in these can only mean more ice to come; trees held to that fit less noise.
@@ -150,7 +145,7 @@ def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int =
 def write(folds: xr.DataArray, later: xr.DataArray, path: Path) -> None:
     """Write out-of-fold forecasts and later ones together, as `sip` (init_time, lead_time, y, x), for networks that start from them."""
     sip = xr.concat([folds.reset_coords(drop=True), later.reset_coords(drop=True)], "init_time", join="exact")
-    baselines.write(sip.rename("sip").to_dataset(), path)
+    baselines_store.write(sip.rename("sip").to_dataset(), path)
 
 
 def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times) -> xr.DataArray:
@@ -187,67 +182,3 @@ def _probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray
         with threadpool_limits(1):
             sip[sea] = classifier.predict_proba(rows[sea])[:, 1]
     return sip
-
-
-# ---- features
-
-
-def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
-    """Everything that features of these forecasts are gathered from, (time, y, x) or (month, y, x); lazy where `ready` is.
-
-    `valid_*` belong to the forecast step and were known a year before it, or, of days, so long that no lead reaches there; `last_*` to the
-    newest step known.
-    """
-    anomaly, time, counted = ready.siconc_anomaly, ready.time, cadence(ready)
-
-    def before(steps):
-        return at(anomaly, shift_by(time, -steps[counted], cadence=counted)).assign_coords(time=time)
-
-    found = {
-        "valid_trend": ready.siconc_trend,
-        "valid_recent_frequency": ready.ice_frequency,
-        "valid_anomaly_year_before": before(A_YEAR),
-        "last_siconc": ready.siconc,
-        "last_anomaly": anomaly,
-        "last_anomaly_earlier": before(EARLIER),
-        "valid_damping": ready.siconc_damping,
-    }
-    # Smoothing is the costly one: only the steps that are looked at.
-    seen = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=counted)))
-    for km in SCALES_KM:
-        found[f"last_anomaly_{km:.0f}km"] = smooth(seen, km / float(ready.attrs["resolution_km"]))
-    return {name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()}
-
-
-def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
-    """Gaussian mean over y and x of the cells that have a value, NaN elsewhere; sigma in cells."""
-
-    def one(values):
-        known = np.isfinite(values)
-        total = gaussian_filter(np.where(known, values, 0), sigma, truncate=3)
-        share = gaussian_filter(known.astype("float32"), sigma, truncate=3)
-        return np.where(known, total / np.where(known, share, 1), np.nan).astype("float32")
-
-    return xr.apply_ufunc(one, da, vectorize=True, **MAPWISE)
-
-
-def features(
-    known: Mapping[str, xr.DataArray], init_times, lead_time: int, *, cadence: str = "monthly"
-) -> xr.DataArray:
-    """Features (init_time, y, x, feature), float32, of all forecasts at one lead; known: see `fields`."""
-    valid = valid_time(init_times, [lead_time], cadence=cadence).isel(lead_time=0, drop=True)
-    last = last_step(init_times, cadence=cadence)
-    gathered = {}
-    for name, field in known.items():
-        times = valid if name.startswith("valid_") else last
-        gathered[name] = (
-            at_months(field, times) if "month" in field.dims else at(field, times) if "time" in field.dims else field
-        )
-    factor = gathered.pop("valid_damping").sel(lead_time=lead_time, drop=True)
-    gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(0, 1)
-    template = gathered["valid_trend"].reset_coords(drop=True)
-    x, y, angle = template.x / 1e6, template.y / 1e6, valid.copy(data=season(valid, cadence))
-    gathered |= {"x": x, "y": y, "radius": np.hypot(x, y), "season_sin": np.sin(angle), "season_cos": np.cos(angle)}
-    stacked = [f.reset_coords(drop=True).astype("float32").broadcast_like(template) for f in gathered.values()]
-    out = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
-    return out.transpose("init_time", "y", "x", "feature")

@@ -4,48 +4,13 @@ Every score takes `sip`, `ice` and `weight` that broadcast against each other an
 `weight` is 1 where a cell counts and 0 where it doesn't: inactive cells, and cells without an observed truth. NaN where no cell counts.
 """
 
-from functools import partial
-
-import pandas as pd
 import xarray as xr
 from scores.probability import brier_score
 
-from seaice.baselines import ice_frequency
-from seaice.climate import at_months
 from seaice.schema import FULL_ICE, ICE_EDGE
-from seaice.steps import at, cadence, fit_period, valid_time
 
 MAP = ("y", "x")
 M_KM2 = 1e-6  # million km2 in a km2
-# One Septembers-only model would otherwise shrink everybody's comparison to its few forecasts.
-OWN_PAIRS = ("ecmwf_edge",)
-
-
-def climatological_classes(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
-    """Forecast the classes by their climatological frequency, for `rps`: the same climatology as `baselines.probability`.
-
-    Probability 0..1, dims (init_time, lead_time, ice_class, y, x), NaN where never observed; lazy, one initialisation a chunk.
-    """
-    time = valid_time(init_times, lead_times, cadence=cadence(ready))
-    if cadence(ready) == "monthly":
-        siconc = fit_period(ready.siconc, ready)
-        full = (siconc >= FULL_ICE).where(siconc.notnull()).astype("float32").groupby("time.month").mean()
-        classes = _classes(ice_frequency(ready), full.reindex(month=range(1, 13))).compute().chunk(month=1)
-        pick = partial(at_months, classes)
-    else:
-        pick = partial(at, _classes(ready.ice_frequency, ready.full_ice_frequency).chunk(time=1))
-    # Lead by lead: only an index along one dimension stays lazy in small pieces.
-    leads = [pick(time.sel(lead_time=lead, drop=True)) for lead in time.lead_time.values]
-    found = xr.concat(leads, pd.Index(time.lead_time.values, name="lead_time"))
-    return found.transpose("init_time", "lead_time", "ice_class", "y", "x")
-
-
-def _classes(ice: xr.DataArray, full: xr.DataArray) -> xr.DataArray:
-    """Probabilities of the three classes from those of SIC > 0.15 and of SIC >= 0.80."""
-    return xr.concat([1 - ice, ice - full, full], "ice_class")
-
-
-# ---- scores of maps
 
 
 def binary_accuracy(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
