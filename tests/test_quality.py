@@ -5,7 +5,7 @@ import xarray as xr
 
 from seaice import providers, quality
 from seaice.grid import Grid
-from seaice.schema import DataError
+from seaice.schema import ICE_EDGE, DataError
 
 GRID = Grid("north", 112.5)
 
@@ -69,6 +69,12 @@ def test_a_broken_month_is_found_by_its_anomaly():
 def test_steps_without_values_or_outside_the_range_are_found(check, change):
     report = quality.find_broken(broken(record(), {30: change}))
     assert report["check"].tolist() == [check]
+
+
+def test_a_concentration_of_exactly_the_ice_edge_is_no_ice():
+    """As in every other extent: water that reaches the edge and no more does not make the day a broken one."""
+    ds = broken(record(), {60: lambda field: field.where(field > ICE_EDGE, np.float32(ICE_EDGE))})
+    assert quality.find_broken(ds).empty
 
 
 def test_a_step_repeated_under_another_date_is_found():

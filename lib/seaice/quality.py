@@ -71,7 +71,7 @@ def _statistics(ds: xr.Dataset) -> dict[str, np.ndarray]:
     stats = xr.Dataset(
         {
             "cells": siconc.notnull().sum(space),
-            "extent": (siconc >= ICE_EDGE).sum(space) * cell,
+            "extent": (siconc > ICE_EDGE).sum(space) * cell,
             "area": siconc.astype("float64").sum(space) * cell,
             "low": siconc.min(space),
             "high": siconc.max(space),
