@@ -1,127 +1,63 @@
-"""The tables in README and docs are those of the tracked results; `python tests/test_docs.py` writes them anew."""
+"""The tables in README and docs are those of the tracked results, and no more is tracked than they need."""
 
+import json
 import re
 import subprocess
-from collections.abc import Callable
-from pathlib import Path
 
+import build_tables
 import pandas as pd
 import pytest
 
-from seaice import figures, paths
-from seaice.scoring import OWN_PAIRS
+from seaice import digests, paths
 
-RUNS = {
-    "demo": "Simulated Arctic (`demo`)",
-    "twin_south": "Simulated Antarctic (`twin_south`)",
-    "nsidc_north": "Observed Arctic (`nsidc_north`)",
-    "nsidc_south": "Observed Antarctic (`nsidc_south`)",
-}
-DAILY, DAILY_LEADS = "nsidc_daily_north", (1, 2, 3, 5, 7, 10, 15, 20, 25, 30)
-VARIANTS = {  # run, model in its tables: what is shown of it
-    ("nsidc_north", "linear_trend"): "linear trend",
-    ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
-    ("nsidc_north", "trees"): "boosted trees",
-    ("nsidc_plain", "icenet"): "the paper's network, width 0.25, 2 members",
-    ("nsidc_plain_pretrained", "icenet"): "the paper's network, pre-trained on simulations, 2 members",
-    ("nsidc_ice_only", "networks"): "correction of a first guess, neither weather nor ocean, 2 members",
-    ("nsidc_north", "networks"): "correction of a first guess with weather and ocean, 6 members",
-    ("nsidc_pretrained", "networks"): "the same, pre-trained on simulations, 2 members",
-    ("nsidc_trees_inside", "icenet"): "the same with the trees in the first guess, 2 members",
-    ("nsidc_pretrained", "icenet"): "pre-trained on simulations and blended with the trees, 2 members",
-    ("nsidc_north", "icenet"): "**correction of a first guess, blended with the trees, 6 members**",
-}
+MAX_BYTES = 8e6  # of all tracked results together
 
 
-def scores(run: str, metric: str) -> pd.DataFrame:
-    """Score of every model (rows) by lead (columns) on the test years of a tracked run."""
-    skill = pd.read_csv(paths.root() / "results" / run / "tables" / "skill.csv")
-    skill = skill[(skill.month == "all") & (skill.split == "test") & (skill.region == "all") & (skill.metric == metric)]
-    return skill.pivot(index="model", columns="lead_time", values="value")
+def tracked() -> list[str]:
+    """Tracked files of the results, from the project's folder."""
+    asked = ["git", "-C", str(paths.root()), "ls-files", "-z", "results"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if answer.returncode or not answer.stdout:
+        pytest.skip("not a git checkout: what is tracked is not known here")
+    return [name for name in answer.stdout.split("\0") if name]
 
 
-def rows(title: str, table: pd.DataFrame) -> str:
-    """Markdown of a table of text."""
-    lines = [f"| {title} | " + " | ".join(map(str, table.columns)) + " |", "|---" * (table.shape[1] + 1) + "|"]
-    return "\n".join(lines + [f"| {name} | " + " | ".join(row) + " |" for name, row in table.iterrows()]) + "\n"
-
-
-def results() -> str:
-    """Binary accuracy by model and lead, one table a run, best model of a lead in bold."""
-    parts = []
-    for run, title in RUNS.items():
-        table = scores(run, "binary_accuracy").round(1)
-        table = table.loc[[m for m in figures.MODELS if m in table.index and m not in OWN_PAIRS]]
-        shown = table.astype(str).where(table < table.max(), "**" + table.astype(str) + "**")
-        parts.append(rows(title, shown.rename(index={m: figures.MODELS[m][0] for m in table.index})))
-    return "\n".join(parts)
-
-
-def ablation() -> str:
-    """Binary accuracy by lead and mean Brier score of every variant; dashes for one whose run is not tracked."""
-    shown = {}
-    for (run, model), what in VARIANTS.items():
-        if not (paths.root() / "results" / run / "tables" / "skill.csv").is_file():
-            shown[what] = ["-"] * 8 + [f"`{run}`, not run yet"]
-            continue
-        accuracy, brier = (scores(run, metric).loc[model] for metric in ("binary_accuracy", "brier"))
-        shown[what] = [f"{v:.2f}" for v in accuracy] + [f"{accuracy.mean():.2f}", f"{brier.mean():.4f}", f"`{run}`"]
-    return rows("", pd.DataFrame.from_dict(shown, orient="index", columns=[*range(1, 7), "mean", "Brier", "run"]))
-
-
-def daily() -> str:
-    """Errors of SIC on the test days by lead, and the difference from the better of the two persistences, with its interval."""
-    tables = paths.root() / "results" / DAILY / "tables"
-    scores, pairs = (pd.read_csv(tables / f"{name}.csv") for name in ("concentration", "concentration_differences"))
-    scores = scores[(scores.split == "test") & (scores.month == "all") & (scores.region == "all")]
-    scores = scores.set_index(["metric", "lead_time", "model"]).value.sort_index()
-    pairs = (
-        pairs[pairs.split == "test"]
-        .set_index(["metric", "lead_time", "baseline"])[["difference", "low", "high"]]
-        .sort_index()
-    )
-    models = {"persistence": "persistence", "damped_anomaly_persistence": "damped anomaly", "icenet": "IceNet"}
-    parts = []
-    for metric, title, digits in (("siconc_rmse", "RMSE", 4), ("siconc_iiee", "IIEE (million km²)", 3)):
-        table = {}
-        for lead in DAILY_LEADS:
-            one = scores.loc[metric, lead]
-            better = one[["persistence", "damped_anomaly_persistence"]].idxmin()
-            pair = pairs.loc[metric, lead, better]
-            change = f"{100 * pair.difference / one[better]:+.1f} %"
-            interval = f"{pair.low:+.{digits}f} .. {pair.high:+.{digits}f}"
-            table[lead] = [f"{one[m]:.{digits}f}" for m in models] + [change, interval]
-        columns = [*models.values(), "change", "difference, 95 %"]
-        parts.append(rows(f"{title}, lead (days)", pd.DataFrame.from_dict(table, orient="index", columns=columns)))
-    return "\n".join(parts)
-
-
-BLOCKS = {
-    ("docs/daily.md", "daily"): daily,
-    ("README.md", "results"): results,
-    ("docs/method.md", "ablation"): ablation,
-}
-
-
-def block(name: str) -> re.Pattern:
-    """What stands between two marks of a document."""
-    return re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
-
-
-@pytest.mark.parametrize(("file", "name"), BLOCKS)
+@pytest.mark.parametrize(("file", "name"), build_tables.BLOCKS)
 def test_tables_are_those_of_the_results(file: str, name: str):
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "results"], cwd=paths.root(), check=False)
     if changed.returncode:
         pytest.skip("the tables in results/ are not those that are tracked: another machine's figures, or a new run's")
     text = (paths.root() / file).read_text(encoding="utf-8")
-    assert block(name).search(text).group() == BLOCKS[file, name]()
+    assert build_tables.block(name).search(text).group() == build_tables.BLOCKS[file, name]()
 
 
-def write(file: Path, name: str, make: Callable[[], str]) -> None:
-    """Put a table made anew into a document."""
-    file.write_text(block(name).sub(lambda _: make(), file.read_text(encoding="utf-8")), encoding="utf-8")
+def test_a_table_is_written_between_its_marks_and_nothing_else_is_changed(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- toy -->\nold\n<!-- /toy -->\nafter \\1\n", encoding="utf-8")
+    build_tables.write(page, "toy", lambda: "new \\1\n")
+    assert page.read_text(encoding="utf-8") == "before\n<!-- toy -->\nnew \\1\n<!-- /toy -->\nafter \\1\n"
 
 
-if __name__ == "__main__":
-    for (file, name), make in BLOCKS.items():
-        write(paths.root() / file, name, make)
+def test_tracked_results_are_small():
+    sizes = {name: (paths.root() / name).stat().st_size for name in tracked() if (paths.root() / name).exists()}
+    assert sum(sizes.values()) < MAX_BYTES, sorted(sizes, key=sizes.get)[-5:]
+
+
+def test_every_tracked_run_has_its_headline_and_its_digests():
+    names = set(tracked())
+    runs = {name.split("/")[1] for name in names} - {"clients"}  # no run: a page of another environment
+    assert set(build_tables.RUNS) <= runs
+    for run in runs:
+        assert {f"results/{run}/headline.csv", f"results/{run}/{digests.NAME}"} <= names
+        content = json.loads((paths.root() / "results" / run / digests.NAME).read_text(encoding="utf-8"))
+        assert content["run"] == run and content["commits"] and "numpy" in content["versions"]
+        columns = ["model", "split", "lead_time", "metric", "value", "low", "high", "n"]
+        assert list(pd.read_csv(paths.root() / "results" / run / "headline.csv", nrows=1)) == columns
+
+
+def test_pictures_that_are_shown_are_tracked():
+    pages = [paths.root() / "README.md", *sorted((paths.root() / "docs").glob("*.md"))]
+    links = [(page, link) for page in pages for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text("utf-8"))]
+    places = {(page.parent / link).resolve().relative_to(paths.root().resolve()).as_posix() for page, link in links}
+    shown = {place for place in places if place.startswith("results/")}
+    assert shown and shown <= set(tracked())

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from seaice import crate, execute, fanout, keys, params, plan, record, run, settings
+from seaice import crate, digests, execute, fanout, keys, params, plan, record, run, settings
 from seaice.params import Cluster
 from seaice.schema import DataError
 
@@ -308,8 +308,26 @@ def test_dry_run_says_why_and_writes_nothing(quick):
 def test_until_stops_there(quick):
     assert go(until="01_data") == ["01_data"]
     assert not Path("results/toy/ro-crate-metadata.json").exists()
+    assert not Path("results/toy/record.json").exists()
     assert go() == [*TRAIN, "03_skill"]
     assert Path("results/toy/ro-crate-metadata.json").exists()
+    assert Path("results/toy/record.json").exists()
+
+
+@pytest.mark.parametrize("name", [crate.NAME, digests.NAME])
+def test_what_describes_the_run_is_made_anew_when_it_is_lost(quick, name):
+    go()
+    text = Path("results/toy", name).read_text()
+    Path("results/toy", name).unlink()
+    assert go() == []
+    assert Path("results/toy", name).read_text() == text
+
+
+def test_the_digests_are_those_of_the_files(quick):
+    go()
+    states = digests.compare(digests.read("toy", "results/toy/record.json"))
+    assert {kind for kind, labels in states.items() if labels["same"]} >= {"tables", "notebooks"}
+    assert not [label for labels in states.values() for label in labels["different"] + labels["missing"]]
 
 
 def test_until_and_force_name_the_nearest_step(quick):

@@ -150,6 +150,24 @@ def test_a_difference_between_alikes_is_nothing(scores):
     assert (table[["difference", "low", "high"]] == 0).all(axis=None)
 
 
+def test_the_headline_is_all_months_and_the_whole_map_of_every_table(skill):
+    concentration = skill.query("metric == 'brier'").assign(metric="siconc_rmse")
+    table = tables.headline(skill, concentration)
+    assert list(table) == ["model", "split", "lead_time", "metric", "value", "low", "high", "n"]
+    assert set(table["metric"]) == set(skill["metric"]) | {"siconc_rmse"}
+    keys = ["model", "split", "lead_time", "metric"]
+    assert not table.duplicated(keys).any()
+    rows = skill[(skill["month"] == "all") & (skill["region"] == "all")].set_index(keys)
+    pd.testing.assert_frame_equal(table[table["metric"] != "siconc_rmse"].set_index(keys), rows[list(table)[4:]])
+
+
+def test_the_headline_of_a_table_read_back_is_the_same_text(skill, tmp_path):
+    tables.write(skill, tmp_path / "skill.csv")
+    for name, table in (("now", skill), ("later", pd.read_csv(tmp_path / "skill.csv"))):
+        tables.write(tables.headline(table), tmp_path / f"{name}.csv")
+    assert (tmp_path / "now.csv").read_text() == (tmp_path / "later.csv").read_text()
+
+
 def test_written_with_six_digits(tmp_path):
     tables.write(pd.DataFrame({"a": ["x"], "value": [1.23456789e-5], "n": [1234567]}), tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == "a,value,n\nx,1.23457e-05,1234567\n"

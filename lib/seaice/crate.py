@@ -9,7 +9,6 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from seaice import keys, paths, record
-from seaice.schema import DataError
 
 NAME = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate
@@ -28,11 +27,7 @@ def write(
     steps: notebooks of the run, default those of all records. describe: what the catalogue says of an entry, default
     `catalog.metadata`. Raises DataError for a run without records.
     """
-    names = sorted(path.stem for path in paths.records(run).glob("*.json"))
-    records = {name: content for name in names if (content := record.read(run, name))}
-    records = {name: content for name, content in records.items() if steps is None or content["step"] in steps}
-    if not records:
-        raise DataError(f"run '{run}' has no records in {paths.records(run)}: execute it first")
+    records = record.read_all(run, steps=steps)
     crate = ROCrate()
     crate.name, crate.description, crate.license = f"IceNet compendium, run {run}", description or f"Run {run}", LICENCE
     crate.datePublished = max(content["end"] for content in records.values())

@@ -9,7 +9,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +22,7 @@ from seaice.schema import DataError
 FORMAT = 1  # raised when records get other entries; older ones are then not trusted
 SAMPLING = 0.25  # s, between two looks at the memory in use
 # In the run's folders, but written by no notebook; forecasts are made at any time, also while a step is executed.
-MADE_BY_RUNNER = ("notebooks", "records", "forecasts", "ro-crate-metadata.json")
+MADE_BY_RUNNER = ("notebooks", "records", "forecasts", "record.json", "ro-crate-metadata.json")
 
 
 def read(run: str, name: str) -> dict | None:
@@ -33,6 +33,19 @@ def read(run: str, name: str) -> dict | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return content if whole and content.get("format") == FORMAT else None
+
+
+def read_all(run: str, *, steps: Sequence[str] | None = None) -> dict[str, dict]:
+    """Return every record of a run by name, in order, of `steps` only where given.
+
+    Raises DataError where there is none.
+    """
+    names = sorted(path.stem for path in paths.records(run).glob("*.json"))
+    records = {name: content for name in names if (content := read(run, name))}
+    records = {name: content for name, content in records.items() if steps is None or content["step"] in steps}
+    if not records:
+        raise DataError(f"run '{run}' has no records in {paths.records(run)}: execute it first")
+    return records
 
 
 def write(run: str, name: str, content: Mapping) -> dict:

@@ -11,7 +11,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from seaice import crate, fanout, paths, plan, preview, record
+from seaice import crate, digests, fanout, paths, plan, preview, record
 from seaice.execute import StepFailed, execute, owns
 from seaice.params import Step
 from seaice.schema import DataError
@@ -48,7 +48,8 @@ def run(
     started = time.monotonic()
     with record.lock(planned.run.run), record.Memory() as memory:
         executed = _execute_steps(planned, steps, force=force, say=say)
-        if until is None and (executed or _crate_is_old(planned.run.run)):
+        if until is None and (executed or _descriptions_are_old(planned.run.run)):
+            digests.write(planned.run.run, steps=names)
             crate.write(planned.run.run, description=planned.run.description, steps=names)
     say(
         f"\n{len(steps)} steps in {duration(time.monotonic() - started)}, at most {memory.peak / 1e9:.1f} GB of memory together"
@@ -140,11 +141,11 @@ def _scores(table: Path) -> list[str]:
     return lines
 
 
-def _crate_is_old(name: str) -> bool:
-    """Whether a record was written after the crate, as when the runner was killed between the two."""
-    file = paths.results(name) / crate.NAME
+def _descriptions_are_old(name: str) -> bool:
+    """Whether a record was written after the crate or the digests, as when the runner was killed between them."""
     newest = max((r.stat().st_mtime for r in paths.records(name).glob("*.json")), default=0)
-    return not file.is_file() or file.stat().st_mtime < newest
+    files = [paths.results(name) / file for file in (crate.NAME, digests.NAME)]
+    return any(not file.is_file() or file.stat().st_mtime < newest for file in files)
 
 
 def _shown(path: Path) -> Path:

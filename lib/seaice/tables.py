@@ -182,6 +182,18 @@ def forecast_rows(scores: xr.Dataset) -> pd.DataFrame:
     return table.assign(month=table["valid_time"].dt.month, year=table["valid_time"].dt.year)
 
 
+def headline(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of all months and the whole map, of one or more tables of scores, as the table that is tracked.
+
+    tables: with the columns of `skill_table`, such as it and `tables_siconc.skill_table`. Columns model, split,
+    lead_time, metric, value, low, high, n; rows in the order of the tables.
+    """
+    rows = pd.concat(tables, ignore_index=True)
+    rows = rows[(rows["month"] == "all") & (rows["region"] == "all")]
+    columns = ["model", "split", "lead_time", "metric", "value", "low", "high", "n"]
+    return rows[columns].reset_index(drop=True)
+
+
 def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
     """Write a table as CSV, its numbers with `digits` significant digits, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
