@@ -1,5 +1,6 @@
 """Days go the whole way that months go: the pages of a daily run on the simulated world, at toy size, then its forecasts in real time."""
 
+import json
 import shutil
 
 import coarse
@@ -73,6 +74,17 @@ def made(tmp_path_factory):
     done = coarse.run(folder, "toy")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def test_the_headline_has_the_scores_of_both_tables_and_a_digest(made):
+    results = made / "results" / "toy"
+    both = pd.concat([pd.read_csv(results / "tables" / f"{name}.csv") for name in ("skill", "concentration")])
+    rows = both[(both["month"] == "all") & (both["region"] == "all")]
+    headline = pd.read_csv(results / "headline.csv")
+    assert {"brier", "siconc_rmse"} <= set(headline["metric"])
+    pd.testing.assert_frame_equal(headline, rows[list(headline)].reset_index(drop=True))
+    outputs = json.loads((results / "record.json").read_text())["outputs"]
+    assert {"results/toy/headline.csv", "results/toy/tables/skill.csv", "data/toy/networks/seed_36"} <= set(outputs)
 
 
 def enter(folder, monkeypatch) -> params.Run:
