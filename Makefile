@@ -2,12 +2,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-LOCK := requirements$(if $(GPU),-gpu,)$(if $(JAX),-jax,).lock
-ENV := $(VENV)/.made-from-$(LOCK)
+# One lock, and for other environments a small delta to it: tools/locks.py puts the two together.
+DELTAS := gpu jax clients
+DELTA := $(if $(GPU),gpu,$(if $(JAX),jax))
+LOCKS := requirements.lock $(if $(DELTA),requirements-$(DELTA).lock)
+ENV := $(VENV)/.made-from-$(lastword $(LOCKS))
 
 CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
 CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
+
+# uv installs in seconds where it is on PATH; pip is always there.
+UV := $(shell command -v uv 2>/dev/null)
+# $(call install,<environment>): installs the words that follow into an environment.
+install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
+whole = $(PYTHON) tools/locks.py compose
 
 .PHONY: help demo forecast check-results test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
 help:  ## this list
@@ -62,28 +71,33 @@ clients-test: $(CLIENTS_ENV)  ## the tests that need MeshiPhi and PolarRoute
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks
 
+# The deltas are taken from whole locks, which start from those of now, so that no version changes without a need.
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --extra test --extra lint \
+  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+EXTRAS_gpu := --extra gpu
+EXTRAS_jax := --extra cpu --extra jax
+EXTRAS_clients := --extra clients
 lock:  ## compile the locks anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra test \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
-	uv pip compile pyproject.toml --universal --python-version 3.11 --extra gpu --extra test -c requirements.lock \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-gpu.lock
-	uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra jax --extra test -c requirements.lock \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-jax.lock
-	uv pip compile pyproject.toml --universal --python-version 3.11 --extra clients --extra test -c requirements.lock \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements-clients.lock
+	mkdir -p data/locks
+	$(foreach d,$(DELTAS),$(whole) requirements.lock requirements-$(d).lock > data/locks/$(d).lock &&) true
+	$(COMPILE) --extra cpu -o requirements.lock
+	$(foreach d,$(DELTAS),$(COMPILE) $(EXTRAS_$(d)) -c requirements.lock -o data/locks/$(d).lock &&) true
+	$(foreach d,$(DELTAS),$(PYTHON) tools/locks.py delta requirements.lock data/locks/$(d).lock > requirements-$(d).lock &&) true
 
 # Any other name is a run: `make nsidc_north` executes params/nsidc_north.yaml.
 %: params/%.yaml $(ENV)
 	$(PY) -m seaice.run $<
 
-$(CLIENTS_ENV): requirements-clients.lock
+$(CLIENTS_ENV): requirements.lock requirements-clients.lock
 	$(PYTHON) -m venv $(CLIENTS)
-	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(whole) $^ > $(CLIENTS)/requirements.txt
+	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt
 	touch $@
 
-$(ENV): $(LOCK)
+$(ENV): $(LOCKS)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(whole) $^ > $(VENV)/requirements.txt
+	$(call install,$(VENV)) --require-hashes -r $(VENV)/requirements.txt
+	$(call install,$(VENV)) --no-deps --no-build-isolation -e .
 	touch $@
