@@ -7,7 +7,7 @@ import synthetic
 import xarray as xr
 
 from seaice import baselines, baselines_climatology, regions, scoring, verify
-from seaice.schema import DataError
+from seaice.schema import MAP, DataError
 from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1988-06", "1990-05", freq="MS")
@@ -96,7 +96,7 @@ def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(re
     sip = {"icenet": perfect.isel(member=0, drop=True)}
     found = scoring.forecast_scores(sip, ready, members={"icenet": given}).extent_crps.sel(model="icenet", region="all")
     lacking = (found.init_time == second) & (leads == 2) | (leads == leads.max()) | (found.init_time == third)
-    assert (found.notnull() == (~lacking & (sip["icenet"].notnull().any(verify.MAP)))).all()
+    assert (found.notnull() == (~lacking & (sip["icenet"].notnull().any(MAP)))).all()
     np.testing.assert_allclose(found.where(~lacking, 0), 0, atol=1e-6)
 
 

@@ -130,7 +130,7 @@ def extend(
     Raises DataError for dates in the future, repeated or unordered dates, and where sea ice concentration can't be had.
     """
     one, last, notices, load = step(ready), _last(ready), [], load or _offered(now)
-    grid = Grid(ready.attrs["hemisphere"], float(ready.attrs["resolution_km"]))
+    grid = Grid.of(ready.attrs)
     ice, told = _since(sources["siconc"], grid, last, one, now=now, load=load)
     notices += told
     if ice.sizes["time"] and ice.indexes["time"][0] == last:

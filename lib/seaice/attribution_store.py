@@ -202,7 +202,7 @@ def _template(samples: Samples, inits: Mapping, seeds: list[int], region: xr.Dat
         ),
         **samples.coords,
     )
-    data["crs"] = Grid(samples.attrs["hemisphere"], float(samples.attrs["resolution_km"])).mapping()
+    data["crs"] = Grid.of(samples.attrs).mapping()
     for name in ("attribution", "region"):
         data[name].attrs["grid_mapping"] = "crs"
     kept = {k: samples.attrs[k] for k in ("run", "hemisphere", "resolution_km") if k in samples.attrs}

@@ -69,7 +69,7 @@ def template(samples: Samples, times: pd.DatetimeIndex, seeds: list[int], *, wit
         ),
         **samples.coords,
     )
-    grid = Grid(samples.attrs["hemisphere"], float(samples.attrs["resolution_km"]))
+    grid = Grid.of(samples.attrs)
     data["crs"] = grid.mapping()
     for name in ("ice_class_probability", "class_probability", "sip", "siconc"):
         if name in data:

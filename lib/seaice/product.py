@@ -49,7 +49,7 @@ def write(
     ds.to_zarr(folder / ZARR, zarr_format=3, consolidated=False)
     if "siconc" in fields and known.attrs.get("cadence") == "daily":
         product_meshiphi.write(fields, folder, attrs=ds.attrs)
-    grid = Grid(known.attrs["hemisphere"], float(known.attrs["resolution_km"]))
+    grid = Grid.of(known.attrs)
     about = {"name": f"ice edge forecast of {summary['init_time']}", "init_time": summary["init_time"]}
     edges = product_edge.collection(fields.sip.assign_coords(valid_time=fields.valid_time), grid, properties=about)
     (folder / EDGE).write_text(product_edge.dumps(edges), encoding="utf-8")

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import product_summary
+from seaice import ice_area, product_summary
 from seaice.grid import Grid
 from seaice.samples import FREQUENCY
 from seaice.schema import ICE_CLASSES
-from seaice.verify import M_KM2
 
 FORMAT = 1  # raised when the product gets another layout; older ones are then made anew
 EXTENT = {"standard_name": "sea_ice_extent", "units": "1e12 m2"}
@@ -36,16 +35,15 @@ def dataset(
     `member_sea_ice_extent`, million km2; the temperatures and the share. Arguments as for `write`.
     """
     attrs = known.attrs
-    grid = Grid(attrs["hemisphere"], float(attrs["resolution_km"]))
+    grid = Grid.of(attrs)
     cadence = attrs.get("cadence", "monthly")
     one = pd.tseries.frequencies.to_offset(FREQUENCY[cadence])
     start = pd.DatetimeIndex(fields.valid_time.values)
     bounds = np.stack([start, start + one], axis=1)
     init = pd.Timestamp(fields.init_time.item())
     most = fields.class_probability.fillna(0).argmax("ice_class").where(~fields.land, -1).astype("int8")
-    cell = grid.cell_area_km2 * M_KM2
-    own = ((fields.sip > 0.5) & fields.active).sum(("y", "x")) * cell
-    by_member = product_summary.extents(fields.ice_class_probability, fields.active, cell)
+    own = ice_area.extent_of_sip(fields.sip, grid.cell_area, within=fields.active)
+    by_member = product_summary.extents(fields.ice_class_probability, fields.active, grid.cell_area)
     maps = ("time", "y", "x")
     made = {"coverage_content_type": "modelResult"}
     ratio = made | {"units": "1", "valid_min": np.float32(0), "valid_max": np.float32(1), "grid_mapping": "crs"}

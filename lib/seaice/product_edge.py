@@ -9,13 +9,13 @@ import pyproj
 import xarray as xr
 
 from seaice.grid import Grid
+from seaice.schema import SIP_EDGE
 
-LEVEL = 0.5  # SIP of the edge, Andersson et al. 2021
 DIGITS = 4  # of degrees written: 11 m
 TOUCHES = 1e-3  # m, a point nearer to the 180th meridian is on it
 
 
-def lines(sip: xr.DataArray, *, level: float = LEVEL) -> list[np.ndarray]:
+def lines(sip: xr.DataArray, *, level: float = SIP_EDGE) -> list[np.ndarray]:
     """Return the contour of one map (y, x), 0..1, as lines (point, 2) of x and y in m; none along coasts, where sip is NaN.
 
     A closed line ends with its first point.
@@ -24,7 +24,7 @@ def lines(sip: xr.DataArray, *, level: float = LEVEL) -> list[np.ndarray]:
     return [line for line in contourpy.contour_generator(sip.x.values, sip.y.values, values).lines(level)]
 
 
-def length_km(sip: xr.DataArray, *, level: float = LEVEL) -> float:
+def length_km(sip: xr.DataArray, *, level: float = SIP_EDGE) -> float:
     """Length of the contour of one map (y, x) on the equal-area map, km."""
     return float(sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines(sip, level=level)) / 1000)
 
@@ -74,7 +74,7 @@ def collection(sip: xr.DataArray, grid: Grid, *, properties: dict | None = None)
         about = {
             "lead_time": int(lead),
             "valid_time": f"{pd.Timestamp(one.valid_time.item()):%Y-%m-%d}",
-            "sip": LEVEL,
+            "sip": SIP_EDGE,
             "length_km": round(length_km(one), 1),
         }
         features.append({"type": "Feature", "geometry": geometry, "properties": about})

@@ -7,9 +7,11 @@ import numpy as np
 import xarray as xr
 
 ICE_EDGE = 0.15  # SIC fraction, Andersson et al. 2021; the field's usual definition of the ice edge
+SIP_EDGE = 0.5  # probability above which a forecast says that there is ice, Andersson et al. 2021
 FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class "full ice"
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
+MAP = ("y", "x")  # dims of a map
 DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, keys, paths, preprocess, progress, providers, seasons
+from seaice import catalog, ice_area, keys, paths, preprocess, progress, providers, seasons
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE, DataError
+from seaice.schema import DataError
 from seaice.settings import Simulation
 
 MISSING = 3  # siconc_flag of a value that is not there
@@ -68,8 +68,7 @@ def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd
         chosen = ready[["siconc", "siconc_flag"]].sel(time=slice(str(years[0]), str(years[1])))
         months = seasons.extremes(ready.attrs["hemisphere"])
         chosen = chosen.isel(time=chosen.time.dt.month.isin(months))
-        area = float(ready.attrs["resolution_km"]) ** 2 / 1e6
-        extent = ((chosen["siconc"] > ICE_EDGE).sum(("y", "x")) * area).compute()
+        extent = ice_area.extent(chosen["siconc"], Grid.of(ready.attrs).cell_area).compute()
         extent = extent.where((chosen["siconc_flag"] != MISSING).any(("y", "x")).compute())
         rows[name] = {}
         for month in months:
