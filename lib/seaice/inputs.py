@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from seaice import costs, steps
+from seaice import costs, estimates, steps
 from seaice.schema import DataError
 
 TIMEOUT = 3  # s, for a server to answer before the rest of a dry run goes on without it
@@ -149,7 +149,7 @@ def _steps(driver, period: Mapping[str, str]) -> int | None:
         return len(driver.urls())
     if hasattr(driver, "request"):
         return len(driver.request.get("year", ())) * len(driver.request.get("month", ())) or None
-    return costs.months(period["start"], period["end"]) if {"start", "end"} <= set(period) else None
+    return estimates.months(period["start"], period["end"]) if {"start", "end"} <= set(period) else None
 
 
 def _simulated(driver) -> float:

@@ -13,8 +13,8 @@ import xarray as xr
 from seaice.planes import MISSING
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import BEFORE
 
-BEFORE = 12  # months that must be known before an initialisation, Andersson et al. 2021
 LONGEST_BLOCK = 5  # years of initialisations; longer ones mix samples less, shorter ones read more months twice
 MAX_BYTES = 5e8  # bytes of samples held at a time, a quarter of what the demo may use
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from seaice import costs, inputs, keys, paths, plan, settings
+from seaice import estimates, inputs, keys, paths, plan, settings
 from seaice.inputs import Amount
 from seaice.params import Step
 
@@ -15,17 +15,17 @@ WRITES = {  # what a notebook's code uses: the place that it fills, a function o
     "baselines_store.write": "baselines",
 }
 TRAINED = {
-    "network": costs.training,
-    "pretrained": costs.pretraining,
+    "network": estimates.training,
+    "pretrained": estimates.pretraining,
 }  # what `train.fit` fills, and what it computes for that
 BYTES = {
-    "ready": costs.ready_bytes,
-    "simulation": costs.simulation_bytes,
-    "pretrained": costs.pretrained_bytes,
-    "network": costs.network_bytes,
-    "forecast": costs.forecast_bytes,
-    "baselines": costs.baselines_bytes,
-    "trees": costs.trees_bytes,
+    "ready": estimates.ready_bytes,
+    "simulation": estimates.simulation_bytes,
+    "pretrained": estimates.pretrained_bytes,
+    "network": estimates.network_bytes,
+    "forecast": estimates.forecast_bytes,
+    "baselines": estimates.baselines_bytes,
+    "trees": estimates.trees_bytes,
 }
 READS = {"simulated.open_all": "simulation"} | {f"paths.{name}": name for name in BYTES}
 MANY = ("pretrained", "network", "simulation")  # places with one a member, all in one folder
@@ -81,7 +81,7 @@ def _takes(used: Collection[str], given: Mapping) -> tuple[dict[str, Amount], di
         reads[name] = (estimate.bytes != 0 and _there(name, given)) or estimate
     writes = {name: _estimate(name, given) for name in sorted(made)}
     flops = (_or_none(TRAINED[trained], given) or 0.0) if trained else 0.0
-    flops += (_or_none(costs.forecasting, given) or 0.0) if "forecast.ensemble" in used else 0.0
+    flops += (_or_none(estimates.forecasting, given) or 0.0) if "forecast.ensemble" in used else 0.0
     return _some(reads), _some(writes), flops
 
 

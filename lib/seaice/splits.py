@@ -9,6 +9,7 @@ import pandas as pd
 from seaice.schema import DataError
 from seaice.steps import bounds, cadence
 
+BEFORE = 12  # months that must be known before an initialisation, Andersson et al. 2021
 SPLITS = ("train", "validation", "test")  # in the order of time
 
 

@@ -16,7 +16,7 @@ from seaice.schema import DataError
 
 # Modules that decide on the weights that come out, whose sources are part of the key.
 KEYED = (
-    *("schema", "steps", "splits", "channels", "planes", "samples", "batches", "pool", "device", "windows"),
+    *("schema", "steps", "splits", "channels", "planes", "samples", "batches", "pool", "device", "windows", "shapes"),
     *("unet", "correction", "concentration", "network_kinds", "losses", "train", "trained"),
 )
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
