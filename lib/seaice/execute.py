@@ -163,7 +163,10 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         for name, value in old.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:

@@ -70,9 +70,10 @@ def _constant(ready: xr.Dataset, land: np.ndarray) -> np.ndarray:
 
 def _check_values(values: np.ndarray, name: str, time: pd.DatetimeIndex) -> None:
     low, high = (-1e-3, 1 + 1e-3) if name in FRACTIONS else (np.finfo("float32").min, np.finfo("float32").max)
-    for i in np.flatnonzero(((values < low) | (values > high)).any(axis=(1, 2)))[:1]:
+    outside = ((values < low) | (values > high)).any(axis=(1, 2))
+    if outside.any():
         raise DataError(
-            f"ready store: '{name}' of {time[i]:%Y-%m-%d} holds infinite values or, as a fraction, leaves 0..1; "
+            f"ready store: '{name}' of {time[outside.argmax()]:%Y-%m-%d} holds infinite values or, as a fraction, leaves 0..1; "
             "are flags or percent read as data?"
         )
 

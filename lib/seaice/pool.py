@@ -169,7 +169,9 @@ class PooledBatches(keras.utils.PyDataset):
 
     def _samples(self, block: Block) -> Samples:
         samples = self.make(self.stores[block.store].isel(time=block.steps))
-        for time in self._times(block).difference(samples.init_times)[:1]:
+        lacking = self._times(block).difference(samples.init_times)
+        if len(lacking):
+            time = lacking[0]
             why = samples.dropped.get(time, "it is outside the part read")
             raise DataError(
                 f"simulation '{block.store}': init_time {time:%Y-%m-%d} has no sample, {why}; set `missing` to 'climatology' for "

@@ -100,9 +100,10 @@ def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
         raise DataError(f"polygon {vertices!r}: give three or more corners, each (latitude, longitude)")
     pole = 90.0 if float(lat.mean()) > 0 else -90.0
-    for corner in corners[(corners[:, 0] * pole < 0) | (abs(corners[:, 0]) > 90)][:1]:
+    astray = corners[(corners[:, 0] * pole < 0) | (abs(corners[:, 0]) > 90)]
+    if len(astray):
         raise DataError(
-            f"polygon: corner (latitude {corner[0]:g}, longitude {corner[1]:g}) is not in the grid's hemisphere"
+            f"polygon: corner (latitude {astray[0, 0]:g}, longitude {astray[0, 1]:g}) is not in the grid's hemisphere"
         )
     points = _on_map(lat.values.ravel(), lon.values.ravel(), pole)
     inside = Path(_on_map(*corners.T, pole)).contains_points(points)

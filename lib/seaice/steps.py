@@ -1,7 +1,7 @@
 """How is time counted? In steps of a record's cadence, a month or a day, of which leads and lags are numbers."""
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,10 +22,18 @@ AHEAD = {"monthly": 12, "daily": 93}
 
 def cadence(ready: xr.Dataset) -> str:
     """Return "monthly" or "daily", the cadence of a record. Raises DataError for another one."""
-    found = ready.attrs.get("cadence", "monthly")
-    if found not in FREQUENCY:
-        raise DataError(f"ready store: cadence {found!r} is unknown; choose one of {sorted(FREQUENCY)}")
-    return found
+    return cadence_of(ready.attrs)
+
+
+def cadence_of(attrs: Mapping) -> str:
+    """Return the cadence that the attributes of a record, or of samples of it, name; without one it is "monthly".
+
+    Raises DataError for another word than "monthly" or "daily".
+    """
+    named = attrs.get("cadence", "monthly")
+    if named not in FREQUENCY:
+        raise DataError(f"ready store: cadence {named!r} is unknown; choose one of {sorted(FREQUENCY)}")
+    return named
 
 
 def offset(cadence: str) -> pd.DateOffset:
