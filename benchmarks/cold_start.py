@@ -29,7 +29,7 @@ import pandas as pd
 from seaice import ensemble, moments, params, paths, preprocess
 run = params.load("{file}")
 given = run.shared()
-store = preprocess.open_ready(paths.ready(run.run))
+store = ready_store.open_ready(paths.ready(run.run))
 init = pd.Timestamp("{init}")
 _, _, samples, forecasts = moments.inputs(run.run, store, init, given)
 folders = {{seed: paths.network(run.run, seed) for seed in given["seeds"]}}
@@ -45,7 +45,7 @@ from seaice import network_kinds, params, paths, preprocess, trained
 from seaice.samples import Samples
 run = params.load("{file}")
 given = run.shared()
-ready = preprocess.open_ready(paths.ready(run.run))
+ready = ready_store.open_ready(paths.ready(run.run))
 samples = Samples(ready, given["channels"], n_leads=given["n_leads"])
 for seed in given["seeds"]:
     keras.utils.set_random_seed(seed)

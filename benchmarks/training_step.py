@@ -23,7 +23,8 @@ from measure import write
 from sample_assembly import fields, seconds
 
 from seaice import batches, costs, losses, network_kinds, train, windows
-from seaice.samples import ICENET_2021, Samples
+from seaice.channels import ICENET_2021
+from seaice.samples import Samples
 
 ROWS, COLUMNS = slice(46, 392), slice(11, 413)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
 MONTHS = 20  # length of the record; the fewer, the less of the memory is that of the fields

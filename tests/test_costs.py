@@ -130,7 +130,9 @@ def test_what_is_read_and_written_has_a_place_and_a_size():
 def test_a_notebook_shows_what_it_takes():
     demo = params.load(paths.root() / "params" / "demo.yaml")
     given = demo.merged(demo.steps[0], {"seed": 36}) | {"simulations": None}
-    reads, writes, flops = preview._takes({"preprocess.open_ready", "paths.ready", "paths.network", "train.fit"}, given)
+    reads, writes, flops = preview._takes(
+        {"ready_store.open_ready", "paths.ready", "paths.network", "train.fit"}, given
+    )
     assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == estimates.training(given)
     reads, writes, flops = preview._takes({"simulated.open_all", "paths.pretrained", "train.fit"}, given)
     assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations

@@ -22,7 +22,8 @@ from seaice import (
     tables_siconc,
     train,
 )
-from seaice.samples import Samples, split
+from seaice.samples import Samples
+from seaice.splits import split
 
 LEADS = 4
 CHANNELS = [

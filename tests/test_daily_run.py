@@ -20,6 +20,7 @@ from seaice import (
     paths,
     preprocess,
     providers,
+    ready_store,
     realtime,
     regions,
     scoring_siconc,
@@ -27,8 +28,9 @@ from seaice import (
     train,
 )
 from seaice.grid import Grid
-from seaice.samples import Samples, split
+from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import split
 
 LEADS = 2
 # All that makes the run small; the record ends a month before that of the catalogue, which continues it in real time.
@@ -111,7 +113,7 @@ def prepared(run: params.Run, load=providers.load) -> xr.Dataset:
         load=load,
         **{name: given[name] for name in ("sources", "start", "end", "cadence", "normals")},
     )
-    return preprocess.open_ready(paths.ready("toy"))
+    return ready_store.open_ready(paths.ready("toy"))
 
 
 @pytest.mark.slow
@@ -180,7 +182,7 @@ def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_
     ignored = shutil.ignore_patterns("forecasts", "baselines.zarr", "ready.zarr")
     shutil.copytree(made / "data" / "toy", tmp_path / "toy", ignore=ignored)
     (tmp_path / "cache").symlink_to(made / "data" / "cache")
-    before = preprocess.open_ready(paths.ready("toy"))
+    before = ready_store.open_ready(paths.ready("toy"))
     monkeypatch.setenv("SEAICE_CACHE", str(tmp_path))
     since = {"daily": INIT, "monthly": INIT[:7]}
 

@@ -90,7 +90,7 @@ def test_frozen(write):
 
 
 def test_the_paper_s_channels_are_one_setting(write):
-    from seaice.samples import ICENET_2021
+    from seaice.channels import ICENET_2021
 
     text = f"channels={[dict(c) for c in ICENET_2021]}"
     channels = params.load(write(GOOD), overrides=[text]).shared()["channels"]

@@ -7,8 +7,10 @@ import synthetic
 import xarray as xr
 
 from seaice import climate
-from seaice.samples import ICENET_2021, Samples, split
+from seaice.channels import ICENET_2021
+from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import split
 
 CHANNELS = [
     {"variable": "siconc", "lags": 12},

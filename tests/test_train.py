@@ -15,8 +15,9 @@ import synthetic
 
 from seaice import losses, train
 from seaice.keys import modules
-from seaice.samples import Samples, split
+from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import split
 from seaice.trained import is_finished
 
 CHANNELS = [

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
-from seaice.schema import DataError
+from seaice.schema import KNOWN_AHEAD, DataError
 from seaice.steps import AHEAD, NAME, cadence
 
 # The 50 channels of Andersson et al. 2021 (doi:10.1038/s41467-021-25257-4), in their order.
@@ -18,7 +18,6 @@ ICENET_2021 = (
     {"variable": "land"},
     {"variable": "month"},
 )
-KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
 FORECASTS = ("trees",)  # other models' forecasts, (init_time, lead_time, y, x), that a network may be given
 ALWAYS = {
     "siconc": "drop",

@@ -23,7 +23,7 @@ LAST_MEMORY = (
 )
 MOST = 4.0  # logits, the most that one part of the first guess may say
 TREES = 0.7  # weight of the trees' logit where they are among the channels; the blend has the rest
-LEAST = 1e-3  # probability below which the first guess never goes
+LEAST_GUESS = 1e-3  # probability below which the first guess never goes
 
 
 def build(
@@ -173,11 +173,11 @@ class Prior(layers.Layer):
                 said.append(within(LAST_STEEPNESS * (part["last"] - threshold), -MOST, MOST))
             above.append(sum(self.blend[number, k] * logit for k, logit in enumerate(said)))
         if "trees" in part:
-            trees = within(part["trees"], LEAST, 1 - LEAST)
+            trees = within(part["trees"], LEAST_GUESS, 1 - LEAST_GUESS)
             above[0] = self.share * ops.log(trees / (1 - trees)) + (1 - self.share) * above[0]
         above = [ops.sigmoid(logit) for logit in above]
         ice, full = above[0], ops.minimum(above[1], above[0])
-        return ops.log(within(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST, 1))
+        return ops.log(within(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST_GUESS, 1))
 
     def compute_output_shape(self, input_shape):
         """Shape (batch, y, x, lead, class)."""

@@ -17,7 +17,7 @@ from seaice.shapes import CLASSES
 from seaice.splits import BEFORE
 from seaice.steps import AHEAD, between
 
-FIELDS = 2  # that baselines are written with: ice probability and SIC
+BASELINE_FIELDS = 2  # that baselines are written with: ice probability and SIC
 ALONG_TIME = len(prior.FIELDS) - 1  # all but the damping, which has leads and months
 
 
@@ -105,7 +105,7 @@ def forecast_bytes(given: Mapping) -> float:
 def baselines_bytes(given: Mapping) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
     models = len(SIMPLE) + TREES + (MOST_PHYSICS if given.get("seasonal") else 0)
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * models * FIELDS
+    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * models * BASELINE_FIELDS
 
 
 def _store(given: Mapping, start: str, end: str) -> float:

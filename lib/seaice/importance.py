@@ -13,10 +13,10 @@ import pandas as pd
 import xarray as xr
 
 from seaice import forecast, permutations, trained
-from seaice.channels import KNOWN_AHEAD
 from seaice.permutations import METRICS, Task, forget_networks, perform, perform_all
-from seaice.samples import Samples, split
-from seaice.schema import VARIABLES, DataError
+from seaice.samples import Samples
+from seaice.schema import KNOWN_AHEAD, VARIABLES, DataError
+from seaice.splits import split
 
 JUDGED = ("validation", "test")
 WIDE = {  # groups of several variables

@@ -18,7 +18,8 @@ from seaice.truth import truth_and_weight
 from seaice.verify import binary_accuracy
 
 LAND = ListedColormap(["#b9b2a6"])
-ICE = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")  # without the black that would hide the edges
+# Without the black that would hide the edges.
+ICE_COLOURS = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")
 SEA_AND_ICE = ListedColormap(["#33587a", "#e8eff4"])
 PREDICTED = {"colors": "#D55E00", "linewidths": 2.0, "linestyles": "solid"}
 OBSERVED = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}

@@ -15,7 +15,7 @@ from seaice import ice_area, seasons
 from seaice.figure_style import MONTHS, STYLE, bare, cmocean
 from seaice.grid import Grid
 from seaice.map_pieces import (
-    ICE,
+    ICE_COLOURS,
     PREDICTED,
     SEA_AND_ICE,
     dot_disagreement,
@@ -73,7 +73,7 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
         fig, axes = plt.subplots(2, len(pairs), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
         for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
             chosen = forecast.sel(init_time=init, lead_time=lead)
-            shade = draw(above, chosen.sip, ready, active, cmap=ICE, vmin=0, vmax=1)
+            shade = draw(above, chosen.sip, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             edge(above, chosen.sip, SIP_EDGE, **PREDICTED)
             right = observed_edge(above, chosen.sip, ready, time)
             above.set_title(
@@ -159,7 +159,7 @@ def data_overview(ready: xr.Dataset) -> Figure:
         for ax, month in zip(maps, seasons.extremes(ready.attrs["hemisphere"]), strict=False):
             of_month = whole[whole.dt.month == month]
             newest = of_month[-1] if of_month.size else whole[-1]  # a short record may have no such month
-            image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE, vmin=0, vmax=1)
+            image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             ax.set_title(f"{MONTHS[newest.dt.month.item() - 1]} {newest.dt.year.item()}")
         fig.colorbar(image, ax=maps[:2], label="sea ice concentration", orientation="horizontal", shrink=0.6, pad=0.02)
         active = ready.active.sum("month").where(~ready.land)

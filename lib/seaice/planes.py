@@ -14,7 +14,7 @@ FRACTIONS = (
     "ice_frequency",
     "full_ice_frequency",
 )  # not anomalies: where they are missing at sea, climatology is not zero
-ICE = (*FRACTIONS, "siconc_anomaly")  # along time; all other variables are scaled predictors
+UNSCALED = (*FRACTIONS, "siconc_anomaly")  # along time; all other variables are scaled predictors
 MISSING = 3  # siconc_flag of a value that is not there
 NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
 STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array

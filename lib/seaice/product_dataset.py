@@ -9,8 +9,8 @@ import xarray as xr
 
 from seaice import ice_area, product_summary
 from seaice.grid import Grid
-from seaice.samples import FREQUENCY
 from seaice.schema import ICE_CLASSES
+from seaice.steps import FREQUENCY
 
 FORMAT = 1  # raised when the product gets another layout; older ones are then made anew
 EXTENT = {"standard_name": "sea_ice_extent", "units": "1e12 m2"}

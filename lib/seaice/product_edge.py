@@ -11,7 +11,7 @@ import xarray as xr
 from seaice.grid import Grid
 from seaice.schema import SIP_EDGE
 
-DIGITS = 4  # of degrees written: 11 m
+DECIMALS = 4  # of degrees written: 11 m
 TOUCHES = 1e-3  # m, a point nearer to the 180th meridian is on it
 
 
@@ -69,7 +69,7 @@ def collection(sip: xr.DataArray, grid: Grid, *, properties: dict | None = None)
     for lead in sip.lead_time.values:
         one = sip.sel(lead_time=lead)
         found = [part for line in lines(one) for part in cut(line, grid)]
-        rounded = [np.round(part, DIGITS).tolist() for part in found]
+        rounded = [np.round(part, DECIMALS).tolist() for part in found]
         geometry = {"type": "MultiLineString", "coordinates": rounded} if rounded else None
         about = {
             "lead_time": int(lead),

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from seaice.figure_style import STYLE, cmocean
-from seaice.map_pieces import ICE, PREDICTED, draw, edge, projection
+from seaice.map_pieces import ICE_COLOURS, PREDICTED, draw, edge, projection
 from seaice.maps import confidence
 from seaice.normals import at_normal
 from seaice.schema import ICE_EDGE, SIP_EDGE
@@ -72,7 +72,7 @@ def animate(fields: xr.Dataset, known: xr.Dataset, path: Path) -> None:
 
 def _probability(ax, fields, known, normal, k, shown):
     sip = fields.sip.isel(lead_time=k)
-    image = draw(ax, sip, known, shown, cmap=ICE, vmin=0, vmax=1)
+    image = draw(ax, sip, known, shown, cmap=ICE_COLOURS, vmin=0, vmax=1)
     edge(ax, normal.isel(lead_time=k), ICE_EDGE, **NORMAL)
     edge(ax, sip, SIP_EDGE, **PREDICTED)
     valid = pd.Timestamp(sip.valid_time.item())

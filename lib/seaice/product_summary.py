@@ -12,7 +12,7 @@ from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import NAME, cadence, fit_period
 
 DOUBT = (0.1, 0.9)  # SIP between which a cell may go either way
-DIGITS = 4  # decimals of numbers: 100 km2 of an area in million km2
+DECIMALS = 4  # decimals of numbers: 100 km2 of an area in million km2
 FEWEST = 5  # years, fewest whose spread, and whose least and most, say what is unusual
 
 
@@ -105,7 +105,7 @@ def _plain(value):
     if isinstance(value, list):
         return [_plain(v) for v in value]
     if isinstance(value, float):
-        return round(value, DIGITS) if np.isfinite(value) else None
+        return round(value, DECIMALS) if np.isfinite(value) else None
     return value
 
 

@@ -17,18 +17,7 @@ import pandas as pd
 import typer
 import xarray as xr
 
-from seaice import (
-    ensemble,
-    keys,
-    moments,
-    params,
-    paths,
-    preprocess,
-    product,
-    product_dataset,
-    product_store,
-    record,
-)
+from seaice import ensemble, keys, moments, params, paths, product, product_dataset, product_store, ready_store, record
 from seaice.params import Run
 from seaice.schema import DataError
 
@@ -77,7 +66,7 @@ def make(
     # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
     with product_store.alone(run.run), record.lock(run.run, shared=True):
         with product_store.readable(paths.ready(run.run)):
-            store = preprocess.open_ready(paths.ready(run.run))
+            store = ready_store.open_ready(paths.ready(run.run))
             entries = given["sources"] | dict(newer or {})
             table = given["channels"]
             ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)

@@ -12,9 +12,9 @@ from seaice import (
     baselines,
     baselines_climatology,
     paths,
-    preprocess,
     product,
     product_store,
+    ready_store,
     record,
     scoring,
     tables,
@@ -90,7 +90,7 @@ def write(run: str, *, say: Callable[[str], None] = print) -> Path:
     say: see `products`. Raises DataError while the run is being executed.
     """
     with record.lock(run):
-        table = scores(products(run, say=say), preprocess.open_ready(paths.ready(run)))
+        table = scores(products(run, say=say), ready_store.open_ready(paths.ready(run)))
         paths.tables(run).mkdir(parents=True, exist_ok=True)
         tables.write(table, paths.tables(run) / TABLE)
     return paths.tables(run) / TABLE

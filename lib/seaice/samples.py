@@ -7,13 +7,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.channels import ICENET_2021 as ICENET_2021
 from seaice.channels import SEASONS, place, policies
 from seaice.planes import NO_TRUTH, load_inputs, load_truth
 from seaice.schema import DataError
-from seaice.splits import split as split
-from seaice.steps import FREQUENCY as FREQUENCY
-from seaice.steps import cadence, season
+from seaice.steps import FREQUENCY, cadence, season
 
 TARGETS = ("ice_class", "siconc")
 # Cells transposed together: 50 channels of them fill 200 kB, which stays in the cache. No multiple of 256, so that the same cell of

@@ -12,6 +12,7 @@ FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
 MAP = ("y", "x")  # dims of a map
+KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
 DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
 
 
