@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import blend, calibrate, forecast, keys, paths, record, trained
+from seaice import blend, forecast, keys, paths, probabilities, record, trained
 from seaice.params import Run
+from seaice.probabilities import at_temperature, masked, masked_siconc
 from seaice.product_store import readable, sha256
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
@@ -39,26 +40,26 @@ def calibrated(
     0..1, of networks that forecast it. blend_with, blend_share: see `forecast.ensemble`. Open water outside the active
     cells, NaN on land; dims as in CONTRIBUTING.md.
     """
-    own = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
-    by_lead = np.asarray(temperatures["lead"], "float32").reshape(-1, 1, 1, 1)
+    by_member = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
     valid = samples.valid_times([init_time])[0]
-    active = samples.active[pd.DatetimeIndex(valid).month.to_numpy() - 1]
-    single = _masked(_at(members, own), active, samples.land)
-    mean = single.mean(axis=0)
+    active = probabilities.active_cells(samples.active, valid)
+    single = masked(at_temperature(members, by_member), active, samples.land).swapaxes(0, 1)
+    other = None
     if blend_with is not None:
         other = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
-        mean = blend.mix(mean, other, blend_share)
-    mean = _masked(_at(mean, by_lead), active, samples.land)
+    mean = probabilities.mean_of(
+        single, temperatures["lead"], active, samples.land, other=other, other_share=blend_share
+    )
     fields = {}
     if siconc is not None:
-        ice = np.where(samples.land, np.nan, np.where(active, siconc, 0)).astype("float32")
+        ice = masked_siconc(siconc, active, samples.land)
         fields["siconc"] = (("lead_time", "member", "y", "x"), ice.swapaxes(0, 1))
     return xr.Dataset(
         fields
         | {
-            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single.swapaxes(0, 1)),
+            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single),
             "class_probability": (("lead_time", "ice_class", "y", "x"), mean),
-            "sip": (("lead_time", "y", "x"), np.clip(mean[:, 1:].sum(axis=1), 0, 1)),
+            "sip": (("lead_time", "y", "x"), probabilities.sea_ice_probability(mean)),
             "active": (("lead_time", "y", "x"), active),
             "land": (("y", "x"), samples.land),
             "member_temperature": ("member", np.asarray(temperatures["member"], "float32")),
@@ -75,18 +76,6 @@ def calibrated(
         },
         attrs=dict(samples.attrs),
     )
-
-
-def _at(probability: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Probabilities (..., ice_class, y, x) at a temperature that broadcasts against them."""
-    return np.moveaxis(calibrate.scale(np.moveaxis(probability, -3, -1), np.moveaxis(t, -3, -1)), -1, -3)
-
-
-def _masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np.ndarray:
-    certain = np.array([name == "open_water" for name in ICE_CLASSES], "float32")[:, None, None]
-    out = np.where(active[:, None], probability, certain)
-    out[..., land] = np.nan
-    return out
 
 
 def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:

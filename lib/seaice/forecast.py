@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import blend, calibrate, concentration, losses, progress, trained
+from seaice import blend, calibrate, concentration, losses, probabilities, progress, trained
 from seaice.atomic import replacing_folder
 from seaice.forecast_store import put, template
+from seaice.probabilities import at_temperature, masked, masked_siconc
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
 
@@ -68,11 +69,13 @@ def ensemble(
             predict = _predictor(network, f"the network of seed {seed} ({folders[seed]})", batch_size)
             known = np.concatenate([total[:0], *(p for _, p, _ in predict(samples, judges))])
             t = _fit(samples, judges, known)
-            total += _at(known, t) / len(folders)
+            total += at_temperature(known, t) / len(folders)
             for where, probability, siconc in predict(samples, times):
-                values = {"ice_class_probability": _mask(samples, times[where], _at(probability, t))[:, :, None]}
+                active = _active(samples, times[where])
+                scaled = masked(at_temperature(probability, t), active, samples.land)
+                values = {"ice_class_probability": scaled[:, :, None]}
                 if with_siconc:
-                    values["siconc"] = _mask_siconc(samples, times[where], siconc)[:, :, None]
+                    values["siconc"] = masked_siconc(siconc, active, samples.land)[:, :, None]
                 put(part, values, init_time=where, member=slice(member, member + 1))
             put(part, {"member_temperature": np.array([t])}, member=slice(member, member + 1))
         if blend_with is not None:
@@ -142,31 +145,9 @@ def _truth(samples: Samples, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.nd
     return truth, weight
 
 
-def _at(probability: np.ndarray, t) -> np.ndarray:
-    """Probabilities (init_time, lead_time, ice_class, y, x) at a temperature (a number, or one a lead)."""
-    t = np.asarray(t, "float32").reshape(-1, 1, 1, 1)
-    return np.moveaxis(calibrate.scale(np.moveaxis(probability, 2, -1), t), -1, 2)
-
-
-def _mask(samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray) -> np.ndarray:
-    """Open water outside the active cells of the valid month, NaN on land; (init_time, lead_time, ice_class, y, x)."""
-    certain = np.array([name == "open_water" for name in ICE_CLASSES], "float32")[:, None, None]
-    out = np.where(_active(samples, times)[:, :, None], probability, certain)
-    out[..., samples.land] = np.nan
-    return out
-
-
-def _mask_siconc(samples: Samples, times: pd.DatetimeIndex, siconc: np.ndarray) -> np.ndarray:
-    """No ice outside the active cells of the valid month, NaN on land; (init_time, lead_time, y, x)."""
-    out = np.where(_active(samples, times), siconc, np.float32(0))
-    out[..., samples.land] = np.nan
-    return out
-
-
 def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
     """Active cells of the valid month, bool (init_time, lead_time, y, x)."""
-    valid = samples.valid_times(times)
-    return samples.active[pd.DatetimeIndex(valid.ravel()).month.to_numpy().reshape(valid.shape) - 1]
+    return probabilities.active_cells(samples.active, samples.valid_times(times))
 
 
 def _combine(samples: Samples, times: pd.DatetimeIndex, part: Path, by_lead, blend_with, blend_share) -> None:
@@ -174,12 +155,16 @@ def _combine(samples: Samples, times: pd.DatetimeIndex, part: Path, by_lead, ble
     members = xr.open_zarr(part, consolidated=False)["ice_class_probability"]
     for k in range(len(times)):
         where = slice(k, k + 1)
-        mean = members.isel(init_time=where).values.mean(axis=2)
-        if blend_with is not None:
-            mean = blend.mix(mean, blend.aligned(blend_with, samples, times[where]), blend_share)
-        probability = _mask(samples, times[where], _at(mean, by_lead))
-        # Rounding may carry a sum of float32 probabilities past 1.
-        sip = np.clip(probability[:, :, 1:].sum(axis=2), 0, 1)
+        other = None if blend_with is None else blend.aligned(blend_with, samples, times[where])
+        probability = probabilities.mean_of(
+            members.isel(init_time=where).values,
+            by_lead,
+            _active(samples, times[where]),
+            samples.land,
+            other=other,
+            other_share=blend_share,
+        )
+        sip = probabilities.sea_ice_probability(probability)
         put(part, {"class_probability": probability, "sip": sip}, init_time=where)
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice import extent, product_edge
-from seaice.maps import confidence
 from seaice.normals import at_normal
+from seaice.probabilities import confidence
 from seaice.schema import ICE_EDGE
 from seaice.steps import NAME, cadence, fit_period
 from seaice.verify import M_KM2, MAP
