@@ -26,7 +26,7 @@ RUN = "cold_start"
 INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
 FORECAST = """
 import pandas as pd
-from seaice import ensemble, moments, params, paths, preprocess
+from seaice import ensemble, finished, moments, params, paths, preprocess
 run = params.load("{file}")
 given = run.shared()
 store = preprocess.open_ready(paths.ready(run.run))
@@ -34,7 +34,7 @@ init = pd.Timestamp("{init}")
 _, _, samples, forecasts = moments.inputs(run.run, store, init, given)
 folders = {{seed: paths.network(run.run, seed) for seed in given["seeds"]}}
 members, _ = ensemble.members(samples, init, folders)
-temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
+temperatures = finished.temperatures(run, given["seeds"], given["n_leads"])
 fields = ensemble.calibrated(members, temperatures, samples, init, given["seeds"],
     blend_with=forecasts[given["blend"]], blend_share=given["blend_share"])
 fields.drop_attrs(deep=False).to_netcdf("{target}")

@@ -5,7 +5,7 @@ import pandas as pd
 import synthetic
 import xarray as xr
 
-from seaice import climate, forecast, paths, prior, steps, train, trees
+from seaice import climate, ensemble, paths, prior, steps, train, trees
 from seaice.params import Run
 from seaice.samples import Samples
 
@@ -78,7 +78,7 @@ def finish(ready: xr.Dataset) -> None:
     sip = trees.forecast(boosted, ready, judged)
     # One initialisation at a time, as in real time: a network's last digits depend on how many it is asked for together.
     options = {"calibrate_on": validation, "blend_with": sip, "batch_size": 1}
-    forecast.ensemble(samples, folders, judged, paths.forecast("tiny"), **options)
+    ensemble.write(samples, folders, judged, paths.forecast("tiny"), **options)
 
 
 def offer(ready: xr.Dataset, *, last: str):

@@ -408,9 +408,9 @@ def test_a_run_file_changed_since_the_run_was_executed_is_refused(run, name):
     steps = [{"notebook": "02_preprocess"}, *(step.model_dump() for step in RUN.steps)]
     written = RUN.model_dump(exclude_unset=True) | {"steps": steps}
     changed = Run.model_validate(written | {"parameters": given | {name: CHANGES[name]}})
-    page = "preprocess" if name == "sources" else "forecast"
+    step = "02_preprocess" if name == "sources" else "06_forecast"
     with pytest.raises(
-        DataError, match=rf"parameters.{name} is .*its {page} was executed with .*run this run anew"
+        DataError, match=rf"parameters.{name} is .*its step {step} was executed with .*run this run anew"
     ) as told:
         realtime.make(changed, INIT, now=NOW)
     assert str([CHANGES[name]])[1:-1] in str(told.value) and str([given.get(name, 0.5)])[1:-1] in str(told.value)

@@ -22,6 +22,11 @@ def root() -> Path:
     )
 
 
+def notebook(name: str) -> Path:
+    """File of a notebook of the project."""
+    return root() / "notebooks" / f"{name}.ipynb"
+
+
 def data() -> Path:
     """Folder of everything that can be made again (never tracked); `SEAICE_CACHE` moves it."""
     return Path(os.environ.get("SEAICE_CACHE") or root() / "data")
@@ -85,6 +90,11 @@ def baselines(run: str) -> Path:
 def trees(run: str) -> Path:
     """Forecasts of the boosted trees (CF Zarr), those of the training split out of fold."""
     return data() / run / "trees.zarr"
+
+
+def importance(run: str) -> Path:
+    """Folder of what the permutation of inputs does to a run's forecasts, kept by permutation."""
+    return data() / run / "importance"
 
 
 def attribution(run: str) -> Path:

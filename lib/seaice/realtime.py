@@ -19,6 +19,7 @@ import xarray as xr
 
 from seaice import (
     ensemble,
+    finished,
     keys,
     moments,
     params,
@@ -72,8 +73,8 @@ def make(
                 f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(given['sources'])}; "
                 "name one of these"
             )
-    given |= {name: value for name, value in ensemble.DEFAULTS.items() if given[name] is None}
-    ensemble.as_executed(run, given)
+    given |= {name: value for name, value in finished.DEFAULTS.items() if given[name] is None}
+    finished.as_executed(run, given)
     # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
     with product_store.alone(run.run), record.lock(run.run, shared=True):
         with product_store.readable(paths.ready(run.run)):
@@ -82,8 +83,8 @@ def make(
             table = given["channels"]
             ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)
             times = moments.init_times(init, ready, given, now=now, say=say)
-        networks = ensemble.networks(run, given["seeds"])
-        temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
+        networks = finished.networks(run, given["seeds"])
+        temperatures = finished.temperatures(run, given["seeds"], given["n_leads"])
         options = {"newer": newer, "arrived": arrived, "now": now}
         return [_one(run.run, ready, time, given, networks, temperatures, **options) for time in times]
 
