@@ -60,7 +60,8 @@ def test_it_follows_the_contract(samples, made):
     assert made.ice_class_probability.dims == ("init_time", "lead_time", "member", "ice_class", "y", "x")
     assert made.sip.dims == ("init_time", "lead_time", "y", "x")
     assert made.ice_class_probability.dtype == made.sip.dtype == np.float32
-    assert made.member.values.tolist() == [3, 8] and made.lead_time.values.tolist() == [1, 2, 3, 4, 5, 6]
+    assert made.member.values.tolist() == [0, 1] and made.network.values.tolist() == [3, 8]
+    assert made.draw.values.tolist() == [0, 0] and made.lead_time.values.tolist() == [1, 2, 3, 4, 5, 6]
     assert made.ice_class.values.tolist() == ["open_water", "marginal_ice", "full_ice"]
     # Lead 1 is the month of init_time itself
     assert (made.valid_time.sel(lead_time=1).values == TIMES.values).all()
@@ -74,7 +75,7 @@ def test_probabilities_are_the_networks_and_sip_their_mean(samples, folders, mad
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     one = made.sel(init_time="1989-09-01", lead_time=4)
     active = samples.active[11]
-    np.testing.assert_allclose(one.ice_class_probability.sel(member=8).values[:, active].T, expected[active], rtol=1e-4)
+    np.testing.assert_allclose(one.ice_class_probability.sel(member=1).values[:, active].T, expected[active], rtol=1e-4)
     np.testing.assert_allclose(
         one.sip.values[active], 1 - one.ice_class_probability.values[:, 0].mean(0)[active], atol=1e-6
     )

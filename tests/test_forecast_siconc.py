@@ -10,6 +10,7 @@ import pytest
 import synthetic
 
 from seaice import ensemble, train
+from seaice.members import numbered
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -49,7 +50,7 @@ def test_concentration_is_the_networks_kept_to_active_cells(samples, folder, mad
     assert made.siconc.min() >= 0 and made.siconc.max() <= 1
     network = keras.saving.load_model(folder / "network.keras", compile=False)
     output = network.predict_on_batch(samples.inputs(TIMES))
-    found = made.siconc.sel(init_time="1989-09-01", lead_time=2, member=3).values  # October
+    found = made.siconc.sel(init_time="1989-09-01", lead_time=2, member=0).values  # October
     active, land = samples.active[9], samples.land
     np.testing.assert_allclose(found[active], np.clip(output[1, ..., 1, 3], 0, 1)[active], atol=1e-6)
     assert (found[~active & ~land] == 0).all() and np.isnan(found[land]).all()
@@ -70,8 +71,8 @@ def test_one_moment_says_the_same_as_the_store(samples, folder, tmp_path):
     options = {"calibrate_on": validation, "batch_size": 1}
     made = ensemble.write(samples, {3: folder}, TIMES, tmp_path / "f.zarr", **options).load()
     probability, siconc = ensemble.members(samples, TIMES[0], {3: folder})
-    temperatures = {"member": made.member_temperature.values, "lead": made.lead_temperature.values}
-    fields = ensemble.calibrated(probability, temperatures, samples, TIMES[0], [3], siconc=siconc)
+    temperatures = {"network": {3: made.member_temperature.values[0]}, "lead": made.lead_temperature.values}
+    fields = ensemble.calibrated(probability, temperatures, samples, TIMES[0], numbered([3]), siconc=siconc)
     stored = made.sel(init_time=TIMES[0])
     for name in ("siconc", "sip", "class_probability", "ice_class_probability"):
         np.testing.assert_array_equal(fields[name], stored[name])

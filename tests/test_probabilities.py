@@ -26,18 +26,18 @@ def test_active_cells_are_those_of_the_valid_month():
 
 def test_a_temperature_may_be_one_number_or_one_a_lead():
     """At temperature 0.5 probabilities are squared: 0.5, 0.25, 0.25 become 4, 1, 1 in six."""
-    one = cells((0.5, 0.25, 0.25))
-    sharper = probabilities.at_temperature(one, 0.5)
+    plain = cells((0.5, 0.25, 0.25))
+    sharper = probabilities.at_temperature(plain, 0.5)
     np.testing.assert_allclose(sharper[0, :, 0, 0], [4 / 6, 1 / 6, 1 / 6], rtol=1e-6)
-    two = probabilities.at_temperature(np.concatenate([one, one]), probabilities.by_lead([1.0, 0.5]))
+    two = probabilities.at_temperature(np.concatenate([plain, plain]), probabilities.by_lead([1.0, 0.5]))
     np.testing.assert_allclose(two[0, :, 0, 0], [0.5, 0.25, 0.25], rtol=1e-6)
     np.testing.assert_array_equal(two[1], sharper[0])
 
 
 def test_open_water_where_nothing_was_learnt_and_no_value_on_land():
-    found = probabilities.masked(cells(*[(0.2, 0.3, 0.5)] * 3), ACTIVE, LAND)
-    np.testing.assert_array_equal(found[0, :, 0, :2].T, np.array([(0.2, 0.3, 0.5), (1, 0, 0)], "float32"))
-    assert np.isnan(found[..., 2]).all()
+    values = probabilities.masked(cells(*[(0.2, 0.3, 0.5)] * 3), ACTIVE, LAND)
+    np.testing.assert_array_equal(values[0, :, 0, :2].T, np.array([(0.2, 0.3, 0.5), (1, 0, 0)], "float32"))
+    assert np.isnan(values[..., 2]).all()
     ice = probabilities.masked_siconc(np.full((1, 1, 3), 0.4, "float32"), ACTIVE, LAND)
     np.testing.assert_array_equal(ice[0, 0], np.array([0.4, 0, np.nan], "float32"))
 
@@ -57,8 +57,8 @@ def test_the_mean_is_blended_and_then_calibrated():
 
 def test_confidence_is_one_minus_the_entropy():
     # H(0.5) = 1 bit; H(0.25) = 2 - 0.75 log2 3 = 0.811 bit (Shannon 1948).
-    found = probabilities.confidence(xr.DataArray([0.0, 0.25, 0.5, 1.0, np.nan]))
-    np.testing.assert_allclose(found, [1, 1 - 0.8112781, 0, 1, np.nan], atol=1e-4)
+    values = probabilities.confidence(xr.DataArray([0.0, 0.25, 0.5, 1.0, np.nan]))
+    np.testing.assert_allclose(values, [1, 1 - 0.8112781, 0, 1, np.nan], atol=1e-4)
 
 
 def test_a_summary_in_numbers_needs_no_maps():

@@ -65,6 +65,9 @@ def test_it_is_the_forecast_of_the_run(finished):
     product = xr.open_dataset(finished / "tiny" / "forecasts" / "1990-01-01" / "forecast.nc")
     assert abs(own.member_temperature - 1).min() > 1e-3
     np.testing.assert_array_equal(product.member_temperature, own.member_temperature)
+    for name in ("member", "network", "draw"):
+        np.testing.assert_array_equal(product[name], own[name])
+    assert product.network.values.tolist() == [3, 8]
     np.testing.assert_array_equal(product.sip, own.sip)
     np.testing.assert_array_equal(
         product.class_probability.transpose("time", "ice_class", "y", "x"), own.class_probability

@@ -12,6 +12,7 @@ from seaice import blend, calibrate, concentration, losses, probabilities, progr
 from seaice.atomic import replacing_folder
 from seaice.check import check_network, forecasts_siconc, same_fit
 from seaice.forecast_store import put, template
+from seaice.members import Member, coordinates, numbered
 from seaice.probabilities import at_temperature, masked, masked_siconc
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
@@ -33,7 +34,7 @@ def write(
 ) -> xr.Dataset:
     """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.
 
-    folders: seed to folder of a network that `train.fit` finished; members carry their seeds. init_times: any that have a
+    folders: seed to folder of a network that `train.fit` finished; each gives one member, see `members`. init_times: any that have a
     sample, with truth or without. calibrate_on: initialisations with truth, of the validation split only, for one temperature a
     network and then one a lead of the ensemble mean; None leaves all at 1. blend_with: SIP (init_time, lead_time, y, x) of a model that
     was fitted to the training split, which has the share `blend_share`, 0..1, in that mean; None for none.
@@ -59,7 +60,7 @@ def write(
         blend.aligned(blend_with, samples, times)
     path = Path(path)
     with replacing_folder(path) as part:
-        template(samples, times, list(folders), with_siconc=with_siconc).to_zarr(
+        template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
             part, compute=False, consolidated=False
         )
         total = np.zeros((len(judges), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
@@ -177,11 +178,11 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
 
 
 def calibrated(
-    members: np.ndarray,
+    probability: np.ndarray,
     temperatures: Mapping,
     samples: Samples,
     init_time,
-    seeds: Sequence[int],
+    members: Sequence[Member],
     *,
     siconc: np.ndarray | None = None,
     blend_with: xr.DataArray | None = None,
@@ -189,14 +190,15 @@ def calibrated(
 ) -> xr.Dataset:
     """Return the calibrated forecast of one moment: of each member and of the ensemble, as `write` has them.
 
-    members: (member, lead_time, ice_class, y, x), 0..1. temperatures: see `finished.temperatures`.
+    probability: (member, lead_time, ice_class, y, x), 0..1, of the `members`, in their order.
+    temperatures: of every "network", by seed, and of every "lead", see `finished.temperatures`.
     siconc: (member, lead_time, y, x), 0..1, of networks that forecast it. blend_with, blend_share: see `write`.
     Cells that are not active are open water, land is NaN; dims as in CONTRIBUTING.md.
     """
-    by_member = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
+    by_member = np.array([temperatures["network"][member.network] for member in members], "float32")
     valid = samples.valid_times([init_time])[0]
     active = probabilities.active_cells(samples.active, valid)
-    single = masked(at_temperature(members, by_member), active, samples.land).swapaxes(0, 1)
+    single = masked(at_temperature(probability, by_member.reshape(-1, 1, 1, 1, 1)), active, samples.land).swapaxes(0, 1)
     other = None
     if blend_with is not None:
         other = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
@@ -215,13 +217,13 @@ def calibrated(
             "sip": (("lead_time", "y", "x"), probabilities.sea_ice_probability(mean)),
             "active": (("lead_time", "y", "x"), active),
             "land": (("y", "x"), samples.land),
-            "member_temperature": ("member", np.asarray(temperatures["member"], "float32")),
+            "member_temperature": ("member", by_member),
             "blend_share": ((), np.float32(0 if blend_with is None else blend_share)),
             "lead_temperature": ("lead_time", np.asarray(temperatures["lead"], "float32")),
         },
         coords={
             "lead_time": np.arange(1, samples.n_leads + 1),
-            "member": np.asarray(seeds, "int32"),
+            **coordinates(members),
             "ice_class": np.array(ICE_CLASSES, object),
             "valid_time": ("lead_time", valid),
             "init_time": np.datetime64(init_time, "ns"),

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from seaice import blend, keys, paths, record, stages, trained
+from seaice.members import number, of_store
 from seaice.params import Run
 from seaice.product_store import readable, sha256
 from seaice.schema import DataError
@@ -63,9 +64,10 @@ def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:
     return checksums
 
 
-def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.ndarray]:
-    """Return the temperatures of every "member" and "lead", fitted by the run to its validation years.
+def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict[int, float] | list[float]]:
+    """Return the temperatures that the run fitted to its validation years.
 
+    "network": by seed. "lead": of every lead, in order.
     Raises DataError where the run has no forecast, or one of other networks than those of now.
     """
     place = paths.forecast(run.run)
@@ -76,15 +78,18 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.n
         forecast = xr.open_zarr(place, consolidated=False)
         if (
             not {"member_temperature", "lead_temperature"} <= set(forecast.data_vars)
-            or sorted(forecast.member.values) != sorted(seeds)
+            or "network" not in forecast.coords
+            or {*forecast["network"].values.tolist()} != {*seeds}
             or forecast.lead_time.size != n_leads
         ):
             raise DataError(f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}")
+        members, by_member = of_store(forecast), forecast.member_temperature.values.tolist()
         fitted = {
-            "member": forecast.member_temperature.sel(member=list(seeds)).values,
-            "lead": forecast.lead_temperature.values,
+            "network": {seed: by_member[number(members, seed)] for seed in seeds},
+            "lead": forecast.lead_temperature.values.tolist(),
         }
-    if not all(np.isfinite(t).all() and (t > 0).all() for t in fitted.values()):
+    values = np.array([*fitted["network"].values(), *fitted["lead"]])
+    if not (np.isfinite(values) & (values > 0)).all():
         raise DataError(f"{place}: its temperatures are {fitted}, which are none; {hint}")
     if not _made_by_these_networks(run, seeds):
         raise DataError(f"{place} was made by other networks than those of now; {hint}")

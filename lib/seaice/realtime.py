@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import pandas as pd
 import typer
 import xarray as xr
@@ -30,6 +29,7 @@ from seaice import (
     product_store,
     record,
 )
+from seaice.members import numbered
 from seaice.params import Run
 from seaice.schema import DataError
 
@@ -103,7 +103,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "sources": product.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
         "networks": networks,
         "blend": [given["blend"], given["blend_share"]],
-        "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
+        "temperatures": temperatures,
         "modules": keys.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
     }
@@ -116,7 +116,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         temperatures,
         samples,
         init_time,
-        given["seeds"],
+        numbered(given["seeds"]),
         siconc=siconc,
         blend_with=forecasts[given["blend"]] if given["blend"] else None,
         blend_share=given["blend_share"],

@@ -11,6 +11,7 @@ import xarray as xr
 from seaice import (
     baselines,
     baselines_climatology,
+    members,
     paths,
     preprocess,
     product,
@@ -59,8 +60,8 @@ def _networks(run: str) -> dict[str, str]:
             f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
         )
     with product_store.readable(place):
-        seeds = xr.open_zarr(place, consolidated=False).member.values.tolist()
-    files = {str(seed): paths.network(run, seed) / trained.NETWORK for seed in seeds}
+        stored = members.of_store(xr.open_zarr(place, consolidated=False))
+    files = {str(member.network): paths.network(run, member.network) / trained.NETWORK for member in stored}
     return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
 
 
