@@ -51,9 +51,11 @@ for seed in given["seeds"]:
     keras.utils.set_random_seed(seed)
     folder = paths.network(run.run, seed)
     folder.mkdir(parents=True)
-    network_kinds.NETWORKS[given["network"]](samples, given["filters_factor"], False, None).save(folder / trained.NETWORK)
+    training = {{"network": given["network"], "filters_factor": given["filters_factor"], "siconc_head": False}}
+    switches = {{"window": None, "precision": None}}
+    network_kinds.of(training).build(samples, training | switches).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
-    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}}))
+    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}} | training))
 ones = {{"member_temperature": ("member", np.ones(len(given["seeds"]))), "lead_temperature": ("lead_time", np.ones(given["n_leads"]))}}
 coordinates = members.coordinates(members.numbered(given["seeds"])) | {{"lead_time": np.arange(1, given["n_leads"] + 1)}}
 xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)

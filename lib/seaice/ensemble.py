@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import blend, calibrate, concentration, losses, probabilities, progress, trained
+from seaice import blend, calibrate, losses, network_kinds, probabilities, progress, trained
 from seaice.atomic import replacing_folder
 from seaice.check import check_network, forecasts_siconc, same_fit
 from seaice.forecast_store import put, template
 from seaice.members import Member, coordinates, numbered
+from seaice.network_kinds import Kind
 from seaice.probabilities import at_temperature, masked, masked_siconc
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
@@ -66,7 +67,8 @@ def write(
         total = np.zeros((len(judges), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
         members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
         for member, (seed, network) in enumerate(members):
-            predict = _predictor(network, f"the network of seed {seed} ({folders[seed]})", batch_size)
+            kind = network_kinds.of(trained.settings(folders[seed]))
+            predict = _predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
             known = np.concatenate([total[:0], *(p for _, p, _ in predict(samples, judges))])
             t = _fit(samples, judges, known)
             total += at_temperature(known, t) / len(folders)
@@ -92,29 +94,28 @@ def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
     return times[np.linspace(0, len(times) - 1, max(1, min(most, len(times))), dtype=int)] if len(times) else times
 
 
-def _predictor(network: keras.Model, name: str, batch_size: int):
-    """Return a function that yields (slice of times, probabilities (init_time, lead_time, ice_class, y, x), SIC or None) by batch."""
+def _predictor(kind: Kind, network: keras.Model, name: str, batch_size: int):
+    """Return a function that yields slice of times, probabilities and SIC by batch, see `_answer`."""
 
     def predict(samples: Samples, times: pd.DatetimeIndex):
         for first in range(0, len(times), batch_size):
             where = slice(first, min(first + batch_size, len(times)))
-            yield where, *split_output(network.predict_on_batch(samples.inputs(times[where])), name)
+            yield where, *_answer(kind, network, samples.inputs(times[where]), name)
 
     return predict
 
 
-def split_output(output, network: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Probabilities (init_time, lead_time, ice_class, y, x) and SIC (init_time, lead_time, y, x), or None, in a network's output.
+def _answer(kind: Kind, network: keras.Model, inputs: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a network's only answer, its draw 0, to inputs (init_time, y, x, channel).
 
-    output: (init_time, y, x, lead, class) or with SIC after the classes. Raises DataError, naming `network`, for what is not finite.
+    Probabilities (init_time, lead_time, ice_class, y, x) and SIC (init_time, lead_time, y, x), or None, 0..1.
+    Raises DataError, naming the network by `name`, for values that are not finite.
     """
-    probability = keras.ops.convert_to_numpy(keras.ops.softmax(concentration.class_logits(output), axis=-1))
-    siconc = keras.ops.convert_to_numpy(concentration.siconc(output)) if concentration.has_siconc(output) else None
+    (probability,), siconc = kind.predict(network, inputs, None, 1)
     if not (np.isfinite(probability).all() and (siconc is None or np.isfinite(siconc).all())):
-        raise DataError(f"{network} gives values that are not finite; train it again")
+        raise DataError(f"{name} gives values that are not finite; train it again")
     # Its gradient goes past the bounds, so that rounding may.
-    siconc = None if siconc is None else np.clip(siconc.transpose(0, 3, 1, 2), 0, 1)
-    return probability.transpose(0, 3, 4, 1, 2), siconc
+    return probability, None if siconc is None else np.clip(siconc[0], 0, 1)
 
 
 def _fit(samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, lead: int | None = None) -> float:
@@ -171,7 +172,8 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
     inputs = samples.inputs([init_time])
     chances, ice = [], []
     for seed, network in trained.networks(folders):
-        probability, siconc = split_output(network.predict_on_batch(inputs), f"the network of seed {seed}")
+        kind = network_kinds.of(trained.settings(folders[seed]))
+        probability, siconc = _answer(kind, network, inputs, f"the network of seed {seed}")
         chances.append(probability[0])
         ice += [] if siconc is None else [siconc[0]]
     return np.stack(chances), np.stack(ice) if with_siconc else None
