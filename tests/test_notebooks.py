@@ -61,5 +61,6 @@ def test_every_place_that_the_code_names_is_declared(notebook):
     used = {(n.value.id, n.attr) for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
     places = {name for module, name in used if module == "paths" and name in stages.FOLDERS}
     places |= {"simulation" for module, _ in used if module == "simulated"}
+    places |= {"network" for module, _ in used if module == "generations"}
     stage = stages.declared(notebook)
     assert {*stage.reads, *stage.writes} == places

@@ -18,6 +18,7 @@ from seaice import (
     arrivals,
     catalog,
     classifiers,
+    generations,
     keys,
     moments,
     paths,
@@ -387,6 +388,22 @@ def test_another_network_than_the_one_recorded_is_refused(run):
     shutil.copy(paths.network("tiny", 3) / "network.keras", paths.network("tiny", 8) / "network.keras")
     with pytest.raises(DataError, match="seed 8 is not the one that its training recorded"):
         realtime.make(RUN, INIT, now=NOW)
+
+
+def test_the_current_generation_forecasts(run):
+    """Networks of another generation are asked once it is current, and the product says which it was."""
+    [first] = realtime.make(RUN, INIT, now=NOW)
+    shutil.copytree(paths.networks("tiny") / "generation_0", paths.networks("tiny") / "generation_1")
+    for file in ("network.keras", "key.json"):  # with the two networks of seeds 3 and 8 exchanged
+        swapped = {seed: (paths.network("tiny", 11 - seed) / file).read_bytes() for seed in (3, 8)}
+        for seed, content in swapped.items():
+            (paths.network("tiny", seed, "generation_1") / file).write_bytes(content)
+    before = json.loads((first.folder / "key.json").read_text())["made_from"]
+    generations.make_current("tiny", "generation_1")
+    [second] = realtime.make(RUN, INIT, now=NOW)
+    after = json.loads((second.folder / "key.json").read_text())["made_from"]
+    assert not second.fresh and (before["generation"], after["generation"]) == ("generation_0", "generation_1")
+    assert after["networks"] == {"3": before["networks"]["8"], "8": before["networks"]["3"]}
 
 
 CHANGES = {

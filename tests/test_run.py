@@ -463,7 +463,7 @@ def test_a_step_is_looked_up_by_its_role(quick):
 
 
 def test_a_member_owns_what_names_it():
-    assert execute.owns("seed_3", "data/toy/networks/seed_3/model.keras")
+    assert execute.owns("seed_3", "data/toy/networks/generation_0/seed_3/model.keras")
     assert execute.owns("seed_3", "results/toy/tables/loss-seed_3.csv")
     assert not execute.owns("seed_3", "results/toy/tables/loss-seed_36.csv")
     assert not execute.owns("rate_0", "results/toy/tables/rate_0.5.csv")

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from seaice import blend, keys, paths, record, stages, trained
+from seaice import blend, generations, keys, paths, record, stages, trained
 from seaice.members import number, of_store
 from seaice.params import Run
 from seaice.product_store import readable, sha256
@@ -45,23 +47,31 @@ def as_executed(run: Run, given: Mapping) -> None:
                 )
 
 
-def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:
-    """Return the SHA-256 of every network's file, by seed.
+class Networks(NamedTuple):
+    """The networks in use. folders: by seed. checksums: SHA-256 of the network's file, by seed as text."""
+
+    generation: str
+    folders: dict[int, Path]
+    checksums: dict[str, str]
+
+
+def networks(run: Run, seeds: Sequence[int]) -> Networks:
+    """Return the networks of the run's current generation.
 
     Raises DataError for a network that is not finished, or not the one that its training recorded.
     """
+    generation = generations.current(run.run)
+    folders = {seed: paths.network(run.run, seed, generation) for seed in seeds}
     checksums = {}
-    for seed in seeds:
-        folder = paths.network(run.run, seed)
-        if not trained.is_finished(folder) or not (folder / trained.NETWORK).is_file():
+    for (seed, folder), content in zip(folders.items(), _records(run, seeds), strict=True):
+        file = folder / trained.NETWORK
+        if not trained.is_finished(folder) or not file.is_file():
             raise DataError(f"no finished network of seed {seed} in {folder}: {HINT}")
-        checksums[str(seed)] = sha256(folder / trained.NETWORK)
-    for seed, content in zip(seeds, _records(run, seeds), strict=True):
-        label = record.label(paths.network(run.run, seed) / trained.NETWORK, run.run)
-        output = (content or {}).get("outputs", {}).get(label)
+        checksums[str(seed)] = sha256(file)
+        output = (content or {}).get("outputs", {}).get(record.label(file, run.run))
         if output is not None and output["sha256"] != checksums[str(seed)]:
             raise DataError(f"the network of seed {seed} is not the one that its training recorded; run this run anew")
-    return checksums
+    return Networks(generation, folders, checksums)
 
 
 def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict[int, float] | list[float]]:

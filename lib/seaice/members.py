@@ -1,7 +1,7 @@
 """Who are the members of an ensemble? Each is one answer of one network: a seed and a draw.
 
 Members are numbered from 0 on, all draws of the first network first. A store of them has the
-dimension `member` (0, 1, ...) with the coordinates `network (member)`, the seed, and `draw (member)`.
+dimension `member` (0, 1, ...), with the seed as coordinate `network (member)`, and `draw (member)`.
 A network that gives one answer has the draw 0 only.
 """
 

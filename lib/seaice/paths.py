@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+FIRST_GENERATION = "generation_0"  # of a run's networks, trained by its own step
+
 
 def root() -> Path:
     """Return the project folder: the nearest folder at or above here that holds `catalog.yml`.
@@ -67,9 +69,14 @@ def simulation(run: str, name: str) -> Path:
     return data() / run / "simulations" / f"{name}.zarr"
 
 
-def network(run: str, seed: int) -> Path:
-    """Folder of one trained ensemble member."""
-    return data() / run / "networks" / f"seed_{seed}"
+def networks(run: str) -> Path:
+    """Folder of all generations of a run's networks."""
+    return data() / run / "networks"
+
+
+def network(run: str, seed: int, generation: str = FIRST_GENERATION) -> Path:
+    """Folder of one trained network of a generation, by default of the one that the runner trains."""
+    return networks(run) / generation / f"seed_{seed}"
 
 
 def pretrained(run: str, seed: int) -> Path:

@@ -101,7 +101,8 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "inputs": samples.digest([init_time]),
         "record": product.digest(known),
         "sources": product.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
-        "networks": networks,
+        "generation": networks.generation,
+        "networks": networks.checksums,
         "blend": [given["blend"], given["blend_share"]],
         "temperatures": temperatures,
         "modules": keys.digest(modules),
@@ -110,7 +111,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
     target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"
     if product_store.is_fresh(target, made_from):
         return Product(target, True)
-    members, siconc = ensemble.members(samples, init_time, {seed: paths.network(name, seed) for seed in given["seeds"]})
+    members, siconc = ensemble.members(samples, init_time, networks.folders)
     fields = ensemble.calibrated(
         members,
         temperatures,

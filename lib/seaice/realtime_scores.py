@@ -11,6 +11,7 @@ import xarray as xr
 from seaice import (
     baselines,
     baselines_climatology,
+    generations,
     members,
     paths,
     preprocess,
@@ -61,7 +62,8 @@ def _networks(run: str) -> dict[str, str]:
         )
     with product_store.readable(place):
         stored = members.of_store(xr.open_zarr(place, consolidated=False))
-    files = {str(member.network): paths.network(run, member.network) / trained.NETWORK for member in stored}
+    folders = generations.folders(run, {member.network: None for member in stored})
+    files = {str(seed): folder / trained.NETWORK for seed, folder in folders.items()}
     return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
 
 

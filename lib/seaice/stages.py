@@ -22,7 +22,7 @@ FOLDERS = {  # of what a run makes in its data folder, by the name of the functi
     "ready": paths.ready,
     "simulation": lambda run: paths.simulation(run, "-").parent,
     "pretrained": lambda run: paths.pretrained(run, "-").parent,
-    "network": lambda run: paths.network(run, "-").parent,
+    "network": paths.networks,
     "forecast": paths.forecast,
     "baselines": paths.baselines,
     "trees": paths.trees,
