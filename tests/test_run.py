@@ -429,8 +429,8 @@ def test_a_step_writes_what_it_declares(quick, name, old, new, message):
 
 
 def test_what_a_run_has_nothing_of_need_not_be_written(quick):
-    """A step that writes simulations where a run has some: this one has none."""
-    edit("notebooks/01_data.ipynb", '"ready"', '"ready", "simulation"')
+    """A step that writes simulations and trees where a run has some: this one has none, and does not say of trees."""
+    edit("notebooks/01_data.ipynb", '"ready"', '"ready", "simulation", "trees"')
     edit("notebooks/01_data.ipynb", "hemisphere = ", "simulations = None\\nhemisphere = ")
     edit("params/toy.yaml", "{hemisphere: north", "{simulations: null, hemisphere: north")
     assert go() == ALL

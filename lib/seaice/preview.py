@@ -17,6 +17,7 @@ BYTES = {
     "baselines": costs.baselines_bytes,
     "trees": costs.trees_bytes,
 }
+MAYBE = ("simulation", "pretrained", "trees")  # places of which a run may have nothing
 OPERATIONS = {"pretrain": costs.pretraining, "train": costs.training, "forecast": costs.forecasting}  # by role
 
 
@@ -78,6 +79,15 @@ def amounts(places: Iterable[str], given: Mapping) -> dict[str, Amount]:
     """
     estimates = {name: Amount(_or_none(BYTES[name], given) if name in BYTES else None) for name in places}
     return {name: amount for name, amount in estimates.items() if amount.bytes != 0}
+
+
+def expected(stage: Stage, given: Mapping) -> list[str]:
+    """Return the places that a step of these parameters must have filled when it is done.
+
+    Of `MAYBE` places only those of which the run is known to have something. given: the step's parameters.
+    """
+    estimates = amounts(stage.writes, given)
+    return [name for name, amount in estimates.items() if name not in MAYBE or amount.bytes]
 
 
 def because(reasons: Sequence[str]) -> str:
