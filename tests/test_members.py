@@ -34,7 +34,7 @@ def test_two_draws_of_one_network_in_a_store(tmp_path):
         where = slice(place, place + 1)
         forecast_store.put(path, {"ice_class_probability": values}, member=where)
         forecast_store.put(path, {"member_temperature": np.array([member.network])}, member=where)
-    store = xr.open_zarr(path, consolidated=False)
+    store = xr.open_zarr(path, consolidated=False).load()
     assert store.member.values.tolist() == [0, 1, 2, 3] and members.of_store(store) == both
     assert store.network.values.tolist() == [36, 36, 8, 8] and store.draw.values.tolist() == [0, 1, 0, 1]
     answer = store.ice_class_probability.isel(member=members.number(both, 8, draw=1))
