@@ -50,7 +50,8 @@ def samples() -> Samples:
 
 def plain(data: Samples, batch_size: int, factor: float):
     """Return a step of Keras `fit` on arrays that are there already."""
-    network = network_kinds.NETWORKS["icenet_2021"](data, factor, False, None)
+    training = SETTINGS | {"window": None, "precision": None, "filters_factor": factor}
+    network = network_kinds.of(training).build(data, training)
     network.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
     times = data.init_times[:batch_size]
     batch = data.inputs(times), data.targets(times), data.weights(times)

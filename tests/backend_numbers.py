@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import synthetic
 
-from seaice import attribution, correction, device, forecast, losses, train, trained, unet
+from seaice import attribution, correction, device, ensemble, losses, train, trained, unet
 from seaice.samples import Samples
 
 CHANNELS = [
@@ -109,7 +109,7 @@ def fitted(folder: Path) -> dict[str, np.ndarray]:
             start=own / "start",
         )
         times = data.init_times[-3:]
-        made = forecast.ensemble(data, {1: own / "fitted"}, times, own / "forecast.zarr", calibrate_on=TIMES)
+        made = ensemble.write(data, {1: own / "fitted"}, times, own / "forecast.zarr", calibrate_on=TIMES)
         return {"fit: history": history.to_numpy(), "ensemble: forecast": made.sip.values}
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seaice import costs, estimates, inputs, params, paths, preview
+from seaice import costs, estimates, inputs, params, paths, preview, stages
+from seaice.stages import Stage
 
 PAPER = ((432, 432), 50)  # cells and channels of Andersson et al. 2021
 
@@ -122,22 +123,23 @@ def test_sizes_for_people():
     assert (str(inputs.Amount(1e6)), str(inputs.Amount(1e6, exact=True))) == ("about 1.0 MB", "1.0 MB")
 
 
-def test_what_is_read_and_written_has_a_place_and_a_size():
-    assert {*preview.WRITES.values(), *preview.TRAINED, *preview.READS.values()} <= set(preview.BYTES)
-    assert all(hasattr(paths, name) for name in preview.BYTES)
+def test_what_can_be_estimated_is_a_place_of_a_run():
+    assert set(preview.BYTES) <= set(stages.FOLDERS) and set(preview.OPERATIONS) <= set(stages.ROLES)
+    assert all(callable(getattr(paths, name)) for name in stages.FOLDERS)
 
 
-def test_a_notebook_shows_what_it_takes():
+def test_a_declaration_tells_what_a_step_takes(own_folders):
     demo = params.load(paths.root() / "params" / "demo.yaml")
     given = demo.merged(demo.steps[0], {"seed": 36}) | {"simulations": None}
-    reads, writes, flops = preview._takes(
-        {"ready_store.open_ready", "paths.ready", "paths.network", "train.fit"}, given
-    )
+    reads, writes, flops = preview._takes(Stage("train", ("ready", "pretrained"), ("network",)), given)
     assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == estimates.training(given)
-    reads, writes, flops = preview._takes({"simulated.open_all", "paths.pretrained", "train.fit"}, given)
+    reads, writes, flops = preview._takes(Stage("pretrain", ("simulation",), ("pretrained",)), given)
     assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations
-    reads, writes, flops = preview._takes({"paths.network", "forecast.ensemble", "paths.forecast"}, given)
+    reads, writes, flops = preview._takes(Stage("forecast", ("network",), ("forecast",)), given)
     assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == estimates.forecasting(given)
+    assert reads["network"].bytes == 3 * estimates.network_bytes(given)
+    reads, writes, flops = preview._takes(Stage("attribution", (), ("attribution",)), given)
+    assert writes == {"attribution": inputs.Amount(None)}, "written, of a size that nobody estimates"
 
 
 def test_leads_as_outputs_cost_more_memory_and_far_less_work():

@@ -15,7 +15,7 @@ from test_realtime import without
 from seaice import (
     baselines,
     costs,
-    forecast,
+    ensemble,
     params,
     paths,
     preprocess,
@@ -242,7 +242,7 @@ def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkey
     train.fit(data, splits=given["splits"], seed=36, folder=paths.network("toy", 36), **options)
     judged = times["validation"].append(times["test"])
     folders, until = {36: paths.network("toy", 36)}, times["validation"]
-    icenet = forecast.ensemble(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
+    icenet = ensemble.write(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
     others = baselines.all_forecasts(ready, judged, lead_times=leads)
     errors = scoring_siconc.forecast_scores(scoring_siconc.forecasts(icenet, others), ready, seas=seas)
     table = tables_siconc.skill_table(errors, given["splits"])

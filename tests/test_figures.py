@@ -117,12 +117,6 @@ def test_forecast_map_without_truth_or_members(forecast, ready):
     assert "cells right" not in texts(maps.forecast_map(later, beyond, "1990-06-01", leads=(1, 6)))
 
 
-def test_confidence_is_one_minus_the_entropy():
-    # H(0.5) = 1 bit; H(0.25) = 2 - 0.75 log2 3 = 0.811 bit (Shannon 1948).
-    found = maps.confidence(xr.DataArray([0.0, 0.25, 0.5, 1.0, np.nan]))
-    np.testing.assert_allclose(found, [1, 1 - 0.8112781, 0, 1, np.nan], atol=1e-4)
-
-
 def test_data_overview_shows_newest_complete_year(ready):
     fig = maps.data_overview(ready)
     least, most = ("Sep 1990", "Mar 1990") if ready.hemisphere == "north" else ("Feb 1990", "Sep 1990")

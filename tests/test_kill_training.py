@@ -113,7 +113,7 @@ def kernels(project: Path) -> dict[int, psutil.Process]:
 
 
 def network(project: Path, seed: int, file: str) -> Path:
-    return project / f"data/toy/networks/seed_{seed}" / file
+    return project / f"data/toy/networks/generation_0/seed_{seed}" / file
 
 
 @pytest.mark.slow

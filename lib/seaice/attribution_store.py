@@ -13,7 +13,7 @@ from seaice import progress, roi, trained
 from seaice.atomic import replacing_folder
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
-from seaice.forecast import check_network
+from seaice.check import check_network
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError

@@ -20,11 +20,6 @@ def siconc(output):
     return output[..., CLASSES]
 
 
-def has_siconc(output) -> bool:
-    """Whether a network's output (..., class and SIC) has the SIC."""
-    return output.shape[-1] > CLASSES
-
-
 @keras.saving.register_keras_serializable(package="seaice")
 class SiconcPrior(layers.Layer):
     """First guess of SIC: damped anomaly persistence, from which a trained weight a lead leads to plain persistence.

@@ -1,6 +1,6 @@
 """How does an ensemble's forecast lie in its store? Variables, dimensions and attributes, written part by part."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dask.array
@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice.grid import Grid
+from seaice.members import Member, coordinates
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES
 
@@ -31,9 +32,9 @@ LONG_NAMES = {
 }
 
 
-def template(samples: Samples, times: pd.DatetimeIndex, seeds: list[int], *, with_siconc: bool) -> xr.Dataset:
-    """The store with all its coordinates and attributes, its values still to come."""
-    sizes = dict(zip(DIMS, (len(times), samples.n_leads, len(seeds), len(ICE_CLASSES), *samples.shape), strict=True))
+def template(samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member], *, with_siconc: bool) -> xr.Dataset:
+    """Return the store with all its coordinates and attributes, its values still to come."""
+    sizes = dict(zip(DIMS, (len(times), samples.n_leads, len(members), len(ICE_CLASSES), *samples.shape), strict=True))
     data = xr.Dataset(
         {
             name: (
@@ -56,7 +57,7 @@ def template(samples: Samples, times: pd.DatetimeIndex, seeds: list[int], *, wit
             np.arange(1, samples.n_leads + 1),
             {"long_name": "forecast step, 1 is the step of init_time"},
         ),
-        member=("member", seeds, {"standard_name": "realization", "long_name": "seed of the network"}),
+        **coordinates(members),
         ice_class=(
             "ice_class",
             np.array(ICE_CLASSES, object),  # of variable length, the only strings Zarr 3 specifies

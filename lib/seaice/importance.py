@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import forecast, permutations, trained
+from seaice import permutations, trained
+from seaice.check import check_network
 from seaice.permutations import METRICS, Task, forget_networks, perform, perform_all
 from seaice.samples import Samples
 from seaice.schema import KNOWN_AHEAD, VARIABLES, DataError
@@ -98,7 +99,7 @@ def measure(
     if not folders or seeds < 1 or (inits is not None and inits < 1):
         raise DataError(f"importance of {len(folders)} networks, {seeds} seeds, {inits} inits: all must be at least 1")
     for seed, place in folders.items():
-        forecast.check_network(samples, seed, Path(place))
+        check_network(samples, seed, Path(place))
     pool, candidates = _candidates(samples, splits, judged, init_months)
     options = list(dict.fromkeys(map(bool, within_month)))
     if True in options:

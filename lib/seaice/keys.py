@@ -57,13 +57,6 @@ def code(notebook: Path) -> list[str]:
     return [cell["source"] for cell in _cells(notebook)]
 
 
-def used(notebook: Path) -> set[str]:
-    """Dotted names that a notebook's code uses, such as `train.fit`."""
-    trees = [_parse(cell, source=notebook.name) for cell in code(notebook)]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    return {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
-
-
 def declared(notebook: Path) -> set[str]:
     """Names that a notebook's `parameters` cell assigns. Raises DataError unless there is one such cell, of literals only."""
     cells = [cell for cell in _cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
@@ -201,10 +194,20 @@ def _entries(text: str) -> dict[str, str]:
 
 def _cells(notebook: Path) -> list[dict]:
     """Code cells of a notebook, their source as one text. Not by nbformat, whose import takes longer than all the rest here."""
+    return [cell for cell in content(notebook)["cells"] if cell["cell_type"] == "code"]
+
+
+def content(notebook: Path) -> dict:
+    """Return a notebook's JSON, the source of every cell as one text.
+
+    Raises DataError for a file that is missing or no notebook.
+    """
     try:
-        content = json.loads(notebook.read_text(encoding="utf-8"))
-        cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-        return [cell | {"source": "".join(cell["source"])} for cell in cells]
+        parsed = json.loads(notebook.read_text(encoding="utf-8"))
+        cells = [
+            {**cell, "cell_type": cell["cell_type"], "source": "".join(cell["source"])} for cell in parsed["cells"]
+        ]
+        return parsed | {"cells": cells}
     except FileNotFoundError:
         raise DataError(f"{notebook.name}: there is no such notebook in {notebook.parent.name}/") from None
     except (ValueError, KeyError, TypeError) as error:

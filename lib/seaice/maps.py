@@ -25,6 +25,7 @@ from seaice.map_pieces import (
     observed_edge,
     projection,
 )
+from seaice.probabilities import confidence
 from seaice.schema import ICE_EDGE, SIP_EDGE, DataError
 from seaice.steps import MONTH_NAMES, at, cadence, valid_time
 
@@ -138,12 +139,6 @@ def least_ice_edges(
             f"{MONTH_NAMES[month - 1]} ice edges, and share of cells on the right side of the edge", fontsize=12
         )
     return fig
-
-
-def confidence(sip: xr.DataArray) -> xr.DataArray:
-    """1 + p log2 p + (1 - p) log2 (1 - p): 1 where p is 0 or 1, 0 where it is 0.5. Same dims, NaN stays."""
-    p = sip.clip(1e-6, 1 - 1e-6)
-    return 1 + p * np.log2(p) + (1 - p) * np.log2(1 - p)
 
 
 def data_overview(ready: xr.Dataset) -> Figure:

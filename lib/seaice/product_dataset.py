@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import ice_area, product_summary
+from seaice import ice_area, members, product_summary
 from seaice.grid import Grid
 from seaice.schema import ICE_CLASSES
 from seaice.steps import FREQUENCY
 
-FORMAT = 1  # raised when the product gets another layout; older ones are then made anew
+FORMAT = 2  # raised when the product gets another layout; older ones are then made anew
 EXTENT = {"standard_name": "sea_ice_extent", "units": "1e12 m2"}
 LAND = {
     "standard_name": "land_binary_mask",
@@ -60,7 +60,7 @@ def dataset(
             ("member", "ice_class", *maps),
             fields.ice_class_probability,
             "probability of the ice class, by member",
-            placed | {"coordinates": "ice_class_name " + placed["coordinates"]},
+            placed | {"coordinates": "ice_class_name network draw " + placed["coordinates"]},
         ),
         "sea_ice_class": (
             maps,
@@ -92,7 +92,10 @@ def dataset(
         "land": (("y", "x"), fields.land.astype("int8"), "land", LAND),
     }
     if "siconc" in fields:
-        ice = placed | {"standard_name": "sea_ice_area_fraction"}
+        ice = placed | {
+            "standard_name": "sea_ice_area_fraction",
+            "coordinates": "network draw " + placed["coordinates"],
+        }
         variables["siconc"] = (("member", *maps), fields.siconc, "sea ice concentration, by member", ice)
     renamed = {"lead_time": "time"}
     data = {}
@@ -147,11 +150,7 @@ def _coords(fields: xr.Dataset, grid: Grid, start, init) -> dict:
             init,
             {"standard_name": "forecast_reference_time", "long_name": "first moment not known"},
         ),
-        "member": (
-            "member",
-            fields.member.values.astype("int32"),
-            {"standard_name": "realization", "long_name": "seed of the network", "units": "1"},
-        ),
+        **members.coordinates(members.of_store(fields)),
         "ice_class": (
             "ice_class",
             np.arange(len(ICE_CLASSES), dtype="int32"),

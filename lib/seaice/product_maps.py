@@ -14,8 +14,8 @@ from PIL import Image
 
 from seaice.figure_style import STYLE, cmocean
 from seaice.map_pieces import ICE_COLOURS, PREDICTED, draw, edge, projection
-from seaice.maps import confidence
 from seaice.normals import at_normal
+from seaice.probabilities import confidence
 from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import MONTH_NAMES, cadence
 

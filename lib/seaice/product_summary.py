@@ -6,8 +6,8 @@ import xarray as xr
 
 from seaice import extent, ice_area, product_edge
 from seaice.grid import Grid
-from seaice.maps import confidence
 from seaice.normals import at_normal
+from seaice.probabilities import confidence
 from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import NAME, cadence, fit_period
 

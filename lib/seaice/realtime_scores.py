@@ -11,6 +11,8 @@ import xarray as xr
 from seaice import (
     baselines,
     baselines_climatology,
+    generations,
+    members,
     paths,
     product,
     product_store,
@@ -59,8 +61,9 @@ def _networks(run: str) -> dict[str, str]:
             f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
         )
     with product_store.readable(place):
-        seeds = xr.open_zarr(place, consolidated=False).member.values.tolist()
-    files = {str(seed): paths.network(run, seed) / trained.NETWORK for seed in seeds}
+        stored = members.of_store(xr.open_zarr(place, consolidated=False))
+    folders = generations.folders(run, {member.network: None for member in stored})
+    files = {str(seed): folder / trained.NETWORK for seed, folder in folders.items()}
     return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
 
 

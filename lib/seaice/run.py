@@ -11,7 +11,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from seaice import crate, digests, fanout, paths, plan, preview, record
+from seaice import crate, digests, fanout, paths, plan, preview, record, stages
 from seaice.execute import StepFailed, execute, owns
 from seaice.params import Step
 from seaice.schema import DataError
@@ -75,21 +75,23 @@ def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence
 
 
 def _execute_step(planned: plan.Plan, step: Step, waiting, earlier, *, n_done: int, n: int, say: Say) -> None:
-    """Execute jobs of one step, then check that they wrote to places of their own."""
+    """Execute jobs of one step, then check that they wrote to places of their own, and to those that it declares."""
     n_done = iter(range(n_done + 1, n + 1))
 
     def done(content: dict, name: str) -> None:
         members = f" (members {next(n_done)} of {n})" if step.foreach else ""
         say(f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB")
 
-    state = record.scan(planned.run.run)
+    stage, state = planned.stages[step.notebook], record.scan(planned.run.run)
     if step.foreach and not fanout.is_alone(planned.run.cluster):
         fanout.execute_all(waiting, planned.run.cluster, done=done)
     else:
         for job in waiting:
             done(execute(job, progress_bar=sys.stderr.isatty()), job.name)
-    complaints = []
-    for output in record.changed(state, record.scan(planned.run.run)):
+    written = record.changed(state, record.scan(planned.run.run))
+    expected = preview.expected(stage, planned.run.merged(step, planned.run.members(step)[0]))
+    complaints = stages.complaints(stage, planned.run.run, written, expected=expected)
+    for output in written:
         if output in earlier and record.checksum(output) != earlier[output][1]:
             complaints.append(f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again")
         elif not any(owns(job.tag, output) for job in waiting):

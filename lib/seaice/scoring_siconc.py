@@ -18,7 +18,7 @@ from seaice.scoring import block_of_truth, blocks, check_grid, judge, pick, wind
 def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]:
     """SIC (init_time, lead_time, y, x) by model of all that forecast it, IceNet's as in `consensus`; empty where IceNet doesn't.
 
-    icenet: see `forecast.ensemble`. others: see `baselines.all_forecasts`; `siconc` is NaN throughout for models that forecast none. Lazy.
+    icenet: see `ensemble.write`. others: see `baselines.all_forecasts`; `siconc` is NaN throughout for models that forecast none. Lazy.
     """
     if "siconc" not in icenet:
         return {}
