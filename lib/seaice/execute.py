@@ -182,7 +182,9 @@ def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
         begun = [cell for cell in cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
         number, source = len(begun), begun[-1].source if begun else ""
         what = (
-            "its kernel died (killed from outside, or out of memory?)" if isinstance(error, DeadKernelError) else error
+            "its kernel died (killed from outside, or out of memory?)"
+            if isinstance(error, DeadKernelError)
+            else str(error)
         )
     first_line = source.strip().partition("\n")[0]
     where = failed.relative_to(job.root) if failed.is_relative_to(job.root) else failed
@@ -206,9 +208,9 @@ def _clean(file: Path, root: str) -> None:
         root: ".",
         sys.prefix: "<environment>",
     }
-    seen = {}
+    seen: dict[str, str] = {}
 
-    def tidy(value):
+    def tidy(value: Any) -> Any:
         if isinstance(value, dict):
             return nbformat.from_dict({k: v if k.startswith("image/") else tidy(v) for k, v in value.items()})
         if isinstance(value, list):

@@ -117,7 +117,17 @@ def period(run: Run) -> dict[str, str]:
 
 def link(jobs: Iterable[Job]) -> str:
     """Digest of what later steps see of an executed step."""
-    return keys.digest([record.link(record.read(job.run, job.name)) for job in jobs])
+    return keys.digest([record.link(executed(job)) for job in jobs])
+
+
+def executed(job: Job) -> dict:
+    """Return the record of an executed job. Raises DataError where it was removed or changed since."""
+    content = record.read(job.run, job.name)
+    if content is None:
+        raise DataError(
+            f"{job.name}: its record in {paths.records(job.run)} was removed or changed after it ran; run the same command again"
+        )
+    return content
 
 
 def notebook(name: str) -> Path:
