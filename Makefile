@@ -18,7 +18,7 @@ UV := $(shell command -v uv 2>/dev/null)
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 whole = $(PYTHON) tools/locks.py compose
 
-.PHONY: help demo forecast check-results test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
+.PHONY: help demo forecast check-results lint format test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -35,6 +35,22 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 # Figures and pages depend on fonts and hold times; the command fails where a table is not the same to the bit.
 check-results: $(ENV)  ## compare a run made anew with the digests that are tracked: make check-results RUN=demo
 	$(PY) -m seaice.digests $(RUN)
+
+# Whatever holds code is linted, pages too. Types are checked strictly where everybody builds on them (pyproject.toml).
+CODE := lib tests benchmarks notebooks clients
+WORDS := $(CODE) docs params catalog.yml Makefile pyproject.toml .github .devcontainer $(wildcard *.md)
+lint: export PYTHONPATH = lib
+lint: $(ENV)  ## style, types, the order of imports, dependencies and spelling; changes nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/deptry $(CODE)
+	$(VENV)/bin/codespell $(WORDS)
+format: $(ENV)  ## what `make lint` can put right by itself
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/nbstripout --keep-id notebooks/*.ipynb clients/*.ipynb
 
 # Three lanes at once, each about as long: a test waits more than it computes. Whole runs at toy size are one. Of the pages, the networks come
 # from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders of their own: tests
