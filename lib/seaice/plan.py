@@ -50,9 +50,19 @@ class Plan:
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
                     root=str(paths.root()),
+                    pages=self._pages(tag),
                 )
             )
         return jobs
+
+    def _pages(self, tag: str | None) -> dict[str, str]:
+        """Return the executed notebook of each notebook with members: that of the member `tag`, or of the first one."""
+        pages = {}
+        for step in self.run.steps:
+            tags = [f"{name}_{value}" for member in self.run.members(step) for name, value in member.items()]
+            if tags:
+                pages[step.notebook] = f"{step.notebook}-{tag if tag in tags else tags[0]}"
+        return pages
 
 
 def load(
