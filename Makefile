@@ -6,7 +6,9 @@ PY := $(VENV)/bin/python
 DELTAS := gpu jax clients
 DELTA := $(if $(GPU),gpu,$(if $(JAX),jax))
 LOCKS := requirements.lock $(if $(DELTA),requirements-$(DELTA).lock)
-ENV := $(VENV)/.made-from-$(lastword $(LOCKS))
+LOCKED := $(VENV)/.made-from-$(lastword $(LOCKS))
+# NEWEST=1 takes the newest version of every package in place of the lock: `make NEWEST=1 VENV=.venv-newest tests-rest`.
+ENV := $(if $(NEWEST),$(VENV)/.made-from-newest,$(LOCKED))
 
 CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
@@ -18,10 +20,12 @@ UV := $(shell command -v uv 2>/dev/null)
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 whole = $(PYTHON) tools/locks.py compose
 
-.PHONY: help demo forecast check-results test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
+.PHONY: help env demo forecast check-results lint format test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
+
+env: $(ENV)  ## the environment alone
 
 demo: $(ENV)  ## the whole chain on the embedded simulated Arctic
 	$(PY) -m seaice.run params/demo.yaml
@@ -35,6 +39,22 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 # Figures and pages depend on fonts and hold times; the command fails where a table is not the same to the bit.
 check-results: $(ENV)  ## compare a run made anew with the digests that are tracked: make check-results RUN=demo
 	$(PY) -m seaice.digests $(RUN)
+
+# Whatever holds code is linted, pages too. Types are checked strictly where everybody builds on them (pyproject.toml).
+CODE := lib tests benchmarks docs tools notebooks clients
+WORDS := $(CODE) params catalog.yml Makefile pyproject.toml .github .devcontainer $(wildcard *.md)
+lint: export PYTHONPATH = lib
+lint: $(ENV)  ## style, types, the order of imports, dependencies and spelling; changes nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/deptry $(CODE)
+	$(VENV)/bin/codespell $(WORDS)
+format: $(ENV)  ## what `make lint` can put right by itself
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/nbstripout --keep-id notebooks/*.ipynb clients/*.ipynb
 
 # Three lanes at once, each about as long: a test waits more than it computes. Whole runs at toy size are one. Of the pages, the networks come
 # from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders of their own: tests
@@ -94,7 +114,12 @@ $(CLIENTS_ENV): requirements.lock requirements-clients.lock
 	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt
 	touch $@
 
-$(ENV): $(LOCKS)
+$(VENV)/.made-from-newest: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(call install,$(VENV)) --upgrade -e '.[cpu,test,lint]'
+	touch $@
+
+$(LOCKED): $(LOCKS)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 	$(whole) $^ > $(VENV)/requirements.txt

@@ -192,7 +192,7 @@ def world(tmp_path_factory):
         span = {"start": "1979-01", "end": "1984-12", "fit_end": "1983-12", "run": "toy"}
         sources = {"siconc": "twin_observed_north", "psl": "twin_atmosphere_north"}
         few = {"resolution_km": WORLD.resolution_km, "end": "1984-12"}
-        simulated_load = {entry: few for entry in sources.values()}
+        simulated_load = dict.fromkeys(sources.values(), few)
 
         def load(entry, grid, **kwargs):
             return simulated._load(entry, grid, options=simulated_load, **({"variables": None} | kwargs))

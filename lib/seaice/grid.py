@@ -37,7 +37,7 @@ class Grid:
                 raise DataError(f"the data have no attribute '{name}', so that their grid is unknown; write it to them")
         return cls(attrs["hemisphere"], float(attrs["resolution_km"]))
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.hemisphere not in EPSG:
             raise DataError(f"hemisphere {self.hemisphere!r} is unknown; choose one of {sorted(EPSG)}")
         if not (self.resolution_km > 0 and float(2 * HALF_WIDTH / 1000 / self.resolution_km).is_integer()):

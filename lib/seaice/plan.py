@@ -52,9 +52,19 @@ class Plan:
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
                     root=str(paths.root()),
+                    pages=self._pages(tag),
                 )
             )
         return jobs
+
+    def _pages(self, tag: str | None) -> dict[str, str]:
+        """Return the executed notebook of each notebook with members: that of the member `tag`, or of the first one."""
+        pages = {}
+        for step in self.run.steps:
+            tags = [f"{name}_{value}" for member in self.run.members(step) for name, value in member.items()]
+            if tags:
+                pages[step.notebook] = f"{step.notebook}-{tag if tag in tags else tags[0]}"
+        return pages
 
 
 def load(
@@ -120,4 +130,14 @@ def period(run: Run) -> dict[str, str]:
 
 def link(jobs: Iterable[Job]) -> str:
     """Digest of what later steps see of an executed step."""
-    return keys.digest([record.link(record.read(job.run, job.name)) for job in jobs])
+    return keys.digest([record.link(executed(job)) for job in jobs])
+
+
+def executed(job: Job) -> dict:
+    """Return the record of an executed job. Raises DataError where it was removed or changed since."""
+    content = record.read(job.run, job.name)
+    if content is None:
+        raise DataError(
+            f"{job.name}: its record in {paths.records(job.run)} was removed or changed after it ran; run the same command again"
+        )
+    return content

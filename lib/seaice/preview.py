@@ -30,15 +30,18 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
 
     Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.
     """
-    before, stale = {}, []
+    before: dict[str, str] = {}
+    stale: list[str] = []
     period = plan.period(planned.run)
     raw = {name: inputs.describe(name, period=period, asked=_asked(name, planned)) for name in planned.inputs}
-    read, written, work = {}, [], 0.0
+    read: dict[str, Amount] = {}
+    written: list[Amount] = []
+    work = 0.0
     for number, step in enumerate(steps, 1):
         jobs = planned.jobs(step, before=before)
         reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
         waiting = [name for name, why in reasons.items() if why]
-        for why, group in groupby(reasons, key=reasons.get):
+        for why, group in groupby(reasons, key=reasons.__getitem__):
             say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
         each = " each" if len(jobs) > 1 else ""
         given = planned.run.merged(step, planned.run.members(step)[0])
@@ -59,8 +62,8 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
         stale += waiting
         before[step.notebook] = "not known before it ran" if waiting else plan.link(jobs)
     say(f"in all {_sum(read.values())} to read, {_sum(written)} to write, about {work:.2g} FLOP of networks")
-    for why in planned.lacking.values():
-        say(f"{plan.NOT_HERE}: {why}")
+    for lack in planned.lacking.values():
+        say(f"{plan.NOT_HERE}: {lack}")
     return stale
 
 

@@ -21,7 +21,7 @@ def lines(sip: xr.DataArray, *, level: float = SIP_EDGE) -> list[np.ndarray]:
     A closed line ends with its first point.
     """
     values = np.ma.masked_invalid(sip.transpose("y", "x").values)
-    return [line for line in contourpy.contour_generator(sip.x.values, sip.y.values, values).lines(level)]
+    return list(contourpy.contour_generator(sip.x.values, sip.y.values, values).lines(level))
 
 
 def length_km(sip: xr.DataArray, *, level: float = SIP_EDGE) -> float:

@@ -105,7 +105,7 @@ def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float
         raise DataError(
             f"polygon: corner (latitude {astray[0, 0]:g}, longitude {astray[0, 1]:g}) is not in the grid's hemisphere"
         )
-    area = shapely.Polygon(_on_map(*corners.T, pole))
+    area = shapely.Polygon(_on_map(corners[:, 0], corners[:, 1], pole))
     shapely.prepare(area)
     x, y = np.moveaxis(_on_map(lat.values, lon.values, pole), -1, 0)
     inside = shapely.intersects_xy(area, x, y)

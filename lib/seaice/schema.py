@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 ICE_EDGE = 0.15  # SIC fraction, Andersson et al. 2021; the field's usual definition of the ice edge
@@ -80,7 +81,7 @@ def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None
     return ds
 
 
-def check_time(time, *, source: str) -> None:
+def check_time(time: pd.Index, *, source: str) -> None:
     """Raise DataError unless `time` (a pandas index) increases strictly, naming the first date that does not."""
     steps = np.asarray(time[1:] > time[:-1])
     if not steps.all():

@@ -57,7 +57,7 @@ def forecast_scores(
             known = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
             judge(sip, known.weight, name)
             more = [(given or {}).get(name) for given in (classes, members)]
-            scored[name].append(_score(sip, *more, known, within, ready))
+            scored[name].append(_score(sip, *more, truth=known, within=within, ready=ready))
     whole = [xr.concat(parts, "init_time") for parts in scored.values()]
     return with_times(xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready)
 
@@ -125,9 +125,9 @@ def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
         error = verify.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2)
         # A map without values would count as open water.
         errors.append(error.where((sip.notnull() & (known.weight > 0)).any(MAP)))
-    errors = xr.concat(errors, "init_time")
-    zero = xr.zeros_like(errors.isel(member=0, drop=True))
-    return crps_for_ensemble(errors, zero, "member", preserve_dims=["init_time", "lead_time"])
+    whole = xr.concat(errors, "init_time")
+    zero = xr.zeros_like(whole.isel(member=0, drop=True))
+    return crps_for_ensemble(whole, zero, "member", preserve_dims=["init_time", "lead_time"])
 
 
 def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
