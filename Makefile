@@ -12,7 +12,8 @@ CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
 CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
 
-# uv installs in seconds where it is on PATH; pip is always there.
+# uv installs in seconds where it is on PATH; pip is always there. The lock is its own constraint: pip before 23.3 takes the newest
+# version of a package that another asks for with an extra, and then misses its hash.
 UV := $(shell command -v uv 2>/dev/null)
 # $(call install,<environment>): installs the words that follow into an environment.
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
@@ -91,13 +92,13 @@ lock:  ## compile the locks anew from pyproject.toml (needs uv)
 $(CLIENTS_ENV): requirements.lock requirements-clients.lock
 	$(PYTHON) -m venv $(CLIENTS)
 	$(whole) $^ > $(CLIENTS)/requirements.txt
-	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt
+	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt -c $(CLIENTS)/requirements.txt
 	touch $@
 
 $(ENV): $(LOCKS)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 	$(whole) $^ > $(VENV)/requirements.txt
-	$(call install,$(VENV)) --require-hashes -r $(VENV)/requirements.txt
+	$(call install,$(VENV)) --require-hashes -r $(VENV)/requirements.txt -c $(VENV)/requirements.txt
 	$(call install,$(VENV)) --no-deps --no-build-isolation -e .
 	touch $@
