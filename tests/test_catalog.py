@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from loopback import Loopback
+from support.loopback import Loopback
 
 from seaice import catalog, paths, sources, stores
 from seaice.catalog import CatalogError

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import forecast, train
 from seaice.atomic import replacing, replacing_folder
