@@ -66,7 +66,7 @@ def test_the_published_network():
 
 
 def test_samples_are_those_that_are_drawn():
-    from synthetic import ready
+    from support.synthetic import ready
 
     from seaice import pool
     from seaice.samples import Samples

@@ -3,13 +3,12 @@
 import json
 import shutil
 
-import coarse
 import numpy as np
 import pandas as pd
 import pytest
-import realtime_run
 import xarray as xr
 import yaml
+from support import coarse, realtime_run
 from test_realtime import without
 
 from seaice import (
@@ -31,6 +30,8 @@ from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError
 from seaice.splits import split
+
+pytestmark = pytest.mark.chain
 
 LEADS = 2
 # All that makes the run small; the record ends a month before that of the catalogue, which continues it in real time.
@@ -116,7 +117,6 @@ def prepared(run: params.Run, load=providers.load) -> xr.Dataset:
     return ready_store.open_ready(paths.ready("toy"))
 
 
-@pytest.mark.slow
 def test_every_page_made_its_tables_and_pictures(made):
     results = made / "results" / "toy"
     pages = [step.notebook for step in params.load(made / "params" / "toy.yaml").steps]
@@ -130,7 +130,6 @@ def test_every_page_made_its_tables_and_pictures(made):
     assert not {"summer", "least_ice_edges"} & pictures, "these are of months"
 
 
-@pytest.mark.slow
 def test_what_it_wrote_is_what_a_dry_run_counts(inside):
     given = inside.merged(inside.steps[0], {})
     for name in ("ready", "baselines", "forecast"):
@@ -138,7 +137,6 @@ def test_what_it_wrote_is_what_a_dry_run_counts(inside):
         assert getattr(costs, f"{name}_bytes")(given) == pytest.approx(written.nbytes, rel=0.01), name
 
 
-@pytest.mark.slow
 def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
     table = pd.read_csv(made / "results" / "toy" / "tables" / "concentration.csv", dtype={"month": str})
     assert set(table.region) == {"all", *regions.names("north")}
@@ -150,7 +148,6 @@ def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
     assert rmse["persistence"].is_monotonic_increasing
 
 
-@pytest.mark.slow
 def test_the_command_forecasts_the_day_after_the_newest_of_the_catalogue(made):
     done = coarse.run(made, "toy", "--init", "latest", module="seaice.realtime")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -167,7 +164,6 @@ def test_the_command_forecasts_the_day_after_the_newest_of_the_catalogue(made):
         assert float(ships.sic_stddev.max()) > 0, "two networks never agree to the bit"
 
 
-@pytest.mark.slow
 def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_influences_it(
     made, inside, tmp_path, monkeypatch
 ):
@@ -198,7 +194,6 @@ def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_
     assert realtime_run.sha(again.folder) == first
 
 
-@pytest.mark.slow
 def test_a_missing_day_inside_is_filled_and_flagged_and_a_missing_last_one_refused(made, inside, tmp_path, monkeypatch):
     for name in ("ready.zarr", "forecast.zarr", "networks", "records"):
         shutil.copytree(made / "data" / "toy" / name, tmp_path / "toy" / name)

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import (
     baselines,

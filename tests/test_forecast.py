@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import ensemble, train
 from seaice.atomic import replacing, replacing_folder
@@ -92,8 +92,31 @@ def test_outside_the_active_cells_nothing_is_invented(samples, made):
     assert made.sip.min() >= 0 and made.sip.max() <= 1
 
 
-def test_calibrated_the_validation_years_score_better_and_the_classes_keep_their_order(samples, made, calibrated):
-    """Temperatures are fitted to cross-entropy on VALIDATION, which TIMES do not touch; they change no most probable class of a member."""
+def cross_entropy(samples, probability, times) -> float:
+    """Mean over the cells that count, of probabilities (init_time, lead_time, ice_class, y, x)."""
+    truth, weight = (np.moveaxis(values, -1, 1) for values in (samples.targets(times), samples.weights(times)))
+    true = np.take_along_axis(probability.values, truth[:, :, None].astype("intp"), axis=2)[:, :, 0]
+    counts = weight > 0
+    return float(np.average(-np.log(np.clip(true[counts], 1e-7, 1)), weights=weight[counts]))
+
+
+def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path):
+    """Each member, at one temperature, and their mean, at one a lead: the cross-entropy that they are fitted to gets smaller."""
+    raw, fitted = (
+        forecast.ensemble(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
+        for name, years in (("raw", None), ("fitted", VALIDATION))
+    )
+    for member in folders:
+        before, after = (
+            cross_entropy(samples, made.ice_class_probability.sel(member=member), VALIDATION) for made in (raw, fitted)
+        )
+        assert 0 < after < before
+    before, after = (cross_entropy(samples, made.class_probability, VALIDATION) for made in (raw, fitted))
+    assert 0 < after < before
+
+
+def test_calibrated_the_classes_of_a_member_keep_their_order(samples, made, calibrated):
+    """Temperatures are fitted on VALIDATION, which TIMES do not touch; they change no most probable class of a member."""
     assert (made.member_temperature == 1).all() and (made.lead_temperature == 1).all()
     assert (abs(calibrated.member_temperature - 1) > 1e-3).all()
     sea = ~samples.land

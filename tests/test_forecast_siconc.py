@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import ensemble, train
 from seaice.members import numbered

@@ -1,11 +1,13 @@
 """The published experiment: complete as written, and, with nothing but data and sizes replaced, executed on the simulated Arctic."""
 
-import coarse
 import numpy as np
 import pandas as pd
 import pytest
+from support import coarse
 
 from seaice import channels, estimates, inputs, params, paths, run
+
+pytestmark = pytest.mark.chain
 
 FILE = paths.root() / "params" / "paper.yaml"
 # All that the small run replaces: where data come from, how fine they are, and how much is trained.
@@ -77,7 +79,6 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
     assert not (own_folders / "data").exists()
 
 
-@pytest.mark.slow
 def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
     project = coarse.project(tmp_path / "project", "paper")
     sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]

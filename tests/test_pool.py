@@ -4,7 +4,7 @@ import weakref
 
 import numpy as np
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice.batches import Batches
 from seaice.pool import PooledBatches

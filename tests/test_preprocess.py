@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
-from loopback import Loopback
+from support import synthetic
+from support.loopback import Loopback
 
 from seaice import catalog, inputs, preprocess, providers, quality, ready_store
 from seaice.grid import Grid

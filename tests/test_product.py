@@ -8,11 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import realtime_run
 import shapely
-import synthetic
 import xarray as xr
 from PIL import Image
+from support import realtime_run, synthetic
 
 from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary
 from seaice.grid import Grid

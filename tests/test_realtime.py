@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import realtime_run
 import xarray as xr
-from realtime_run import NOW, RUN, offer, sha, unlike
+from support import realtime_run
+from support.realtime_run import NOW, RUN, offer, sha, unlike
 from typer.testing import CliRunner
 
 from seaice import (
@@ -155,7 +155,7 @@ def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_b
 @pytest.mark.slow
 def test_two_at_once_make_it_once(finished, run):
     code = (
-        "import pandas as pd, realtime_run; from seaice import realtime; "
+        "import pandas as pd; from support import realtime_run; from seaice import realtime; "
         f"print(realtime.make(realtime_run.RUN, {INIT!r}, now=pd.Timestamp({str(NOW)!r}))[0].fresh)"
     )
     environment = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}

@@ -20,6 +20,8 @@ from seaice import crate, digests, execute, fanout, keys, params, plan, record, 
 from seaice.params import Cluster
 from seaice.schema import DataError
 
+pytestmark = pytest.mark.pages
+
 RUN_FILE = """
 run: toy
 parameters: {hemisphere: north, seeds: [3, 36]}

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import losses, train
 from seaice.keys import modules

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import correction, ensemble, network_kinds, train, unet, windows
 from seaice.params import Run

@@ -1,6 +1,6 @@
 """What one Keras backend computes with given networks and data, written to a file: run by `test_backends` once a backend.
 
-Run: KERAS_BACKEND=jax python tests/backend_numbers.py <folder of networks> <file of results, .npz>
+Run: PYTHONPATH=lib:tests KERAS_BACKEND=jax python tests/support/backend_numbers.py <folder of networks> <file of results, .npz>
 """
 
 import shutil
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import synthetic
 
 from seaice import attribution, correction, device, ensemble, losses, train, trained, unet
 from seaice.samples import Samples
+from support import synthetic
 
 CHANNELS = [
     {"variable": "siconc", "lags": 1},

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import synthetic
 import xarray as xr
 
 from seaice import climate, ensemble, paths, prior, steps, train, trees
 from seaice.params import Run
 from seaice.samples import Samples
+from support import synthetic
 
 RUN = Run.model_validate(
     {
