@@ -9,8 +9,8 @@ import xarray as xr
 
 from seaice import catalog, climate, normalise, normals, prior, providers, quality
 from seaice.grid import Grid
-from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING, months_of
-from seaice.schema import KNOWN_AHEAD, DataError
+from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, months_of
+from seaice.schema import KNOWN_AHEAD, DataError, Flag
 from seaice.steps import AHEAD, cadence, offset
 
 COMPLETE = (
@@ -24,7 +24,6 @@ PAST = {  # of the record, that new steps are held against: `quality` looks back
 # (docs/daily.md), so that the middle of three filled days is off by less.
 BRIDGED = {"monthly": 0, "daily": 3}
 REVISED = 0.01  # fraction, mean change of a stored month that is worth telling
-FILLED = np.uint8(1)  # siconc_flag of a value that is an input, but no truth
 DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the moment it was observed, beside the predictors
 
 
@@ -55,7 +54,7 @@ def newest(ready: xr.Dataset) -> pd.Timestamp:
 def complete(ready: xr.Dataset) -> xr.DataArray:
     """Share of the active cells of each time step (time) that have a value of SIC, 0..1."""
     active = climate.at_months(ready.active, ready.time)
-    known = ready.siconc.notnull() & (ready.siconc_flag < MISSING)
+    known = ready.siconc.notnull() & (ready.siconc_flag != Flag.MISSING)
     return ((known & active).sum(("y", "x")) / active.sum(("y", "x"))).compute()
 
 
@@ -74,7 +73,7 @@ def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
     observed = [n for n, da in kept.data_vars.items() if "time" in da.dims and (n in DATES or n not in ICE)]
     past = kept.time < np.datetime64(init_time)
     out = kept.assign({name: kept[name].where(past).assign_attrs(kept[name].attrs) for name in observed})
-    out["siconc_flag"] = kept.siconc_flag.where(past, MISSING).astype("uint8").assign_attrs(kept.siconc_flag.attrs)
+    out["siconc_flag"] = kept.siconc_flag.where(past, Flag.MISSING).astype("uint8").assign_attrs(kept.siconc_flag.attrs)
     last = out.sel(time=[init_time - one])
     share = float(complete(last)[0])
     if share < COMPLETE:
@@ -86,7 +85,7 @@ def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
 
 
 def bridged(known: xr.Dataset) -> xr.Dataset:
-    """Return a record, in memory, in which steps without any SIC are filled in a straight line in time, flag 1 (an input, no truth).
+    """Return a record, in memory, in which steps without any SIC are filled in a straight line in time, `Flag.FILLED`.
 
     At most `BRIDGED` steps in a row, of which both sides are known: never the newest step of a record as of a moment. Longer gaps stay
     missing. `siconc_anomaly`, where there is one, follows. known: siconc, siconc_flag, siconc_trend (time, y, x), see `as_of`.
@@ -100,7 +99,7 @@ def bridged(known: xr.Dataset) -> xr.Dataset:
                 siconc[step] = (1 - share) * siconc[before] + share * siconc[after]
                 filled.append(step)
     new = xr.DataArray(np.isin(np.arange(siconc.sizes["time"]), filled), dims="time") & siconc.notnull()
-    out = known.assign(siconc=siconc, siconc_flag=known.siconc_flag.where(~new, FILLED))
+    out = known.assign(siconc=siconc, siconc_flag=known.siconc_flag.where(~new, Flag.FILLED))
     if "siconc_anomaly" in known:
         out["siconc_anomaly"] = known.siconc_anomaly.where(~new, siconc - known.siconc_trend)
     return out
@@ -108,7 +107,7 @@ def bridged(known: xr.Dataset) -> xr.Dataset:
 
 def filled(known: xr.Dataset) -> pd.DatetimeIndex:
     """Times of the steps that `bridged` filled: they have values of SIC, and none of them was observed."""
-    observed = ((known.siconc_flag == 0) & ~known.land & known.siconc.notnull()).any(("y", "x"))
+    observed = ((known.siconc_flag == Flag.OBSERVED) & ~known.land & known.siconc.notnull()).any(("y", "x"))
     return known.indexes["time"][(known.siconc.notnull().any(("y", "x")) & ~observed).values]
 
 
@@ -188,7 +187,7 @@ def _with_ice(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp, grid: Grid
     end, ahead = ice.indexes["time"][-1], AHEAD[cadence(ready)] * step(ready)
     whole = pd.date_range(ready.indexes["time"][0], end + ahead, freq=step(ready), name="time")
     siconc = _joined(ready.siconc, ice.siconc, last, whole)
-    flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
+    flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=Flag.MISSING)
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
     # What is valid up to `AHEAD` past the last stored observation is known already; what is newer is computed.
     known = _known_ahead(out, grid, load)
@@ -217,7 +216,7 @@ def _last(ready: xr.Dataset) -> pd.Timestamp:
     flags = ready.siconc_flag
     for first in range(flags.sizes["time"], 0, -2 * EXTENSION):
         block = slice(max(0, first - 2 * EXTENSION), first)
-        some = np.flatnonzero((flags.isel(time=block) < MISSING).any(("y", "x")).values)
+        some = np.flatnonzero((flags.isel(time=block) != Flag.MISSING).any(("y", "x")).values)
         if len(some):
             return ready.indexes["time"][block][some[-1]]
     raise DataError("ready store: siconc is missing throughout; run the preprocessing anew")
@@ -253,7 +252,9 @@ def _since(entry, grid, last, one, *, now, load, variables=None) -> tuple[xr.Dat
 
 
 def _revised(ready: xr.Dataset, again: xr.Dataset, last: pd.Timestamp, *, entry: str) -> list[str]:
-    change = float(abs(again.siconc - ready.siconc.sel(time=last)).where(ready.siconc_flag.sel(time=last) == 0).mean())
+    change = float(
+        abs(again.siconc - ready.siconc.sel(time=last)).where(ready.siconc_flag.sel(time=last) == Flag.OBSERVED).mean()
+    )
     if not change > REVISED:
         return []
     return [f"'{entry}': {last:%Y-%m-%d} differs from the stored one by {change:.3f} on average; preprocess anew"]

@@ -12,12 +12,11 @@ from seaice import climate, gaps, masks, normalise, normals, prior, providers, q
 from seaice.atomic import beside, replacing_folder
 from seaice.grid import Grid
 from seaice.ready_store import append, open_ready, opened
-from seaice.schema import DataError, attributes
+from seaice.schema import FLAG_ATTRIBUTES, DataError, Flag, attributes
 from seaice.steps import AHEAD
 
 ABSOLUTE = ("ua10", "uas", "vas")  # inputs taken as they are; every other one as an anomaly, Andersson et al. 2021
 EXTENSION = AHEAD["monthly"]  # months past the last observation for which the trend is still known
-MISSING = np.uint8(3)  # siconc_flag of a value that is not there
 ICE = ("siconc", "siconc_flag", "siconc_trend", *prior.FIELDS)  # variables along time that are no scaled predictors
 
 
@@ -89,7 +88,7 @@ def build_simulation(
 
     like: the observations' store. From it come the means and standard deviations that scale the inputs, land, active cells and
     fit period; the simulation's own are the climatologies, over what it has of the fit period, and the trend. Sea that the model takes
-    for land is filled in space (flag 1). A predictor that `sources` lacks is missing throughout. key: kept as an attribute, to tell
+    for land is filled in space (`Flag.FILLED`). A predictor that `sources` lacks is missing throughout. key: kept as an attribute, to tell
     what the store was made from. Other arguments, memory and errors as for `build`; raises DataError, too, for a predictor
     that the observations lack. Source: Andersson et al. 2021, doi:10.1038/s41467-021-25257-4, which left such sea at 0.
     """
@@ -153,7 +152,7 @@ def months_of(
     until = pd.Period(steps.bounds([fit["fit_end"]] * 2, "daily")[1] + pd.Timedelta(days=1), "M") - 1  # whole months
     if entry is None:
         siconc = normals.monthly_means(stored["siconc"])
-        flag = xr.where(siconc.isnull() & ~stored["land"], MISSING, np.uint8(0)).transpose("time", "y", "x")
+        flag = xr.where(siconc.isnull() & ~stored["land"], Flag.MISSING, Flag.OBSERVED).transpose("time", "y", "x")
         ice = ice.drop_dims("time").assign(siconc=siconc, siconc_flag=flag, land=stored["land"])
     else:
         source = entry
@@ -170,8 +169,8 @@ def months_of(
 
 def _write_observed(building, grid, ice, axis) -> None:
     siconc = ice["siconc"].reindex(time=axis).astype("float32")
-    flag = ice["siconc_flag"].reindex(time=axis, fill_value=MISSING).astype("uint8")
-    flag.attrs = {"flag_values": [0, 1, 3], "flag_meanings": "observed filled_in_space missing"}
+    flag = ice["siconc_flag"].reindex(time=axis, fill_value=Flag.MISSING).astype("uint8")
+    flag.attrs = dict(FLAG_ATTRIBUTES)
     append(building, xr.Dataset({"siconc": siconc, "siconc_flag": flag, "land": ice["land"]}), grid)
 
 
