@@ -5,7 +5,7 @@ import pandas as pd
 import synthetic
 import xarray as xr
 
-from seaice import climate, forecast, paths, prior, steps, train, trees
+from seaice import climate, forecast, paths, steps, train, trees
 from seaice.params import Run
 from seaice.samples import Samples
 
@@ -46,7 +46,7 @@ def record(*, hemisphere="north", change=None) -> xr.Dataset:
     if change is not None:
         ready = change(ready)
     ready["siconc_trend"] = climate.linear_trend(ready.siconc)
-    return ready.assign(prior.fields(ready)).assign_attrs(ready.attrs | {"run": "tiny"})
+    return synthetic.expected(ready).assign_attrs(ready.attrs | {"run": "tiny"})
 
 
 def store(ready: xr.Dataset, run: str = "tiny") -> None:
