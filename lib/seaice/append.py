@@ -48,13 +48,14 @@ def append(
         recent = known_at.last_observed(ready) - AHEAD[cadence(ready)] * known_at.step(ready)
         since = dict.fromkeys(known_at.predictors(ready), recent)
     longer = arrivals.with_newer(ready, ice, statistics, sources, since=since, load=load)
-    new = _steps_with_new_values(longer)
-    if new:
+    arrived = _with_values(longer)
+    if arrived:
+        first = min(times[0] for times in arrived.values())
         with replacing_folder(path) as building:
             shutil.copytree(path, building)
-            ready_store.rewrite_from(building, longer.ready, min(new))
-            ready_store.finish(building, ready.attrs | _origin(ready, sources, min(new)))
-    return Arrivals(ready_store.open_ready(path), notices + longer.notices, longer.arrived)
+            ready_store.rewrite_from(building, longer.ready, first)
+            ready_store.finish(building, ready.attrs | _origin(ready, sources, first))
+    return Arrivals(ready_store.open_ready(path), notices + longer.notices, arrived)
 
 
 def _up_to_the_newest_value(ice: xr.Dataset) -> xr.Dataset:
@@ -62,12 +63,14 @@ def _up_to_the_newest_value(ice: xr.Dataset) -> xr.Dataset:
     return ice.isel(time=slice(0, int(np.flatnonzero(has_value)[-1]) + 1 if has_value.any() else 0))
 
 
-def _steps_with_new_values(longer: Arrivals) -> list[pd.Timestamp]:
-    times: list[pd.Timestamp] = []
-    for name, arrived in longer.arrived.items():
-        has_value = longer.ready[name].sel(time=arrived).notnull().any(("y", "x")).values
-        times += list(arrived[has_value])
-    return times
+def _with_values(longer: Arrivals) -> dict[str, pd.DatetimeIndex]:
+    """By variable the steps that are not the store's and have a value."""
+    arrived = {}
+    for name, times in longer.arrived.items():
+        has_value = longer.ready[name].sel(time=times).notnull().any(("y", "x")).values
+        if has_value.any():
+            arrived[name] = times[has_value]
+    return arrived
 
 
 def _origin(ready: xr.Dataset, sources: Mapping[str, str], first: pd.Timestamp) -> dict:

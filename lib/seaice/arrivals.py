@@ -204,7 +204,8 @@ def _predictor(name, sources, statistics, grid, begin, end, *, counted, load) ->
     if name not in sources:
         return None, [f"no source of '{name}' is given; it is missing from {begin:%Y-%m-%d} on"]
     try:
-        field = load(sources[name], grid, start=f"{begin:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])[name]
+        field = load(sources[name], grid, start=f"{begin:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])
+        field = derive.check_cadence(field, counted, entry=sources[name])[name]
     except DataError as error:
         return None, [f"'{name}' is missing from {begin:%Y-%m-%d} on: {error}"]
     used = [n for n in (f"{name}_climatology", f"{name}_mean", f"{name}_std") if n in statistics]

@@ -70,11 +70,12 @@ def rewrite_from(building: Path, longer: xr.Dataset, first: pd.Timestamp) -> Non
     begin = longer.indexes["time"].get_loc(first)
     along_time = longer[[name for name, da in longer.data_vars.items() if "time" in da.dims]]
     bare = along_time.drop_vars([name for name in along_time.coords if name != "time"])
-    steps = bare.isel(time=slice(begin, None)).load().drop_encoding()
-    known, new = steps.isel(time=slice(0, stored - begin)), steps.isel(time=slice(stored - begin, None))
-    known.to_zarr(building, region={"time": slice(begin, stored)}, consolidated=False)
-    if new.sizes["time"]:
-        new.to_zarr(building, append_dim="time", consolidated=False)
+    rewritten = bare.isel(time=slice(begin, None)).load().drop_encoding()
+    on_stored_axis = rewritten.isel(time=slice(0, stored - begin))
+    behind_it = rewritten.isel(time=slice(stored - begin, None))
+    on_stored_axis.to_zarr(building, region={"time": slice(begin, stored)}, consolidated=False)
+    if behind_it.sizes["time"]:
+        behind_it.to_zarr(building, append_dim="time", consolidated=False)
 
 
 def finish(building: Path, attrs: dict) -> None:
