@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from test_preprocess import DAYS, GRID, day_loader
 
-from seaice import arrivals, climate, normals, preprocess, ready_store
+from seaice import arrivals, climate, known_at, normals, preprocess, ready_store
 from seaice.schema import DataError
 
 SOURCES = {"siconc": "days"}
@@ -54,7 +54,7 @@ def test_what_is_stored_stays_to_the_bit(stored, continued):
 def test_the_day_that_is_not_over_is_left_out(stored):
     found = arrivals.extend(stored, xr.Dataset(), SOURCES, now=pd.Timestamp("1988-06-10T12:00"), load=offer)
     assert found.notices[0] == "'days': 1988-06-10 is not over and is left out"
-    assert arrivals.newest(found.ready) == pd.Timestamp("1988-06-09")
+    assert known_at.newest(found.ready) == pd.Timestamp("1988-06-09")
 
 
 def gap(*days):
@@ -71,14 +71,14 @@ def gap(*days):
 def last_week(stored, load) -> xr.Dataset:
     """20 to 31 May 1988, continued and known on 1 June."""
     ready = arrivals.extend(stored, xr.Dataset(), SOURCES, now=NOW, load=load).ready
-    return arrivals.as_of(ready, pd.Timestamp("1988-06-01")).sel(time=slice("1988-05-20", "1988-05-31")).load()
+    return known_at.as_of(ready, pd.Timestamp("1988-06-01")).sel(time=slice("1988-05-20", "1988-05-31")).load()
 
 
 def test_a_gap_of_a_few_days_is_a_straight_line_and_said_to_be_filled(stored, continued):
     lost = pd.date_range("1988-05-25", "1988-05-27")
     known = last_week(stored, gap(*lost))
     assert bool((known.siconc_flag.sel(time=lost) == 3).all()), "as the provider has it"
-    found = arrivals.bridged(known)
+    found = known_at.bridged(known)
     sides = [known.siconc.sel(time=day) for day in ("1988-05-24", "1988-05-28")]
     expected = sides[0] + (sides[1] - sides[0]) / 4
     np.testing.assert_allclose(found.siconc.sel(time=lost[0]), expected, atol=1e-6)
@@ -86,7 +86,7 @@ def test_a_gap_of_a_few_days_is_a_straight_line_and_said_to_be_filled(stored, co
     assert bool((found.siconc_flag.sel(time=lost).where(sea, 1) == 1).all())
     anomaly = found.siconc - found.siconc_trend
     xr.testing.assert_allclose(found.siconc_anomaly.sel(time=lost), anomaly.sel(time=lost), atol=1e-6)
-    assert arrivals.filled(found).equals(pd.DatetimeIndex(lost))
+    assert known_at.filled(found).equals(pd.DatetimeIndex(lost))
     others = ~found.time.isin(lost)
     for name in ("siconc", "siconc_flag", "siconc_anomaly"):
         assert found[name].dtype == known[name].dtype
@@ -95,20 +95,20 @@ def test_a_gap_of_a_few_days_is_a_straight_line_and_said_to_be_filled(stored, co
 
 def test_a_longer_gap_and_the_newest_day_stay_missing(stored):
     lost = pd.date_range("1988-05-25", "1988-05-28")
-    found = arrivals.bridged(last_week(stored, gap(*lost)))
-    assert bool(found.siconc.sel(time=lost).isnull().all()) and not len(arrivals.filled(found))
+    found = known_at.bridged(last_week(stored, gap(*lost)))
+    assert bool(found.siconc.sel(time=lost).isnull().all()) and not len(known_at.filled(found))
     with pytest.raises(DataError, match="siconc of 1988-05-31 is missing"):
         last_week(stored, gap("1988-05-31"))
 
 
 def test_nothing_of_the_day_or_later_is_known(continued):
     day = pd.Timestamp("1988-05-20")
-    known = arrivals.as_of(continued.ready, day)
+    known = known_at.as_of(continued.ready, day)
     assert bool(known.siconc.sel(time=slice(day, None)).isnull().all())
     assert bool((known.siconc_flag.sel(time=slice(day, None)) == 3).all())
     assert known.indexes["time"][-1] == day + pd.Timedelta(days=92)
     with pytest.raises(DataError, match="siconc of 1988-06-30 is missing"):
-        arrivals.as_of(continued.ready, pd.Timestamp("1988-07-01"))
+        known_at.as_of(continued.ready, pd.Timestamp("1988-07-01"))
 
 
 def air(time) -> xr.DataArray:
@@ -176,7 +176,7 @@ def test_a_predictor_that_comes_later_than_its_ice_is_fetched_and_all_else_stays
     xr.testing.assert_identical(found.ready.drop_vars("tas"), lacking.drop_vars("tas"))
     assert found.ready.tas[others].values.tobytes() == lacking.tas[others].values.tobytes()
     before = arrivals.extend(
-        lacking, STATISTICS, sources, now=now, since={"tas": late[1] + arrivals.step(stored_air)}, load=load
+        lacking, STATISTICS, sources, now=now, since={"tas": late[1] + known_at.step(stored_air)}, load=load
     )
     assert before.ready is lacking, "what no channel looks at is not asked for"
 

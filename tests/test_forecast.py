@@ -103,10 +103,10 @@ def cross_entropy(samples, probability, times) -> float:
 def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path):
     """Each member, at one temperature, and their mean, at one a lead: the cross-entropy that they are fitted to gets smaller."""
     raw, fitted = (
-        forecast.ensemble(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
+        ensemble.ensemble(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
         for name, years in (("raw", None), ("fitted", VALIDATION))
     )
-    for member in folders:
+    for member in range(len(folders)):
         before, after = (
             cross_entropy(samples, made.ice_class_probability.sel(member=member), VALIDATION) for made in (raw, fitted)
         )

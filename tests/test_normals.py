@@ -74,7 +74,7 @@ def test_no_normal_ahead_knows_the_day_of_the_forecast_nor_any_later(hemisphere)
     found = []
     for months in (record, changed):
         months = months.assign(siconc_trend=climate.linear_trend(months.siconc))
-        months = months.assign(prior.fields(months))
+        months = months.assign(prior.frequencies(months))
         found.append(normals.of_days(months, xr.DataArray(time, {"time": time}, ("time",))))
     last = init + (steps.AHEAD["daily"] - 1) * pd.Timedelta(days=1)
     for name in KNOWN_AHEAD:

@@ -17,7 +17,12 @@ def ready():
 
 @pytest.fixture(scope="module")
 def fields(ready):
-    return prior.fields(ready)
+    return derived(ready)
+
+
+def derived(ready) -> xr.Dataset:
+    """All fields of the module, in one dataset."""
+    return xr.merge([prior.frequencies(ready), prior.anomaly_and_damping(ready)])
 
 
 def test_frequency_counts_the_years_before(ready, fields):
@@ -35,8 +40,8 @@ def test_a_valid_time_knows_nothing_of_the_year_before_it_nor_later(ready, field
     changed = ready.copy()
     changed["siconc"] = ready.siconc.where(ready.time < np.datetime64("1989-06-01"), 1 - ready.siconc)
     changed.attrs["fit_end"] = "1989-05"
-    same = prior.fields(ready.assign_attrs(fit_end="1989-05"))
-    again = prior.fields(changed)
+    same = derived(ready.assign_attrs(fit_end="1989-05"))
+    again = derived(changed)
     for name in ("ice_frequency", "full_ice_frequency"):
         part = slice(None, "1990-05-01")
         xr.testing.assert_identical(again[name].sel(time=part), same[name].sel(time=part))
@@ -50,7 +55,7 @@ def test_damping_is_that_of_the_valid_month(ready, fields):
 
 
 def test_lazy_in_lazy_out(ready, fields):
-    lazy = prior.fields(ready.chunk(time=12))
+    lazy = derived(ready.chunk(time=12))
     assert all(da.chunks is not None for da in lazy.data_vars.values())
     xr.testing.assert_allclose(lazy.compute(), fields.compute())
     assert all(da.dtype == np.float32 and da.attrs["units"] == "1" for da in lazy.data_vars.values())

@@ -13,7 +13,7 @@ import xarray as xr
 from PIL import Image
 from support import realtime_run, synthetic
 
-from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary
+from seaice import ensemble, known_at, product, product_edge, product_maps, product_summary
 from seaice.grid import Grid
 from seaice.members import numbered
 from seaice.samples import Samples
@@ -29,7 +29,7 @@ def fields_of(hemisphere: str) -> tuple[xr.Dataset, xr.Dataset]:
 
 def made_up(ready, channels, init, n_leads) -> tuple[xr.Dataset, xr.Dataset]:
     """A forecast made up of the truth of the year before, with two members that differ, and the record it is of."""
-    known = arrivals.as_of(ready, init)
+    known = known_at.as_of(ready, init)
     samples = Samples(known, channels, n_leads=n_leads, missing="climatology")
     before = ready.siconc.sel(time=pd.DatetimeIndex(samples.valid_times([init])[0]) - pd.DateOffset(years=1)).fillna(0)
     full = np.stack([before.values, np.clip(before.values - 0.2, 0, 1)])
@@ -117,11 +117,11 @@ def test_days_are_held_against_the_normal_of_the_day():
 
 def test_a_daily_product_is_made_from_the_frequencies_that_its_normals_are_of():
     ready, init = synthetic.ready_daily(resolution_km=337.5), pd.Timestamp("1986-07-09")
-    first = product.digest(arrivals.as_of(ready, init))
-    assert product.digest(arrivals.as_of(ready, init)) == first
+    first = product.digest(known_at.as_of(ready, init))
+    assert product.digest(known_at.as_of(ready, init)) == first
     for day, same in (("1986-07-10", False), ("1986-07-01", True)):
         other = ready.assign(ice_frequency=ready.ice_frequency.where(ready.time != np.datetime64(day), 0.5))
-        assert (product.digest(arrivals.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
+        assert (product.digest(known_at.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
 
 
 def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(monkeypatch):

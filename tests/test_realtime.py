@@ -20,6 +20,7 @@ from seaice import (
     classifiers,
     generations,
     keys,
+    known_at,
     moments,
     paths,
     product_maps,
@@ -266,7 +267,7 @@ def test_a_month_that_is_not_over_is_left_out_and_one_of_the_future_refused():
     load, sources = offer(ready, last="1990-12-01"), RUN.shared()["sources"]
     longer, said, _ = arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-12-15"), load=load)
     assert said == ["'ice_entry': 1990-12-01 is not over and is left out"]
-    assert arrivals.newest(longer) == pd.Timestamp("1990-11-01")
+    assert known_at.newest(longer) == pd.Timestamp("1990-11-01")
     with pytest.raises(
         DataError, match="'ice_entry': holds data of 1990-12-01, which lies in the future of 1990-11-20"
     ):
@@ -506,7 +507,7 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     given = {"splits": RUN.shared()["splits"], "n_leads": 3}
     inits = pd.date_range(*given["splits"]["train"], freq="MS")
     own = trees.forecast(trees.fit(ready, inits, lead_times=leads), ready, pd.DatetimeIndex([init]))
-    known = arrivals.as_of(ready, init)
+    known = known_at.as_of(ready, init)
     first = classifiers.forecasts(ready, known, init, given, tmp_path)["trees"]
     np.testing.assert_array_equal(first, own)
     [kept] = tmp_path.iterdir()
@@ -518,5 +519,5 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
     later = unlike(ready, "1990-01-01")
     np.testing.assert_array_equal(
-        classifiers.forecasts(later, arrivals.as_of(later, init), init, given, tmp_path)["trees"], own
+        classifiers.forecasts(later, known_at.as_of(later, init), init, given, tmp_path)["trees"], own
     )

@@ -1,10 +1,12 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 from seaice import schema
-from seaice.schema import DataError
+from seaice.schema import FLAG_ATTRIBUTES, DataError, Flag
 
 
 def dataset(**changes):
@@ -43,3 +45,14 @@ def test_what_does_not_follow_the_schema_is_named(change, words):
 def test_a_missing_variable_is_named_with_what_there_is():
     with pytest.raises(DataError, match=r"entry: variable 'psl' is missing; it holds \['tas'\]"):
         schema.check(dataset(), source="entry", variables=["psl"])
+
+
+def test_flags_keep_the_stored_type_and_describe_themselves():
+    flags = np.array([0, 1, 3], "uint8")
+    assert np.where(flags == Flag.MISSING, Flag.FILLED, Flag.OBSERVED).dtype == "uint8"
+    lazily = xr.DataArray(flags, dims="time").chunk(time=1)
+    filled = lazily.where(lazily != Flag.MISSING, Flag.FILLED)
+    assert filled.dtype == "uint8" and filled.values.tolist() == [0, 1, 1]
+    assert pickle.loads(pickle.dumps(Flag.MISSING)) is Flag.MISSING, "Dask sends them to its workers"
+    assert FLAG_ATTRIBUTES["flag_values"].tolist() == [0, 1, 3]
+    assert len(FLAG_ATTRIBUTES["flag_meanings"].split()) == len(Flag)

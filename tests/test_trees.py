@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from support import synthetic
 
-from seaice import baselines, prior, scoring, trees, trees_features
+from seaice import baselines, scoring, trees, trees_features
 from seaice.schema import DataError
 
 TRAIN = pd.date_range("1980-06", "1988-07", freq="MS")  # the last target of lead 6 is fit_end, 1988-12
@@ -55,7 +55,7 @@ def test_future_changes_no_bit(ready, sip):
     disturbed = ready.copy(deep=True)
     disturbed.siconc.loc[{"time": slice("1989-01", None)}] = 0.4
     disturbed.siconc_trend.loc[{"time": slice("1990-12", None)}] = 0.4
-    disturbed = disturbed.assign(prior.fields(disturbed))
+    disturbed = synthetic.expected(disturbed)
     found = trees.forecast(trees.fit(disturbed, TRAIN, lead_times=LEADS), disturbed, TEST[:1])
     xr.testing.assert_identical(found, sip.isel(init_time=[0]))
 
@@ -106,7 +106,7 @@ def test_filled_and_missing_truth_is_not_trained_on(ready):
     }  # targets, and inputs of no training forecast at lead 6 before 1988-07
     wrong.siconc.loc[cells] = 1 - wrong.siconc.sel(cells)
     wrong.siconc_flag.loc[cells] = 1
-    wrong = wrong.assign(prior.fields(wrong))
+    wrong = synthetic.expected(wrong)
     absent = ready.copy(deep=True)
     absent.siconc_flag.loc[cells] = 1
     kept = pd.date_range("1980-06", "1988-07", freq="MS")

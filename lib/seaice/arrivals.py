@@ -1,4 +1,4 @@
-"""Which steps are known? The stored record as it was at a moment, and the newer months or days that the catalogue offers."""
+"""Which months or days has the catalogue beyond the stored record? They continue it in memory, derived as the record was."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -7,25 +7,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, climate, normalise, normals, prior, providers, quality
+from seaice import catalog, derive, known_at, prior, providers, quality
 from seaice.grid import Grid
-from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING, months_of
-from seaice.schema import KNOWN_AHEAD, DataError
-from seaice.steps import AHEAD, cadence, offset
+from seaice.schema import KNOWN_AHEAD, DataError, Flag
+from seaice.steps import AHEAD, cadence
 
-COMPLETE = (
-    0.95  # share of a step's active cells that must have a value; scattered gaps of a satellite's swath stay below it
-)
 PAST = {  # of the record, that new steps are held against: `quality` looks back ten years, and some weeks of days
     "monthly": pd.DateOffset(years=15),
     "daily": pd.DateOffset(days=90),
 }
-# Steps in a row without any SIC that are filled between the known ones on either side. Two days on, SIC differs from the last by 0.04
-# (docs/daily.md), so that the middle of three filled days is off by less.
-BRIDGED = {"monthly": 0, "daily": 3}
 REVISED = 0.01  # fraction, mean change of a stored month that is worth telling
-FILLED = np.uint8(1)  # siconc_flag of a value that is an input, but no truth
-DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the moment it was observed, beside the predictors
 
 
 class Arrivals(NamedTuple):
@@ -34,82 +25,6 @@ class Arrivals(NamedTuple):
     ready: xr.Dataset
     notices: list[str]
     arrived: dict[str, pd.DatetimeIndex]
-
-
-def step(ready: xr.Dataset) -> pd.DateOffset:
-    """One time step of a record. Raises DataError for a cadence that is not known."""
-    return offset(cadence(ready))
-
-
-def newest(ready: xr.Dataset) -> pd.Timestamp:
-    """The newest time step of a record whose SIC is complete. Raises DataError where there is none."""
-    time = ready.indexes["time"]
-    for first in range(len(time), 0, -2 * EXTENSION):  # backwards, a few steps at a time
-        block = slice(max(0, first - 2 * EXTENSION), first)
-        whole = np.flatnonzero(complete(ready.isel(time=block)).values >= COMPLETE)
-        if len(whole):
-            return time[block][whole[-1]]
-    raise DataError("ready store: no time step of siconc is complete; run the preprocessing anew")
-
-
-def complete(ready: xr.Dataset) -> xr.DataArray:
-    """Share of the active cells of each time step (time) that have a value of SIC, 0..1."""
-    active = climate.at_months(ready.active, ready.time)
-    known = ready.siconc.notnull() & (ready.siconc_flag < MISSING)
-    return ((known & active).sum(("y", "x")) / active.sum(("y", "x"))).compute()
-
-
-def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
-    """Return a record as it was at `init_time`: nothing observed at or after it, lazily.
-
-    What is known ahead (`channels.KNOWN_AHEAD`) is kept for `steps.AHEAD` from there on: it comes from a year before its valid
-    time and earlier. Raises DataError where the record does not reach there, or the step before `init_time` is not complete.
-    """
-    time, one = ready.indexes["time"], step(ready)
-    if init_time - one not in time or init_time not in time:
-        raise DataError(
-            f"init_time {init_time:%Y-%m-%d}: the record {time[0]:%Y-%m-%d} to {time[-1]:%Y-%m-%d} has no step before it"
-        )
-    kept = ready.isel(time=time < init_time + AHEAD[cadence(ready)] * one)
-    observed = [n for n, da in kept.data_vars.items() if "time" in da.dims and (n in DATES or n not in ICE)]
-    past = kept.time < np.datetime64(init_time)
-    out = kept.assign({name: kept[name].where(past).assign_attrs(kept[name].attrs) for name in observed})
-    out["siconc_flag"] = kept.siconc_flag.where(past, MISSING).astype("uint8").assign_attrs(kept.siconc_flag.attrs)
-    last = out.sel(time=[init_time - one])
-    share = float(complete(last)[0])
-    if share < COMPLETE:
-        raise DataError(
-            f"siconc of {init_time - one:%Y-%m-%d} is {'missing' if share == 0 else 'incomplete'}: {100 * share:.0f} % of the active cells "
-            f"have a value, {100 * COMPLETE:.0f} % are needed; choose an earlier init_time, or wait for the data"
-        )
-    return out
-
-
-def bridged(known: xr.Dataset) -> xr.Dataset:
-    """Return a record, in memory, in which steps without any SIC are filled in a straight line in time, flag 1 (an input, no truth).
-
-    At most `BRIDGED` steps in a row, of which both sides are known: never the newest step of a record as of a moment. Longer gaps stay
-    missing. `siconc_anomaly`, where there is one, follows. known: siconc, siconc_flag, siconc_trend (time, y, x), see `as_of`.
-    """
-    siconc, filled = known.siconc.copy(), []
-    seen = np.flatnonzero(siconc.notnull().any(("y", "x")))
-    for before, after in zip(seen, seen[1:], strict=False):
-        if after - before - 1 <= BRIDGED[cadence(known)]:
-            for step in range(before + 1, after):
-                share = (step - before) / (after - before)
-                siconc[step] = (1 - share) * siconc[before] + share * siconc[after]
-                filled.append(step)
-    new = xr.DataArray(np.isin(np.arange(siconc.sizes["time"]), filled), dims="time") & siconc.notnull()
-    out = known.assign(siconc=siconc, siconc_flag=known.siconc_flag.where(~new, FILLED))
-    if "siconc_anomaly" in known:
-        out["siconc_anomaly"] = known.siconc_anomaly.where(~new, siconc - known.siconc_trend)
-    return out
-
-
-def filled(known: xr.Dataset) -> pd.DatetimeIndex:
-    """Times of the steps that `bridged` filled: they have values of SIC, and none of them was observed."""
-    observed = ((known.siconc_flag == 0) & ~known.land & known.siconc.notnull()).any(("y", "x"))
-    return known.indexes["time"][(known.siconc.notnull().any(("y", "x")) & ~observed).values]
 
 
 def extend(
@@ -129,26 +44,47 @@ def extend(
     do predictors in steps that they do not have.
     Raises DataError for dates in the future, repeated or unordered dates, and where sea ice concentration can't be had.
     """
-    one, last, notices, load = step(ready), _last(ready), [], load or _offered(now)
-    grid = Grid.of(ready.attrs)
-    ice, told = _since(sources["siconc"], grid, last, one, now=now, load=load)
-    notices += told
+    load = load or offered_by(now)
+    ice, notices = newer_ice(ready, sources["siconc"], now=now, load=load)
+    extended = with_newer(ready, ice, statistics, sources, since=since, load=load)
+    return extended._replace(notices=notices + extended.notices)
+
+
+def newer_ice(ready: xr.Dataset, entry: str, *, now: pd.Timestamp, load: Callable) -> tuple[xr.Dataset, list[str]]:
+    """Return the steps of ice that an entry has beyond a record, broken ones as missing, and what a reader should know of them.
+
+    Arguments and errors as for `extend`; raises DataError, too, for an entry of another cadence.
+    """
+    last, grid = known_at.last_observed(ready), Grid.of(ready.attrs)
+    ice, notices = _since(entry, grid, last, known_at.step(ready), now=now, load=load)
+    derive.check_cadence(ice, cadence(ready), entry=entry)
     if ice.sizes["time"] and ice.indexes["time"][0] == last:
-        notices += _revised(ready, ice.sel(time=last), last, entry=sources["siconc"])
+        notices += _revised(ready, ice.sel(time=last), last, entry=entry)
     ice = ice.sel(time=ice.indexes["time"] > last)
-    out, end, arrived = ready, last, {}
+    if not ice.sizes["time"]:
+        return ice, notices
+    ice, broken = _sound(ready, ice, last)
+    return ice, notices + broken
+
+
+def with_newer(ready: xr.Dataset, ice: xr.Dataset, statistics, sources, *, since, load) -> Arrivals:
+    """Return a record continued with steps of ice that are newer (see `newer_ice`; there may be none) and with its predictors.
+
+    Other arguments and errors as for `extend`.
+    """
+    last, one = known_at.last_observed(ready), known_at.step(ready)
+    grid = Grid.of(ready.attrs)
+    out, end, notices, arrived = ready, last, [], {}
     if ice.sizes["time"]:
-        ice, told = _sound(ready, ice, last)
-        notices += told
         end = ice.indexes["time"][-1]
         out, arrived["siconc"] = _with_ice(ready, ice, last, grid, load), ice.indexes["time"]
     # A predictor may come later than the ice of its step: what the store lacks of it is asked for, too.
-    for name in predictors(ready):
+    for name in known_at.predictors(ready):
         late, new = absent(ready[name], (since or {}).get(name, last + one), last), None
         begin = late[0] if len(late) else last + one
         if begin <= end:
-            new, told = _predictor(name, sources, statistics, grid, begin, end, counted=cadence(ready), load=load)
-            notices += told
+            new, why_not = _predictor(name, sources, statistics, grid, begin, end, counted=cadence(ready), load=load)
+            notices += why_not
         stored = ready[name] if new is None else _patched(ready[name], new, begin, last)
         if new is not None:
             time = new.indexes["time"]
@@ -158,11 +94,6 @@ def extend(
         elif new is not None:
             out = out.assign({name: stored})
     return Arrivals(out, notices, arrived)
-
-
-def predictors(ready: xr.Dataset) -> list[str]:
-    """Names of a record's variables along time that are neither ice nor derived from it."""
-    return [str(name) for name, da in ready.data_vars.items() if "time" in da.dims and name not in ICE]
 
 
 def absent(stored: xr.DataArray, since: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
@@ -185,45 +116,32 @@ def _patched(stored: xr.DataArray, new: xr.DataArray, begin, last) -> xr.DataArr
 
 def _with_ice(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp, grid: Grid, load) -> xr.Dataset:
     """A record without its predictors, continued with new steps of ice and what is derived from it."""
-    end, ahead = ice.indexes["time"][-1], AHEAD[cadence(ready)] * step(ready)
-    whole = pd.date_range(ready.indexes["time"][0], end + ahead, freq=step(ready), name="time")
+    end, ahead = ice.indexes["time"][-1], AHEAD[cadence(ready)] * known_at.step(ready)
+    whole = pd.date_range(ready.indexes["time"][0], end + ahead, freq=known_at.step(ready), name="time")
     siconc = _joined(ready.siconc, ice.siconc, last, whole)
-    flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=MISSING)
+    flag = _joined(ready.siconc_flag, ice.siconc_flag, last, whole, missing=Flag.MISSING)
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
     # What is valid up to `AHEAD` past the last stored observation is known already; what is newer is computed.
-    known = _known_ahead(out, grid, load)
+    computed = _known_ahead(out, grid, load)
     for name in (n for n in KNOWN_AHEAD if n in ready):
-        out[name] = _continued(ready[name], known[name], last + ahead)
+        out[name] = _continued(ready[name], computed[name], last + ahead)
     if "siconc_anomaly" in ready:
-        anomaly = (out.siconc - out.siconc_trend).astype("float32")
-        out["siconc_anomaly"] = _continued(ready.siconc_anomaly, anomaly, last)
+        out["siconc_anomaly"] = _continued(ready.siconc_anomaly, prior.anomaly(out), last)
     return out
 
 
 def _known_ahead(out: xr.Dataset, grid: Grid, load) -> xr.Dataset:
     """Trend and frequencies (time, y, x) of a record that has new steps of SIC, from the months that are known then."""
     if cadence(out) == "monthly":
-        return xr.Dataset({"siconc_trend": climate.linear_trend(out.siconc), **prior.frequencies(out)})
+        return derive.known_ahead(out)
     fit = {name: out.attrs[name] for name in ("fit_start", "fit_end")}
-    entry = out.attrs.get("normals")
-    ice, of = months_of(out, out, entry, grid, out.indexes["time"], fit, source="the record", load=load)
-    months = xr.Dataset({"siconc": ice.siconc.reindex(time=of["axis"]), "siconc_climatology": out.siconc_climatology})
-    months = months.assign(siconc_trend=climate.linear_trend(months.siconc), **prior.frequencies(months))
-    return normals.of_days(months, out.time)
+    options = {"source": "the record", "load": load}
+    ice, of_months = derive.months_of(out, out, out.attrs.get("normals"), grid, out.indexes["time"], fit, **options)
+    months = derive.observed(ice, of_months["axis"]).assign(siconc_climatology=out.siconc_climatology)
+    return derive.known_ahead_of_days(months, out.time)
 
 
-def _last(ready: xr.Dataset) -> pd.Timestamp:
-    """The newest time step that the store has any SIC of."""
-    flags = ready.siconc_flag
-    for first in range(flags.sizes["time"], 0, -2 * EXTENSION):
-        block = slice(max(0, first - 2 * EXTENSION), first)
-        some = np.flatnonzero((flags.isel(time=block) < MISSING).any(("y", "x")).values)
-        if len(some):
-            return ready.indexes["time"][block][some[-1]]
-    raise DataError("ready store: siconc is missing throughout; run the preprocessing anew")
-
-
-def _offered(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
+def offered_by(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
     """`providers.load` for entries of which nobody knows how far they reach: files that are not there yet are no error."""
 
     def load(entry: str, grid: Grid, *, start: str | None = None, end: str | None = None, **options) -> xr.Dataset:
@@ -239,13 +157,16 @@ def _since(entry, grid, last, one, *, now, load, variables=None) -> tuple[xr.Dat
     options = {"variables": variables} if variables else {}
     ds = load(entry, grid, start=f"{last:%Y-%m-%d}", **options)
     time = ds.indexes["time"]
-    for date in time[~time.isin(pd.date_range(last, time[-1], freq=one))][:1]:
+    between = time[~time.isin(pd.date_range(last, time[-1], freq=one))]
+    if len(between):
         raise DataError(
-            f"entry '{entry}': {date:%Y-%m-%d} is no step of the record; name an entry of the record's cadence"
+            f"entry '{entry}': {between[0]:%Y-%m-%d} is no step of the record; name an entry of the record's cadence"
         )
-    for date in time[time > now][:1]:
+    future = time[time > now]
+    if len(future):
         raise DataError(
-            f"entry '{entry}': holds data of {date:%Y-%m-%d}, which lies in the future of {now:%Y-%m-%d}; is its calendar right?"
+            f"entry '{entry}': holds data of {future[0]:%Y-%m-%d}, which lies in the future of {now:%Y-%m-%d}; "
+            "is its calendar right?"
         )
     over = time + one <= now
     notices = [f"'{entry}': {date:%Y-%m-%d} is not over and is left out" for date in time[~over]]
@@ -253,7 +174,9 @@ def _since(entry, grid, last, one, *, now, load, variables=None) -> tuple[xr.Dat
 
 
 def _revised(ready: xr.Dataset, again: xr.Dataset, last: pd.Timestamp, *, entry: str) -> list[str]:
-    change = float(abs(again.siconc - ready.siconc.sel(time=last)).where(ready.siconc_flag.sel(time=last) == 0).mean())
+    change = float(
+        abs(again.siconc - ready.siconc.sel(time=last)).where(ready.siconc_flag.sel(time=last) == Flag.OBSERVED).mean()
+    )
     if not change > REVISED:
         return []
     return [f"'{entry}': {last:%Y-%m-%d} differs from the stored one by {change:.3f} on average; preprocess anew"]
@@ -281,13 +204,12 @@ def _predictor(name, sources, statistics, grid, begin, end, *, counted, load) ->
     if name not in sources:
         return None, [f"no source of '{name}' is given; it is missing from {begin:%Y-%m-%d} on"]
     try:
-        field = load(sources[name], grid, start=f"{begin:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])[name]
+        field = load(sources[name], grid, start=f"{begin:%Y-%m-%d}", end=f"{end:%Y-%m-%d}", variables=[name])
+        field = derive.check_cadence(field, counted, entry=sources[name])[name]
     except DataError as error:
         return None, [f"'{name}' is missing from {begin:%Y-%m-%d} on: {error}"]
-    if name not in ABSOLUTE:
-        field = normals.anomalies(field, statistics[f"{name}_climatology"].load(), cadence=counted)
-    scaling = xr.Dataset({part: statistics[f"{name}_{part}"] for part in ("mean", "std")}).load()
-    return normalise.scale(field, scaling), []
+    used = [n for n in (f"{name}_climatology", f"{name}_mean", f"{name}_std") if n in statistics]
+    return derive.scaled(field, statistics[used].load(), cadence=counted), []
 
 
 def _continued(stored: xr.DataArray, computed: xr.DataArray, until: pd.Timestamp) -> xr.DataArray:

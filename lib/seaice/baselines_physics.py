@@ -10,7 +10,7 @@ import xarray as xr
 
 from seaice.baselines_climatology import certain
 from seaice.gaps import fill_nearest
-from seaice.schema import DataError
+from seaice.schema import DataError, Flag
 from seaice.steps import LEADS, at, cadence, valid_time
 
 
@@ -41,7 +41,7 @@ def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dat
         raise DataError(
             f"seasonal hindcast: siconc has dims {siconc.dims}, expected init_time, lead_time, member, y, x"
         )
-    observed, issued, sips = ready.siconc.where(ready.siconc_flag == 0), siconc.indexes["init_time"], {}
+    observed, issued, sips = ready.siconc.where(ready.siconc_flag == Flag.OBSERVED), siconc.indexes["init_time"], {}
     for month in sorted(set(init_times.month)):
         earlier = []  # errors, and the last months that they are of
         for init in issued[(issued.month == month) & (issued <= init_times.max())]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from seaice import consensus
 from seaice.figure_style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, shown
 from seaice.map_pieces import ICE_COLOURS, OBSERVED, PREDICTED, draw, edge, keys, projection
-from seaice.schema import ICE_EDGE
+from seaice.schema import ICE_EDGE, Flag
 from seaice.steps import at, cadence, valid_time
 from seaice.tables import select
 from seaice.tables_siconc import REFERENCE, skill
@@ -69,7 +69,7 @@ def maps(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[
         fig, axes = plt.subplots(3, len(leads), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
         for column, lead, time in zip(axes.T, leads, times, strict=True):
             truth = at(ready.siconc, time)
-            truth = truth.where(at(ready.siconc_flag, time) == 0).where(~ready.land).load()
+            truth = truth.where(at(ready.siconc_flag, time) == Flag.OBSERVED).where(~ready.land).load()
             one = mean.sel(lead_time=lead)
             for ax, field in ((column[0], one), (column[1], truth)):
                 ice = draw(ax, field, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)

@@ -8,6 +8,8 @@ import scipy.sparse
 import scipy.sparse.linalg
 import xarray as xr
 
+from seaice.schema import Flag
+
 MAPWISE = {  # options of `apply_ufunc` for a function of one map
     "input_core_dims": [["y", "x"]],
     "output_core_dims": [["y", "x"]],
@@ -40,8 +42,8 @@ def fill(values: np.ndarray, gap: np.ndarray, ocean: np.ndarray) -> np.ndarray:
 def onto_sea(ice: xr.Dataset, land: xr.DataArray) -> xr.Dataset:
     """Return sea ice as it is where another mask says that there is sea, lazily.
 
-    What is land to both stays NaN; land of `ice` that is sea by `land` is filled from the cells around it and flagged as filled (1, so
-    that it is an input but no truth), or as missing (3) where no sea of `ice` is near, as in lakes that a model has not.
+    What is land to both stays NaN; land of `ice` that is sea by `land` is filled from the cells around it and flagged as filled (so
+    that it is an input but no truth), or as missing where no sea of `ice` is near, as in lakes that a model has not.
 
     ice: siconc, siconc_flag (time, y, x) and land (y, x), see CONTRIBUTING.md. land: (y, x) bool, the mask that is to hold.
     """
@@ -50,11 +52,11 @@ def onto_sea(ice: xr.Dataset, land: xr.DataArray) -> xr.Dataset:
     def block(values, flags):
         values, flags = values.copy(), flags.copy()
         for step, flag in zip(values, flags, strict=True):
-            if (flag == 3).all():
+            if (flag == Flag.MISSING).all():
                 continue
             step[:] = fill(step, coast, ~ashore)
-            flag[coast] = np.where(np.isfinite(step[coast]), 1, 3)
-            step[ashore], flag[ashore] = np.nan, 0
+            flag[coast] = np.where(np.isfinite(step[coast]), Flag.FILLED, Flag.MISSING)
+            step[ashore], flag[ashore] = np.nan, Flag.OBSERVED
         return values, flags
 
     pair = [ice["siconc"], ice["siconc_flag"]]

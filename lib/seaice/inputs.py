@@ -27,7 +27,7 @@ def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> s
     """Return the checksum of an entry's raw data (`catalog.checksum`).
 
     period: start and end of the run, which choose among the files of an entry with one a time step, and the entry that it names as
-    `normals`, of which every month counts that `preprocess.months_of` takes. quick: give up soon where a
+    `normals`, of which every month counts that `derive.months_of` takes. quick: give up soon where a
     server does not answer or an account is lacking. Raises DataError saying what is lacking.
     """
     from seaice import catalog  # here, not above: it brings Intake and xarray, which a run without raw inputs can spare

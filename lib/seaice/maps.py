@@ -26,7 +26,7 @@ from seaice.map_pieces import (
     projection,
 )
 from seaice.probabilities import confidence
-from seaice.schema import ICE_EDGE, SIP_EDGE, DataError
+from seaice.schema import ICE_EDGE, SIP_EDGE, DataError, Flag
 from seaice.steps import MONTH_NAMES, at, cadence, valid_time
 
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is written
@@ -144,7 +144,7 @@ def least_ice_edges(
 def data_overview(ready: xr.Dataset) -> Figure:
     """What the data look like: newest step of the months of least and of most ice, months a cell is active, and extent of every year."""
     ever_active = ready.active.any("month")
-    siconc = ready.siconc.where(ready.siconc_flag < 3)
+    siconc = ready.siconc.where(ready.siconc_flag != Flag.MISSING)
     extent = ice_area.extent(siconc, Grid.of(ready.attrs).cell_area, complete_in=~ready.land).compute()
     whole = extent.time[extent.notnull()]
     with plt.rc_context(STYLE):

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice.grid import NATIVE_KM, Grid
-from seaice.schema import ICE_EDGE, DataError
+from seaice.schema import ICE_EDGE, DataError, Flag
 
 # Last month and radius (cells of 25 km) of the area around the North Pole that no satellite saw.
 # OSI SAF SIC record, as used by Andersson et al. 2021, doi:10.1038/s41467-021-25257-4 (code, Zenodo 5176573).
@@ -73,14 +73,14 @@ def active_cells(
     of the fit period: the neighbours stand for the year that freezes early or melts late but has not yet been seen.
     Land, the Caspian and Black Sea and lakes are taken out.
 
-    siconc: (time, y, x) fraction with coordinates lat, lon; flag: (time, y, x), 3 = missing, never counts as ice.
+    siconc: (time, y, x) fraction with coordinates lat, lon; flag: (time, y, x), a missing value never counts as ice.
     land: (y, x) bool. fit: mask over `time`, true where it may be looked at, so that nothing later leaks in.
     Lazy in, lazy out. Raises DataError when the fit period holds no data.
     """
     if max_ice is None:
         if not np.any(fit):
             raise DataError("active cells: no time step of siconc lies in the fit period; choose one inside the record")
-        period = siconc.where(flag != 3).isel(time=np.flatnonzero(fit))
+        period = siconc.where(flag != Flag.MISSING).isel(time=np.flatnonzero(fit))
         month = period["time"].dt.month
         iced = xr.concat(
             [(period.isel(time=np.flatnonzero(month == m)) > ICE_EDGE).any("time") for m in range(1, 13)],

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import xarray as xr
 
-from seaice import arrivals, channels, paths, product_store
+from seaice import arrivals, channels, known_at, paths, product_store, ready_store
 from seaice.samples import Samples
 from seaice.schema import DataError
 from seaice.steps import NAME, cadence
@@ -17,28 +17,30 @@ Say = Callable[[str], None]
 
 def record(name, store, sources, init, *, table, now, load, say) -> arrivals.Arrivals:
     """The stored record, and what the catalogue has beyond it where that may be needed. table: of the channels."""
-    last, one = arrivals.newest(store), arrivals.step(store)
-    first, *_, asked = [*init.split(SEPARATOR), init.split(SEPARATOR)[-1]]
+    last, one = known_at.newest(store), known_at.step(store)
+    dates = init.split(SEPARATOR)
+    first, asked = dates[0], dates[-1]
     begin = last + one if first == "latest" else min(_date(first), last + one)
     lags = {row["variable"]: row["lags"] for row in table if row.get("lags")}
-    since = {n: begin - lags[n] * one for n in arrivals.predictors(store) if n in lags}
+    since = {n: begin - lags[n] * one for n in known_at.predictors(store) if n in lags}
     if asked != "latest" and _date(asked) <= last + one:
         # The past is taken as it is stored; the newest moment is that of "latest", and has to be forecast alike.
-        lacking = _date(asked) > last and [
-            n for n in since if n in sources and len(arrivals.absent(store[n], since[n], last))
-        ]
-        if not lacking:
+        is_newest = _date(asked) > last
+        late = (
+            [n for n in since if n in sources and len(arrivals.absent(store[n], since[n], last))] if is_newest else []
+        )
+        if not late:
             return arrivals.Arrivals(store, [], {})
-    statistics = xr.open_zarr(paths.ready(name), group="statistics", consolidated=False)
-    found = arrivals.extend(store, statistics, sources, now=now, since=since, load=load)
-    for notice in found.notices:
+    statistics = ready_store.open_statistics(paths.ready(name))
+    extended = arrivals.extend(store, statistics, sources, now=now, since=since, load=load)
+    for notice in extended.notices:
         say(f"note: {notice}")
-    return found
+    return extended
 
 
 def init_times(init: str, ready: xr.Dataset, given: Mapping, *, now, say) -> list[pd.Timestamp]:
     """The init_times asked for. Raises DataError for those that are not honest or not possible."""
-    one, newest = arrivals.step(ready), arrivals.newest(ready)
+    one, newest = known_at.step(ready), known_at.newest(ready)
     if init == "latest":
         times = [newest + one]
         if times[0] + one <= now:
@@ -80,7 +82,7 @@ def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Sampl
     """The record as of an init_time, the steps of it that the channels reach, the sample that the networks see of them, and the other
     models' forecasts that channels or the blend ask for, by name."""
     with product_store.readable(paths.ready(name)):
-        known = arrivals.as_of(ready, init_time)
+        known = known_at.as_of(ready, init_time)
         # Read once: the record's ice goes into the summary, the trees and the checksums.
         known = known.assign({n: known[n].load() for n in LOADED})
         window = _window(known, init_time, given)
@@ -102,8 +104,8 @@ def _window(known: xr.Dataset, init_time: pd.Timestamp, given: Mapping) -> xr.Da
     leads = max([row["leads"] for row in given["channels"] if row.get("leads")], default=1)
     first, last = max(0, at - lags), at + max(given["n_leads"], leads)
     # A gap at the first lag is filled from before it.
-    begin = max(0, first - arrivals.BRIDGED[cadence(known)])
-    return arrivals.bridged(known.isel(time=slice(begin, last)).load()).isel(time=slice(first - begin, None))
+    begin = max(0, first - known_at.BRIDGED[cadence(known)])
+    return known_at.bridged(known.isel(time=slice(begin, last)).load()).isel(time=slice(first - begin, None))
 
 
 def flags(samples: Samples, window: xr.Dataset, init_time: pd.Timestamp) -> list[str]:
@@ -113,10 +115,10 @@ def flags(samples: Samples, window: xr.Dataset, init_time: pd.Timestamp) -> list
     """
     counted = cadence(window)
     if init_time not in samples.init_times:
-        most = arrivals.BRIDGED[counted]
+        most = known_at.BRIDGED[counted]
         rule = f"; at most {most} {NAME[counted]}s in a row are filled between known ones" if most else ""
         raise DataError(f"init_time {init_time:%Y-%m-%d} can't be forecast: {samples.dropped.get(init_time)}{rule}")
-    absent, between, filled = {}, set(), arrivals.filled(window)
+    absent, between, filled = {}, set(), known_at.filled(window)
     for channel in (channel for channel in samples.channels if channel.follows == "time"):
         at = samples.time.get_loc(init_time) + channel.offset
         if samples._absent[samples.variables.index(channel.variable)][at]:

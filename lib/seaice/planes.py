@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.schema import FULL_ICE, ICE_EDGE, DataError
+from seaice.schema import FULL_ICE, ICE_EDGE, DataError, Flag
 
 FRACTIONS = (
     "siconc",
@@ -15,7 +15,6 @@ FRACTIONS = (
     "full_ice_frequency",
 )  # not anomalies: where they are missing at sea, climatology is not zero
 UNSCALED = (*FRACTIONS, "siconc_anomaly")  # along time; all other variables are scaled predictors
-MISSING = 3  # siconc_flag of a value that is not there
 NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
 STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array
 
@@ -48,7 +47,7 @@ def load_inputs(
             nan = np.isnan(values)
             absent[v, block] = (nan | land).all(axis=(1, 2))
             if name == "siconc":
-                absent[v, block] |= (ready["siconc_flag"].isel(time=block) == MISSING).all(("y", "x")).values
+                absent[v, block] |= (ready["siconc_flag"].isel(time=block) == Flag.MISSING).all(("y", "x")).values
             n_filled += int((nan & sea)[~absent[v, block]].sum())
             fill = climatology[months[block]] * sea if name in FRACTIONS else np.float32(0)
             planes[v * n_steps + block.start : v * n_steps + block.stop] = np.where(nan, fill, values)
@@ -87,5 +86,5 @@ def load_truth(ready: xr.Dataset, n_leads: int) -> np.ndarray:
         part = ready[["siconc", "siconc_flag"]].isel(time=block).transpose("time", "y", "x").load()
         siconc = part["siconc"].values
         classes = (siconc > ICE_EDGE).astype("uint8") + (siconc >= FULL_ICE)
-        truth[block] = np.where(np.isnan(siconc) | (part["siconc_flag"].values != 0), NO_TRUTH, classes)
+        truth[block] = np.where(np.isnan(siconc) | (part["siconc_flag"].values != Flag.OBSERVED), NO_TRUTH, classes)
     return truth

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.planes import MISSING
 from seaice.samples import Samples
-from seaice.schema import DataError
+from seaice.schema import DataError, Flag
 from seaice.splits import BEFORE
 
 LONGEST_BLOCK = 5  # years of initialisations; longer ones mix samples less, shorter ones read more months twice
@@ -112,7 +111,7 @@ class PooledBatches(keras.utils.PyDataset):
     def _initialisations(self, name: str) -> np.ndarray:
         """Positions along time of the initialisations that are known well enough."""
         ready = self.stores[name]
-        known = (ready["siconc_flag"] != MISSING).any(("y", "x")).values
+        known = (ready["siconc_flag"] != Flag.MISSING).any(("y", "x")).values
         count = np.concatenate([[0], np.cumsum(known)])
         at = np.arange(self._before, len(known))
         ends = np.minimum(at + self.n_leads, len(known))

@@ -16,35 +16,46 @@ FIELDS = {
 }
 
 
-def fields(ready: xr.Dataset) -> xr.Dataset:
-    """Return the `FIELDS` of an analysis-ready dataset that has `siconc`, `siconc_trend`, `siconc_climatology` and `fit_end`.
+def frequencies(months: xr.Dataset) -> xr.Dataset:
+    """Return ice_frequency and full_ice_frequency (time, y, x), 0..1, of months of `siconc` and `siconc_climatology`.
 
-    siconc_anomaly (time, y, x): SIC minus its linear-trend forecast, -1..1, NaN where either is missing. ice_frequency, full_ice_frequency
-    (time, y, x): share of the `RECENT_YEARS` before with SIC above 0.15, at least 0.80, in the same calendar month, 0..1, so known a year
-    ahead; climatological where no such year was observed; those of days come from months, see `normals`, and not from here.
-    siconc_damping: see `damping.damping`; of months, its month is that of the valid time. Lazy in, lazy out, but for the damping of days.
+    Share of the `RECENT_YEARS` before with SIC above 0.15, at least 0.80, in the same calendar month, so known a year ahead;
+    climatological where no such year was observed. Those of days come from months, see `normals`. Lazy in, lazy out.
+    """
+    return _described(
+        {
+            "ice_frequency": _frequency(months, lambda siconc: siconc > ICE_EDGE),
+            "full_ice_frequency": _frequency(months, lambda siconc: siconc >= FULL_ICE),
+        }
+    )
+
+
+def anomaly_and_damping(ready: xr.Dataset) -> xr.Dataset:
+    """Return siconc_anomaly and siconc_damping of a dataset with `siconc`, `siconc_trend` and the attribute `fit_end`.
+
+    siconc_anomaly: see `anomaly`. siconc_damping: see `damping.damping`; of months, its month is that of the valid time.
+    Lazy in, lazy out, but for the damping of days.
     """
     leads = range(1, AHEAD[cadence(ready)] + 1)
     factor = damping(ready, lead_times=leads)
-    found = {"siconc_anomaly": ready.siconc - ready.siconc_trend, "siconc_damping": factor}
     if cadence(ready) == "monthly":
         # Fitted by the month of the last anomaly; asked for by that of the forecast, as all that belongs to a valid time.
         by_valid = [factor.sel(lead_time=lead).roll(month=lead, roll_coords=False) for lead in leads]
-        found["siconc_damping"] = xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x")
-        found |= frequencies(ready)
-    out = xr.Dataset()
-    for name in (n for n in FIELDS if n in found):
-        out[name] = found[name].reset_coords(drop=True).astype("float32")
+        factor = xr.concat(by_valid, "lead_time").transpose("month", "lead_time", "y", "x")
+    return _described({"siconc_anomaly": anomaly(ready), "siconc_damping": factor})
+
+
+def anomaly(ready: xr.Dataset) -> xr.DataArray:
+    """Return `siconc` minus `siconc_trend` (time, y, x), -1..1, NaN where either is missing; lazy in, lazy out."""
+    return (ready["siconc"] - ready["siconc_trend"]).astype("float32")
+
+
+def _described(fields: dict[str, xr.DataArray]) -> xr.Dataset:
+    """The `FIELDS` as they are stored: float32, with attributes, no coordinates but those of their dimensions."""
+    out = xr.Dataset({name: da.reset_coords(drop=True).astype("float32") for name, da in fields.items()})
+    for name in fields:
         out[name].attrs = {"long_name": FIELDS[name], "units": "1"}
     return out
-
-
-def frequencies(ready: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return ice_frequency and full_ice_frequency (time, y, x), see `fields`, of months of `siconc` and `siconc_climatology`."""
-    return {
-        "ice_frequency": _frequency(ready, lambda siconc: siconc > ICE_EDGE),
-        "full_ice_frequency": _frequency(ready, lambda siconc: siconc >= FULL_ICE),
-    }
 
 
 def _frequency(ready: xr.Dataset, event) -> xr.DataArray:

@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from seaice import catalog, product_dataset, product_edge, product_maps, product_meshiphi, product_summary
+from seaice.derive import ICE as DERIVED
 from seaice.figure_style import save
 from seaice.grid import Grid
-from seaice.preprocess import ICE as DERIVED
 from seaice.schema import DataError
 from seaice.steps import AHEAD, cadence, offset
 

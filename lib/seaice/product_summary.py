@@ -19,7 +19,7 @@ FEWEST = 5  # years, fewest whose spread, and whose least and most, say what is 
 def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dict:
     """Return a forecast in numbers, plain types for JSON: a row a lead, and what is to be known of the inputs.
 
-    fields: see `ensemble.calibrated`. known: the record as of the init_time, see `arrivals.as_of`. Areas and extents in million km2.
+    fields: see `ensemble.calibrated`. known: the record as of the init_time, see `known_at.as_of`. Areas and extents in million km2.
     Extent is the area of active cells with SIP above 0.5; `members` its lowest, median and highest over the members. `normal` and
     `normal_std`: mean and standard deviation of the observed extents of that month, or day of the year, in the fit period, the latter of
     `FEWEST` years or more; `departure` from it, also in standard deviations; `trend` is the extrapolated line through all months known,

@@ -7,11 +7,11 @@ import xarray as xr
 
 from seaice import masks, regrid, units
 from seaice.grid import Grid
-from seaice.schema import DataError
+from seaice.schema import FLAG_ATTRIBUTES, DataError, Flag
 from seaice.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 
 # Codes that NSIDC stores in place of a concentration, in all its passive-microwave products (user guides of NSIDC-0051, -0081).
-POLE_HOLE, LAKE_OR_UNUSED, COAST, LAND, MISSING = 251, 252, 253, 254, 255
+POLE_HOLE, LAKE_OR_UNUSED, COAST, LAND, NO_DATA = 251, 252, 253, 254, 255
 FULL_0051 = 250  # stored value of 100 % in NSIDC-0051 and -0081
 FULL_CDR = 100  # the same in G02202, in percent
 
@@ -23,7 +23,7 @@ def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """OSI SAF SIC records OSI-450-a and OSI-430-a on EASE2 (doi:10.15770/EUM_SAF_OSI_0013 and _0014), or shaped like them.
 
     raw: `ice_conc` (%), `status_flag` (bits), xc, yc (km). What the provider interpolated in space, and the pole hole of the
-    date, become flag 1: good as input, not as truth. `max_ice` comes from the maximum-ice climatology bit of each month.
+    date, become `Flag.FILLED`: good as input, not as truth. `max_ice` comes from the maximum-ice climatology bit of each month.
     """
     raw = raw.rename({old: new for old, new in (("xc", "x"), ("yc", "y")) if old in raw.dims})
     raw = raw.assign_coords(x=_metres(raw, "x", source=source), y=_metres(raw, "y", source=source))
@@ -68,7 +68,7 @@ def nsidc_cdr(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """
     da = variable(raw, ("cdr_seaice_conc_monthly", "cdr_seaice_conc"), source=source)
     if np.issubdtype(da.dtype, np.floating):
-        codes = (da * FULL_CDR).round().fillna(MISSING).astype("uint8").assign_attrs(units="1")
+        codes = (da * FULL_CDR).round().fillna(NO_DATA).astype("uint8").assign_attrs(units="1")
     else:
         codes = da
     raw = raw.rename({old: new for old, new in (("xgrid", "x"), ("ygrid", "y")) if old in raw.coords})
@@ -91,8 +91,8 @@ def ecmwf_edge(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         raise DataError(
             f"{source}: leads {leads.tolist()} months between init_time and time; expected one lead of at least 1"
         )
-    land = (edge == MISSING).all("time").compute().drop_vars(["lat", "lon"], errors="ignore").rename("land")
-    bare = edge.where(edge != MISSING).astype("float32").drop_vars(["init_time", "lat", "lon"], errors="ignore")
+    land = (edge == NO_DATA).all("time").compute().drop_vars(["lat", "lon"], errors="ignore").rename("land")
+    bare = edge.where(edge != NO_DATA).astype("float32").drop_vars(["init_time", "lat", "lon"], errors="ignore")
     sip = bare.rename(time="init_time").assign_coords(init_time=issued).expand_dims(lead_time=leads)
     sip = sip.transpose("init_time", "lead_time", "y", "x")
     sip.attrs = {"units": "1", "long_name": "sea ice probability, 0 or 1: majority of the ensemble"}
@@ -113,17 +113,13 @@ def ice_dataset(
     """Return siconc, siconc_flag and land on the source's own grid (`kind`, see `regrid.to_grid`).
 
     concentration: in published units, NaN where missing or on land. filled: cells whose value, if any, is not observed but
-    may be filled in space. Flags: 0 observed, 1 filled, 3 missing.
+    may be filled in space.
     """
     siconc = units.to_schema(concentration, "siconc", source=source, units=published).clip(0, 1, keep_attrs=True)
-    flag = xr.where(~land & filled, 1, xr.where(siconc.isnull() & ~land, 3, 0)).astype("uint8")
+    flag = xr.where(~land & filled, Flag.FILLED, xr.where(siconc.isnull() & ~land, Flag.MISSING, Flag.OBSERVED))
     ds = xr.Dataset({"siconc": siconc, "siconc_flag": flag.transpose(*siconc.dims), "land": land})
     ds["land"].attrs = {"long_name": "land, or outside the provider's domain"}
-    ds["siconc_flag"].attrs = {
-        "long_name": "origin of siconc",
-        "flag_values": np.array([0, 1, 3], "uint8"),
-        "flag_meanings": "observed filled_in_space missing",
-    }
+    ds["siconc_flag"].attrs = {"long_name": "origin of siconc", **FLAG_ATTRIBUTES}
     return ds.assign_attrs(grid_kind=kind)
 
 

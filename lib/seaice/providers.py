@@ -8,7 +8,7 @@ import xarray as xr
 
 from seaice import averages, catalog, provider_fields, provider_ice, regrid, schema, winds
 from seaice.grid import Grid
-from seaice.schema import DataError
+from seaice.schema import DataError, Flag
 from seaice.steps import FREQUENCY, STAMP
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ def _rotate(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 
 def _regular(ds: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
-    """Put dates absent between the first and the last in as missing: NaN, flag 3."""
+    """Put dates absent between the first and the last in as missing: NaN, `Flag.MISSING`."""
     if cadence not in FREQUENCY:
         return ds
     time = ds.indexes["time"]
@@ -203,6 +203,6 @@ def _regular(ds: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
     if len(absent):
         listed = " ".join(absent.strftime(STAMP[cadence]))
         log.warning("%s: no data for %s; put in as missing", source, listed)
-        ds = ds.reindex(time=whole, fill_value={"siconc_flag": np.uint8(3)})
+        ds = ds.reindex(time=whole, fill_value={"siconc_flag": Flag.MISSING})
         ds.attrs["missing_times"] = listed
     return ds

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import ice_area, schema
-from seaice.schema import MAP, DataError
+from seaice.schema import MAP, DataError, Flag
 
 COLUMNS = ["time", "check", "value", "limit", "action"]
 # million km2, smallest departure from the expected extent that counts as broken. Measured on NSIDC-0081 and -0051: sound days
@@ -50,14 +50,14 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
 
 
 def mask_broken(ds: xr.Dataset, report: pd.DataFrame) -> xr.Dataset:
-    """Return `ds` with the steps that `report` masks set to missing: siconc NaN, flag 3. Lazy in, lazy out."""
+    """Return `ds` with the steps that `report` masks set to missing: siconc NaN, `Flag.MISSING`. Lazy in, lazy out."""
     broken = report.loc[report["action"] == "masked", "time"]
     if broken.empty:
         return ds
     sound = ~ds["time"].isin(broken.to_numpy())
     out = ds.assign(siconc=ds["siconc"].where(sound))
     if "siconc_flag" in ds:
-        out["siconc_flag"] = ds["siconc_flag"].where(sound, np.uint8(3)).astype("uint8")
+        out["siconc_flag"] = ds["siconc_flag"].where(sound, Flag.MISSING).astype("uint8")
         out["siconc_flag"].attrs = ds["siconc_flag"].attrs
     out["siconc"].attrs = ds["siconc"].attrs
     return out

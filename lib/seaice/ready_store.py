@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from seaice.atomic import put_back
@@ -46,6 +47,35 @@ def opened(building: Path) -> xr.Dataset:
     """What has been written so far, so that reading and regridding are done once and not once a derived field."""
     size = xr.open_zarr(building, consolidated=False, chunks=None).sizes["x"]
     return xr.open_zarr(building, consolidated=False, chunks={"time": _steps(size)[1]})
+
+
+def append_statistics(building: Path, statistics: xr.Dataset) -> None:
+    """Add to the group "statistics" what predictors were scaled with, see `derive.predictor_statistics`."""
+    bare = statistics.drop_vars(["lat", "lon"], errors="ignore")
+    bare.to_zarr(building, group="statistics", mode="a", consolidated=False)
+
+
+def open_statistics(path: Path) -> xr.Dataset:
+    """Open the group "statistics" of a store lazily."""
+    return xr.open_zarr(path, group="statistics", consolidated=False)
+
+
+def rewrite_from(building: Path, longer: xr.Dataset, first: pd.Timestamp) -> None:
+    """Write the steps of `longer` from `first` on over those of a store, and behind them; earlier ones keep every bit.
+
+    longer: the record of the store, continued along time; its other variables are left as they are stored. Holds in memory
+    all that is written.
+    """
+    stored = xr.open_zarr(building, consolidated=False, chunks=None).sizes["time"]
+    begin = longer.indexes["time"].get_loc(first)
+    along_time = longer[[name for name, da in longer.data_vars.items() if "time" in da.dims]]
+    bare = along_time.drop_vars([name for name in along_time.coords if name != "time"])
+    rewritten = bare.isel(time=slice(begin, None)).load().drop_encoding()
+    on_stored_axis = rewritten.isel(time=slice(0, stored - begin))
+    behind_it = rewritten.isel(time=slice(stored - begin, None))
+    on_stored_axis.to_zarr(building, region={"time": slice(begin, stored)}, consolidated=False)
+    if behind_it.sizes["time"]:
+        behind_it.to_zarr(building, append_dim="time", consolidated=False)
 
 
 def finish(building: Path, attrs: dict) -> None:

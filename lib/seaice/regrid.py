@@ -9,7 +9,7 @@ import xarray as xr
 
 from seaice import gaps, masks, stencils
 from seaice.grid import HALF_WIDTH, Grid
-from seaice.schema import DataError
+from seaice.schema import DataError, Flag
 
 BLOCK_BYTES = (
     32e6  # bytes of one field in one block, so that a worker of 2 GB holds the few copies that averaging needs
@@ -96,7 +96,9 @@ def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
     out = xr.Dataset({"land": (("y", "x"), land)})
     for name in ("siconc", "sip"):
         if name in ds:
-            flag = ds["siconc_flag"] if "siconc_flag" in ds else xr.where(ds[name].isnull(), 3, 0).astype("uint8")
+            flag = (
+                ds["siconc_flag"] if "siconc_flag" in ds else xr.where(ds[name].isnull(), Flag.MISSING, Flag.OBSERVED)
+            )
             block = partial(_ice_block, weights=weights, grid=grid)
             out[name], flag = _blockwise(block, [ds[name], flag], ["float32", "uint8"], grid, beside=[sea])
             if "siconc_flag" in ds:
@@ -115,17 +117,18 @@ def _ice_block(values, flag, sea, *, weights: Weights, grid: Grid):
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.clip(_apply(weights, np.where(known, values, 0), grid) / share, 0, 1)
     seen = ~land & (share >= 0.5 * sea)
-    filled = ~land & (_apply(weights, flag == 1, grid) >= 0.5 * sea)
+    filled = ~land & (_apply(weights, flag == Flag.FILLED, grid) >= 0.5 * sea)
     mean = np.where(seen, mean, np.nan).astype("float32")
     steps = mean.reshape(-1, *grid.shape), (~land & ~seen).reshape(-1, *grid.shape), filled.reshape(-1, *grid.shape)
     for step, gap, hole in zip(*steps, strict=True):
         fillable = (gap & hole) | gaps.small(gap & ~hole, cell_area_km2=grid.cell_area_km2)
         if fillable.any():
             step[:] = gaps.fill(step, fillable, ~land)
-    flags = np.where(seen, np.where(filled, 1, 0), np.where(np.isfinite(mean), 1, 3))
-    anything = seen.any(axis=(-2, -1), keepdims=True)  # a step without any data is 3 on land too
-    flags = np.where(land & anything, 0, flags)
-    return mean, flags.astype("uint8")
+    flags = np.where(np.isfinite(mean), Flag.FILLED, Flag.MISSING)
+    flags = np.where(seen, np.where(filled, Flag.FILLED, Flag.OBSERVED), flags)
+    anything = seen.any(axis=(-2, -1), keepdims=True)  # a step without any data is missing on land too
+    flags = np.where(land & anything, Flag.OBSERVED, flags)
+    return mean, flags
 
 
 def _apply(weights: Weights, values: np.ndarray, grid: Grid) -> np.ndarray:

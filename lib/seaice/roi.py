@@ -8,7 +8,7 @@ import xarray as xr
 
 from seaice import ice_area, regions, seasons
 from seaice.grid import Grid
-from seaice.schema import DataError
+from seaice.schema import DataError, Flag
 from seaice.steps import MONTH_NAMES
 
 RECORD_LOW = "record_low"  # in place of months: those that `record_low` finds
@@ -22,7 +22,7 @@ def record_low(ready: xr.Dataset, *, until: str) -> list[str]:
     in the record up to then and has more ice. Raises DataError where there is none.
     """
     month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
-    siconc = ready.siconc.sel(time=slice(None, until)).where(ready.siconc_flag != 3)
+    siconc = ready.siconc.sel(time=slice(None, until)).where(ready.siconc_flag != Flag.MISSING)
     siconc = siconc.isel(time=siconc.time.dt.month == month)
     area = Grid.of(ready.attrs).cell_area
     extent = ice_area.extent(siconc, area, complete_in=~ready.land).rename("extent").to_series().dropna()
@@ -81,7 +81,7 @@ def difference(ready: xr.Dataset, pair: Sequence[str]) -> xr.DataArray:
         if pd.Timestamp(month) not in ready.indexes["time"]:
             raise DataError(f"the record has no {month}; it runs {_range(ready)}")
         one = ready[["siconc", "siconc_flag"]].sel(time=month).squeeze("time", drop=True)
-        both.append(one.siconc.where(one.siconc_flag == 0))
+        both.append(one.siconc.where(one.siconc_flag == Flag.OBSERVED))
         if not bool(both[-1].notnull().any()):
             raise DataError(f"the ice of {month} was not observed; choose another month of {_range(ready)}")
     active = ready.active.sel(month=[pd.Timestamp(month).month for month in pair]).any("month")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,23 @@ ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
 MAP = ("y", "x")  # dims of a map
 KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
 DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
+
+
+class Flag(np.uint8, Enum):
+    """Origin of a value of `siconc`, as `siconc_flag` stores it (uint8).
+
+    Members behave as NumPy scalars of that type, so that comparing or filling with one keeps the type.
+    """
+
+    OBSERVED = 0  # seen by the satellite: an input and a truth; land, too, has this flag
+    FILLED = 1  # from its neighbours in space or time: an input, but no truth
+    MISSING = 3  # not there
+
+
+FLAG_ATTRIBUTES = {  # CF attributes of `siconc_flag`
+    "flag_values": np.array(list(Flag), "uint8"),
+    "flag_meanings": "observed filled_in_space missing",
+}
 
 
 class DataError(ValueError):

@@ -14,10 +14,8 @@ import xarray as xr
 
 from seaice import catalog, ice_area, keys, paths, preprocess, progress, providers, ready_store, seasons
 from seaice.grid import Grid
-from seaice.schema import DataError
+from seaice.schema import DataError, Flag
 from seaice.settings import Simulation
-
-MISSING = 3  # siconc_flag of a value that is not there
 
 
 def build_all(
@@ -69,7 +67,7 @@ def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd
         months = seasons.extremes(ready.attrs["hemisphere"])
         chosen = chosen.isel(time=chosen.time.dt.month.isin(months))
         extent = ice_area.extent(chosen["siconc"], Grid.of(ready.attrs).cell_area).compute()
-        extent = extent.where((chosen["siconc_flag"] != MISSING).any(("y", "x")).compute())
+        extent = extent.where((chosen["siconc_flag"] != Flag.MISSING).any(("y", "x")).compute())
         rows[name] = {}
         for month in months:
             series = extent.isel(time=extent.time.dt.month == month).dropna("time")

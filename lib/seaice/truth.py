@@ -3,16 +3,16 @@
 import xarray as xr
 
 from seaice.climate import at_months
-from seaice.schema import ICE_EDGE
+from seaice.schema import ICE_EDGE, Flag
 from seaice.steps import at
 
 
 def truth_and_weight(ready: xr.Dataset, time: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return `ice` (1/0, float32) and `weight` (1/0, float32) at the valid months `time`, dims of `time` + (y, x).
 
-    The weight is 0 outside the month's active cells and where the truth is missing or was filled in (`siconc_flag` not 0).
+    The weight is 0 outside the month's active cells and where the truth is missing or was filled in (`siconc_flag` not `Flag.OBSERVED`).
     """
     siconc = at(ready.siconc, time)
-    observed = (at(ready.siconc_flag, time) == 0) & siconc.notnull()
+    observed = (at(ready.siconc_flag, time) == Flag.OBSERVED) & siconc.notnull()
     weight = (observed & at_months(ready.active, time)).astype("float32")
     return (siconc > ICE_EDGE).astype("float32"), weight

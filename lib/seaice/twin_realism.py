@@ -9,7 +9,7 @@ import xarray as xr
 
 from seaice import catalog, ice_area, providers
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE, DataError
+from seaice.schema import ICE_EDGE, DataError, Flag
 from seaice.twin_source import SEED, TwinSource
 
 REFERENCE = "twin_reference.csv"
@@ -141,7 +141,7 @@ def observed_record(grid: Grid) -> xr.DataArray:
     Fraction on (time, y, x), NaN on land. Needs the folder named by SEAICE_DATA; raises seaice.catalog.CatalogError without it.
     """
     ds = providers.load(f"nsidc0051_monthly_{grid.hemisphere}", grid, start="1979-01", end="2014-12")
-    return ds["siconc"].where((ds["siconc_flag"] == 0) | ds["land"], 1.0)
+    return ds["siconc"].where((ds["siconc_flag"] == Flag.OBSERVED) | ds["land"], 1.0)
 
 
 def reference(hemisphere: str) -> dict[tuple[str, int], float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import climate, ensemble, paths, prior, steps, train, trees
+from seaice import climate, ensemble, paths, steps, train, trees
 from seaice.params import Run
 from seaice.samples import Samples
 from support import synthetic
@@ -46,7 +46,7 @@ def record(*, hemisphere="north", change=None) -> xr.Dataset:
     if change is not None:
         ready = change(ready)
     ready["siconc_trend"] = climate.linear_trend(ready.siconc)
-    return ready.assign(prior.fields(ready)).assign_attrs(ready.attrs | {"run": "tiny"})
+    return synthetic.expected(ready).assign_attrs(ready.attrs | {"run": "tiny"})
 
 
 def store(ready: xr.Dataset, run: str = "tiny") -> None:

@@ -68,7 +68,13 @@ def ready(
         values = rng.standard_normal(sic.shape).astype("float32")
         values[n_observed:] = np.nan
         ds[name] = (dims, values)
-    return ds.assign(prior.fields(ds))
+    return expected(ds)
+
+
+def expected(months: xr.Dataset) -> xr.Dataset:
+    """Return a monthly record with the fields of `prior`, derived from its siconc, siconc_trend and siconc_climatology."""
+    months = months.assign(prior.frequencies(months))
+    return months.assign(prior.anomaly_and_damping(months))
 
 
 def ready_daily(
@@ -95,7 +101,7 @@ def ready_daily(
     ds = ds.assign(siconc=(("time", "y", "x"), siconc), siconc_flag=(("time", "y", "x"), flag))
     ds = ds.assign(normals.of_days(months, ds.time)).transpose("time", "month", "y", "x")
     ds.attrs = months.attrs | {"cadence": "daily", "fit_start": start, "fit_end": fit_end}
-    return ds.assign(prior.fields(ds))
+    return ds.assign(prior.anomaly_and_damping(ds))
 
 
 # Raw files, as providers publish them. The truth in all of them is `ice`, so that whatever the grid, the answer is known.
