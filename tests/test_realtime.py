@@ -100,7 +100,7 @@ def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, run):
     (first.folder / "summary.txt").write_text("half")
     [third] = realtime.make(RUN, INIT, now=NOW)
     assert not third.fresh and sha(third.folder) == made(finished)
-    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", ".lock", "1990-01-01"]
+    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", "1990-01-01"]
 
 
 def test_a_kill_leaves_no_half_product(run, monkeypatch):
@@ -110,7 +110,7 @@ def test_a_kill_leaves_no_half_product(run, monkeypatch):
     monkeypatch.setattr(product_maps, "animate", broken)
     with pytest.raises(OSError, match="disk full"):
         realtime.make(RUN, INIT, now=NOW)
-    assert [p.name for p in product_store.folder("tiny").iterdir() if p.name != ".classifiers"] == [".lock"]
+    assert [p.name for p in product_store.folder("tiny").iterdir()] == [".classifiers"]
 
 
 def test_no_forecast_is_made_while_the_run_is_executed_nor_the_other_way_round(run, monkeypatch):
@@ -139,11 +139,14 @@ def test_a_channel_may_look_further_ahead_than_the_networks_forecast(own_folders
 
 
 def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_back(finished, run):
-    shutil.copytree(finished / "tiny" / "forecasts" / "1990-01-01", product_store.folder("tiny") / ".1990-01-01-old")
-    (product_store.folder("tiny") / ".1990-01-01-deadbeef").mkdir()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    aside, half = (product_store.folder("tiny") / f".1990-01-01-{what}-{dead.pid}-deadbeef" for what in ("old", "part"))
+    shutil.copytree(finished / "tiny" / "forecasts" / "1990-01-01", aside)
+    half.mkdir()
     [product] = realtime.make(RUN, INIT, now=NOW)
     assert product.fresh
-    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", ".lock", "1990-01-01"]
+    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", "1990-01-01"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """How are a run's boosted trees had again without fitting them for every forecast? Fitted once, then kept by what they were fitted to."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import keys, trees
+from seaice.files import replacing
 from seaice.schema import DataError
 from seaice.steps import FREQUENCY
 
@@ -60,7 +60,6 @@ def _fitted(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> d
     except Exception:  # whatever a file that is absent, cut off or of another version leads the reader to
         fitted = trees.fit(past.load(), inits, lead_times=leads)
     cache.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"part_{os.getpid()}_{file.name}")
-    joblib.dump(fitted, part)
-    os.replace(part, file)
+    with replacing(file) as part:
+        joblib.dump(fitted, part)
     return fitted

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from seaice import keys, paths, record
+from seaice import files, keys, paths, record
 
 NAME = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate
@@ -37,7 +37,7 @@ def write(
     software = _software(crate, records)
     actions = [_action(crate, name, content, software, describe or _describe) for name, content in records.items()]
     crate.root_dataset["mentions"] = actions
-    record.write_text(paths.results(run) / NAME, json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n")
+    files.write_text(paths.results(run) / NAME, json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n")
 
 
 def _action(crate: ROCrate, name: str, content: Mapping, software, describe: Callable[[str], Mapping]) -> ContextEntity:

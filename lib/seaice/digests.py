@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from seaice import keys, paths, record
+from seaice.files import write_json
 from seaice.schema import DataError
 
 NAME = "record.json"
@@ -24,7 +25,7 @@ def write(run: str, *, steps: Sequence[str] | None = None) -> None:
     steps: notebooks of the run, default those of all records. Raises DataError for a run without records.
     """
     content = describe(run, record.read_all(run, steps=steps))
-    record.write_text(paths.results(run) / NAME, json.dumps(content, indent=1) + "\n")
+    write_json(paths.results(run) / NAME, content, indent=1)
 
 
 def describe(run: str, records: Mapping[str, Mapping]) -> dict:

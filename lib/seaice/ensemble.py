@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice import blend, calibrate, forecast, keys, paths, record, trained
+from seaice.files import readable, sha256
 from seaice.params import Run
-from seaice.product_store import readable, sha256
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
 

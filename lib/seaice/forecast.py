@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import blend, calibrate, concentration, losses, progress, trained
-from seaice.atomic import replacing_folder
+from seaice.files import replacing_folder
 from seaice.forecast_store import put, template
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError

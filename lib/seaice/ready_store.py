@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from seaice.atomic import put_back
+from seaice.files import put_back
 from seaice.grid import Grid
 from seaice.schema import DataError
 

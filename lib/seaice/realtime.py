@@ -3,9 +3,6 @@
 Nothing is trained: networks, temperatures and scaling are those of a finished run.
 """
 
-import json
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
@@ -17,7 +14,19 @@ import pandas as pd
 import typer
 import xarray as xr
 
-from seaice import ensemble, keys, moments, params, paths, product, product_dataset, product_store, ready_store, record
+from seaice import (
+    ensemble,
+    files,
+    keys,
+    moments,
+    params,
+    paths,
+    product,
+    product_dataset,
+    product_store,
+    ready_store,
+    record,
+)
 from seaice.params import Run
 from seaice.schema import DataError
 
@@ -65,7 +74,7 @@ def make(
     ensemble.as_executed(run, given)
     # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
     with product_store.alone(run.run), record.lock(run.run, shared=True):
-        with product_store.readable(paths.ready(run.run)):
+        with files.readable(paths.ready(run.run)):
             store = ready_store.open_ready(paths.ready(run.run))
             entries = given["sources"] | dict(newer or {})
             table = given["channels"]
@@ -109,15 +118,11 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         blend_with=forecasts[given["blend"]] if given["blend"] else None,
         blend_share=given["blend_share"],
     )
-    part = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        part.mkdir(parents=True)
+    with files.replacing_folder(target) as part:
+        part.mkdir()
         product.write(fields, known, part, made_from=made_from, flags=flags, created=now)
         content = {"made_from": made_from, "files": product_store.checksums(part)}
-        record.write_text(part / product_store.KEY, json.dumps(content, indent=1) + "\n")
-        product_store.put(part, target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        files.write_json(part / product_store.KEY, content, indent=1)
     return Product(target, False)
 
 

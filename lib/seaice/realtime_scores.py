@@ -11,6 +11,7 @@ import xarray as xr
 from seaice import (
     baselines,
     baselines_climatology,
+    files,
     paths,
     product,
     product_store,
@@ -58,10 +59,10 @@ def _networks(run: str) -> dict[str, str]:
         raise DataError(
             f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
         )
-    with product_store.readable(place):
+    with files.readable(place):
         seeds = xr.open_zarr(place, consolidated=False).member.values.tolist()
-    files = {str(seed): paths.network(run, seed) / trained.NETWORK for seed in seeds}
-    return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
+    networks = {str(seed): paths.network(run, seed) / trained.NETWORK for seed in seeds}
+    return {seed: files.sha256(file) for seed, file in networks.items() if file.is_file()}
 
 
 def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """What is written down? One JSON a step (or member) with its key, outputs and surroundings, and what it tells later."""
 
-import fcntl
-import hashlib
 import json
 import os
 import platform
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from seaice import keys, paths
+from seaice import files, keys, paths
 from seaice.schema import DataError
 
 FORMAT = 1  # raised when records get other entries; older ones are then not trusted
@@ -52,16 +50,8 @@ def write(run: str, name: str, content: Mapping) -> dict:
     """Write a record whole or not at all, and return it with its own digest added."""
     content = json.loads(json.dumps({"format": FORMAT, **content}))
     content["digest"] = keys.digest(content)
-    write_text(paths.records(run) / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    files.write_json(paths.records(run) / f"{name}.json", content, indent=1)
     return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file by rename, so that it is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def link(content: Mapping) -> str:
@@ -108,11 +98,11 @@ def scan(run: str) -> dict[str, dict[str, tuple]]:
     """State (size, time of change, inode) of every file of a run, by output: a file, or a Zarr store as a whole."""
     found = {}
     for folder in (paths.results(run), paths.data() / run):
-        for parent, folders, files in os.walk(folder):
+        for parent, folders, names in os.walk(folder):
             if Path(parent) == folder:
                 folders[:] = [name for name in folders if name not in MADE_BY_RUNNER]
-                files = [name for name in files if name not in MADE_BY_RUNNER]
-            for name in files:
+                names = [name for name in names if name not in MADE_BY_RUNNER]
+            for name in names:
                 file = label(Path(parent, name), run)
                 try:
                     stat = os.stat(Path(parent, name))
@@ -129,20 +119,15 @@ def _output(file: str) -> str:
 
 def changed(before: Mapping, after: Mapping) -> list[str]:
     """Outputs that are new or differ between two scans."""
-    return sorted(name for name, files in after.items() if before.get(name) != files)
+    return sorted(name for name, states in after.items() if before.get(name) != states)
 
 
 def checksum(label: str) -> dict:
     """Size in bytes and SHA-256 of an output; of a folder: of the sorted listing of its files, sizes and checksums."""
     path = place(label)
     if path.is_file():
-        with open(path, "rb") as file:
-            return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    listing = []
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        with open(file, "rb") as content:
-            sha = hashlib.file_digest(content, "sha256").hexdigest()
-        listing.append([file.relative_to(path).as_posix(), file.stat().st_size, sha])
+        return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+    listing = files.listing(path)
     return {"bytes": sum(size for _, size, _ in listing), "sha256": keys.digest(listing)}
 
 
@@ -152,19 +137,12 @@ def lock(run: str, *, shared: bool = False) -> Iterator[None]:
 
     shared: together with others that only read the run, and never while it is executed: what is read is not replaced meanwhile.
     """
-    path = paths.records(run) / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            said = file.read().strip() or "used by another process"
-            raise DataError(f"run '{run}' is being {said}; wait for it to end or stop it") from None
-        file.truncate(0)
-        file.write(f"{'read by process' if shared else 'executed by process'} {os.getpid()}\n")
-        file.flush()
-        yield
+    note = f"{'read by process' if shared else 'executed by process'} {os.getpid()}"
+    try:
+        with files.holding(paths.records(run) / ".lock", note, shared=shared):
+            yield
+    except files.HeldError as error:
+        raise DataError(f"run '{run}' is being {error}; wait for it to end or stop it") from None
 
 
 class Memory:

@@ -4,13 +4,13 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import zipfile
 from pathlib import Path
 
 import xarray as xr
 
 from seaice import paths, transfer
+from seaice.files import replacing_folder
 from seaice.schema import DataError
 from seaice.sources import open_files
 
@@ -165,11 +165,9 @@ class ClimateDataStore:
             raise DataError(
                 f"{self.dataset}: needs the client of the store; `pip install cdsapi` and try again"
             ) from None
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            files = Path(folder) / "files"
-            files.mkdir()
-            file = files / "data.nc"
+        with replacing_folder(target, keep_other=True) as part:
+            part.mkdir()
+            file = part / "data.nc"
             try:
                 cdsapi.Client(quiet=True).retrieve(self.dataset, self.request, str(file))
             except Exception as error:  # the client raises bare Exceptions
@@ -179,10 +177,8 @@ class ClimateDataStore:
                 ) from None
             if zipfile.is_zipfile(file):  # several variables or steps come as an archive
                 with zipfile.ZipFile(file) as archive:
-                    archive.extractall(files)
+                    archive.extractall(part)
                 file.unlink()
-            if not target.is_dir():  # another process may have been faster
-                files.rename(target)
         return target
 
 

@@ -3,7 +3,6 @@
 pooch and fsspec verify and cache, but start an interrupted file from its first byte; hence these lines on `requests`.
 """
 
-import json
 import os
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from seaice.files import read_json, write_json
 from seaice.progress import bar as progress_bar
 from seaice.schema import DataError
 
@@ -92,21 +92,6 @@ def size(file: BinaryIO) -> int:
     """Return the bytes in a file being written."""
     file.flush()
     return os.fstat(file.fileno()).st_size
-
-
-def read_json(path: Path) -> dict:
-    """Return what was noted at `path`; empty if nothing readable was."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def write_json(path: Path, record: dict) -> None:
-    """Note `record` at `path` in one step."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(record))
-    os.replace(temporary, path)
 
 
 def _transfer(url: str, file: BinaryIO, note: Path, *, progress: bool, unsized: bool) -> dict:

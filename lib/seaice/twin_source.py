@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from seaice import paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice import files, paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.twin_parameters import FORECAST, SIMULATIONS, TRUTH
@@ -175,10 +173,8 @@ class TwinSource:
 
 
 def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: dict, clock: float) -> None:
-    """Write parts one after the other to a temporary store, then rename it; an interrupted one is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.with_name(f".{folder.stem}.{os.getpid()}")
-    try:
+    """Write parts one after the other to a store that appears whole; one that another process made meanwhile is kept."""
+    with files.replacing_folder(folder, keep_other=True) as unfinished:
         for i, part in enumerate(parts):
             if i == 0:
                 units = {along: {"units": "days since 1850-01-01", "dtype": "int64"}}
@@ -187,14 +183,7 @@ def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: d
                 fixed = [v for v in part.variables if along not in part[v].dims]
                 part.drop_vars(fixed).to_zarr(unfinished, append_dim=along, zarr_format=3, consolidated=False)
         seconds = {"seconds": round(time.perf_counter() - clock, 2)}
-        folder.with_suffix(".seconds.json").write_text(json.dumps(seconds))
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was faster, with the same content
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        files.write_json(folder.with_suffix(".seconds.json"), seconds)
 
 
 def _sha(contents: dict, modules: Iterable[str]) -> str:
