@@ -18,7 +18,7 @@ from seaice import (
     arrivals,
     catalog,
     classifiers,
-    keys,
+    fingerprint,
     moments,
     paths,
     product_maps,
@@ -376,7 +376,7 @@ def test_another_network_than_the_one_recorded_is_refused(run):
             "tiny", f"05_train-seed_{seed}", {"key": "k", "parts": {}, "outputs": {label: record.checksum(label)}}
         )
     trained = [record.read("tiny", f"05_train-seed_{seed}") for seed in (3, 8)]
-    link = keys.digest([record.link(content) for content in trained])
+    link = fingerprint.digest([record.link(content) for content in trained])
     record.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": link}}, "outputs": {}})
     realtime.make(RUN, INIT, now=NOW)
     record.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": "other"}}, "outputs": {}})
@@ -494,9 +494,11 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(trees, "fit", None)  # would fail if it were called
         np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
-    kept.write_bytes(kept.read_bytes()[:100])
-    np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
-    assert len(list(tmp_path.iterdir())) == 1
+    whole = kept.read_bytes()
+    for damaged in (whole[:100], whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
+        kept.write_bytes(damaged)
+        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
+        assert list(tmp_path.iterdir()) == [kept] and kept.stat().st_size == len(whole)
     later = unlike(ready, "1990-01-01")
     np.testing.assert_array_equal(
         classifiers.forecasts(later, arrivals.as_of(later, init), init, given, tmp_path)["trees"], own

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from seaice import files, keys, paths, record
+from seaice import files, paths, record
+from seaice.fingerprint import digest
 
 NAME = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate
@@ -109,7 +110,7 @@ def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEnt
     ]
     lock = paths.root() / "requirements.lock"
     if lock.is_file():
-        sha = keys.digest(lock.read_text(encoding="utf-8"))
+        sha = digest(lock.read_text(encoding="utf-8"))
         entities.append(crate.add(_entity(crate, "#requirements.lock", "CreativeWork", name=lock.name, sha256=sha)))
     return entities
 

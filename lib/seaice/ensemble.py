@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import blend, calibrate, forecast, keys, paths, record, trained
+from seaice import blend, calibrate, forecast, paths, record, trained
 from seaice.files import readable, sha256
+from seaice.fingerprint import digest
 from seaice.params import Run
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
@@ -176,7 +177,7 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.n
     step = next((step.notebook for step in run.steps if step.notebook.endswith("_train")), None)
     then = ((_record_of(run, "_forecast") or {}).get("parts", {}).get("step") or {}).get(step)
     trained = [_record_of(run, "_train", f"seed_{seed}") for seed in seeds]
-    if then is not None and all(trained) and keys.digest([record.link(content) for content in trained]) != then:
+    if then is not None and all(trained) and digest([record.link(content) for content in trained]) != then:
         raise DataError(f"{place} was made by other networks than those of now; {hint}")
     return found
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from traitlets.config import Config
 
-from seaice import keys, paths, record
+from seaice import paths, record
+from seaice.fingerprint import digest
 
 KERNEL = "python3"  # the kernel of this environment, whichever name a notebook was last saved with
 START_TIMEOUT = 300  # s, for a kernel on a busy machine
@@ -120,7 +121,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     _clean(running, job.root)
     os.replace(running, final)
     failed.unlink(missing_ok=True)
-    key = keys.digest(job.parts)
+    key = digest(job.parts)
     outputs = {name for name in record.changed(before, record.scan(job.run)) if owns(job.tag, name)}
     outputs |= {name for name in _kept(previous, key) if record.place(name).exists()}
     content = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from seaice import estimates, inputs, keys, paths, plan, settings
+from seaice import estimates, inputs, paths, plan, run_notebooks, settings
 from seaice.inputs import Amount
 from seaice.params import Step
 
@@ -48,7 +48,7 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
             say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
         each = " each" if len(jobs) > 1 else ""
         given = planned.run.merged(step, planned.run.members(step)[0])
-        used = keys.used(plan.notebook(step.notebook))
+        used = run_notebooks.used(plan.notebook(step.notebook))
         for name in sorted(jobs[0].parts["input"].keys() - _made_before(used, given)):
             comes, amount = raw[name]
             say(f"  reads {name}: {amount}, {comes}")

@@ -17,7 +17,7 @@ import xarray as xr
 from seaice import (
     ensemble,
     files,
-    keys,
+    fingerprint,
     moments,
     params,
     paths,
@@ -90,7 +90,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
     """Make one product, unless it is there."""
     known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, window, init_time)
-    modules, packages = keys.closure(["import seaice.realtime"], source="realtime")
+    modules, packages = fingerprint.closure(["import seaice.realtime"], source="realtime")
     made_from = {
         "format": product_dataset.FORMAT,
         "run": name,
@@ -101,7 +101,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "networks": networks,
         "blend": [given["blend"], given["blend_share"]],
         "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
-        "modules": keys.digest(modules),
+        "modules": fingerprint.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
     }
     target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from seaice import files, keys, paths
+from seaice import files, paths
+from seaice.fingerprint import digest
 from seaice.schema import DataError
 
 FORMAT = 1  # raised when records get other entries; older ones are then not trusted
@@ -27,7 +28,7 @@ def read(run: str, name: str) -> dict | None:
     """Return the record of a step or member, or None where there is none that can be trusted."""
     try:
         content = json.loads((paths.records(run) / f"{name}.json").read_text(encoding="utf-8"))
-        whole = keys.digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
+        whole = digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return content if whole and content.get("format") == FORMAT else None
@@ -49,7 +50,7 @@ def read_all(run: str, *, steps: Sequence[str] | None = None) -> dict[str, dict]
 def write(run: str, name: str, content: Mapping) -> dict:
     """Write a record whole or not at all, and return it with its own digest added."""
     content = json.loads(json.dumps({"format": FORMAT, **content}))
-    content["digest"] = keys.digest(content)
+    content["digest"] = digest(content)
     files.write_json(paths.records(run) / f"{name}.json", content, indent=1)
     return content
 
@@ -57,7 +58,7 @@ def write(run: str, name: str, content: Mapping) -> dict:
 def link(content: Mapping) -> str:
     """Digest of what later steps see of a step: its key, and its outputs without the executed notebook."""
     outputs = {k: v["sha256"] for k, v in content["outputs"].items() if not k.endswith(".ipynb")}
-    return keys.digest([content["key"], outputs])
+    return digest([content["key"], outputs])
 
 
 def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:
@@ -128,7 +129,7 @@ def checksum(label: str) -> dict:
     if path.is_file():
         return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
     listing = files.listing(path)
-    return {"bytes": sum(size for _, size, _ in listing), "sha256": keys.digest(listing)}
+    return {"bytes": sum(size for _, size, _ in listing), "sha256": digest(listing)}
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Opens the simulated polar world as a catalogue entry: made on first use, kept in the cache by content."""
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from seaice import files, paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice import files, fingerprint, paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.twin_parameters import FORECAST, SIMULATIONS, TRUTH
@@ -24,8 +23,7 @@ PERIODS = {  # first and last month of each product; of a seasonal one, of the e
 RECORD_START = 1979  # first year of the record; every run of the truth starts here, so that all show the same world
 SEED = 1  # of the first four worlds the one whose record is nearest to the observed one; any other is as physical
 CADENCES = {"monthly": 12, "daily": 31}  # time steps a chunk
-PHYSICS = ("twin", "twin_forcing", "twin_land", "twin_weather", "twin_parameters", "twin_world", "twin_seasonal")
-VIEWS = ("twin_views", "twin_source")  # modules that decide what a product shows of a run
+PHYSICS = (twin_world.__name__, twin_seasonal.__name__)  # these and what they import decide what a stored run holds
 PACKED = {"dtype": "uint8", "scale_factor": 0.005, "_FillValue": 255}  # forecasts are stored in steps of half a percent
 
 
@@ -110,9 +108,9 @@ class TwinSource:
     read = to_dask
 
     def key(self) -> str:
-        """Return the sha256 of all that decides the product: parameters, seed, dates and the sources of its modules."""
+        """Return the SHA-256 of all that decides the product: parameters, seed, dates and the sources of its modules."""
         window = [str(self.start), str(self.end)]
-        return _sha(self._contents() | {"product": self.product, "window": window}, PHYSICS + VIEWS)
+        return _sha(self._contents() | {"product": self.product, "window": window}, [__name__])
 
     def path(self) -> Path:
         """Return the store of the run that the product shows; `observed` and `atmosphere` show the same one."""
@@ -187,10 +185,9 @@ def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: d
 
 
 def _sha(contents: dict, modules: Iterable[str]) -> str:
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
-    for module in modules:
-        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-    return digest.hexdigest()
+    code = [f"import {module}" for module in modules]
+    sources = fingerprint.modules(code, source=__name__, without=fingerprint.PLUMBING)
+    return fingerprint.digest([contents, sources])
 
 
 def _one_of(key: str, value: str, valid: Iterable[str]) -> str:

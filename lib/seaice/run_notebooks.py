@@ -1,0 +1,89 @@
+"""What does one execution of a notebook depend on, and what do its cells say? Read from the file, without running it."""
+
+import ast
+import json
+import platform
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from seaice import fingerprint
+from seaice.fingerprint import digest
+from seaice.schema import DataError
+
+
+def parts(notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inputs: Mapping[str, str]) -> dict:
+    """Return everything that one execution of a notebook depends on, by kind and name; its key is the `digest` of this.
+
+    before: digest of each earlier step. inputs: checksum of each raw input. Raises DataError for code that does not parse.
+    """
+    cells = code(notebook)
+    modules, distributions = fingerprint.closure(map(_python, cells), source=notebook.name)
+    return {
+        "notebook": {notebook.stem: digest(cells)},
+        "parameter": {name: json.loads(json.dumps(value)) for name, value in parameters.items()},
+        "module": modules,
+        "package": {name: fingerprint.pinned(name) for name in sorted(distributions)},
+        "python": {"version": platform.python_version()},
+        "input": dict(inputs),
+        "step": dict(before),
+    }
+
+
+def code(notebook: Path) -> list[str]:
+    """Source of a notebook's code cells. Raises DataError for a file that is missing or no notebook."""
+    return [cell["source"] for cell in _cells(notebook)]
+
+
+def used(notebook: Path) -> set[str]:
+    """Dotted names that a notebook's code uses, such as `train.fit`."""
+    trees = [_parse(cell, source=notebook.name) for cell in code(notebook)]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    return {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+
+
+def declared(notebook: Path) -> set[str]:
+    """Names that a notebook's `parameters` cell assigns. Raises DataError unless there is one such cell, of literals only."""
+    cells = [cell for cell in _cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
+    if len(cells) != 1:
+        raise DataError(
+            f"{notebook.name}: {len(cells)} cells are tagged 'parameters'; tag the one that sets the defaults"
+        )
+    names = set()
+    for statement in _parse(cells[0]["source"], source=notebook.name).body:
+        try:
+            target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+            ast.literal_eval(statement.value)
+            names.add(target.id)
+        except (AttributeError, ValueError):
+            raise DataError(
+                f"{notebook.name}: `{ast.unparse(statement)}` in its parameters cell is no `name = literal`; move it to another cell"
+            ) from None
+    return names
+
+
+def _cells(notebook: Path) -> list[dict]:
+    """Code cells of a notebook, their source as one text. Not by nbformat, whose import takes longer than all the rest here."""
+    try:
+        content = json.loads(notebook.read_text(encoding="utf-8"))
+        cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+        return [cell | {"source": "".join(cell["source"])} for cell in cells]
+    except FileNotFoundError:
+        raise DataError(f"{notebook.name}: there is no such notebook in {notebook.parent.name}/") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{notebook.name}: this is no notebook that can be read: {error}") from None
+
+
+@lru_cache(maxsize=1024)  # every member of every step asks for the same cells
+def _python(cell: str) -> str:
+    """A cell without what only IPython understands: magics and commands of the shell."""
+    return TransformerManager().transform_cell(cell)
+
+
+def _parse(cell: str, *, source: str) -> ast.Module:
+    try:
+        return ast.parse(_python(cell))
+    except SyntaxError as error:
+        raise DataError(f"{source}: its code does not parse: {error}") from None
