@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -144,16 +143,6 @@ def test_a_kill_while_a_store_is_replaced_leaves_the_old_or_the_new_one(run, ren
         (building / "new").touch()
     assert [p.name for p in paths.ready(run).iterdir()] == ["new"]
     assert [p.name for p in paths.ready(run).parent.iterdir()] == ["ready.zarr"], "nothing is left beside it"
-
-
-def test_memory_counts_processes_below(run):
-    with record.Memory() as alone:
-        time.sleep(0.1)
-    code = "x = bytearray(b'1') * 100_000_000; import time; time.sleep(2)"
-    with record.Memory() as memory:
-        child = subprocess.Popen([sys.executable, "-c", code])
-        child.wait()
-    assert memory.peak > alone.peak + 80_000_000
 
 
 def test_surroundings_name_no_place_or_person(run):

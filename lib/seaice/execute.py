@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from seaice import paths, record
 from seaice.fingerprint import digest
+from seaice.memory import Memory
 
 KERNEL = "python3"  # the kernel of this environment, whichever name a notebook was last saved with
 START_TIMEOUT = 300  # s, for a kernel on a busy machine
@@ -98,7 +99,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     started, clock, before = record.now(), time.monotonic(), record.scan(job.run)
     try:
         log = {"SEAICE_KERNEL_LOG": str(paths.records(job.run) / f"{job.name}.log")}
-        with _variables(job.environment | log), record.Memory() as memory:
+        with _variables(job.environment | log), Memory() as memory:
             papermill.execute_notebook(
                 Path(job.root, "notebooks", f"{job.notebook}.ipynb"),
                 running,

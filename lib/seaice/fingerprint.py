@@ -66,7 +66,8 @@ def pinned(distribution: str) -> str:
 
 def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tuple[dict[str, str], set[str]]:
     """Digests of the package's modules, and names of the others that are no part of Python."""
-    texts = {_dotted(path): (path, path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    places = [path for path in PACKAGE.rglob("*") if path.suffix != ".pyc"]
+    texts = {_dotted(path): (path, path.read_text(encoding="utf-8")) for path in places if path.suffix == ".py"}
     reached, outside, waiting = set(), set(), [(source, NAME, text) for text in code]
     while waiting:
         for name in _imports(*waiting.pop()):
@@ -79,8 +80,8 @@ def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tupl
                 package = module if path.stem == "__init__" else module.rpartition(".")[0]
                 waiting.append((module, package, text))
     digests = {name: digest(texts[name][1]) for name in reached}
-    for path in PACKAGE.rglob("*") if reached else ():
-        if path.is_file() and path.suffix not in (".py", ".pyc"):
+    for path in places if reached else ():
+        if path.suffix != ".py" and path.is_file():
             naming = {name for name, (_, text) in texts.items() if path.name in text}
             if naming & reached or not naming:
                 digests[path.relative_to(PACKAGE).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from seaice.fingerprint import digest
 from seaice.schema import DataError
 
 FORMAT = 1  # raised when records get other entries; older ones are then not trusted
-SAMPLING = 0.25  # s, between two looks at the memory in use
 # In the run's folders, but written by no notebook; forecasts are made at any time, also while a step is executed.
 MADE_BY_RUNNER = ("notebooks", "records", "forecasts", "record.json", "ro-crate-metadata.json")
 
@@ -144,36 +142,6 @@ def lock(run: str, *, shared: bool = False) -> Iterator[None]:
             yield
     except files.HeldError as error:
         raise DataError(f"run '{run}' is being {error}; wait for it to end or stop it") from None
-
-
-class Memory:
-    """Peak resident memory, bytes, of this process and all below it together, sampled while the context is open."""
-
-    def __init__(self):
-        self.peak = 0
-        self._done = threading.Event()
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self):
-        me = psutil.Process()
-        while True:
-            total = 0
-            for process in (me, *me.children(recursive=True)):
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:
-                    pass  # it ended between the listing and the look
-            self.peak = max(self.peak, total)
-            if self._done.wait(SAMPLING):
-                return
 
 
 def surroundings(distributions: Iterable[str]) -> dict:
