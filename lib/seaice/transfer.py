@@ -81,6 +81,16 @@ def reach(url: str, *, timeout: float | tuple[float, float] = TIMEOUT) -> None:
         raise _unanswered(url, error) from None
 
 
+def is_on_google(place: str) -> bool:
+    """Whether data lie in Google's cloud storage, which has addresses of its own (gs://)."""
+    return place.startswith("gs://")
+
+
+def server(place: str) -> str:
+    """Return the https address of the server that has the data at `place`."""
+    return GOOGLE if is_on_google(place) else f"https://{urlsplit(place).hostname}"
+
+
 def shown(url: str) -> str:
     """Return the address without user, password and query, which may be secrets, for messages."""
     parts = urlsplit(url)

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import files, fingerprint, paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice import files, fingerprint, paths, progress, steps, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice.drivers import Driver
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.twin_parameters import FORECAST, SIMULATIONS, TRUTH
@@ -27,7 +29,7 @@ PHYSICS = (twin_world.__name__, twin_seasonal.__name__)  # these and what they i
 PACKED = {"dtype": "uint8", "scale_factor": 0.005, "_FillValue": 255}  # forecasts are stored in steps of half a percent
 
 
-class TwinSource:
+class TwinSource(Driver):
     """One product of the simulated world (an Intake driver).
 
     product: "observed" (shaped like OSI SAF), "atmosphere" (predictors in schema names), "simulation" (shaped like CMIP6) or
@@ -40,6 +42,7 @@ class TwinSource:
 
     name = "twin"
     container = "xarray"
+    here, elsewhere = "simulated, in the cache", "simulated, made on first use"
 
     def __init__(
         self,
@@ -115,6 +118,17 @@ class TwinSource:
     def path(self) -> Path:
         """Return the store of the run that the product shows; `observed` and `atmosphere` show the same one."""
         return paths.cache() / "twin" / f"{_sha(self._contents(), PHYSICS)}.zarr"
+
+    def local_copies(self) -> list[Path]:
+        """Return the store of `path`."""
+        return [self.path()]
+
+    def n_bytes(self) -> float:
+        """Return the bytes before compression of the stored run, as far as the dates of the product reach."""
+        values = len(steps.between([f"{t:%Y-%m-%d}" for t in (self.start, self.end)], self.cadence)) * self.grid.size**2
+        if self.product == "seasonal":
+            return values * self.members * twin_seasonal.LEADS * np.dtype(PACKED["dtype"]).itemsize
+        return values * len(twin_world.ATTRIBUTES) * np.dtype("float32").itemsize
 
     def seconds(self) -> float:
         """Return how long the run took to make, s of wall clock; kept beside the store, so that the store is the same each time."""
