@@ -90,7 +90,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
     """Make one product, unless it is there."""
     known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, window, init_time)
-    modules, packages = fingerprint.closure(["import seaice.realtime"], source="realtime")
+    modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
     made_from = {
         "format": product_dataset.FORMAT,
         "run": name,
@@ -171,4 +171,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from seaice import realtime  # under its own name, by which a product's key finds what it is made with
+
+    realtime.main()
