@@ -1,4 +1,4 @@
-"""What a driver tells before anything is read: local copies, steps, bytes, and whether it can be had."""
+"""What a driver tells before anything is read: local copies, steps, bytes, access."""
 
 import importlib
 

@@ -83,7 +83,7 @@ def killed(place, step):
 
 @pytest.mark.parametrize(("step", "left"), [("writing", "old"), ("between", "old"), ("deleting", "new")])
 def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path, step, left):
-    """Between two renames neither is in its place; there the next writer puts the old one back, before anything can fail."""
+    """Between two renames neither is in its place; the next writer first puts the old one back."""
     store = tmp_path / "b.zarr"
     written(store, "old")
     killed(store, step)
@@ -205,7 +205,7 @@ def test_a_killed_holder_keeps_nobody_waiting(tmp_path):
 
 
 def test_threads_hold_a_lock_one_by_one(tmp_path):
-    """The lock's file goes after each, and those who wait for the one that is gone do not pass with it."""
+    """The file goes after each; who waits for one that is gone does not pass with it."""
     inside, most = [], []
 
     def work():

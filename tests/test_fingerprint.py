@@ -9,7 +9,7 @@ import pytest
 from seaice import fingerprint, realtime, run_notebooks, simulated, train
 from seaice.schema import DataError
 
-# A package with folders: the ocean's physics take the top's grid, a table of their own, and their folder's `__init__`.
+# A package with folders: physics use the grid at the top, a table, and their folder's `__init__`.
 FOLDERS = {
     "__init__.py": "",
     "grid.py": "import numpy",

@@ -17,8 +17,9 @@ from seaice.files import replacing
 from seaice.schema import DataError
 from seaice.steps import FREQUENCY
 
-CHECKSUM = hashlib.sha256().digest_size  # bytes at the beginning of a file of classifiers
-PICKLED_BY = ("scikit-learn", "numpy", "joblib")  # packages whose versions decide whether a file can be read again
+CHECKSUM = hashlib.sha256().digest_size  # bytes at the beginning of a kept file
+# Packages whose versions decide whether a file can be read again.
+PICKLED_BY = ("scikit-learn", "numpy", "joblib")
 FITTED_TO = (  # variables of the ready store that trees see
     "siconc",
     "siconc_flag",

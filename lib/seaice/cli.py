@@ -1,11 +1,12 @@
-"""What can be asked for on the command line? `seaice run | forecast | persist | fit-twin`, each in the module that does it.
+"""What can be asked for on the command line? `seaice run | forecast | persist | fit-twin`.
 
-A command's module is imported only when that command is called, since most of them take seconds to import.
+A command's module reads its own options. It is imported only when that command is called, since
+most of them take seconds to import.
 """
 
 import typer
 
-# A command's own module reads its options, and says what they are when it is asked for help.
+# Everything after a command's name goes to its module, also `--help`.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(

@@ -1,4 +1,7 @@
-"""Fetch files into the cache: checksummed, complete or absent, and safe when two processes ask for the same one."""
+"""Fetch files into the cache: checksummed, complete or absent.
+
+Two processes that ask for the same file fetch it once.
+"""
 
 import gzip
 import hashlib
@@ -122,9 +125,10 @@ def unpack(path: Path) -> Path:
 
 @contextmanager
 def _claim(target: Path) -> Iterator[tuple[Path, Path, BinaryIO]]:
-    """Open what came of `target` for this process alone; afterwards take it away unless it holds bytes worth continuing.
+    """Open what has come of `target` so far, for this process alone.
 
-    Yields its path, that of its note, and the file opened for appending.
+    Yields its path, that of its note, and the file opened for appending. Afterwards it is deleted
+    unless it holds bytes worth continuing.
     """
     part, note = _beside(target, ".part"), _beside(target, ".part.json")
     with files.alone(target.with_name(f".{target.name}.lock")), open(part, "a+b") as file:

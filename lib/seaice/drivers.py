@@ -1,16 +1,20 @@
-"""What does an Intake driver tell of its data before anything is read, and before a server is asked?"""
+"""What does an Intake driver tell of its data before anything is read or a server is asked?"""
 
 from pathlib import Path
 
 
 class Driver:
-    """Base of the drivers of this package; on its own it stands for one of another package, of which nothing is known."""
+    """Base of the drivers of this package.
+
+    On its own it stands for a driver of another package, of which nothing is known.
+    """
 
     here = "fetched already"  # said of data of which every local copy is there
-    elsewhere: str | None = None  # said of data that are not here; None where that depends on the account they need
+    # Said of data that are not here; None where that depends on the account that they need.
+    elsewhere: str | None = None
 
     def local_copies(self) -> list[Path]:
-        """Return where local copies of the data lie, be they there or not; empty if none are kept."""
+        """Return where local copies of the data lie, there or not; empty if none are kept."""
         return []
 
     def n_steps(self) -> int | None:
@@ -22,4 +26,4 @@ class Driver:
         return None
 
     def require_access(self, entry: str) -> None:
-        """Raise DataError that names the catalogue's `entry` where it is known already that the data can't be had."""
+        """Raise DataError that names the catalogue's `entry` if the data surely can't be had."""

@@ -1,4 +1,7 @@
-"""How are files written, read and locked? A file or folder appears only when it is whole, and one process at a time holds a lock."""
+"""How are files written, read and locked?
+
+A file or folder appears only when it is whole, and one process at a time holds a lock.
+"""
 
 import fcntl
 import hashlib
@@ -16,7 +19,8 @@ from filelock import FileLock
 
 from seaice.schema import DataError
 
-OWNER = r"(?P<pid>\d+)-[0-9a-f]{8}"  # in temporary names: the writing process, and which of its writings
+# In temporary names: the writing process, and which of its writings.
+OWNER = r"(?P<pid>\d+)-[0-9a-f]{8}"
 
 
 class HeldError(Exception):
@@ -28,9 +32,10 @@ class HeldError(Exception):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path with the ending of `path` that takes its place if the block succeeds, and is deleted if not.
+    """Yield a temporary path with the ending of `path`, for a file that becomes `path`.
 
-    The name is this writer's own. What killed writers left of `path` is deleted.
+    It takes its place if the block succeeds, and is deleted if not. The name is this writer's own.
+    What killed writers left of `path` is deleted.
     """
     _delete(_left(path.parent, rf"part_{OWNER}_{re.escape(path.name)}"))
     part = path.with_name(f"part_{_owner()}_{path.name}")
@@ -43,13 +48,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path, *, keep_other: bool = False) -> Iterator[Path]:
-    """Yield a hidden place, this writer's own, for a folder that becomes `path` if the block succeeds, and is deleted if not.
+    """Yield a hidden place, this writer's own, for a folder that becomes `path`.
 
-    An older folder at `path` is put aside for the moment of renaming and deleted after it. After a kill one of the two is there whole:
-    at `path`, or aside, from where `put_back` has it, which the next call begins with. What else killed writers left of `path` is
-    deleted, and with the place what lies `beside` it.
-    keep_other: leave a folder that is at `path` by then, and delete this one. It is for content that is always the same, which
-    others may read already while this writer finishes.
+    It takes its place if the block succeeds, and is deleted if not, with what lies `beside` it.
+    An older folder at `path` is put aside for the moment of renaming, and deleted after it. After a
+    kill one of the two is there whole: at `path`, or aside, from where `put_back` has it. The next
+    call begins with that, and deletes what else killed writers left of `path`.
+    keep_other: leave a folder that is at `path` by then, and delete this one. It is for content that
+    is always the same, which others may read already while this writer finishes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     put_back(path)
@@ -70,21 +76,25 @@ def replacing_folder(path: Path, *, keep_other: bool = False) -> Iterator[Path]:
 
 
 def beside(part: Path, what: str) -> Path:
-    """Place of a helping folder of one that `replacing_folder` is making; it goes when that one is done."""
+    """Return the place of a helping folder for `part`, a place that `replacing_folder` gave.
+
+    The helping folder is deleted when that one is done.
+    """
     return part.with_name(f"{part.name}-{what}")
 
 
 def put_back(path: Path) -> None:
-    """Put back a whole folder that a killed writer had put aside for one that did not come."""
+    """Put a whole folder back that a killed writer had put aside for one that did not come."""
     if not path.exists():
         for left in _left(path.parent, rf"\.{re.escape(path.name)}-old-{OWNER}")[:1]:
             left.rename(path)
 
 
 def tidy(folder: Path) -> None:
-    """Clear a folder of what killed calls of `replacing_folder` left in it, whatever they were writing.
+    """Clear a folder of what killed calls of `replacing_folder` left in it.
 
-    A whole folder that was put aside goes back to its place if nothing else is there; everything else is deleted.
+    A whole folder that was put aside goes back to its place if nothing else is there. Everything
+    else that they left is deleted.
     """
     for left in _left(folder, rf"\..+-old-{OWNER}"):
         put_back(folder / re.sub(rf"-old-{OWNER}$", "", left.name[1:]))
@@ -99,7 +109,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: dict, *, indent: int | None = None) -> None:
-    """Write a JSON object in one step, and its folder if that is missing. indent: spaces a level, None for a single line."""
+    """Write a JSON object in one step, and its folder if that is missing.
+
+    indent: spaces a level, None for a single line.
+    """
     write_text(path, json.dumps(content, indent=indent) + ("" if indent is None else "\n"))
 
 
@@ -144,21 +157,26 @@ def readable(place: Path) -> Iterator[None]:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process or thread holds the lock file `lock`, and hold it; it is gone after the block."""
+    """Wait until no other process or thread holds the lock file `lock`, and hold it.
+
+    The file is gone after the block.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)  # while it is held: who waits sees that the file is gone, and makes a new one
+            # While it is held: who waits sees that the file is gone, and makes a new one.
+            lock.unlink(missing_ok=True)
 
 
 @contextmanager
 def holding(lock: Path, note: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file `lock`, without waiting, and leave a note in it for those who find it held.
+    """Hold the lock file `lock` without waiting, and leave a note in it for who finds it held.
 
-    shared: together with others that ask for it shared, and never while somebody holds it alone. By `flock`, since the library of
-    `alone` shares a lock through a database only, which keeps no note. Raises HeldError with the note of the holder.
+    shared: together with others that ask for it shared, and never while somebody holds it alone.
+    By `flock`: the library of `alone` shares a lock through a database only, which keeps no note.
+    Raises HeldError with the note of the holder.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "a+", encoding="utf-8") as file:

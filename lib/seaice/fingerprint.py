@@ -1,7 +1,9 @@
-"""Which code and which packages does a result depend on? Found from sources and the lock alone, without running anything.
+"""Which code and which packages does a result depend on?
 
-The imports are read by Python's own parser. The library `grimp` finds those between the modules of a package faster, but not those of
-a notebook's cells, nor the modules that code uses as attributes of an imported package; and results would depend on a tool for linting.
+Found from sources and the lock alone, without running anything. The imports are read by Python's
+own parser. The library `grimp` finds those between the modules of a package faster, but not those
+of a notebook's cells, nor the modules that code uses as attributes of an imported package. Results
+would then also depend on a tool for linting.
 """
 
 import ast
@@ -23,7 +25,8 @@ from seaice.schema import DataError
 
 PACKAGE = Path(__file__).resolve().parent
 NAME = "seaice"  # what its modules' names begin with
-# Modules that no number depends on: where files lie, how they are written, what a digest is, how bars are drawn.
+# Modules that no number depends on: where files lie, how they are written, what a digest is, and
+# how bars are drawn.
 PLUMBING = tuple(f"{NAME}.{module}" for module in ("files", "fingerprint", "paths", "progress"))
 # Chosen by name while running, so that no import statement shows them.
 LOADED_BY_NAME = {
@@ -40,8 +43,9 @@ def digest(value) -> str:
 
 
 def closure(code: Iterable[str], *, source: str) -> tuple[dict[str, str], set[str]]:
-    """Return the digest of every module of the package, see `modules`, and the names of the distributions that code imports in any way.
+    """Return the digests of `modules`, and the names of the distributions that code depends on.
 
+    Those are the ones that it imports, directly or through others, and all that they require.
     Raises DataError for code that does not parse.
     """
     digests, outside = _reached(code, source, ())
@@ -49,18 +53,20 @@ def closure(code: Iterable[str], *, source: str) -> tuple[dict[str, str], set[st
 
 
 def modules(code: Iterable[str], *, source: str, without: Collection[str] = ()) -> dict[str, str]:
-    """Return the digest of every module of the package that code imports directly or through others, by dotted name.
+    """Return the digest of every module of the package that code imports, by dotted name.
 
-    Imports inside functions count, and of a module in a folder that folder's `__init__`. A data file of the package counts with the
-    modules that name it, or always if none does; its name here is its path in the package.
-    code: Python source, such as `import seaice.grid`. source: what it is called in messages. without: modules to leave out, with what
-    only they import. Raises DataError for code that does not parse.
+    Imports through others count, those inside functions, and the `__init__` of a module's folder.
+    A data file of the package counts with the modules that name it, or always if none does. It goes
+    by its path in the package.
+    code: Python source, such as `import seaice.grid`. source: what it is called in messages.
+    without: modules to leave out, with what only they import.
+    Raises DataError for code that does not parse.
     """
     return _reached(code, source, without)[0]
 
 
 def pinned(distribution: str) -> str:
-    """Return the installed version of a distribution, and the digest of the lock's lines for it."""
+    """Return the installed version of a distribution and the digest of the lock's lines for it."""
     return f"{_version(distribution)} {digest(_lock(paths.root() / 'requirements.lock').get(distribution, ''))[:16]}"
 
 
@@ -95,7 +101,7 @@ def _dotted(path: Path) -> str:
 
 
 def _above(name: str) -> Iterator[str]:
-    """A dotted name and those of all that it lies in: what Python loads for it, as far as they are modules."""
+    """A dotted name and those of all that it lies in, which Python loads with it."""
     while name:
         yield name
         name = name.rpartition(".")[0]
@@ -103,7 +109,7 @@ def _above(name: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)  # every member of every step asks for the same modules
 def _imports(source: str, package: str, text: str) -> frozenset[str]:
-    """Dotted names that code may import; the last one of each may be a module, or a name in the module before it.
+    """Dotted names that code may import, each that of a module or of something in a module.
 
     package: the one that relative imports start from.
     """
@@ -147,7 +153,7 @@ def _providers() -> Mapping[str, list[str]]:
 
 @lru_cache
 def _required(distribution: str) -> frozenset[str]:
-    """Names of a distribution and all that it requires here, optional extras only where they are asked for."""
+    """Names of a distribution and all that it requires here, extras only where asked for."""
     found, waiting = set(), [(distribution, "")]
     while waiting:
         name, extra = waiting.pop()

@@ -82,7 +82,10 @@ def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[
 
 
 def _source(entry: str, options: Mapping) -> tuple[Driver, str]:
-    """Return an entry's driver and where its data lie, see `catalog.source`; a `Driver` that knows nothing for one of other packages."""
+    """Return an entry's driver and where its data lie, see `catalog.source`.
+
+    For a driver of another package it is a `Driver` that knows nothing.
+    """
     from seaice import catalog
 
     driver, place = catalog.source(entry, **options)

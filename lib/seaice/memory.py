@@ -8,7 +8,10 @@ SAMPLING = 0.25  # s, between two looks at the memory in use
 
 
 class Memory:
-    """Peak resident memory, bytes, of this process and all below it together, sampled while the context is open."""
+    """Peak resident memory of this process and all below it together, bytes.
+
+    Sampled every `SAMPLING` s while the context is open.
+    """
 
     def __init__(self):
         self.peak = 0

@@ -1,4 +1,4 @@
-"""What does one execution of a notebook depend on, and what do its cells say? Read from the file, without running it."""
+"""What does an execution of a notebook depend on, and what do its cells say? Nothing is run."""
 
 import ast
 import json
@@ -15,9 +15,10 @@ from seaice.schema import DataError
 
 
 def parts(notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inputs: Mapping[str, str]) -> dict:
-    """Return everything that one execution of a notebook depends on, by kind and name; its key is the `digest` of this.
+    """Return everything that one execution of a notebook depends on, by kind and name.
 
-    before: digest of each earlier step. inputs: checksum of each raw input. Raises DataError for code that does not parse.
+    The key of the execution is the `digest` of this. before: digest of each earlier step. inputs:
+    checksum of each raw input. Raises DataError for code that does not parse.
     """
     cells = code(notebook)
     modules, distributions = fingerprint.closure(map(_python, cells), source=notebook.name)
@@ -33,19 +34,22 @@ def parts(notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inp
 
 
 def code(notebook: Path) -> list[str]:
-    """Source of a notebook's code cells. Raises DataError for a file that is missing or no notebook."""
+    """Return the source of a notebook's code cells. Raises DataError for what is no notebook."""
     return [cell["source"] for cell in _cells(notebook)]
 
 
 def used(notebook: Path) -> set[str]:
-    """Dotted names that a notebook's code uses, such as `train.fit`."""
+    """Return the dotted names that a notebook's code uses, such as `train.fit`."""
     trees = [_parse(cell, source=notebook.name) for cell in code(notebook)]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     return {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
 
 
 def declared(notebook: Path) -> set[str]:
-    """Names that a notebook's `parameters` cell assigns. Raises DataError unless there is one such cell, of literals only."""
+    """Return the names that a notebook's `parameters` cell assigns.
+
+    Raises DataError unless there is one such cell, of literals only.
+    """
     cells = [cell for cell in _cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
     if len(cells) != 1:
         raise DataError(
@@ -65,7 +69,10 @@ def declared(notebook: Path) -> set[str]:
 
 
 def _cells(notebook: Path) -> list[dict]:
-    """Code cells of a notebook, their source as one text. Not by nbformat, whose import takes longer than all the rest here."""
+    """Code cells of a notebook, the source of each as one text.
+
+    Not by nbformat, whose import takes longer than all the rest here.
+    """
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]

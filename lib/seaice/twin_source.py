@@ -185,7 +185,10 @@ class TwinSource(Driver):
 
 
 def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: dict, clock: float) -> None:
-    """Write parts one after the other to a store that appears whole; one that another process made meanwhile is kept."""
+    """Write parts one after the other to a store that appears whole.
+
+    A store that another process made meanwhile is kept, with the same content.
+    """
     with files.replacing_folder(folder, keep_other=True) as unfinished:
         for i, part in enumerate(parts):
             if i == 0:
