@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from seaice import digests, keys, paths, record
+from seaice import digests, fingerprint, paths, record
 from seaice.schema import DataError
 
 TABLE, FIGURE = "results/toy/tables/skill.csv", "results/toy/figures/map.png"
@@ -60,7 +60,7 @@ def test_a_network_s_folder_has_the_checksum_of_the_folder_on_disk(run):
     digests.write(run)
     assert written(run)["outputs"][NETWORK] == record.checksum(NETWORK)
     listing = [[name, *record.checksum(f"{NETWORK}/{name}").values()] for name in ("a.json", "weights/b.npz")]
-    assert record.checksum(NETWORK)["sha256"] == keys.digest(listing)
+    assert record.checksum(NETWORK)["sha256"] == fingerprint.digest(listing)
 
 
 def test_the_same_file_twice_without_a_path_of_this_machine(run, own_folders):

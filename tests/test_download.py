@@ -12,7 +12,7 @@ import time
 import pytest
 from support.loopback import Loopback
 
-from seaice import download, transfer
+from seaice import download, files, transfer
 from seaice.schema import DataError
 
 SIZE = 3_000_000
@@ -226,7 +226,7 @@ def test_a_part_that_is_complete_needs_no_request(tmp_path, content):
         part = download.local_path(url).with_name("sic_2012.nc.part")
         part.parent.mkdir(parents=True)
         part.write_bytes(content)
-        transfer.write_json(part.with_name("sic_2012.nc.part.json"), {"etag": '"x"', "length": len(content)})
+        files.write_json(part.with_name("sic_2012.nc.part.json"), {"etag": '"x"', "length": len(content)})
         assert download.fetch(url, **QUICK).read_bytes() == content
     assert site.requests == []
 

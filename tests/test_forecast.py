@@ -1,11 +1,7 @@
 """Forecasts: the contract of the store, what counts as known beforehand, and networks that don't fit."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,7 +11,6 @@ import xarray as xr
 from support import synthetic
 
 from seaice import ensemble, train
-from seaice.atomic import replacing, replacing_folder
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -103,7 +98,7 @@ def cross_entropy(samples, probability, times) -> float:
 def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path):
     """Each member, at one temperature, and their mean, at one a lead: the cross-entropy that they are fitted to gets smaller."""
     raw, fitted = (
-        ensemble.ensemble(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
+        ensemble.write(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
         for name, years in (("raw", None), ("fitted", VALIDATION))
     )
     for member in range(len(folders)):
@@ -152,111 +147,6 @@ def test_nothing_is_left_when_writing_fails(samples, folders, tmp_path, monkeypa
     with pytest.raises(OSError, match="disk full"):
         ensemble.write(samples, folders, TIMES, tmp_path / "forecast.zarr")
     assert not list(tmp_path.iterdir())
-
-
-def test_two_writers_of_one_file_do_not_meet(tmp_path):
-    file = tmp_path / "a.npz"
-    with replacing(file) as one:
-        one.write_text("one")
-        with replacing(file) as other:
-            assert one != other and one.suffix == other.suffix == ".npz", "numpy and Keras look at the ending"
-            other.write_text("other")
-        assert file.read_text() == "other" and one.read_text() == "one"
-    assert file.read_text() == "one" and list(tmp_path.iterdir()) == [file]
-    with pytest.raises(OSError, match="disk full"), replacing(file) as part:
-        part.write_text("half")
-        raise OSError("disk full")
-    assert file.read_text() == "one" and list(tmp_path.iterdir()) == [file]
-
-
-def written(part, text):
-    part.mkdir()
-    (part / "values").write_text(text)
-
-
-def test_two_writers_of_one_folder_do_not_meet(tmp_path):
-    """The later one stays, and neighbours whose names begin alike are left alone."""
-    store, other = tmp_path / "b.zarr", tmp_path / ".b.zarr-1"
-    written(other, "another's")
-    with replacing_folder(store) as one:
-        written(one, "one")
-        with replacing_folder(store) as second:
-            written(second, "second")
-        assert (store / "values").read_text() == "second"
-    assert (store / "values").read_text() == "one" and sorted(tmp_path.iterdir()) == [other, store]
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from seaice import atomic
-
-place, step = Path(sys.argv[1]), sys.argv[2]
-renamed, remove = Path.rename, atomic._delete
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def rename(self, target):
-    renamed(self, target)
-    if step == "between" and ".zarr-old-" in str(target):
-        die()
-
-Path.rename = rename
-with (atomic.replacing if place.suffix == ".npz" else atomic.replacing_folder)(place) as part:
-    if place.suffix == ".npz":
-        part.write_text("new")
-    else:
-        part.mkdir()
-        (part / "values").write_text("new")
-    if step == "writing":
-        die()
-    atomic._delete = die if step == "deleting" else remove
-"""
-
-
-def killed(place, step):
-    """Replace what is at `place` in a process that is killed at that step."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", KILLED, place, step], env=environment, check=False)
-    assert done.returncode == -signal.SIGKILL
-
-
-@pytest.mark.parametrize(("step", "left"), [("writing", "old"), ("between", "old"), ("deleting", "new")])
-def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path, step, left):
-    """Between two renames neither is in its place; there the next writer puts the old one back, before anything can fail."""
-    store = tmp_path / "b.zarr"
-    written(store, "old")
-    killed(store, step)
-    assert len(list(tmp_path.iterdir())) > 1
-    with pytest.raises(OSError, match="disk full"), replacing_folder(store):
-        raise OSError("disk full")
-    assert (store / "values").read_text() == left and list(tmp_path.iterdir()) == [store]
-
-
-def test_what_a_killed_writer_left_of_a_file_goes_with_the_next(tmp_path):
-    file = tmp_path / "a.npz"
-    killed(file, "writing")
-    assert not file.exists() and len(list(tmp_path.iterdir())) == 1
-    with replacing(file) as part:
-        part.write_text("new")
-    assert file.read_text() == "new" and list(tmp_path.iterdir()) == [file]
-
-
-def test_a_failing_rename_puts_the_older_store_back(tmp_path, monkeypatch):
-    """As when the disk is full or another writer came first."""
-    store, renamed = tmp_path / "b.zarr", type(tmp_path).rename
-    written(store, "old")
-
-    def rename(self, target):
-        if "-part-" in self.name:
-            raise OSError("disk full")
-        return renamed(self, target)
-
-    monkeypatch.setattr(type(tmp_path), "rename", rename)
-    with pytest.raises(OSError, match="disk full"), replacing_folder(store) as part:
-        written(part, "new")
-    assert (store / "values").read_text() == "old" and list(tmp_path.iterdir()) == [store]
 
 
 def test_an_ensemble_s_forecast_is_never_gone(samples, folders, tmp_path, monkeypatch):

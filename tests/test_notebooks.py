@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from seaice import keys, params, paths, stages
+from seaice import params, paths, run_notebooks, stages
 
 NOTEBOOKS = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 MAX_LINES, MAX_CELL_LINES = 60, 20  # lines of code; CONTRIBUTING.md
@@ -43,7 +43,7 @@ def test_defaults_are_the_demo_run(notebook):
     (step,) = [step for step in plan.steps if step.notebook == notebook.stem]
     given = plan.merged(step, plan.members(step)[0])
     found = defaults(notebook)
-    assert set(found) == keys.declared(notebook)
+    assert set(found) == run_notebooks.declared(notebook)
     assert found == {name: given[name] for name in found}
 
 

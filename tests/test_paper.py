@@ -62,7 +62,7 @@ def test_every_channel_is_read_from_every_source(paper):
 
 
 def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkeypatch):
-    monkeypatch.setattr(inputs, "_answers", lambda host: False)
+    monkeypatch.setattr(inputs, "_answers", lambda server: False)
     monkeypatch.delenv("CDSAPI_KEY", raising=False)
     monkeypatch.setenv("CDSAPI_RC", str(own_folders / "no_such_rc"))
     lines = []

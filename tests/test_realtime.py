@@ -18,8 +18,8 @@ from seaice import (
     arrivals,
     catalog,
     classifiers,
+    fingerprint,
     generations,
-    keys,
     known_at,
     moments,
     paths,
@@ -107,7 +107,7 @@ def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, run):
     (first.folder / "summary.txt").write_text("half")
     [third] = realtime.make(RUN, INIT, now=NOW)
     assert not third.fresh and sha(third.folder) == made(finished)
-    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", ".lock", "1990-01-01"]
+    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", "1990-01-01"]
 
 
 def test_a_kill_leaves_no_half_product(run, monkeypatch):
@@ -117,7 +117,7 @@ def test_a_kill_leaves_no_half_product(run, monkeypatch):
     monkeypatch.setattr(product_maps, "animate", broken)
     with pytest.raises(OSError, match="disk full"):
         realtime.make(RUN, INIT, now=NOW)
-    assert [p.name for p in product_store.folder("tiny").iterdir() if p.name != ".classifiers"] == [".lock"]
+    assert [p.name for p in product_store.folder("tiny").iterdir()] == [".classifiers"]
 
 
 def test_no_forecast_is_made_while_the_run_is_executed_nor_the_other_way_round(run, monkeypatch):
@@ -146,11 +146,14 @@ def test_a_channel_may_look_further_ahead_than_the_networks_forecast(own_folders
 
 
 def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_back(finished, run):
-    shutil.copytree(finished / "tiny" / "forecasts" / "1990-01-01", product_store.folder("tiny") / ".1990-01-01-old")
-    (product_store.folder("tiny") / ".1990-01-01-deadbeef").mkdir()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    aside, half = (product_store.folder("tiny") / f".1990-01-01-{what}-{dead.pid}-deadbeef" for what in ("old", "part"))
+    shutil.copytree(finished / "tiny" / "forecasts" / "1990-01-01", aside)
+    half.mkdir()
     [product] = realtime.make(RUN, INIT, now=NOW)
     assert product.fresh
-    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", ".lock", "1990-01-01"]
+    assert sorted(p.name for p in product_store.folder("tiny").iterdir()) == [".classifiers", "1990-01-01"]
 
 
 @pytest.mark.slow
@@ -380,7 +383,7 @@ def test_another_network_than_the_one_recorded_is_refused(run):
             "tiny", f"05_train-seed_{seed}", {"key": "k", "parts": {}, "outputs": {label: record.checksum(label)}}
         )
     trained = [record.read("tiny", f"05_train-seed_{seed}") for seed in (3, 8)]
-    link = keys.digest([record.link(content) for content in trained])
+    link = fingerprint.digest([record.link(content) for content in trained])
     record.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": link}}, "outputs": {}})
     realtime.make(RUN, INIT, now=NOW)
     record.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": "other"}}, "outputs": {}})
@@ -514,9 +517,11 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(trees, "fit", None)  # would fail if it were called
         np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
-    kept.write_bytes(kept.read_bytes()[:100])
-    np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
-    assert len(list(tmp_path.iterdir())) == 1
+    whole = kept.read_bytes()
+    for damaged in (whole[:100], whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
+        kept.write_bytes(damaged)
+        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
+        assert list(tmp_path.iterdir()) == [kept] and kept.stat().st_size == len(whole)
     later = unlike(ready, "1990-01-01")
     np.testing.assert_array_equal(
         classifiers.forecasts(later, known_at.as_of(later, init), init, given, tmp_path)["trees"], own

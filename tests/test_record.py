@@ -4,11 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
-from seaice import atomic, paths, plan, record
+from seaice import files, paths, plan, record
 from seaice.execute import Job
 from seaice.schema import DataError
 
@@ -137,33 +136,23 @@ def test_readers_share_a_run_that_is_not_executed_meanwhile(run):
 def test_a_kill_while_a_store_is_replaced_leaves_the_old_or_the_new_one(run, rename):
     """Killed just before its first or second rename: by the next look the old store is there, whole."""
     code = (
-        "import os, pathlib; from seaice import atomic, paths\n"
+        "import os, pathlib; from seaice import files, paths\n"
         "renames, real = [], pathlib.Path.rename\n"
         "def rename(self, target):\n"
         "    renames.append(target)\n"
         f"    os.kill(os.getpid(), 9) if len(renames) == {rename} else None\n"
         "    return real(self, target)\n"
         "pathlib.Path.rename = rename\n"
-        "with atomic.replacing_folder(paths.ready('toy')) as building: building.mkdir()\n"
+        "with files.replacing_folder(paths.ready('toy')) as building: building.mkdir()\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
-    atomic.put_back(paths.ready(run))
+    files.put_back(paths.ready(run))
     assert (paths.ready(run) / "siconc" / "c0").read_text() == "0"
-    with atomic.replacing_folder(paths.ready(run)) as building:
+    with files.replacing_folder(paths.ready(run)) as building:
         building.mkdir()
         (building / "new").touch()
     assert [p.name for p in paths.ready(run).iterdir()] == ["new"]
     assert [p.name for p in paths.ready(run).parent.iterdir()] == ["ready.zarr"], "nothing is left beside it"
-
-
-def test_memory_counts_processes_below(run):
-    with record.Memory() as alone:
-        time.sleep(0.1)
-    code = "x = bytearray(b'1') * 100_000_000; import time; time.sleep(2)"
-    with record.Memory() as memory:
-        child = subprocess.Popen([sys.executable, "-c", code])
-        child.wait()
-    assert memory.peak > alone.peak + 80_000_000
 
 
 def test_surroundings_name_no_place_or_person(run):

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from seaice import crate, digests, execute, fanout, keys, params, plan, record, run, settings, stages
+from seaice import crate, digests, execute, fanout, fingerprint, params, plan, record, run, settings, stages
 from seaice.params import Cluster
 from seaice.schema import DataError
 
@@ -115,7 +115,7 @@ def quick(project, monkeypatch):
     package.mkdir()
     for name, text in PACKAGE.items():
         (package / name).write_text(text)
-    monkeypatch.setattr(keys, "PACKAGE", package)
+    monkeypatch.setattr(fingerprint, "PACKAGE", package)
 
     def execute_here(source, target, parameters, **_):
         content, names = nbformat.read(source, as_version=4), {}

@@ -1,5 +1,7 @@
 """Products have the shape of what they stand for, come out the same each time, and appear whole or not at all."""
 
+import shutil
+
 import intake
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 import xarray as xr
 from support import synthetic
 
-from seaice import schema, twin_source, twin_views, twin_world, winds
+from seaice import fingerprint, schema, twin_source, twin_views, twin_world, winds
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.twin_source import TwinSource
@@ -90,6 +92,21 @@ def test_observed_and_atmosphere_show_the_same_run_under_their_own_keys(cache):
     assert ice.key() == TwinSource("observed", "north", **SHORT).key()
     assert ice.key() != TwinSource("observed", "north", seed=2, **SHORT).key()
     assert len(ice.key()) == 64
+
+
+@pytest.mark.parametrize(
+    ("file", "path_changes", "key_changes"),
+    [("twin_weather.py", True, True), ("grid.py", True, True), ("twin_parameters.csv", True, True)]
+    + [("twin_views.py", False, True), ("twin_source.py", False, True), ("progress.py", False, False)],
+)
+def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, file, path_changes, key_changes):
+    source = TwinSource("observed", "north", **SHORT)
+    before = source.path(), source.key()
+    monkeypatch.setattr(fingerprint, "PACKAGE", shutil.copytree(fingerprint.PACKAGE, tmp_path / "seaice"))
+    assert (source.path(), source.key()) == before
+    with open(next((tmp_path / "seaice").rglob(file)), "a") as text:
+        text.write("\n")
+    assert (source.path() != before[0], source.key() != before[1]) == (path_changes, key_changes)
 
 
 def test_a_longer_record_begins_with_the_shorter_one(cache, observed):

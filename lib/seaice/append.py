@@ -10,7 +10,7 @@ import xarray as xr
 
 from seaice import arrivals, known_at, ready_store
 from seaice.arrivals import Arrivals
-from seaice.atomic import replacing_folder
+from seaice.files import replacing_folder
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.steps import AHEAD, NAME, cadence

@@ -10,10 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from seaice import progress, roi, trained
-from seaice.atomic import replacing_folder
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
 from seaice.check import check_network
+from seaice.files import replacing_folder
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError

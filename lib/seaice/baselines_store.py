@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from seaice.atomic import replacing_folder
 from seaice.baselines import SIMPLE, all_forecasts
+from seaice.files import replacing_folder
 from seaice.steps import LEADS
 
 TREES, MOST_PHYSICS = 1, 2  # models at most that are written beside the simple ones

@@ -160,8 +160,8 @@ def _explained(name: str, place: str) -> Iterator[None]:
 
 
 def _reach(place: str) -> None:
-    if place.startswith("gs://"):  # gcsfs would try for a minute, with pages of log, before it gives up
-        transfer.reach(transfer.GOOGLE)
+    if transfer.is_on_google(place):  # gcsfs would try for a minute, with pages of log, before it gives up
+        transfer.reach(transfer.server(place))
 
 
 def _available(name: str, catalog: str | Path | None) -> str:

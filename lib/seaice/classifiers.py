@@ -1,20 +1,25 @@
 """How are a run's boosted trees had again without fitting them for every forecast? Fitted once, then kept by what they were fitted to."""
 
 import hashlib
-import os
+import io
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 import joblib
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import keys, trees
+from seaice import fingerprint, trees
+from seaice.files import replacing
 from seaice.schema import DataError
 from seaice.steps import FREQUENCY
 
+CHECKSUM = hashlib.sha256().digest_size  # bytes at the beginning of a kept file
+# Packages whose versions decide whether a file can be read again.
+PICKLED_BY = ("scikit-learn", "numpy", "joblib")
 FITTED_TO = (  # variables of the ready store that trees see
     "siconc",
     "siconc_flag",
@@ -51,16 +56,32 @@ def _fitted(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> d
     content = hashlib.sha256()
     for name in FITTED_TO:
         content.update(np.ascontiguousarray(past[name].values))
-    modules = keys.modules(["from seaice import trees"], source="trees")
+    modules = fingerprint.modules([f"import {trees.__name__}"], source=trees.__name__)
     parts = [content.hexdigest(), [f"{t:%Y-%m-%d}" for t in (inits[0], inits[-1])], list(leads), modules]
-    parts += [{k: str(v) for k, v in past.attrs.items()}, version("scikit-learn"), version("numpy")]
-    file = cache / f"trees_{keys.digest(parts)[:16]}.joblib"
-    try:
-        return joblib.load(file)
-    except Exception:  # whatever a file that is absent, cut off or of another version leads the reader to
+    parts += [{k: str(v) for k, v in past.attrs.items()}, python_version(), *map(version, PICKLED_BY)]
+    file = cache / f"trees_{fingerprint.digest(parts)[:16]}.kept"
+    fitted = _read(file)
+    if fitted is None:
         fitted = trees.fit(past.load(), inits, lead_times=leads)
-    cache.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"part_{os.getpid()}_{file.name}")
-    joblib.dump(fitted, part)
-    os.replace(part, file)
+        _write(file, fitted)
     return fitted
+
+
+def _read(file: Path) -> dict | None:
+    """Classifiers kept in `file`, None where there is none or it is damaged."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    checksum, pickled = content[:CHECKSUM], content[CHECKSUM:]
+    # A damaged pickle is not even opened: it can end the whole process.
+    return joblib.load(io.BytesIO(pickled)) if hashlib.sha256(pickled).digest() == checksum else None
+
+
+def _write(file: Path, fitted: dict) -> None:
+    """Keep classifiers as the SHA-256 of their pickle, then the pickle."""
+    buffer = io.BytesIO()
+    joblib.dump(fitted, buffer)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as part:
+        part.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())

@@ -8,7 +8,8 @@ from urllib.parse import quote
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from seaice import keys, paths, record
+from seaice import files, paths, record
+from seaice.fingerprint import digest
 
 NAME = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate
@@ -37,7 +38,7 @@ def write(
     software = _software(crate, records)
     actions = [_action(crate, name, content, software, describe or _describe) for name, content in records.items()]
     crate.root_dataset["mentions"] = actions
-    record.write_text(paths.results(run) / NAME, json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n")
+    files.write_text(paths.results(run) / NAME, json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n")
 
 
 def _action(crate: ROCrate, name: str, content: Mapping, software, describe: Callable[[str], Mapping]) -> ContextEntity:
@@ -109,7 +110,7 @@ def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEnt
     ]
     lock = paths.root() / "requirements.lock"
     if lock.is_file():
-        sha = keys.digest(lock.read_text(encoding="utf-8"))
+        sha = digest(lock.read_text(encoding="utf-8"))
         entities.append(crate.add(_entity(crate, "#requirements.lock", "CreativeWork", name=lock.name, sha256=sha)))
     return entities
 

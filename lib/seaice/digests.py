@@ -11,7 +11,9 @@ from typing import Annotated
 
 import typer
 
-from seaice import keys, paths, record
+from seaice import paths, record
+from seaice.files import write_json
+from seaice.fingerprint import digest
 from seaice.schema import DataError
 
 NAME = "record.json"
@@ -24,7 +26,7 @@ def write(run: str, *, steps: Sequence[str] | None = None) -> None:
     steps: notebooks of the run, default those of all records. Raises DataError for a run without records.
     """
     content = describe(run, record.read_all(run, steps=steps))
-    record.write_text(paths.results(run) / NAME, json.dumps(content, indent=1) + "\n")
+    write_json(paths.results(run) / NAME, content, indent=1)
 
 
 def describe(run: str, records: Mapping[str, Mapping]) -> dict:
@@ -60,7 +62,7 @@ def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
         # As `record.checksum` does it, so that the folder on disk can be compared.
         names = sorted(files, key=PurePosixPath)
         listing = [[name, files[name]["bytes"], files[name]["sha256"]] for name in names]
-        single[folder] = {"bytes": sum(size for _, size, _ in listing), "sha256": keys.digest(listing)}
+        single[folder] = {"bytes": sum(size for _, size, _ in listing), "sha256": digest(listing)}
     return single
 
 

@@ -1,22 +1,21 @@
-"""Fetch files into the cache: checksummed, complete or absent, and safe when two processes ask for the same one.
+"""Fetch files into the cache: checksummed, complete or absent.
 
-Linux and macOS (the lock between processes is `flock`).
+Two processes that ask for the same file fetch it once.
 """
 
-import fcntl
 import gzip
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from seaice import paths, transfer
-from seaice.transfer import ATTEMPTS, BACKOFF, BLOCK, DownloadError, NotThereError, read_json, shown, size, write_json
+from seaice import files, paths, transfer
+from seaice.files import read_json, write_json
+from seaice.transfer import ATTEMPTS, BACKOFF, BLOCK, DownloadError, NotThereError, shown, size
 
 __all__ = [
     "DownloadError",
@@ -25,7 +24,6 @@ __all__ = [
     "fetch",
     "fingerprint",
     "local_path",
-    "sha256_of",
     "unpack",
 ]
 
@@ -51,15 +49,13 @@ def fetch(
     target = local_path(url, folder=folder)
     if _holds(target, sha256):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part, note = _beside(target, ".part"), _beside(target, ".part.json")
-    with _claim(part, note) as file:
+    with _claim(target) as (part, note, file):
         if _holds(target, sha256):  # another process finished it while this one waited
             return target
         record = transfer.complete(
             url, file, note, attempts=attempts, backoff=backoff, progress=progress, unsized=bool(sha256)
         )
-        digest = sha256_of(part)
+        digest = files.sha256(part)
         if sha256 and digest != sha256:
             file.truncate(0)
             raise DownloadError(
@@ -97,12 +93,6 @@ def local_path(url: str, *, folder: Path | None = None) -> Path:
     return (folder or paths.cache() / "downloads").joinpath(host, *below)
 
 
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def content_hash(path: Path) -> str:
     """Return the sha256 of a file's content, computed once for each path, size and time of change (kept in the cache)."""
     state = path.stat()
@@ -110,8 +100,7 @@ def content_hash(path: Path) -> str:
     note = paths.cache() / "checksums" / f"{hashlib.sha256(known.encode()).hexdigest()}.json"
     digest = read_json(note).get("sha256")
     if digest is None:
-        digest = sha256_of(path)
-        note.parent.mkdir(parents=True, exist_ok=True)
+        digest = files.sha256(path)
         write_json(note, {"file": path.name, "sha256": digest})
     return digest
 
@@ -125,45 +114,35 @@ def unpack(path: Path) -> Path:
         return path
     target = path.with_suffix("")
     if not target.exists() or target.stat().st_mtime < path.stat().st_mtime:
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            temporary = Path(folder) / target.name
+        with files.replacing(target) as part:
             try:
-                with gzip.open(path) as packed, open(temporary, "wb") as plain:
+                with gzip.open(path) as packed, open(part, "wb") as plain:
                     shutil.copyfileobj(packed, plain, BLOCK)
             except (EOFError, OSError) as error:
                 raise DownloadError(f"{path}: not a whole gzip file ({error}); delete it and fetch it again") from None
-            os.replace(temporary, target)
     return target
 
 
 @contextmanager
-def _claim(part: Path, note: Path) -> Iterator[BinaryIO]:
-    """Open `part` for this process alone; afterwards take it away unless it holds bytes worth continuing."""
-    while True:
-        file = open(part, "a+b")
-        fcntl.flock(file, fcntl.LOCK_EX)  # released by the system even if the process is killed
-        if _is_at(file, part):
-            break
-        file.close()  # the process before this one finished or gave up: its file is no longer at this name
-    with file:
+def _claim(target: Path) -> Iterator[tuple[Path, Path, BinaryIO]]:
+    """Open what has come of `target` so far, for this process alone.
+
+    Yields its path, that of its note, and the file opened for appending. Afterwards it is deleted
+    unless it holds bytes worth continuing.
+    """
+    part, note = _beside(target, ".part"), _beside(target, ".part.json")
+    with files.alone(target.with_name(f".{target.name}.lock")), open(part, "a+b") as file:
         try:
-            yield file
+            yield part, note, file
         finally:
-            if _is_at(file, part) and size(file) == 0:
+            if part.exists() and size(file) == 0:
                 note.unlink(missing_ok=True)
                 part.unlink()
 
 
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
 def _holds(target: Path, sha256: str | None) -> bool:
     expected = sha256 or read_json(_beside(target, ".fetched.json")).get("sha256")
-    return bool(expected) and target.is_file() and sha256_of(target) == expected
+    return bool(expected) and target.is_file() and files.sha256(target) == expected
 
 
 def _beside(target: Path, suffix: str) -> Path:

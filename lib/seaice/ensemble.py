@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice import blend, calibrate, losses, network_kinds, probabilities, progress, trained
-from seaice.atomic import replacing_folder
 from seaice.check import check_network, forecasts_siconc, same_fit
+from seaice.files import replacing_folder
 from seaice.forecast_store import put, template
 from seaice.members import Member, coordinates, numbered
 from seaice.network_kinds import Kind

@@ -14,7 +14,9 @@ from typing import Any
 
 from traitlets.config import Config
 
-from seaice import keys, paths, record
+from seaice import paths, record
+from seaice.fingerprint import digest
+from seaice.memory import Memory
 
 KERNEL = "python3"  # the kernel of this environment, whichever name a notebook was last saved with
 START_TIMEOUT = 300  # s, for a kernel on a busy machine
@@ -99,7 +101,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     started, clock, before = record.now(), time.monotonic(), record.scan(job.run)
     try:
         log = {"SEAICE_KERNEL_LOG": str(paths.records(job.run) / f"{job.name}.log")}
-        with _variables(job.environment | log), record.Memory() as memory:
+        with _variables(job.environment | log), Memory() as memory:
             papermill.execute_notebook(
                 Path(job.root, "notebooks", f"{job.notebook}.ipynb"),
                 running,
@@ -122,7 +124,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     _clean(running, job.root, job.pages)
     os.replace(running, final)
     failed.unlink(missing_ok=True)
-    key = keys.digest(job.parts)
+    key = digest(job.parts)
     outputs = {name for name in record.changed(before, record.scan(job.run)) if owns(job.tag, name)}
     outputs |= {name for name in _kept(previous, key) if record.place(name).exists()}
     content = {

@@ -4,8 +4,6 @@ Lines differ by marker and dash as well as colour (Okabe and Ito's palette), so 
 heat maps have their numbers written in, so that no colour has to be read off a bar.
 """
 
-import os
-import uuid
 import warnings
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from seaice.files import replacing
 from seaice.steps import MONTH_NAMES
 from seaice.tables import HIGHER_IS_BETTER
 
@@ -66,12 +65,8 @@ def save(fig: Figure, path: Path) -> None:
     """Write a figure as PNG at `path`: same figure, same bytes, and never half a file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}.png")
-    try:
-        fig.savefig(part, dpi=DPI, metadata={"Software": None})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part:
+        fig.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
 
 
 def line_style(model: str, number: int = 0) -> dict:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from seaice import blend, generations, keys, paths, record, stages, trained
+from seaice import blend, fingerprint, generations, paths, record, stages, trained
+from seaice.files import readable, sha256
 from seaice.members import number, of_store
 from seaice.params import Run
-from seaice.product_store import readable, sha256
 from seaice.schema import DataError
 
 # Parameters, by the role of the step that they were executed with, that decide what a product says,
@@ -116,7 +116,7 @@ def _made_by_these_networks(run: Run, seeds: Sequence[int]) -> bool:
     trainings = _records(run, seeds)
     if link is None or not all(trainings):
         return True
-    return keys.digest([record.link(training) for training in trainings]) == link
+    return fingerprint.digest([record.link(training) for training in trainings]) == link
 
 
 def _records(run: Run, seeds: Sequence[int]) -> list[dict | None]:

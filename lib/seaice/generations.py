@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seaice import paths
-from seaice.atomic import replacing
+from seaice.files import replacing
 from seaice.schema import DataError
 
 POINTER = "current.json"  # in the folder of all generations; without it the first one is current

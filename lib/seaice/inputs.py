@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from seaice import costs, estimates, steps
+from seaice.drivers import Driver
 from seaice.schema import DataError
 
 TIMEOUT = 3  # s, for a server to answer before the rest of a dry run goes on without it
@@ -34,7 +35,7 @@ def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> s
 
     chosen = _chosen(entry, period)
     if quick:
-        _require(entry, *catalog.source(entry, **chosen))
+        _require(entry, *_source(entry, chosen))
     return catalog.checksum(entry, **chosen)
 
 
@@ -64,20 +65,31 @@ def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[
     account = about.get("credentials", "none")
     elsewhere = "over the network, no account needed" if account == "none" else f"needs an {account}"
     try:
-        driver, place = catalog.source(entry, **options)
+        driver, place = _source(entry, options)
     except DataError:
         return ("local file" if account == "none" else elsewhere), Amount(None)
-    if hasattr(driver, "grid"):
-        if driver.path().exists():
-            return "simulated, in the cache", on_disk([driver.path()])
-        return "simulated, made on first use", Amount(_simulated(driver))
     if Path(place).is_file():
         return "local file", on_disk([Path(place)])
-    files = _copies(driver)
+    files = driver.local_copies()
     if files and all(file.exists() for file in files):
-        return "fetched already", on_disk(files)
-    values, number = about.get("values_a_step"), _steps(driver, period)
-    return elsewhere, Amount(costs.FLOAT * values * number if values and number else None)
+        return driver.here, on_disk(files)
+    n_bytes, values, number = driver.n_bytes(), about.get("values_a_step"), driver.n_steps()
+    if number is None and {"start", "end"} <= set(period):
+        number = estimates.months(period["start"], period["end"])
+    if n_bytes is None and values and number:
+        n_bytes = costs.FLOAT * values * number
+    return driver.elsewhere or elsewhere, Amount(n_bytes)
+
+
+def _source(entry: str, options: Mapping) -> tuple[Driver, str]:
+    """Return an entry's driver and where its data lie, see `catalog.source`.
+
+    For a driver of another package it is a `Driver` that knows nothing.
+    """
+    from seaice import catalog
+
+    driver, place = catalog.source(entry, **options)
+    return (driver if isinstance(driver, Driver) else Driver()), place
 
 
 def on_disk(places: Iterable[Path]) -> Amount:
@@ -108,56 +120,26 @@ def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
     return {name: period[name] for name in ("start", "end") if name in period}
 
 
-def _require(entry: str, driver: Any, place: str) -> None:
+def _require(entry: str, driver: Driver, place: str) -> None:
     """Raise DataError where it can be told soon that the data can't be had."""
-    copies = _copies(driver)
+    copies = driver.local_copies()
     if copies and all(file.exists() for file in copies):
         return
-    if hasattr(driver, "request"):
-        from seaice import stores
+    driver.require_access(entry)
+    if "://" in place:
+        from seaice import transfer
 
-        stores.require_key(f"entry '{entry}'")
-    elif "://" in place:
-        host = "storage.googleapis.com" if place.startswith("gs://") else urlsplit(place).hostname
-        if not _answers(host):
-            raise DataError(f"entry '{entry}': {host} does not answer; is there a network?")
+        server = transfer.server(place)
+        if not _answers(server):
+            raise DataError(f"entry '{entry}': {urlsplit(server).hostname} does not answer; is there a network?")
 
 
 @lru_cache
-def _answers(host: str) -> bool:
-    import requests
+def _answers(server: str) -> bool:
+    from seaice import transfer
 
     try:
-        requests.head(f"https://{host}", timeout=TIMEOUT).close()
-    except requests.RequestException:
+        transfer.reach(server, timeout=TIMEOUT)
+    except DataError:
         return False
     return True
-
-
-def _copies(driver: Any) -> list[Path]:
-    """Where the local copies of what a driver fetches lie, be they there or not."""
-    from seaice import download
-
-    if hasattr(driver, "request"):
-        return [driver.path()]
-    return [download.local_path(url) for url in driver.urls()] if hasattr(driver, "urls") else []
-
-
-def _steps(driver: Any, period: Mapping[str, str]) -> int | None:
-    """How many time steps are asked for."""
-    if hasattr(driver, "urls"):
-        return len(driver.urls())
-    if hasattr(driver, "request"):
-        return len(driver.request.get("year", ())) * len(driver.request.get("month", ())) or None
-    return estimates.months(period["start"], period["end"]) if {"start", "end"} <= set(period) else None
-
-
-def _simulated(driver: Any) -> float:
-    """Bytes before compression of a product of the simulated world."""
-    from seaice import twin_seasonal, twin_world
-
-    span = [f"{moment:%Y-%m-%d}" for moment in (driver.start, driver.end)]
-    values = len(steps.between(span, driver.cadence)) * driver.grid.size**2
-    if driver.product == "seasonal":
-        return values * driver.members * twin_seasonal.LEADS  # a byte each
-    return costs.FLOAT * values * len(twin_world.ATTRIBUTES)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import xarray as xr
 
-from seaice import arrivals, channels, known_at, paths, product_store, ready_store
+from seaice import arrivals, channels, files, known_at, paths, product_store, ready_store
 from seaice.samples import Samples
 from seaice.schema import DataError
 from seaice.steps import NAME, cadence
@@ -81,7 +81,7 @@ def _date(text: str) -> pd.Timestamp:
 def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Samples, dict[str, xr.DataArray]]:
     """The record as of an init_time, the steps of it that the channels reach, the sample that the networks see of them, and the other
     models' forecasts that channels or the blend ask for, by name."""
-    with product_store.readable(paths.ready(name)):
+    with files.readable(paths.ready(name)):
         known = known_at.as_of(ready, init_time)
         # Read once: the record's ice goes into the summary, the trees and the checksums.
         known = known.assign({n: known[n].load() for n in LOADED})

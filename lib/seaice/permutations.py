@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 
 from seaice import progress, trained
 from seaice.concentration import class_logits
+from seaice.files import replacing
 from seaice.samples import Samples
 from seaice.schema import SIP_EDGE, DataError
 
@@ -156,9 +156,5 @@ def _read(task: Task) -> dict[int, np.ndarray]:
 def _write(task: Task, known: Mapping[int, np.ndarray]) -> None:
     """Write all members' results in one rename, so that a killed run leaves whole files only."""
     task.path.parent.mkdir(parents=True, exist_ok=True)
-    part = task.path.with_name(f".{task.path.stem}-{uuid.uuid4().hex[:8]}.npz")
-    try:
+    with replacing(task.path) as part:
         np.savez(part, keys=json.dumps(task.keys), **{f"member_{m}": values for m, values in known.items()})
-        os.replace(part, task.path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from seaice import fanout, inputs, keys, params, paths, record, stages
+from seaice import fanout, inputs, params, paths, record, run_notebooks, stages
 from seaice.execute import Job, environment
+from seaice.fingerprint import digest
 from seaice.params import Run, Step
 from seaice.schema import DataError
 from seaice.settings import entries, nearest
@@ -48,7 +49,7 @@ class Plan:
                     name=f"{step.notebook}-{tag}" if tag else step.notebook,
                     notebook=step.notebook,
                     parameters=given,
-                    parts=keys.parts(paths.notebook(step.notebook), given, before=before, inputs=raw),
+                    parts=run_notebooks.parts(paths.notebook(step.notebook), given, before=before, inputs=raw),
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
                     root=str(paths.root()),
@@ -80,7 +81,7 @@ def load(
     among others for a parameter that no notebook declares, of which papermill alone would only warn.
     """
     run = params.load(file, overrides=overrides)
-    declared = {step.notebook: keys.declared(paths.notebook(step.notebook)) for step in run.steps}
+    declared = {step.notebook: run_notebooks.declared(paths.notebook(step.notebook)) for step in run.steps}
     roles = {step.notebook: stages.declared(paths.notebook(step.notebook)) for step in run.steps}
     anywhere = set().union(*declared.values())
     for name in run.shared():
@@ -130,7 +131,7 @@ def period(run: Run) -> dict[str, str]:
 
 def link(jobs: Iterable[Job]) -> str:
     """Digest of what later steps see of an executed step."""
-    return keys.digest([record.link(executed(job)) for job in jobs])
+    return digest([record.link(executed(job)) for job in jobs])
 
 
 def executed(job: Job) -> dict:

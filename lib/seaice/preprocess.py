@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import derive, gaps, normals, prior, providers, quality, ready_store, steps
-from seaice.atomic import beside, replacing_folder
+from seaice.files import beside, replacing_folder
 from seaice.grid import Grid
 from seaice.ready_store import append, open_ready, opened
 from seaice.schema import DataError

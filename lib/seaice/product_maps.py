@@ -1,7 +1,6 @@
 """How does a forecast product look? A sheet of maps, and an animation through the leads."""
 
 import io
-import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -13,6 +12,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from seaice.figure_style import STYLE, cmocean
+from seaice.files import replacing
 from seaice.map_pieces import ICE_COLOURS, PREDICTED, draw, edge, projection
 from seaice.normals import at_normal
 from seaice.probabilities import confidence
@@ -65,9 +65,8 @@ def animate(fields: xr.Dataset, known: xr.Dataset, path: Path) -> None:
             fig.savefig(buffer, format="png", metadata={"Software": None})
             plt.close(fig)
         frames.append(Image.open(buffer).convert("RGB").quantize(COLOURS))
-    part = path.with_name(f".{path.name}")
-    frames[0].save(part, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
-    os.replace(part, path)
+    with replacing(path) as part:
+        frames[0].save(part, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
 
 
 def _probability(ax, fields, known, normal, k, shown):

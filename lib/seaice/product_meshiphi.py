@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.atomic import replacing
+from seaice.files import replacing
 from seaice.grid import Grid
 from seaice.schema import DataError
 

@@ -48,7 +48,11 @@ def _filled(values: np.ndarray) -> np.ndarray:
     return table.to_numpy("float32").reshape(values.shape)
 
 
-def main(
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
     entry: Annotated[str, typer.Argument(help="Catalogue entry of daily concentrations.")],
     init_time: Annotated[str, typer.Argument(help="First day of the forecast, YYYY-MM-DD.")],
     folder: Annotated[Path, typer.Argument(help="Where the file goes.")],
@@ -72,4 +76,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.atomic import put_back
+from seaice.files import put_back
 from seaice.grid import Grid
 from seaice.schema import DataError
 

@@ -3,9 +3,6 @@
 Nothing is trained: networks, temperatures and scaling are those of a finished run.
 """
 
-import json
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
@@ -18,8 +15,9 @@ import xarray as xr
 
 from seaice import (
     ensemble,
+    files,
+    fingerprint,
     finished,
-    keys,
     moments,
     params,
     paths,
@@ -77,7 +75,7 @@ def make(
     finished.as_executed(run, given)
     # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
     with product_store.alone(run.run), record.lock(run.run, shared=True):
-        with product_store.readable(paths.ready(run.run)):
+        with files.readable(paths.ready(run.run)):
             store = ready_store.open_ready(paths.ready(run.run))
             entries = given["sources"] | dict(newer or {})
             table = given["channels"]
@@ -93,7 +91,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
     """Make one product, unless it is there."""
     known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
     flags = moments.flags(samples, window, init_time)
-    modules, packages = keys.closure(["import seaice.realtime"], source="realtime")
+    modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
     made_from = {
         "format": product_dataset.FORMAT,
         "run": name,
@@ -105,7 +103,7 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "networks": networks.checksums,
         "blend": [given["blend"], given["blend_share"]],
         "temperatures": temperatures,
-        "modules": keys.digest(modules),
+        "modules": fingerprint.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
     }
     target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"
@@ -122,15 +120,11 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         blend_with=forecasts[given["blend"]] if given["blend"] else None,
         blend_share=given["blend_share"],
     )
-    part = target.with_name(f".{target.name}-{uuid.uuid4().hex[:8]}")
-    try:
-        part.mkdir(parents=True)
+    with files.replacing_folder(target) as part:
+        part.mkdir()
         product.write(fields, known, part, made_from=made_from, flags=flags, created=now)
         content = {"made_from": made_from, "files": product_store.checksums(part)}
-        record.write_text(part / product_store.KEY, json.dumps(content, indent=1) + "\n")
-        product_store.put(part, target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        files.write_json(part / product_store.KEY, content, indent=1)
     return Product(target, False)
 
 
@@ -179,4 +173,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from seaice import realtime  # under its own name, by which a product's key finds what it is made with
+
+    realtime.main()

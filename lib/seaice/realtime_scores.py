@@ -11,6 +11,7 @@ import xarray as xr
 from seaice import (
     baselines,
     baselines_climatology,
+    files,
     generations,
     members,
     paths,
@@ -60,11 +61,11 @@ def _networks(run: str) -> dict[str, str]:
         raise DataError(
             f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
         )
-    with product_store.readable(place):
+    with files.readable(place):
         stored = members.of_store(xr.open_zarr(place, consolidated=False))
     folders = generations.folders(run, {member.network: None for member in stored})
-    files = {str(seed): folder / trained.NETWORK for seed, folder in folders.items()}
-    return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
+    networks = {str(seed): folder / trained.NETWORK for seed, folder in folders.items()}
+    return {seed: files.sha256(file) for seed, file in networks.items() if file.is_file()}
 
 
 def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:

@@ -1,13 +1,10 @@
 """What is written down? One JSON a step (or member) with its key, outputs and surroundings, and what it tells later."""
 
-import fcntl
-import hashlib
 import json
 import os
 import platform
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +13,11 @@ from pathlib import Path
 
 import psutil
 
-from seaice import keys, paths
+from seaice import files, paths
+from seaice.fingerprint import digest
 from seaice.schema import DataError
 
 FORMAT = 1  # raised when records get other entries; older ones are then not trusted
-SAMPLING = 0.25  # s, between two looks at the memory in use
 # In the run's folders, but written by no notebook; forecasts are made at any time, also while a step is executed.
 MADE_BY_RUNNER = ("notebooks", "records", "forecasts", "record.json", "ro-crate-metadata.json")
 
@@ -29,7 +26,7 @@ def read(run: str, name: str) -> dict | None:
     """Return the record of a step or member, or None where there is none that can be trusted."""
     try:
         content = json.loads((paths.records(run) / f"{name}.json").read_text(encoding="utf-8"))
-        whole = keys.digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
+        whole = digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return content if whole and content.get("format") == FORMAT else None
@@ -51,23 +48,15 @@ def read_all(run: str, *, steps: Sequence[str] | None = None) -> dict[str, dict]
 def write(run: str, name: str, content: Mapping) -> dict:
     """Write a record whole or not at all, and return it with its own digest added."""
     content = json.loads(json.dumps({"format": FORMAT, **content}))
-    content["digest"] = keys.digest(content)
-    write_text(paths.records(run) / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    content["digest"] = digest(content)
+    files.write_json(paths.records(run) / f"{name}.json", content, indent=1)
     return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file by rename, so that it is never seen half written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def link(content: Mapping) -> str:
     """Digest of what later steps see of a step: its key, and its outputs without the executed notebook."""
     outputs = {k: v["sha256"] for k, v in content["outputs"].items() if not k.endswith(".ipynb")}
-    return keys.digest([content["key"], outputs])
+    return digest([content["key"], outputs])
 
 
 def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:
@@ -108,11 +97,11 @@ def scan(run: str) -> dict[str, dict[str, tuple]]:
     """State (size, time of change, inode) of every file of a run, by output: a file, or a Zarr store as a whole."""
     found = {}
     for folder in (paths.results(run), paths.data() / run):
-        for parent, folders, files in os.walk(folder):
+        for parent, folders, names in os.walk(folder):
             if Path(parent) == folder:
                 folders[:] = [name for name in folders if name not in MADE_BY_RUNNER]
-                files = [name for name in files if name not in MADE_BY_RUNNER]
-            for name in files:
+                names = [name for name in names if name not in MADE_BY_RUNNER]
+            for name in names:
                 file = label(Path(parent, name), run)
                 try:
                     stat = os.stat(Path(parent, name))
@@ -129,21 +118,16 @@ def _output(file: str) -> str:
 
 def changed(before: Mapping, after: Mapping) -> list[str]:
     """Outputs that are new or differ between two scans."""
-    return sorted(name for name, files in after.items() if before.get(name) != files)
+    return sorted(name for name, states in after.items() if before.get(name) != states)
 
 
 def checksum(label: str) -> dict:
     """Size in bytes and SHA-256 of an output; of a folder: of the sorted listing of its files, sizes and checksums."""
     path = place(label)
     if path.is_file():
-        with open(path, "rb") as content:
-            return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
-    listing = []
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        with open(file, "rb") as content:
-            sha = hashlib.file_digest(content, "sha256").hexdigest()
-        listing.append([file.relative_to(path).as_posix(), file.stat().st_size, sha])
-    return {"bytes": sum(size for _, size, _ in listing), "sha256": keys.digest(listing)}
+        return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
+    listing = files.listing(path)
+    return {"bytes": sum(size for _, size, _ in listing), "sha256": digest(listing)}
 
 
 @contextmanager
@@ -152,49 +136,12 @@ def lock(run: str, *, shared: bool = False) -> Iterator[None]:
 
     shared: together with others that only read the run, and never while it is executed: what is read is not replaced meanwhile.
     """
-    path = paths.records(run) / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            said = file.read().strip() or "used by another process"
-            raise DataError(f"run '{run}' is being {said}; wait for it to end or stop it") from None
-        file.truncate(0)
-        file.write(f"{'read by process' if shared else 'executed by process'} {os.getpid()}\n")
-        file.flush()
-        yield
-
-
-class Memory:
-    """Peak resident memory, bytes, of this process and all below it together, sampled while the context is open."""
-
-    def __init__(self):
-        self.peak = 0
-        self._done = threading.Event()
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self):
-        me = psutil.Process()
-        while True:
-            total = 0
-            for process in (me, *me.children(recursive=True)):
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:
-                    pass  # it ended between the listing and the look
-            self.peak = max(self.peak, total)
-            if self._done.wait(SAMPLING):
-                return
+    note = f"{'read by process' if shared else 'executed by process'} {os.getpid()}"
+    try:
+        with files.holding(paths.records(run) / ".lock", note, shared=shared):
+            yield
+    except files.HeldError as error:
+        raise DataError(f"run '{run}' is being {error}; wait for it to end or stop it") from None
 
 
 def surroundings(distributions: Iterable[str]) -> dict:

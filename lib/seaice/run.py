@@ -13,6 +13,7 @@ import typer
 
 from seaice import crate, digests, fanout, paths, plan, preview, record, stages
 from seaice.execute import Job, StepFailed, execute, owns
+from seaice.memory import Memory
 from seaice.params import Step
 from seaice.schema import DataError
 from seaice.settings import nearest
@@ -46,7 +47,7 @@ def run(
         return preview.look(planned, steps, force=force, say=say)
     say(f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log")
     started = time.monotonic()
-    with record.lock(planned.run.run), record.Memory() as memory:
+    with record.lock(planned.run.run), Memory() as memory:
         executed = _execute_steps(planned, steps, force=force, say=say)
         if until is None and (executed or _descriptions_are_old(planned.run.run)):
             digests.write(planned.run.run, steps=names)

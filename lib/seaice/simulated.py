@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, ice_area, keys, paths, preprocess, progress, providers, ready_store, seasons
+from seaice import catalog, fingerprint, ice_area, paths, preprocess, progress, providers, ready_store, seasons
 from seaice.grid import Grid
 from seaice.schema import DataError, Flag
 from seaice.settings import Simulation
@@ -119,7 +119,7 @@ def _key(grid: Grid, sources: Mapping, options: Mapping[str, dict], period: Mapp
     scaling = [statistics[name] for name in sorted(statistics) if name.endswith(("_mean", "_std"))]
     for array in (observed["land"], observed["active"], *scaling):
         content.update(np.ascontiguousarray(array.values))
-    modules, packages = keys.closure(["from seaice import simulated"], source="simulated")
+    modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
     checksums = {entry: catalog.checksum(entry, **asked) for entry, asked in options.items()}
     versions = {name: metadata.version(name) for name in sorted(packages)}
     made_from = [
@@ -132,4 +132,4 @@ def _key(grid: Grid, sources: Mapping, options: Mapping[str, dict], period: Mapp
         modules,
         versions,
     ]
-    return keys.digest([content.hexdigest(), made_from])
+    return fingerprint.digest([content.hexdigest(), made_from])

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import download, progress, transfer
+from seaice.drivers import Driver
 from seaice.schema import DataError
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ def _period(text: str) -> pd.Period:
     raise DataError(f"{text!r} is not a date; write '2012', '2012-09' or '2012-09-14'")
 
 
-class RemoteFiles:
+class RemoteFiles(Driver):
     """Files behind an address template; the base of the two drivers below.
 
     urlpath: address, with the tokens of `expand` where there is one file a time step. start, end, year, month: as there; `end` alone
@@ -104,6 +105,14 @@ class RemoteFiles:
     def urls(self) -> list[str]:
         """Return the addresses of the files, one a time step."""
         return expand(self.urlpath, **self.time)
+
+    def local_copies(self) -> list[Path]:
+        """Return where the copies of the files lie, be they there or not."""
+        return [download.local_path(url) for url in self.urls()]
+
+    def n_steps(self) -> int:
+        """Return the number of files: one a time step."""
+        return len(self.urls())
 
     def fetch(self) -> list[Path]:
         """Fetch what is not in the cache, a few files at a time, and return the local files."""

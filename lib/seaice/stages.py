@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seaice import keys, paths, record
+from seaice import paths, record, run_notebooks
 from seaice.params import Run, Step
 from seaice.schema import DataError
 from seaice.settings import nearest
@@ -45,7 +45,7 @@ def declared(notebook: Path) -> Stage:
 
     Raises DataError, naming the notebook, for no declaration and for an unknown role or place.
     """
-    content = keys.content(notebook).get("metadata", {}).get(DECLARATION)
+    content = run_notebooks.content(notebook).get("metadata", {}).get(DECLARATION)
     form = f'write "{DECLARATION}": {{"role": ..., "reads": [...], "writes": [...]}} into its metadata'
     if not isinstance(content, dict) or set(content) != {"role", "reads", "writes"}:
         raise DataError(f"{notebook.name}: it declares {content or 'no role'}, and a step must; {form}")

@@ -4,18 +4,19 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import zipfile
 from pathlib import Path
 
 import xarray as xr
 
 from seaice import paths, transfer
+from seaice.drivers import Driver
+from seaice.files import replacing_folder
 from seaice.schema import DataError
 from seaice.sources import open_files
 
 
-class EsmCollection:
+class EsmCollection(Driver):
     """One dataset of an ESM collection (JSON and CSV, as Pangeo's CMIP6), found by its facets through intake-esm.
 
     obj: address of the collection's JSON. The facets, each a name or a list of names, must lead to a single dataset;
@@ -84,9 +85,10 @@ class EsmCollection:
         """Open the dataset lazily, without an account."""
         found = self.search()
         column = found.esmcat.assets.column_name
-        on_google = str(found.df[column].iloc[0]).startswith("gs://")
+        place = str(found.df[column].iloc[0])
+        on_google = transfer.is_on_google(place)
         if on_google:
-            transfer.reach(transfer.GOOGLE)
+            transfer.reach(transfer.server(place))
         opened = found.to_dataset_dict(
             progressbar=False,
             xarray_open_kwargs={"chunks": {}},
@@ -110,7 +112,7 @@ class EsmCollection:
         return hashlib.sha256(found.astype(str).to_csv(index=False).encode()).hexdigest()
 
 
-class ClimateDataStore:
+class ClimateDataStore(Driver):
     """A dataset of the Copernicus Climate Data Store, retrieved once per request and kept in the cache.
 
     dataset: its name there. request: what to ask for, as the store's web form shows it; `select` adds to or replaces
@@ -149,6 +151,18 @@ class ClimateDataStore:
         """Return the folder of the NetCDF files of this request, retrieved or not."""
         return paths.cache() / "downloads" / self.dataset / self.key()[:16]
 
+    def local_copies(self) -> list[Path]:
+        """Return the folder of `path`."""
+        return [self.path()]
+
+    def n_steps(self) -> int | None:
+        """Return the number of months of the request, None if it does not name years and months."""
+        return len(self.request.get("year", ())) * len(self.request.get("month", ())) or None
+
+    def require_access(self, entry: str) -> None:
+        """Raise DataError if no key of the store is set up."""
+        require_key(f"entry '{entry}'")
+
     def retrieve(self) -> Path:
         """Return the folder of the retrieved NetCDF files; it appears complete or not at all."""
         target = self.path()
@@ -165,11 +179,9 @@ class ClimateDataStore:
             raise DataError(
                 f"{self.dataset}: needs the client of the store; `pip install cdsapi` and try again"
             ) from None
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            files = Path(folder) / "files"
-            files.mkdir()
-            file = files / "data.nc"
+        with replacing_folder(target, keep_other=True) as part:
+            part.mkdir()
+            file = part / "data.nc"
             try:
                 cdsapi.Client(quiet=True).retrieve(self.dataset, self.request, str(file))
             except Exception as error:  # the client raises bare Exceptions
@@ -179,10 +191,8 @@ class ClimateDataStore:
                 ) from None
             if zipfile.is_zipfile(file):  # several variables or steps come as an archive
                 with zipfile.ZipFile(file) as archive:
-                    archive.extractall(files)
+                    archive.extractall(part)
                 file.unlink()
-            if not target.is_dir():  # another process may have been faster
-                files.rename(target)
         return target
 
 

@@ -11,15 +11,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import batches, network_kinds, pool, progress, samples, trained
+from seaice import batches, fingerprint, network_kinds, pool, progress, samples, trained
 from seaice.schema import DataError
 from seaice.splits import split
 
-# Modules that decide on the weights that come out, whose sources are part of the key.
-KEYED = (
-    *("schema", "steps", "splits", "channels", "planes", "samples", "batches", "pool", "device", "windows", "shapes"),
-    *("unet", "correction", "concentration", "network_kinds", "losses", "train", "trained"),
-)
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
 SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fraction) of n
     "constant": lambda k, n: 1.0,
@@ -218,7 +213,7 @@ def _is_exhausted(history: list[dict], patience: int) -> bool:
 
 def _key(training, validation, settings: dict, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
-    sources = [hashlib.sha256(Path(__file__).with_name(f"{m}.py").read_bytes()).hexdigest() for m in KEYED]
+    sources = fingerprint.modules([f"import {__name__}"], source=__name__, without=fingerprint.PLUMBING)
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
     data = [training.digest(), validation.digest(), None if start is None else trained.read_key(Path(start))]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import seaice.correction  # noqa: F401 - its layers must be known to Keras before a network is loaded
-from seaice.atomic import replacing
+from seaice.files import replacing
 from seaice.schema import DataError
 
 NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (

@@ -3,7 +3,6 @@
 pooch and fsspec verify and cache, but start an interrupted file from its first byte; hence these lines on `requests`.
 """
 
-import json
 import os
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from seaice.files import read_json, write_json
 from seaice.progress import bar as progress_bar
 from seaice.schema import DataError
 
@@ -81,6 +81,16 @@ def reach(url: str, *, timeout: float | tuple[float, float] = TIMEOUT) -> None:
         raise _unanswered(url, error) from None
 
 
+def is_on_google(place: str) -> bool:
+    """Whether data lie in Google's cloud storage, which has addresses of its own (gs://)."""
+    return place.startswith("gs://")
+
+
+def server(place: str) -> str:
+    """Return the https address of the server that has the data at `place`."""
+    return GOOGLE if is_on_google(place) else f"https://{urlsplit(place).hostname}"
+
+
 def shown(url: str) -> str:
     """Return the address without user, password and query, which may be secrets, for messages."""
     parts = urlsplit(url)
@@ -92,21 +102,6 @@ def size(file: BinaryIO) -> int:
     """Return the bytes in a file being written."""
     file.flush()
     return os.fstat(file.fileno()).st_size
-
-
-def read_json(path: Path) -> dict:
-    """Return what was noted at `path`; empty if nothing readable was."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def write_json(path: Path, record: dict) -> None:
-    """Note `record` at `path` in one step."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(record))
-    os.replace(temporary, path)
 
 
 def _transfer(url: str, file: BinaryIO, note: Path, *, progress: bool, unsized: bool) -> dict:

@@ -4,11 +4,13 @@ Ensemble Kalman inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/
 run at once, and moved by the regression of parameters on figures. Derivative-free, and two dozen runs an iteration suffice.
 """
 
-import sys
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import typer
 import xarray as xr
 from tqdm import tqdm
 
@@ -204,6 +206,27 @@ def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
     )
 
 
+class Hemisphere(StrEnum):
+    """What the command line takes."""
+
+    NORTH = "north"
+    SOUTH = "south"
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    hemispheres: Annotated[
+        list[Hemisphere] | None,
+        typer.Argument(metavar="[HEMISPHERE]...", help="north, south, or both if none is named."),
+    ] = None,
+) -> None:
+    """Fit the simulated world to figures of the observed record."""
+    for hemisphere in hemispheres or Hemisphere:
+        main(hemisphere.value)
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or REGIONS:
-        main(name)
+    app()

@@ -1,18 +1,17 @@
 """Opens the simulated polar world as a catalogue entry: made on first use, kept in the cache by content."""
 
-import hashlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import paths, progress, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice import files, fingerprint, paths, progress, steps, twin_parameters, twin_seasonal, twin_views, twin_world
+from seaice.drivers import Driver
 from seaice.grid import Grid
 from seaice.schema import DataError
 from seaice.twin_parameters import FORECAST, SIMULATIONS, TRUTH
@@ -26,12 +25,11 @@ PERIODS = {  # first and last month of each product; of a seasonal one, of the e
 RECORD_START = 1979  # first year of the record; every run of the truth starts here, so that all show the same world
 SEED = 1  # of the first four worlds the one whose record is nearest to the observed one; any other is as physical
 CADENCES = {"monthly": 12, "daily": 31}  # time steps a chunk
-PHYSICS = ("twin", "twin_forcing", "twin_land", "twin_weather", "twin_parameters", "twin_world", "twin_seasonal")
-VIEWS = ("twin_views", "twin_source")  # modules that decide what a product shows of a run
+PHYSICS = (twin_world.__name__, twin_seasonal.__name__)  # these and what they import decide what a stored run holds
 PACKED = {"dtype": "uint8", "scale_factor": 0.005, "_FillValue": 255}  # forecasts are stored in steps of half a percent
 
 
-class TwinSource:
+class TwinSource(Driver):
     """One product of the simulated world (an Intake driver).
 
     product: "observed" (shaped like OSI SAF), "atmosphere" (predictors in schema names), "simulation" (shaped like CMIP6) or
@@ -44,6 +42,7 @@ class TwinSource:
 
     name = "twin"
     container = "xarray"
+    here, elsewhere = "simulated, in the cache", "simulated, made on first use"
 
     def __init__(
         self,
@@ -112,13 +111,24 @@ class TwinSource:
     read = to_dask
 
     def key(self) -> str:
-        """Return the sha256 of all that decides the product: parameters, seed, dates and the sources of its modules."""
+        """Return the SHA-256 of all that decides the product: parameters, seed, dates and the sources of its modules."""
         window = [str(self.start), str(self.end)]
-        return _sha(self._contents() | {"product": self.product, "window": window}, PHYSICS + VIEWS)
+        return _sha(self._contents() | {"product": self.product, "window": window}, [__name__])
 
     def path(self) -> Path:
         """Return the store of the run that the product shows; `observed` and `atmosphere` show the same one."""
         return paths.cache() / "twin" / f"{_sha(self._contents(), PHYSICS)}.zarr"
+
+    def local_copies(self) -> list[Path]:
+        """Return the store of `path`."""
+        return [self.path()]
+
+    def n_bytes(self) -> float:
+        """Return the bytes before compression of the stored run, as far as the dates of the product reach."""
+        values = len(steps.between([f"{t:%Y-%m-%d}" for t in (self.start, self.end)], self.cadence)) * self.grid.size**2
+        if self.product == "seasonal":
+            return values * self.members * twin_seasonal.LEADS * np.dtype(PACKED["dtype"]).itemsize
+        return values * len(twin_world.ATTRIBUTES) * np.dtype("float32").itemsize
 
     def seconds(self) -> float:
         """Return how long the run took to make, s of wall clock; kept beside the store, so that the store is the same each time."""
@@ -175,10 +185,11 @@ class TwinSource:
 
 
 def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: dict, clock: float) -> None:
-    """Write parts one after the other to a temporary store, then rename it; an interrupted one is removed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.with_name(f".{folder.stem}.{os.getpid()}")
-    try:
+    """Write parts one after the other to a store that appears whole.
+
+    A store that another process made meanwhile is kept, with the same content.
+    """
+    with files.replacing_folder(folder, keep_other=True) as unfinished:
         for i, part in enumerate(parts):
             if i == 0:
                 units = {along: {"units": "days since 1850-01-01", "dtype": "int64"}}
@@ -187,21 +198,13 @@ def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: d
                 fixed = [v for v in part.variables if along not in part[v].dims]
                 part.drop_vars(fixed).to_zarr(unfinished, append_dim=along, zarr_format=3, consolidated=False)
         seconds = {"seconds": round(time.perf_counter() - clock, 2)}
-        folder.with_suffix(".seconds.json").write_text(json.dumps(seconds))
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was faster, with the same content
-                raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        files.write_json(folder.with_suffix(".seconds.json"), seconds)
 
 
 def _sha(contents: dict, modules: Iterable[str]) -> str:
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
-    for module in modules:
-        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-    return digest.hexdigest()
+    code = [f"import {module}" for module in modules]
+    sources = fingerprint.modules(code, source=__name__, without=fingerprint.PLUMBING)
+    return fingerprint.digest([contents, sources])
 
 
 def _one_of(key: str, value: str, valid: Iterable[str]) -> str:

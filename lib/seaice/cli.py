@@ -1,0 +1,54 @@
+"""What can be asked for on the command line? `seaice run | forecast | persist | fit-twin`.
+
+A command's module reads its own options. It is imported only when that command is called, since
+most of them take seconds to import.
+"""
+
+import typer
+
+# Everything after a command's name goes to its module, also `--help`.
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Forecasts of sea ice by deep learning. `seaice COMMAND --help` says what a command takes.",
+)
+
+
+@app.command("run", context_settings=PASSED_ON)
+def run_command(context: typer.Context) -> None:
+    """Execute the notebooks of a run file that are not fresh."""
+    from seaice import run
+
+    run.app(context.args, prog_name="seaice run")
+
+
+@app.command("forecast", context_settings=PASSED_ON)
+def forecast_command(context: typer.Context) -> None:
+    """Make the forecast product of a finished run with the newest data."""
+    from seaice import realtime
+
+    realtime.app(context.args, prog_name="seaice forecast")
+
+
+@app.command("persist", context_settings=PASSED_ON)
+def persist_command(context: typer.Context) -> None:
+    """Write an ensemble of persistence as the file that MeshiPhi reads."""
+    from seaice import product_persisted
+
+    product_persisted.app(context.args, prog_name="seaice persist")
+
+
+@app.command("fit-twin", context_settings=PASSED_ON)
+def fit_twin_command(context: typer.Context) -> None:
+    """Fit the simulated world to figures of the observed record."""
+    from seaice import twin_fit
+
+    twin_fit.app(context.args, prog_name="seaice fit-twin")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
