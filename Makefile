@@ -52,7 +52,7 @@ tests-rest: $(ENV)
 tests-chains: $(ENV)
 	$(PY) -m pytest $(CHAINS) --durations=10
 tests-pages: $(ENV)
-	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set epochs=1
+	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set training.epochs=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out $(wildcard notebooks/0[1-5]*),$(wildcard notebooks/*.ipynb))
 	$(PY) -m pytest $(RUNNER) --durations=10
 

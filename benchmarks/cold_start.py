@@ -26,36 +26,34 @@ RUN = "cold_start"
 INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
 FORECAST = """
 import pandas as pd
-from seaice import ensemble, moments, params, paths, preprocess
+from seaice import ensemble, moments, params, paths, ready_store
 run = params.load("{file}")
-given = run.shared()
+seeds = run.forecast.seeds
 store = ready_store.open_ready(paths.ready(run.run))
 init = pd.Timestamp("{init}")
-_, _, samples, forecasts = moments.inputs(run.run, store, init, given)
-folders = {{seed: paths.network(run.run, seed) for seed in given["seeds"]}}
+_, _, samples, forecasts = moments.inputs(run, store, init)
+folders = {{seed: paths.network(run.run, seed) for seed in seeds}}
 members, _ = ensemble.members(samples, init, folders)
-temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
-fields = ensemble.calibrated(members, temperatures, samples, init, given["seeds"],
-    blend_with=forecasts[given["blend"]], blend_share=given["blend_share"])
+temperatures = ensemble.temperatures(run, seeds, run.samples.n_leads)
+fields = ensemble.calibrated(members, temperatures, samples, init, seeds,
+    blend_with=forecasts[run.forecast.blend], blend_share=run.forecast.blend_share)
 fields.drop_attrs(deep=False).to_netcdf("{target}")
 """
 PREPARE = """
 import json, keras, numpy as np, xarray as xr
-from seaice import network_kinds, params, paths, preprocess, trained
-from seaice.samples import Samples
+from seaice import network_kinds, params, paths, sampling, trained
 run = params.load("{file}")
-given = run.shared()
-ready = ready_store.open_ready(paths.ready(run.run))
-samples = Samples(ready, given["channels"], n_leads=given["n_leads"])
-for seed in given["seeds"]:
+seeds, training = run.forecast.seeds, run.training
+samples = sampling.of_run(run.run, run.samples)
+for seed in seeds:
     keras.utils.set_random_seed(seed)
     folder = paths.network(run.run, seed)
     folder.mkdir(parents=True)
-    network_kinds.NETWORKS[given["network"]](samples, given["filters_factor"], False, None).save(folder / trained.NETWORK)
+    network_kinds.NETWORKS[training.network](samples, training.filters_factor, False, None).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
     (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}}))
-ones = {{"member_temperature": ("member", np.ones(len(given["seeds"]))), "lead_temperature": ("lead_time", np.ones(given["n_leads"]))}}
-coordinates = {{"member": given["seeds"], "lead_time": np.arange(1, given["n_leads"] + 1)}}
+ones = {{"member_temperature": ("member", np.ones(len(seeds))), "lead_temperature": ("lead_time", np.ones(samples.n_leads))}}
+coordinates = {{"member": list(seeds), "lead_time": np.arange(1, samples.n_leads + 1)}}
 xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)
 """
 
@@ -81,7 +79,7 @@ def main() -> None:
         file, data = Path(root) / f"{RUN}.yaml", Path(root) / "data"
         shutil.copy(paths.root() / "params" / "demo.yaml", root)
         seeds = list(range(1, options.members + 1))
-        file.write_text(json.dumps({"base": "demo", "run": RUN, "parameters": {"seeds": seeds}}))
+        file.write_text(json.dumps({"base": "demo", "run": RUN, "forecast": {"seeds": seeds}}))
         shutil.copytree(demo, data / RUN / demo.name)
         environment = {**os.environ, "SEAICE_CACHE": str(data), "SEAICE_RESULTS": str(Path(root) / "results")}
         process(environment, "-c", PREPARE.format(file=file))
@@ -94,12 +92,12 @@ def main() -> None:
             taken["forecast"].append(process(environment, "-c", once))
             taken["product"].append(process(environment, *realtime, INITS[1]))
 
-    given = params.load(paths.root() / "params" / "demo.yaml").shared()
+    run = params.load(paths.root() / "params" / "demo.yaml")
     fastest = {name: round(min(times), 2) for name, times in taken.items()}
     fastest["figures_and_products"] = round(fastest["product"] - fastest["forecast"], 2)
     content = {
         "run": "demo",
-        "resolution_km": given["resolution_km"],
+        "resolution_km": run.data.resolution_km,
         "members": options.members,
         "turns": options.turns,
     }

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 import synthetic
 import xarray as xr
+from fitting import fit
 
-from seaice import forecast, train
+from seaice import forecast
 from seaice.atomic import replacing, replacing_folder
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -39,9 +40,7 @@ def samples():
 def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
     for seed in (3, 8):
-        train.fit(
-            samples, splits=SPLITS, seed=seed, folder=root / f"{seed}", filters_factor=1 / 64, epochs=1, batch_size=6
-        )
+        fit(samples, splits=SPLITS, seed=seed, folder=root / f"{seed}", filters_factor=1 / 64, epochs=1, batch_size=6)
     return {seed: root / f"{seed}" for seed in (3, 8)}
 
 

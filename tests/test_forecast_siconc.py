@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic
+from fitting import fit
 
-from seaice import ensemble, forecast, train
+from seaice import ensemble, forecast
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -32,7 +33,7 @@ def samples():
 def folder(samples, tmp_path_factory):
     place = tmp_path_factory.mktemp("networks") / "3"
     options = {"network": "correction", "siconc_head": True, "filters_factor": 1 / 8, "epochs": 1, "batch_size": 6}
-    train.fit(samples, splits=SPLITS, seed=3, folder=place, **options)
+    fit(samples, splits=SPLITS, seed=3, folder=place, **options)
     return place
 
 

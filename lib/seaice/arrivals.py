@@ -62,7 +62,7 @@ def complete(ready: xr.Dataset) -> xr.DataArray:
 def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
     """Return a record as it was at `init_time`: nothing observed at or after it, lazily.
 
-    What is known ahead (`channels.KNOWN_AHEAD`) is kept for `steps.AHEAD` from there on: it comes from a year before its valid
+    What is known ahead (`schema.KNOWN_AHEAD`) is kept for `steps.AHEAD` from there on: it comes from a year before its valid
     time and earlier. Raises DataError where the record does not reach there, or the step before `init_time` is not complete.
     """
     time, one = ready.indexes["time"], step(ready)

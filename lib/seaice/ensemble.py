@@ -14,12 +14,14 @@ from seaice.product_store import readable, sha256
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
 
-# Parameters, by the step that they were executed with, that decide what a product says and of which moment it may honestly say it.
+# Settings, by the step that they were executed with, that decide what a product says and of which moment it may honestly say it.
 DECIDE = {
-    "_preprocess": ("sources",),
-    "_forecast": ("channels", "n_leads", "missing", "splits", "seeds", "blend", "blend_share"),
+    "_preprocess": ("data.sources",),
+    "_forecast": (
+        *("samples.channels", "samples.n_leads", "samples.missing", "samples.splits"),
+        *("forecast.seeds", "forecast.blend", "forecast.blend_share"),
+    ),
 }
-DEFAULTS = {"n_leads": 6, "missing": "error", "blend_share": blend.SHARE}  # of the pages, where a run file names none
 
 
 def calibrated(
@@ -107,19 +109,21 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
     return np.stack(chances), np.stack(ice) if with_siconc else None
 
 
-def as_executed(run: Run, given: Mapping) -> None:
-    """Refuse parameters, as real time takes them from the run file of now, with which the run was not executed.
+def as_executed(run: Run) -> None:
+    """Refuse settings, as real time takes them from the run file of now, with which the run was not executed.
 
-    given: those of `DECIDE` and more, defaults included. Held against the records of the runner, where there are any. Raises DataError.
+    Those of `DECIDE`, defaults included, are held against the records of the runner, where there are any. Raises DataError.
     """
     for ending, names in DECIDE.items():
         then = (_record_of(run, ending) or {}).get("parameters")
         for name in () if then is None else names:
-            was = DEFAULTS.get(name) if then.get(name) is None else then[name]
-            if json.loads(json.dumps(given[name])) == was:
+            section, _, key = name.partition(".")
+            now = run.section(section).model_dump(mode="json")[key]
+            was = then.get(section, {}).get(key)
+            if now == was:
                 continue
             raise DataError(
-                f"run '{run.run}': parameters.{name} is {given[name]!r}, and its {ending.removeprefix('_')} was executed with {was!r}; "
+                f"run '{run.run}': {name} is {now!r}, and its {ending.removeprefix('_')} was executed with {was!r}; "
                 "give it its old value, or run this run anew"
             )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import InvalidRequirement, Requirement
@@ -34,16 +35,19 @@ def digest(value) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def parts(notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inputs: Mapping[str, str]) -> dict:
+def parts(
+    notebook: Path, parameters: Mapping[str, Any], *, before: Mapping[str, str], inputs: Mapping[str, str]
+) -> dict:
     """Everything that one execution of a notebook depends on, by kind and name; its key is the `digest` of this.
 
+    parameters: by name; the settings of a section count each by itself, as `section.key`.
     before: digest of each earlier step. inputs: checksum of each raw input. Raises DataError for code that does not parse.
     """
     cells = code(notebook)
     modules, distributions = closure(cells, source=notebook.name)
     return {
         "notebook": {notebook.stem: digest(cells)},
-        "parameter": {name: json.loads(json.dumps(value)) for name, value in parameters.items()},
+        "parameter": _each(json.loads(json.dumps(parameters))),
         "module": modules,
         "package": {name: _locked(name) for name in sorted(distributions)},
         "python": {"version": platform.python_version()},
@@ -52,16 +56,28 @@ def parts(notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inp
     }
 
 
+def _each(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with the keys of a mapping as parameters of their own, so that a change names the one that changed."""
+    single = {}
+    for name, value in parameters.items():
+        single |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+    return single
+
+
 def code(notebook: Path) -> list[str]:
     """Source of a notebook's code cells. Raises DataError for a file that is missing or no notebook."""
     return [cell["source"] for cell in _cells(notebook)]
 
 
 def used(notebook: Path) -> set[str]:
-    """Dotted names that a notebook's code uses, such as `train.fit`."""
+    """Dotted names that a notebook's code uses, such as `train.fit`, those that it imports from a module included."""
     trees = [_parse(cell, source=notebook.name) for cell in code(notebook)]
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    return {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    names = {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("seaice."):
+            names |= {f"{node.module.removeprefix('seaice.')}.{alias.name}" for alias in node.names}
+    return names
 
 
 def declared(notebook: Path) -> set[str]:

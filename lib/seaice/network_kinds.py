@@ -1,12 +1,12 @@
 """Which networks can learn from samples, and how do they compute? Made by name, compiled, and fed where they compute."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
 
 from seaice import correction, device, losses, samples, unet, windows
-from seaice.schema import DataError
+from seaice.sections import Training
 
 NETWORKS = {
     "icenet_2021": lambda data, factor, _, margins: unet.build(
@@ -21,49 +21,29 @@ NETWORKS = {
         margins=margins,
     ),
 }
-WINDOWS = ("active",)
-PRECISIONS = ("mixed_bfloat16",)
 
 
-def untrained(data: samples.Samples, settings: Mapping) -> keras.Model:
-    """Return a network ready to learn from these samples, its weights drawn from Keras's seed.
-
-    settings: network, filters_factor, siconc_head, window, precision, focal_gamma, weight_average and learning_rate, see `fit`.
-    """
-    margins = None if settings["window"] is None else windows.around(data.active)
-    head, average = settings["siconc_head"], settings["weight_average"]
-    with computing_in(settings["precision"]):
-        net = NETWORKS[settings["network"]](data, settings["filters_factor"], head, margins)
+def untrained(data: samples.Samples, settings: Training) -> keras.Model:
+    """Return a network ready to learn from these samples, its weights drawn from Keras's seed."""
+    margins = None if settings.faster.window is None else windows.around(data.active)
+    average = settings.weight_average
+    with computing_in(settings.faster.precision):
+        net = NETWORKS[settings.network](data, settings.filters_factor, settings.siconc_head, margins)
     ema = {"use_ema": average is not None, "ema_momentum": average or 0.0}
-    _compile(net, keras.optimizers.Adam(settings["learning_rate"], **ema), settings)
+    _compile(net, keras.optimizers.Adam(settings.learning_rate, **ema), settings)
     return net
 
 
-def learner(network: keras.Model, data: samples.Samples, settings: Mapping) -> keras.Model:
+def learner(network: keras.Model, data: samples.Samples, settings: Training) -> keras.Model:
     """Return what batches are given to so that the network learns: itself, or with `gather` a model of plane numbers, see `device.fed`.
 
-    The latter shares the network's weights and its optimiser. settings: as for `untrained`, and gather.
+    The latter shares the network's weights and its optimiser.
     """
-    if settings["gather"] is None:
+    if settings.faster.gather is None:
         return network
-    fed = device.fed(network, data, storage=settings["gather"])
+    fed = device.fed(network, data, storage=settings.faster.gather)
     _compile(fed, network.optimizer, settings)
     return fed
-
-
-def check(settings: Mapping) -> None:
-    """Raise DataError, naming the setting, for a network or a way of computing that is unknown, and for ways that do not agree."""
-    if settings["network"] not in NETWORKS:
-        raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
-    for name, known in (("window", WINDOWS), ("precision", PRECISIONS), ("gather", device.STORAGES)):
-        if settings[name] not in (None, *known):
-            raise DataError(f"{name} {settings[name]!r} is unknown; choose {' or '.join(known)}, or leave it out")
-    if settings["window"] and settings["turns"]:
-        raise DataError("turns: a turned map leaves the window; train without one of the two")
-    if settings["siconc_head"] and settings["network"] != "correction":
-        raise DataError(
-            f"network {settings['network']!r} forecasts classes only; take network: correction for siconc_head"
-        )
 
 
 @contextmanager
@@ -86,11 +66,11 @@ def deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Mapping) -> None:
-    head = settings["siconc_head"]
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Training) -> None:
+    head = settings.siconc_head
     model.compile(
         optimizer=optimizer,
-        loss=(losses.SiconcLoss if head else losses.FocalLoss)(settings["focal_gamma"]),
+        loss=(losses.SiconcLoss if head else losses.FocalLoss)(settings.focal_gamma),
         weighted_metrics=[losses.SiconcAccuracy(), losses.SiconcError()] if head else [losses.ActiveAccuracy()],
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
     )

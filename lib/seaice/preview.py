@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from seaice import estimates, inputs, keys, paths, plan, settings
+from seaice import estimates, inputs, keys, paths, plan
 from seaice.inputs import Amount
-from seaice.params import Step
+from seaice.params import Run, Step
 
 WRITES = {  # what a notebook's code uses: the place that it fills, a function of `paths`
     "preprocess.build": "ready",
@@ -27,7 +27,14 @@ BYTES = {
     "baselines": estimates.baselines_bytes,
     "trees": estimates.trees_bytes,
 }
-READS = {"simulated.open_all": "simulation"} | {f"paths.{name}": name for name in BYTES}
+READS = {"simulated.open_all": ("simulation",), "sampling.of_run": ("ready", "trees")}
+READS |= {f"{module}.{name}": (name,) for module in ("paths", "stored") for name in BYTES}
+OPENS = {  # what a notebook's code uses: the settings of `data` whose catalogue entries it opens
+    "catalog.open_entry": ("sources", "normals"),
+    "preprocess.build": ("sources", "normals"),
+    "providers.load": ("seasonal",),
+    "simulated.build_all": ("simulations",),
+}
 MANY = ("pretrained", "network", "simulation")  # places with one a member, all in one folder
 
 
@@ -36,9 +43,9 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
 
     Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.
     """
-    before, stale = {}, []
-    period = plan.period(planned.run)
-    raw = {name: inputs.describe(name, period=period, asked=_asked(name, planned)) for name in planned.inputs}
+    before, stale, run = {}, [], planned.run
+    period = plan.period(run)
+    raw = {name: inputs.describe(name, period=period, asked=_asked(name, run)) for name in planned.inputs}
     read, written, work = {}, [], 0.0
     for number, step in enumerate(steps, 1):
         jobs = planned.jobs(step, before=before)
@@ -47,13 +54,12 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
         for why, group in groupby(reasons, key=reasons.get):
             say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
         each = " each" if len(jobs) > 1 else ""
-        given = planned.run.merged(step, planned.run.members(step)[0])
         used = keys.used(plan.notebook(step.notebook))
-        for name in sorted(jobs[0].parts["input"].keys() - _made_before(used, given)):
+        for name in sorted({*run.inputs, *_opened(used, run)} & jobs[0].parts["input"].keys()):
             comes, amount = raw[name]
             say(f"  reads {name}: {amount}, {comes}")
             read |= {name: amount} if waiting else {}
-        reads, writes, flops = _takes(used, given)
+        reads, writes, flops = _takes(used, run)
         for name, amount in reads.items():
             say(f"  reads {name}: {amount}")
         for name, amount in writes.items():
@@ -70,18 +76,18 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
     return stale
 
 
-def _takes(used: Collection[str], given: Mapping) -> tuple[dict[str, Amount], dict[str, Amount], float]:
+def _takes(used: Collection[str], run: Run) -> tuple[dict[str, Amount], dict[str, Amount], float]:
     """What a notebook reads and writes of what the run makes, by place, and its floating-point operations in networks."""
     trained = next((name for name in TRAINED if f"paths.{name}" in used), None) if "train.fit" in used else None
     made = {WRITES[name] for name in used & WRITES.keys()} | ({trained} if trained else set())
-    reads = {}
-    for name in sorted({READS[name] for name in used & READS.keys()} - made):
-        members = len(given.get("seeds") or [0]) if name == "network" else 1
-        estimate = _estimate(name, given, members=members)
-        reads[name] = (estimate.bytes != 0 and _there(name, given)) or estimate
-    writes = {name: _estimate(name, given) for name in sorted(made)}
-    flops = (_or_none(TRAINED[trained], given) or 0.0) if trained else 0.0
-    flops += (_or_none(estimates.forecasting, given) or 0.0) if "forecast.ensemble" in used else 0.0
+    reads, looked_at = {}, {place for call in used & READS.keys() for place in READS[call]}
+    for name in sorted(looked_at - made):
+        members = len(run.forecast.seeds) if name == "network" and run.forecast else 1
+        estimate = _estimate(name, run, members=members)
+        reads[name] = (estimate.bytes != 0 and _there(name, run)) or estimate
+    writes = {name: _estimate(name, run) for name in sorted(made)}
+    flops = (_or_none(TRAINED[trained], run) or 0.0) if trained else 0.0
+    flops += (_or_none(estimates.forecasting, run) or 0.0) if "forecast.ensemble" in used else 0.0
     return _some(reads), _some(writes), flops
 
 
@@ -100,42 +106,38 @@ def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
 
 
-def _made_before(used: Collection[str], given: Mapping) -> set[str]:
-    """Entries of simulations that a notebook names, but does not read: an earlier one made their stores."""
-    builds = "simulated.build_all" in used
-    return set() if builds else settings.entries({"simulations": given.get("simulations")})
+def _opened(used: Collection[str], run: Run) -> set[str]:
+    """Names of the catalogue entries that a notebook opens; those of a store that an earlier one made it does not."""
+    by_setting = run.data.entries if run.data else {}
+    return set().union(*(by_setting.get(name, ()) for call in used & OPENS.keys() for name in OPENS[call]))
 
 
-def _asked(entry: str, planned: plan.Plan) -> list[dict]:
+def _asked(entry: str, run: Run) -> list[dict]:
     """Options of every simulation that is read of an entry."""
-    shared = planned.run.shared()
-    found = []
-    for simulation in shared.get("simulations") or ():
-        if entry in settings.entries({"simulations": [simulation]}):
-            period = {name: simulation[name] for name in ("start", "end")}
-            found += [
-                period | {"member": m, "resolution_km": shared.get("resolution_km")} for m in simulation["members"]
-            ]
-    return found
+    simulations = (run.data.simulations or ()) if run.data else ()
+    return [
+        {"start": s.start, "end": s.end, "member": member, "resolution_km": run.data.resolution_km}
+        for s in simulations
+        if entry in s.entries
+        for member in s.members
+    ]
 
 
-def _there(name: str, given: Mapping) -> Amount | None:
+def _there(name: str, run: Run) -> Amount | None:
     """Bytes of what a run made before, if it did."""
-    place = getattr(paths, name)(given["run"], *["-"] * (name in MANY))
+    place = getattr(paths, name)(run.run, *["-"] * (name in MANY))
     place = place.parent if name in MANY else place
     return inputs.on_disk([place]) if place.exists() else None
 
 
-def _estimate(name: str, given: Mapping, *, members: int = 1) -> Amount:
-    one = _or_none(BYTES[name], given)
+def _estimate(name: str, run: Run, *, members: int = 1) -> Amount:
+    one = _or_none(BYTES[name], run)
     return Amount(one and one * members)
 
 
-def _or_none(estimate: Callable[[Mapping], float], given: Mapping) -> float | None:
-    try:
-        return estimate(given)
-    except (KeyError, TypeError):  # the run does not say all that it depends on
-        return None
+def _or_none(estimate: Callable[[Run], float], run: Run) -> float | None:
+    """Return an estimate, or None for a run that lacks one of the sections that it depends on."""
+    return estimate(run) if run.data and run.samples and run.forecast else None
 
 
 def _sum(amounts: Iterable[Amount]) -> str:
