@@ -72,7 +72,7 @@ tests-rest: $(ENV)
 tests-chains: $(ENV)
 	$(PY) -m pytest tests -m chain --durations=10
 tests-pages: $(ENV)
-	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set epochs=1
+	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set training.epochs=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out $(wildcard notebooks/0[1-5]*),$(wildcard notebooks/*.ipynb))
 	$(PY) -m pytest tests -m pages --durations=10
 test-quick: $(ENV)  ## the tests that take seconds: no whole run, nothing that is marked slow

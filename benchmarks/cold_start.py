@@ -27,37 +27,36 @@ INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the
 FORECAST = """
 import pandas as pd
 from seaice import ensemble, finished, members, moments, params, paths, preprocess
+from seaice import ensemble, moments, params, paths, ready_store
 run = params.load("{file}")
-given = run.shared()
+seeds = run.forecast.seeds
 store = ready_store.open_ready(paths.ready(run.run))
 init = pd.Timestamp("{init}")
-_, _, samples, forecasts = moments.inputs(run.run, store, init, given)
-folders = {{seed: paths.network(run.run, seed) for seed in given["seeds"]}}
+_, _, samples, forecasts = moments.inputs(run, store, init)
+folders = {{seed: paths.network(run.run, seed) for seed in seeds}}
 answers, _ = ensemble.members(samples, init, folders)
-temperatures = finished.temperatures(run, given["seeds"], given["n_leads"])
-fields = ensemble.calibrated(answers, temperatures, samples, init, members.numbered(given["seeds"]),
-    blend_with=forecasts[given["blend"]], blend_share=given["blend_share"])
+temperatures = finished.temperatures(run, seeds, run.samples.n_leads)
+fields = ensemble.calibrated(answers, temperatures, samples, init, members.numbered(seeds),
+    blend_with=forecasts[run.forecast.blend], blend_share=run.forecast.blend_share)
 fields.drop_attrs(deep=False).to_netcdf("{target}")
 """
 PREPARE = """
 import json, keras, numpy as np, xarray as xr
 from seaice import members, network_kinds, params, paths, preprocess, trained
 from seaice.samples import Samples
+from seaice import network_kinds, params, paths, sampling, trained
 run = params.load("{file}")
-given = run.shared()
-ready = ready_store.open_ready(paths.ready(run.run))
-samples = Samples(ready, given["channels"], n_leads=given["n_leads"])
-for seed in given["seeds"]:
+seeds, training = run.forecast.seeds, run.training
+samples = sampling.of_run(run.run, run.samples)
+for seed in seeds:
     keras.utils.set_random_seed(seed)
     folder = paths.network(run.run, seed)
     folder.mkdir(parents=True)
-    training = {{"network": given["network"], "filters_factor": given["filters_factor"], "siconc_head": False}}
-    switches = {{"window": None, "precision": None}}
-    network_kinds.of(training).build(samples, training | switches).save(folder / trained.NETWORK)
+    network_kinds.of(training.network, siconc_head=False).build(samples, training).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
-    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}} | training))
-ones = {{"member_temperature": ("member", np.ones(len(given["seeds"]))), "lead_temperature": ("lead_time", np.ones(given["n_leads"]))}}
-coordinates = members.coordinates(members.numbered(given["seeds"])) | {{"lead_time": np.arange(1, given["n_leads"] + 1)}}
+    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed), **training.model_dump(mode="json")}}))
+ones = {{"member_temperature": ("member", np.ones(len(seeds))), "lead_temperature": ("lead_time", np.ones(samples.n_leads))}}
+coordinates = members.coordinates(members.numbered(seeds)) | {{"lead_time": np.arange(1, samples.n_leads + 1)}}
 xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)
 """
 
@@ -83,7 +82,7 @@ def main() -> None:
         file, data = Path(root) / f"{RUN}.yaml", Path(root) / "data"
         shutil.copy(paths.root() / "params" / "demo.yaml", root)
         seeds = list(range(1, options.members + 1))
-        file.write_text(json.dumps({"base": "demo", "run": RUN, "parameters": {"seeds": seeds}}))
+        file.write_text(json.dumps({"base": "demo", "run": RUN, "forecast": {"seeds": seeds}}))
         shutil.copytree(demo, data / RUN / demo.name)
         environment = {**os.environ, "SEAICE_CACHE": str(data), "SEAICE_RESULTS": str(Path(root) / "results")}
         process(environment, "-c", PREPARE.format(file=file))
@@ -96,12 +95,12 @@ def main() -> None:
             taken["forecast"].append(process(environment, "-c", once))
             taken["product"].append(process(environment, *realtime, INITS[1]))
 
-    given = params.load(paths.root() / "params" / "demo.yaml").shared()
+    run = params.load(paths.root() / "params" / "demo.yaml")
     fastest = {name: round(min(times), 2) for name, times in taken.items()}
     fastest["figures_and_products"] = round(fastest["product"] - fastest["forecast"], 2)
     content = {
         "run": "demo",
-        "resolution_km": given["resolution_km"],
+        "resolution_km": run.data.resolution_km,
         "members": options.members,
         "turns": options.turns,
     }

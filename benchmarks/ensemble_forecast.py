@@ -21,20 +21,19 @@ import keras
 import numpy as np
 from measure import write
 from sample_assembly import seconds
-from training_step import SETTINGS, samples
+from training_step import FASTER, samples
 
 from seaice import costs, ensemble, network_kinds, trained, windows
 from seaice.samples import Samples
-
-PLAIN = {"window": None, "precision": None}
+from seaice.sections import Training
 
 
 def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, dict[int, Path]]:
     """Write every member as a training leaves it, with the weights that it begins with: plain, and with both switches."""
     folders = {way: {m: root / way / f"seed_{m}" for m in range(members)} for way in ("plain", "ours")}
     made = {
-        "plain": network_kinds.untrained(data, SETTINGS | PLAIN | {"filters_factor": factor}),
-        "ours": network_kinds.untrained(data, SETTINGS | {"filters_factor": factor}),
+        "plain": network_kinds.untrained(data, Training(filters_factor=factor)),
+        "ours": network_kinds.untrained(data, Training(filters_factor=factor, faster=FASTER)),
     }
     rng = np.random.default_rng(0)
     for member in range(members):
@@ -48,7 +47,7 @@ def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, di
             bare.set_weights(weights)
             bare.save(folder / trained.NETWORK)
             (folder / trained.CHANNELS).write_text(json.dumps(data.metadata()))
-            (folder / trained.KEY).write_text(json.dumps({"key": str(member)} | SETTINGS))
+            (folder / trained.KEY).write_text(json.dumps({"key": str(member), **Training().model_dump(mode="json")}))
     return folders
 
 

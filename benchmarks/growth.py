@@ -38,14 +38,13 @@ FACTOR = 0.25  # filters_factor of the demo
 def step(side: int):
     """Return a training step of two samples on a square map."""
     from permute_and_predict import CHANNELS, fields
-    from training_step import SETTINGS
 
     from seaice import network_kinds
     from seaice.samples import Samples
+    from seaice.sections import Training
 
     data = Samples(fields(side, years=3), CHANNELS)
-    plain = {"network": "correction", "filters_factor": FACTOR, "window": None, "precision": None, "focal_gamma": 0.0}
-    network = network_kinds.untrained(data, SETTINGS | plain)
+    network = network_kinds.untrained(data, Training(network="correction", filters_factor=FACTOR, focal_gamma=0.0))
     times = data.init_times[:2]
     return lambda: network.train_on_batch(data.inputs(times), data.targets(times), sample_weight=data.weights(times))
 

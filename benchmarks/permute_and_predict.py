@@ -21,6 +21,7 @@ from sample_assembly import seconds
 
 from seaice import correction, importance, trained, verify
 from seaice.samples import Samples
+from seaice.sections import Importance
 from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
@@ -114,10 +115,10 @@ def main() -> None:
         loop(samples, ready, networks, times[:2], places[:1], 1)  # compiled once, which does not count
         for turn in range(options.turns):
             keep = Path(root) / f"turn_{turn}"
-            measured = {"groups": GROUPS, "seeds": options.seeds, "within_month": [False]}
+            measured = Importance(groups=GROUPS, seeds=options.seeds, within_month=[False])
             ways = {
-                "measure": lambda keep=keep, given=measured: importance.measure(
-                    samples, folders, SPLITS, keep, **given
+                "measure": lambda keep=keep, settings=measured: importance.measure(
+                    samples, folders, SPLITS, keep, settings
                 ),
                 "loop": lambda: loop(samples, ready, networks, times[:6], places, 1),
                 "floor": lambda: [network.predict_on_batch(inputs) for network in networks],

@@ -36,10 +36,11 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
     from seaice import params, paths, preprocess, providers
     from seaice.grid import Grid
 
-    given = params.load(paths.root() / "params" / f"{run}.yaml").shared()
-    grid = Grid(given["hemisphere"], resolution_km)
-    options = {name: given[name] for name in ("sources", "start", "end")} | {"run": run}
-    options["fit_end"] = preprocess.fit_end(given["splits"], n_leads=given["n_leads"])
+    settings = params.load(paths.root() / "params" / f"{run}.yaml")
+    data, samples = settings.data, settings.samples
+    grid = Grid(data.hemisphere, resolution_km)
+    options = {"sources": data.sources, "start": data.start, "end": data.end, "run": run}
+    options["fit_end"] = preprocess.fit_end(samples.splits.ranges, n_leads=samples.n_leads)
     target = folder / "ready.zarr"
     if workers == EAGER:
         eager = lambda *args, **kwargs: providers.load(*args, **kwargs).load()  # noqa: E731

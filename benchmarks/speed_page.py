@@ -276,9 +276,8 @@ def grown() -> str:
 def plan() -> str:
     """What the full experiment and a daily service would take, from measured rates, else as a bound."""
     run = params.load(paths.root() / "params" / "paper.yaml")
-    given = run.merged(run.steps[0], {})
-    members = len(given["seeds"])
-    learning = estimates.pretraining(given) + estimates.training(given)  # of one member
+    members = len(run.forecast.seeds)
+    learning = estimates.pretraining(run) + estimates.training(run)  # of one member
     forward = costs.forward((432, 432), 50, filters_factor=2.0)
     daily = POLES * members * forward
     rows = []
@@ -320,10 +319,10 @@ def plan() -> str:
                 "`python benchmarks/training_step.py`, `python benchmarks/ensemble_forecast.py`",
             ]
         )
-    samples = estimates.simulated(given["simulations"], given["channels"])
+    samples = estimates.simulated(run.data.simulations, run.samples.table)
     head = (
         f"The full experiment (`params/paper.yaml`): {members} members, each {samples:,} simulated samples x "
-        f"{given['pretrain_epochs']} epochs, then {given['epochs']} epochs of fine-tuning at most, with their validations: "
+        f"{run.pretraining.epochs} epochs, then {run.training.epochs} epochs of fine-tuning at most, with their validations: "
         f"{learning / 1e15:.0f} PFLOP a member, "
         f"{members * learning / 1e18:.1f} EFLOP in all. The daily circumpolar service: {members} members for each of {POLES} poles, one "
         f"forward pass each, {daily / 1e12:.0f} TFLOP a day.\n\n"

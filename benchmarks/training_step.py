@@ -25,18 +25,11 @@ from sample_assembly import fields, seconds
 from seaice import batches, costs, losses, network_kinds, train, windows
 from seaice.channels import ICENET_2021
 from seaice.samples import Samples
+from seaice.sections import Training
 
 ROWS, COLUMNS = slice(46, 392), slice(11, 413)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
 MONTHS = 20  # length of the record; the fewer, the less of the memory is that of the fields
-SETTINGS = {
-    "network": "icenet_2021",
-    "siconc_head": False,
-    "window": "active",
-    "precision": "mixed_bfloat16",
-    "focal_gamma": 2.0,
-    "weight_average": None,
-    "learning_rate": 5e-4,
-}
+FASTER = {"window": "active", "precision": "mixed_bfloat16"}
 _step = None  # of the way that this process goes
 
 
@@ -50,8 +43,8 @@ def samples() -> Samples:
 
 def plain(data: Samples, batch_size: int, factor: float):
     """Return a step of Keras `fit` on arrays that are there already."""
-    training = SETTINGS | {"window": None, "precision": None, "filters_factor": factor}
-    network = network_kinds.of(training).build(data, training)
+    training = Training(filters_factor=factor)
+    network = network_kinds.of(training.network, siconc_head=False).build(data, training)
     network.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
     times = data.init_times[:batch_size]
     batch = data.inputs(times), data.targets(times), data.weights(times)
@@ -61,7 +54,7 @@ def plain(data: Samples, batch_size: int, factor: float):
 def ours(data: Samples, batch_size: int, factor: float):
     """Return a step of `train.fit`; on a GPU one of samples that are gathered there."""
     gather = None if floors.accelerator() is None else "bfloat16"
-    settings = SETTINGS | {"filters_factor": factor, "gather": gather}
+    settings = Training(filters_factor=factor, faster=FASTER | {"gather": gather})
     learner = network_kinds.learner(network_kinds.untrained(data, settings), data, settings)
     times = data.init_times[: len(data.init_times) // batch_size * batch_size]  # whole batches only
     drawn = batches.Batches(data, times, batch_size=batch_size, seed=1, as_numbers=gather is not None)

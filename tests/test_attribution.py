@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from fitting import fit
 from support import synthetic
 
 from seaice import (
@@ -15,7 +16,6 @@ from seaice import (
     correction,
     figures_attribution,
     roi,
-    train,
     unet,
 )
 from seaice.attribution import Function
@@ -78,7 +78,7 @@ def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
     options = {"splits": SPLITS, "network": "correction", "filters_factor": 1 / 8, "epochs": 1, "batch_size": 8}
     for seed in (3, 8):
-        train.fit(samples, seed=seed, folder=root / f"{seed}", **options)
+        fit(samples, seed=seed, folder=root / f"{seed}", **options)
     return {seed: root / f"{seed}" for seed in (3, 8)}
 
 

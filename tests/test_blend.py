@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from fitting import fit
 from support import synthetic
 
-from seaice import blend, ensemble, train
+from seaice import blend, ensemble
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -37,7 +38,7 @@ def samples(ready):
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("network")
-    train.fit(samples, splits=SPLITS, seed=3, folder=folder, filters_factor=1 / 64, epochs=1, batch_size=6)
+    fit(samples, splits=SPLITS, seed=3, folder=folder, filters_factor=1 / 64, epochs=1, batch_size=6)
     return {3: folder}
 
 

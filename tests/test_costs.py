@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seaice import costs, estimates, inputs, params, paths, preview, stages
+from seaice.settings import Simulation
 from seaice.stages import Stage
 
 PAPER = ((432, 432), 50)  # cells and channels of Andersson et al. 2021
@@ -78,16 +79,19 @@ def test_samples_are_those_that_are_drawn():
     assert estimates.n_channels(table) == len(Samples(store, table, n_leads=3).channels)
 
 
+def demo(*overrides: str) -> params.Run:
+    return params.load(paths.root() / "params" / "demo.yaml", overrides=overrides)
+
+
 def test_bytes_and_work_of_a_run():
-    demo = params.load(paths.root() / "params" / "demo.yaml")
-    given = demo.merged(demo.steps[0], {})
-    one = costs.forward((96, 96), estimates.n_channels(given["channels"]), **estimates._options(given))
-    assert estimates.training(given) == given["epochs"] * one * (3 * 378 + 66)
-    assert estimates.forecasting(given) == len(given["seeds"]) * one * (66 + 31)
-    assert estimates.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
-    assert estimates.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8 * 2  # SIC beside the probability
+    run = demo()
+    one = costs.forward((96, 96), estimates.n_channels(run.samples.table), **estimates._options(run))
+    assert estimates.training(run) == run.training.epochs * one * (3 * 378 + 66)
+    assert estimates.forecasting(run) == len(run.forecast.seeds) * one * (66 + 31)
+    assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
+    assert estimates.baselines_bytes(run) == 97 * 6 * 96 * 96 * 4 * 8 * 2  # SIC beside the probability
     steps = 42 * 12 + 12
-    assert estimates.ready_bytes(given) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
+    assert estimates.ready_bytes(run) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
 
 
 def test_simulations_count_by_member(own_folders):
@@ -97,24 +101,23 @@ def test_simulations_count_by_member(own_folders):
     assert (comes, amount) == ("simulated, made on first use", inputs.Amount(2 * 36 * 16 * 16 * 8 * 4))
     comes, amount = inputs.describe("cmip6_mri_esm2_ice", period={}, asked=asked[:1])
     assert (comes, amount) == ("over the network, no account needed", inputs.Amount(36 * 130_680 * 4))
-    simulations = [{"entry": "twin_cmip6_a_north", "members": [1, 2], "start": "1990-01", "end": "1992-12"}]
+    simulations = [Simulation(entry="twin_cmip6_a_north", members=(1, 2), start="1990-01", end="1992-12")]
     table = [{"variable": "siconc", "lags": 12}, {"variable": "tas", "lags": 3}]
     assert estimates.simulated(simulations, table) == 2 * (36 - 12)
-    given = {
-        "simulations": simulations,
-        "sources": {"siconc": "a", "tas": "b"},
-        "hemisphere": "north",
-        "resolution_km": 675,
-    }
-    assert estimates.simulation_bytes(given) == 2 * 16 * 16 * (48 * (6 * 4 + 1) + 12 * (14 * 4 + 1))
+    text = "[{entry: a, members: [1, 2], start: 1990-01, end: 1992-12}]"
+    run = demo(f"data.simulations={text}", "data.sources={siconc: a, tas: b}", "data.resolution_km=675")
+    assert estimates.simulation_bytes(run) == 2 * 16 * 16 * (48 * (6 * 4 + 1) + 12 * (14 * 4 + 1))
 
 
 def test_pretraining_looks_at_the_observations_now_and_then():
-    demo = params.load(paths.root() / "params" / "demo.yaml")
-    simulations = [{"entry": "twin_cmip6_a_north", "members": [1], "start": "1850-01", "end": "2099-10"}]
-    given = demo.merged(demo.steps[0], {}) | {"simulations": simulations, "pretrain_epochs": 2, "validate_every": 1000}
-    one = costs.forward((96, 96), estimates.n_channels(given["channels"]), **estimates._options(given))
-    assert estimates.pretraining(given) == pytest.approx(2 * one * (3 * 2986 + 2986 / 2 / 1000 * 66))
+    simulations = "[{entry: twin_cmip6_a_north, members: [1], start: 1850-01, end: 2099-10}]"
+    sets = [f"data.simulations={simulations}", "pretraining.epochs=2", "pretraining.validate_every=1000"]
+    run = demo(*sets)
+    one = costs.forward((96, 96), estimates.n_channels(run.samples.table), **estimates._options(run))
+    assert estimates.pretraining(run) == pytest.approx(2 * one * (3 * 2986 + 2986 / 2 / 1000 * 66))
+    once_an_epoch = demo(*sets[:2], "pretraining.validate_every=null")
+    assert estimates.pretraining(once_an_epoch) == pytest.approx(2 * one * (3 * 2986 + 66))
+    assert estimates.pretraining(demo("data.simulations=null", "pretraining=null")) == 0
 
 
 def test_sizes_for_people():
@@ -129,17 +132,39 @@ def test_what_can_be_estimated_is_a_place_of_a_run():
 
 
 def test_a_declaration_tells_what_a_step_takes(own_folders):
-    demo = params.load(paths.root() / "params" / "demo.yaml")
-    given = demo.merged(demo.steps[0], {"seed": 36}) | {"simulations": None}
-    reads, writes, flops = preview._takes(Stage("train", ("ready", "pretrained"), ("network",)), given)
-    assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == estimates.training(given)
-    reads, writes, flops = preview._takes(Stage("pretrain", ("simulation",), ("pretrained",)), given)
+    run = demo("data.simulations=null", "pretraining=null")
+    reads, writes, flops = preview._takes(Stage("train", ("ready", "pretrained"), ("network",)), run)
+    assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == estimates.training(run)
+    reads, writes, flops = preview._takes(Stage("pretrain", ("simulation",), ("pretrained",)), run)
     assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations
-    reads, writes, flops = preview._takes(Stage("forecast", ("network",), ("forecast",)), given)
-    assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == estimates.forecasting(given)
-    assert reads["network"].bytes == 3 * estimates.network_bytes(given)
-    reads, writes, flops = preview._takes(Stage("attribution", (), ("attribution",)), given)
+    reads, writes, flops = preview._takes(Stage("forecast", ("network",), ("forecast",)), run)
+    assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == estimates.forecasting(run)
+    assert reads["network"].bytes == 3 * estimates.network_bytes(run)
+    reads, writes, flops = preview._takes(Stage("attribution", (), ("attribution",)), run)
     assert writes == {"attribution": inputs.Amount(None)}, "written, of a size that nobody estimates"
+
+
+def test_what_the_pages_take_of_a_run():
+    """What a page declares, held against a table written by hand from reading the pages."""
+    run, found = demo(), {}
+    for step in run.steps:
+        stage = stages.declared(paths.notebook(step.notebook))
+        found[step.notebook[:2]] = (set(stage.reads), set(stage.writes), preview._opened(stage, run))
+    ice, seasonal, climate = set(run.data.sources.values()), {run.data.seasonal}, {"twin_cmip6_a_north"}
+    assert found == {
+        "01": (set(), set(), ice | seasonal),
+        "02": (set(), {"ready", "simulation"}, ice | climate),
+        "03": ({"ready"}, {"baselines", "trees"}, seasonal),
+        "04": ({"ready", "simulation"}, {"pretrained"}, set()),
+        "05": ({"ready", "pretrained", "trees"}, {"network"}, set()),
+        "06": ({"ready", "network", "baselines", "trees"}, {"forecast"}, set()),
+        "07": ({"ready", "forecast", "baselines"}, set(), set()),
+        "08": ({"ready", "forecast", "baselines"}, set(), set()),
+        "09": (set(), set(), set()),
+        "10": ({"ready", "network", "trees"}, {"importance"}, set()),
+        "11": ({"ready", "network", "trees"}, {"attribution"}, set()),
+        "12": (set(), set(), set()),
+    }
 
 
 def test_leads_as_outputs_cost_more_memory_and_far_less_work():
@@ -154,14 +179,22 @@ def test_leads_as_outputs_cost_more_memory_and_far_less_work():
 def test_days_are_counted_where_the_run_is_daily():
     splits = {"train": ["2015-01-15", "2016-03-02"], "validation": ["2016-04-01", "2016-06-01"]}
     splits["test"] = ["2016-07-01", "2016-12-02"]
-    given = {"hemisphere": "north", "resolution_km": 675, "cadence": "daily", "n_leads": 30, "seeds": [1, 2]}
-    given |= {"splits": splits, "siconc_head": True}
+    data = {"hemisphere": "north", "resolution_km": 675, "cadence": "daily", "sources": {"siconc": "a"}}
+    run = params.Run.model_validate(
+        {
+            "run": "toy",
+            "data": data | {"start": "2015-01", "end": "2016-12"},
+            "samples": {"channels": [{"variable": "land"}], "n_leads": 30, "splits": splits},
+            "training": {"network": "correction", "siconc_head": True},
+            "forecast": {"seeds": [1, 2]},
+            "steps": [{"notebook": "06_forecast"}],
+        }
+    )
     judged = 62 + 155
-    assert estimates.forecast_bytes(given) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)
-    assert estimates.baselines_bytes(given) == judged * 30 * 16 * 16 * 4 * 6 * 2  # no physics of days
-    given |= {"start": "2015-01", "end": "2016-12", "sources": {"siconc": "a"}}
+    assert estimates.forecast_bytes(run) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)
+    assert estimates.baselines_bytes(run) == judged * 30 * 16 * 16 * 4 * 6 * 2  # no physics of days
     days = 365 + 366 + 93
-    assert estimates.ready_bytes(given) == 16 * 16 * (days * (5 * 4 + 1) + 12 * (4 + 1) + 93 * 4)
+    assert estimates.ready_bytes(run) == 16 * 16 * (days * (5 * 4 + 1) + 12 * (4 + 1) + 93 * 4)
 
 
 def test_a_simulated_record_of_days_counts_days(own_folders):

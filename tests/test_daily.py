@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from fitting import fit
 from support import synthetic
 
 from seaice import (
@@ -20,7 +21,6 @@ from seaice import (
     scoring_siconc,
     tables,
     tables_siconc,
-    train,
 )
 from seaice.samples import Samples
 from seaice.splits import split
@@ -51,7 +51,7 @@ def icenet(ready, tmp_path_factory):
     samples = Samples(ready, CHANNELS, n_leads=LEADS, target="siconc")
     times = split(samples, SPLITS)
     options = {"network": "correction", "siconc_head": True, "turns": True, "filters_factor": 1 / 8, "epochs": 1}
-    train.fit(samples, splits=SPLITS, seed=1, folder=root / "1", batch_size=8, focal_gamma=0.0, **options)
+    fit(samples, splits=SPLITS, seed=1, folder=root / "1", batch_size=8, focal_gamma=0.0, **options)
     judged = times["validation"].append(times["test"])
     path = root / "forecast.zarr"
     return ensemble.write(samples, {1: root / "1"}, judged, path, calibrate_on=times["validation"]).load()

@@ -22,12 +22,11 @@ from seaice import (
     ready_store,
     realtime,
     regions,
+    sampling,
     scoring_siconc,
     tables_siconc,
     train,
 )
-from seaice.grid import Grid
-from seaice.samples import Samples
 from seaice.schema import DataError
 from seaice.splits import split
 
@@ -36,26 +35,24 @@ pytestmark = pytest.mark.chain
 LEADS = 2
 # All that makes the run small; the record ends a month before that of the catalogue, which continues it in real time.
 SMALL = {
-    "resolution_km": coarse.KM,
-    "start": "1983-01",
-    "end": "1984-09",
-    "splits": {
-        "train": ["1983-02-01", "1984-01-31"],
-        "validation": ["1984-03-10", "1984-04-15"],
-        "test": ["1984-06-20", "1984-07-25"],
+    "data": {"resolution_km": coarse.KM, "start": "1983-01", "end": "1984-09"},
+    "samples": {
+        "splits": {
+            "train": ["1983-02-01", "1984-01-31"],
+            "validation": ["1984-03-10", "1984-04-15"],
+            "test": ["1984-06-20", "1984-07-25"],
+        },
+        "channels": [
+            {"variable": "siconc", "lags": 3},
+            {"variable": "siconc_anomaly", "lags": 1},
+            {"variable": "siconc_trend", "leads": LEADS},
+            {"variable": "siconc_damping", "leads": LEADS},
+            {"variable": "land"},
+        ],
+        "n_leads": LEADS,
     },
-    "channels": [
-        {"variable": "siconc", "lags": 3},
-        {"variable": "siconc_anomaly", "lags": 1},
-        {"variable": "siconc_trend", "leads": LEADS},
-        {"variable": "siconc_damping", "leads": LEADS},
-        {"variable": "land"},
-    ],
-    "n_leads": LEADS,
-    "seeds": [36, 37],
-    "epochs": 1,
-    "batch_size": 16,
-    "filters_factor": 0.125,
+    "training": {"epochs": 1, "batch_size": 16, "filters_factor": 0.125},
+    "forecast": {"seeds": [36, 37]},
 }
 INIT, NOW = "1984-07-10", pd.Timestamp("1984-11-01T06:00")
 
@@ -65,7 +62,7 @@ def project(folder, pole: str):
     made = coarse.project(
         folder / "project", "nsidc_daily_north", "twin_daily_north", "twin_daily_south", end="1984-10"
     )
-    toy = {"base": f"twin_daily_{pole}", "run": "toy", "parameters": SMALL}
+    toy = {"base": f"twin_daily_{pole}", "run": "toy", **SMALL}
     (made / "params" / "toy.yaml").write_text(yaml.safe_dump(toy))
     return made
 
@@ -105,14 +102,13 @@ def inside(made, monkeypatch):
 
 def prepared(run: params.Run, load=providers.load) -> xr.Dataset:
     """Write the store as 02_preprocess does, and open it."""
-    given = run.shared()
     preprocess.build(
         paths.ready("toy"),
-        Grid(given["hemisphere"], given["resolution_km"]),
-        fit_end=preprocess.fit_end(given["splits"], n_leads=LEADS, cadence="daily"),
+        run.data.grid,
+        fit_end=preprocess.fit_end(run.samples.splits.ranges, n_leads=LEADS, cadence="daily"),
         run="toy",
         load=load,
-        **{name: given[name] for name in ("sources", "start", "end", "cadence", "normals")},
+        **{name: getattr(run.data, name) for name in ("sources", "start", "end", "cadence", "normals")},
     )
     return ready_store.open_ready(paths.ready("toy"))
 
@@ -131,10 +127,9 @@ def test_every_page_made_its_tables_and_pictures(made):
 
 
 def test_what_it_wrote_is_what_a_dry_run_counts(inside):
-    given = inside.merged(inside.steps[0], {})
     for name in ("ready", "baselines", "forecast"):
         written = xr.open_zarr(getattr(paths, name)("toy"), consolidated=False)
-        assert getattr(costs, f"{name}_bytes")(given) == pytest.approx(written.nbytes, rel=0.01), name
+        assert getattr(costs, f"{name}_bytes")(inside) == pytest.approx(written.nbytes, rel=0.01), name
 
 
 def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
@@ -221,7 +216,7 @@ def lose(run, day: str) -> None:
 
 def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkeypatch):
     run = enter(project(tmp_path, "south"), monkeypatch)
-    ready, given = prepared(run), run.shared()
+    ready = prepared(run)
     assert (ready.attrs["hemisphere"], ready.attrs["cadence"]) == ("south", "daily") and float(ready.lat.max()) < 0
     extent = (ready.siconc > 0.15).sum(("y", "x"))
     assert int(extent.sel(time="1983-09-15")) > int(extent.sel(time="1983-02-15"))
@@ -229,18 +224,16 @@ def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkey
     seas = regions.mask(ready)
     assert not bool((ready.active.any("month") & ~seas.any("region")).any()), "every cell that counts lies in a sea"
 
-    data = Samples(ready, given["channels"], n_leads=LEADS, target="siconc", missing=given["missing"])
-    times, leads = split(data, given["splits"]), range(1, LEADS + 1)
-    learnt = ("network", "filters_factor", "epochs", "batch_size", "learning_rate", "schedule", "focal_gamma")
-    learnt += ("weight_average", "turns", "siconc_head")
-    options = {name: given[name] for name in learnt}
-    train.fit(data, splits=given["splits"], seed=36, folder=paths.network("toy", 36), **options)
+    data = sampling.of_run("toy", run.samples, ready=ready, target=run.training.target)
+    splits, leads = run.samples.splits.ranges, range(1, LEADS + 1)
+    times = split(data, splits)
+    train.fit(data, times, run.training, seed=36, folder=paths.network("toy", 36))
     judged = times["validation"].append(times["test"])
     folders, until = {36: paths.network("toy", 36)}, times["validation"]
     icenet = ensemble.write(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
     others = baselines.all_forecasts(ready, judged, lead_times=leads)
     errors = scoring_siconc.forecast_scores(scoring_siconc.forecasts(icenet, others), ready, seas=seas)
-    table = tables_siconc.skill_table(errors, given["splits"])
+    table = tables_siconc.skill_table(errors, splits)
     assert set(table.region) == {"all", *regions.names("south")}
     whole = table[(table.region == "all") & (table.metric == "siconc_rmse") & (table.month == "all")]
     rmse = whole[whole.split == "test"].pivot(index="lead_time", columns="model", values="value")

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from fitting import fit
 from support import synthetic
 
-from seaice import ensemble, train
+from seaice import ensemble
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -34,9 +35,7 @@ def samples():
 def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
     for seed in (3, 8):
-        train.fit(
-            samples, splits=SPLITS, seed=seed, folder=root / f"{seed}", filters_factor=1 / 64, epochs=1, batch_size=6
-        )
+        fit(samples, splits=SPLITS, seed=seed, folder=root / f"{seed}", filters_factor=1 / 64, epochs=1, batch_size=6)
     return {seed: root / f"{seed}" for seed in (3, 8)}
 
 

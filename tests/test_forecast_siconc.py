@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from fitting import fit
 from support import synthetic
 
-from seaice import ensemble, train
+from seaice import ensemble
 from seaice.members import numbered
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -33,7 +34,7 @@ def samples():
 def folder(samples, tmp_path_factory):
     place = tmp_path_factory.mktemp("networks") / "3"
     options = {"network": "correction", "siconc_head": True, "filters_factor": 1 / 8, "epochs": 1, "batch_size": 6}
-    train.fit(samples, splits=SPLITS, seed=3, folder=place, **options)
+    fit(samples, splits=SPLITS, seed=3, folder=place, **options)
     return place
 
 

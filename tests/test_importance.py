@@ -12,6 +12,8 @@ from support import synthetic
 from seaice import figures_importance, importance, importance_tables, permutations, trained, verify
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.sections import Importance
+from seaice.settings import checked
 from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
@@ -65,9 +67,14 @@ def folders(samples, tmp_path_factory):
     return {3: root / "3", 8: root / "8"}
 
 
+def measure(samples, folders, splits, folder, *, batch_size=8, **settings):
+    """Permute and predict with settings by their names."""
+    return importance.measure(samples, folders, splits, folder, Importance(**settings), batch_size=batch_size)
+
+
 @pytest.fixture(scope="module")
 def made(samples, folders, tmp_path_factory):
-    return importance.measure(samples, folders, SPLITS, tmp_path_factory.mktemp("made"), **ALL)
+    return measure(samples, folders, SPLITS, tmp_path_factory.mktemp("made"), **ALL)
 
 
 @pytest.fixture(scope="module")
@@ -180,36 +187,36 @@ class Counter:
 def test_what_is_there_is_not_computed_again(samples, folders, tmp_path, monkeypatch):
     counter = Counter(monkeypatch)
     options = {"groups": ["tas", "land", "month"], "inits": 4, **ALL, "batch_size": 1}
-    first = importance.measure(samples, {3: folders[3]}, SPLITS, tmp_path, **options)
+    first = measure(samples, {3: folders[3]}, SPLITS, tmp_path, **options)
     times, judged = first.sizes["init_time"], 2 * 2 * 4  # seeds, splits, initialisations
     # Land is never computed, nor is the month within itself.
     assert times + 2 * judged <= counter.samples <= times + 3 * judged
     before = counter.samples
-    again = importance.measure(samples, {3: folders[3]}, SPLITS, tmp_path, **options)
+    again = measure(samples, {3: folders[3]}, SPLITS, tmp_path, **options)
     assert counter.samples == before
     xr.testing.assert_identical(again, first)
 
     killed = tmp_path / "tas" / "across_month_seed_1.npz"
     killed.unlink()
-    importance.measure(samples, {3: folders[3]}, SPLITS, tmp_path, **options)
+    measure(samples, {3: folders[3]}, SPLITS, tmp_path, **options)
     assert counter.samples == before + judged // 2 and killed.exists()
 
     counter.samples = 0
-    both = importance.measure(samples, folders, SPLITS, tmp_path, **options)
+    both = measure(samples, folders, SPLITS, tmp_path, **options)
     assert counter.samples == before, "only the new member is computed"
     xr.testing.assert_identical(both.sel(member=[3]), first)
 
 
 def test_a_network_trained_anew_is_judged_anew(samples, folders, tmp_path, monkeypatch):
     options = {"groups": ["psl"], "inits": 2, "seeds": 1, "within_month": [False]}
-    importance.measure(samples, {3: folders[3]}, SPLITS, tmp_path / "made", **options)
+    measure(samples, {3: folders[3]}, SPLITS, tmp_path / "made", **options)
     save(samples, tmp_path / "new", {"tas_lag_1": np.ones((2, 3))})
-    found = importance.measure(samples, {3: tmp_path / "new"}, SPLITS, tmp_path / "made", **options)
+    found = measure(samples, {3: tmp_path / "new"}, SPLITS, tmp_path / "made", **options)
     assert (found.change.dropna("init_time", how="all") == 0).all()
 
 
 def test_what_two_groups_share_is_computed_once(samples, folders, tmp_path):
-    found = importance.measure(
+    found = measure(
         samples, folders, SPLITS, tmp_path, groups=["psl", "psl_lag_1"], inits=2, seeds=1, within_month=[True]
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["psl", "unpermuted_3.npz", "unpermuted_8.npz"]
@@ -220,7 +227,7 @@ def test_what_two_groups_share_is_computed_once(samples, folders, tmp_path):
 @pytest.mark.slow
 def test_processes_of_dask_give_the_same(samples, folders, made, tmp_path):
     groups = ["psl_lag_1", "land"]
-    found = importance.measure(samples, folders, SPLITS, tmp_path, groups=groups, workers=1, **ALL)
+    found = measure(samples, folders, SPLITS, tmp_path, groups=groups, workers=1, **ALL)
     xr.testing.assert_allclose(found.change, made.change.sel(group=groups))
 
 
@@ -280,34 +287,59 @@ def test_figures_show_what_the_table_says(table):
     "options, message",
     [
         ({"groups": ["tos"]}, "no group 'tos' among the channels; there are siconc_lag_1"),
-        ({"judged": ["train"]}, "no split 'train' to judge; there are validation, test"),
-        ({"judged": []}, "no split to judge"),
-        ({"init_months": [1, 13]}, "split 'validation' has no initialisation of month 13"),
-        ({"seeds": 0}, "all must be at least 1"),
-        ({"inits": 0}, "all must be at least 1"),
+        ({"init_months": [1, 12], "judged": ["test"]}, "split 'test' has no initialisation of month 12"),
     ],
 )
 def test_what_is_not_there_is_named(samples, folders, tmp_path, options, message):
     with pytest.raises(DataError, match=message):
-        importance.measure(samples, folders, SPLITS, tmp_path, **options)
+        measure(samples, folders, SPLITS, tmp_path, **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"judged": ["train"]}, "importance.judged.0: is 'train'; input should be 'validation' or 'test'"),
+        ({"judged": []}, "importance.judged: is .*at least 1 item"),
+        ({"init_months": [1, 13]}, "importance.init_months.1: is 13; input should be less than or equal to 12"),
+        ({"seeds": 0}, "importance.seeds: is 0; input should be greater than or equal to 1"),
+        ({"inits": 0}, "importance.inits: is 0; input should be greater than or equal to 1"),
+    ],
+)
+def test_settings_that_can_not_be_are_named(settings, message):
+    with pytest.raises(DataError, match=message):
+        checked(Importance, settings, within="importance")
+
+
+def test_no_network_and_no_split_are_refused(samples, folders, tmp_path):
+    with pytest.raises(DataError, match="importance of no network"):
+        measure(samples, {}, SPLITS, tmp_path)
+    splits = {name: SPLITS[name] for name in ("train", "validation")}
+    with pytest.raises(DataError, match="no split 'test' to judge; there are validation"):
+        measure(samples, folders, splits, tmp_path)
 
 
 def test_a_month_with_one_initialisation_has_nothing_to_permute_within(samples, folders, tmp_path):
     splits = SPLITS | {"validation": ["1984-01", "1984-06"], "test": ["1987-01", "1987-08"]}
     with pytest.raises(DataError, match="single initialisation of month 7"):
-        importance.measure(samples, folders, splits, tmp_path)
+        measure(samples, folders, splits, tmp_path)
     options = {"groups": ["psl"], "seeds": 1, "init_months": [1, 6]}
-    assert importance.measure(samples, folders, splits, tmp_path, **options).sizes["init_time"] == 4
-    assert importance.measure(
-        samples, folders, splits, tmp_path, groups=["psl"], seeds=1, within_month=[False]
-    ).sizes == {"group": 1, "within_month": 1, "seed": 1, "member": 2, "init_time": 14, "lead_time": 2, "metric": 3}
+    assert measure(samples, folders, splits, tmp_path, **options).sizes["init_time"] == 4
+    assert measure(samples, folders, splits, tmp_path, groups=["psl"], seeds=1, within_month=[False]).sizes == {
+        "group": 1,
+        "within_month": 1,
+        "seed": 1,
+        "member": 2,
+        "init_time": 14,
+        "lead_time": 2,
+        "metric": 3,
+    }
 
 
 def test_networks_that_are_not_there_or_give_no_numbers_are_refused(samples, folders, tmp_path):
     with pytest.raises(DataError, match="no finished network of seed 9"):
-        importance.measure(samples, {9: tmp_path / "none"}, SPLITS, tmp_path / "made")
+        measure(samples, {9: tmp_path / "none"}, SPLITS, tmp_path / "made")
     save(samples, tmp_path / "broken", {"psl_lag_1": np.full((2, 3), np.nan)})
     with pytest.raises(DataError, match="seed 4 .* not finite"):
-        importance.measure(samples, {4: tmp_path / "broken"}, SPLITS, tmp_path / "made", seeds=1)
+        measure(samples, {4: tmp_path / "broken"}, SPLITS, tmp_path / "made", seeds=1)
     assert not (tmp_path / "made").exists()

@@ -23,11 +23,12 @@ SEEDS = (36, 37, 38)
 EPOCHS = 8
 RUN_FILE = f"""
 run: toy
-parameters:
+data: {{hemisphere: north, resolution_km: 675, start: "1979-01", end: "1990-12", sources: {{}}}}
+samples:
   splits: {{train: ["1980-01", "1983-06"], validation: ["1987-01", "1987-06"], test: ["1988-01", "1990-07"]}}
   channels: [{{variable: siconc, lags: 3}}, {{variable: tas, lags: 1}}, {{variable: land}}, {{variable: month}}]
   n_leads: 2
-  missing: error
+training:
   network: icenet_2021
   filters_factor: 0.06
   epochs: {EPOCHS}
@@ -38,11 +39,11 @@ parameters:
   focal_gamma: 2.0
   weight_average: 0.9
   withhold: 0.25
-  seeds: [36, 37, 38]
+forecast: {{seeds: [36, 37, 38]}}
 cluster: {{threads_per_worker: 1}}
 steps:
   - notebook: 05_train
-    foreach: {{seed: seeds}}
+    foreach: {{seed: forecast.seeds}}
 """
 PATIENCE = 120  # s, for what takes 20 s where nothing else runs
 
@@ -157,7 +158,10 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
     wait_for("the end of the last kernel", lambda: not kernels(project))
 
     seed = killed[0]
-    assert start(undisturbed, "seaice.run", "params/toy.yaml", "--set", f"seeds=[{seed}]").wait(timeout=PATIENCE) == 0
+    assert (
+        start(undisturbed, "seaice.run", "params/toy.yaml", "--set", f"forecast.seeds=[{seed}]").wait(timeout=PATIENCE)
+        == 0
+    )
     for file in ("history.csv", "key.json"):
         assert network(project, seed, file).read_bytes() == network(undisturbed, seed, file).read_bytes()
     assert weights(network(project, seed, "network.keras")) == weights(network(undisturbed, seed, "network.keras"))

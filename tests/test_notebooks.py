@@ -1,4 +1,4 @@
-"""The notebooks keep the project's rules: small, without outputs or logic, and their defaults are the demo run."""
+"""The notebooks keep the project's rules: small, without outputs or logic, and without copies of settings."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from seaice import params, paths, run_notebooks, stages
+from seaice import paths, run_notebooks, stages
+from seaice.sections import SECTIONS
 
 NOTEBOOKS = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 MAX_LINES, MAX_CELL_LINES = 60, 20  # lines of code; CONTRIBUTING.md
@@ -18,12 +19,6 @@ def code_cells(notebook: Path) -> list:
 
 def lines(source: str) -> int:
     return sum(1 for line in source.splitlines() if line.strip() and not line.strip().startswith("#"))
-
-
-def defaults(notebook: Path) -> dict:
-    """Names and values of the parameters cell, which must be literals."""
-    (cell,) = [c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", [])]
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
@@ -38,13 +33,23 @@ def test_small_without_outputs_and_logic(notebook):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
-def test_defaults_are_the_demo_run(notebook):
-    plan = params.load(paths.root() / "params" / "demo.yaml")
-    (step,) = [step for step in plan.steps if step.notebook == notebook.stem]
-    given = plan.merged(step, plan.members(step)[0])
-    found = defaults(notebook)
-    assert set(found) == run_notebooks.declared(notebook)
-    assert found == {name: given[name] for name in found}
+def test_parameters_hold_no_copy_of_settings(notebook):
+    """A page is opened by the name of a run: its sections are those of the run file, unless the runner hands them over."""
+    (cell,) = [c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", [])]
+    values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
+    assert set(values) == run_notebooks.declared(notebook) and values.pop("run") == "demo"
+    assert values.pop("seed", 36) == 36
+    assert set(values) <= set(SECTIONS) and set(values.values()) == {None}
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_declared_section_is_opened_and_no_other_is_read(notebook):
+    trees = [ast.parse(cell.source) for cell in code_cells(notebook)]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    (opened,) = [call for call in calls if ast.unparse(call.func) == "experiment.open"]
+    assert {k.arg: ast.unparse(k.value) for k in opened.keywords} == {
+        name: name for name in run_notebooks.declared(notebook) & SECTIONS.keys()
+    }
 
 
 @pytest.mark.parametrize("file", sorted((paths.root() / "params").glob("*.yaml")), ids=lambda p: p.stem)

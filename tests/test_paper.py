@@ -6,59 +6,58 @@ import pytest
 from support import coarse
 
 from seaice import channels, estimates, inputs, params, paths, run
+from seaice.sections import SECTIONS, Faster
 
 pytestmark = pytest.mark.chain
 
 FILE = paths.root() / "params" / "paper.yaml"
 # All that the small run replaces: where data come from, how fine they are, and how much is trained.
 REPLACED = {
-    "sources": {"siconc": "twin_observed_north"}
+    "data.sources": {"siconc": "twin_observed_north"}
     | dict.fromkeys(
         ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10", "uas", "vas"), "twin_atmosphere_north"
     ),
-    "seasonal": "twin_seasonal_north",
-    "simulations": [{"entry": "twin_cmip6_a_north", "members": [2], "start": "1996-01", "end": "2003-12"}],
+    "data.seasonal": "twin_seasonal_north",
+    "data.simulations": [{"entry": "twin_cmip6_a_north", "members": [2], "start": "1996-01", "end": "2003-12"}],
     # What the simulated world's climate simulations do not hold.
-    "missing": dict.fromkeys(("ta500", "rsds", "rsus", "zg500", "zg250", "ua10"), "climatology"),
-    "resolution_km": coarse.KM,
-    "seeds": [36],
-    "pretrain_epochs": 1,
-    "epochs": 1,
-    "filters_factor": 0.06,  # the published 2 has 44 million weights to move for each of these samples of 1024 cells
+    "samples.missing": dict.fromkeys(("ta500", "rsds", "rsus", "zg500", "zg250", "ua10"), "climatology"),
+    "data.resolution_km": coarse.KM,
+    "forecast.seeds": [36],
+    "pretraining.epochs": 1,
+    "training.epochs": 1,
+    # The published 2 has 44 million weights to move for each of these samples of 1024 cells.
+    "training.filters_factor": 0.06,
 }
 
 
 @pytest.fixture(scope="module")
-def paper() -> dict:
-    return params.load(FILE).shared()
+def paper() -> params.Run:
+    return params.load(FILE)
 
 
 def test_it_is_the_published_experiment(paper):
     """Numbers of Andersson et al. 2021 and its code."""
-    assert paper["seeds"] == list(range(36, 61))
-    assert (
-        paper["channels"] == [dict(c) for c in channels.ICENET_2021] and estimates.n_channels(paper["channels"]) == 50
-    )
-    assert (paper["resolution_km"], paper["filters_factor"], paper["batch_size"], paper["n_leads"]) == (25, 2, 2, 6)
-    assert (paper["pretrain_epochs"], paper["validate_every"], paper["epochs"], paper["patience"]) == (2, 1000, 50, 10)
-    assert (paper["network"], paper["learning_rate"], paper["schedule"]) == ("icenet_2021", 5e-4, "decay")
-    assert (paper["focal_gamma"], paper["weight_average"], paper["withhold"]) == (2, None, 0)
-    assert paper["splits"]["train"] == ["1980-01", "2011-06"] and paper["splits"]["validation"] == [
-        "2012-01",
-        "2017-06",
-    ]
-    last = pd.Period(paper["splits"]["test"][1], "M") + paper["n_leads"] - 1
-    assert str(last) == paper["end"] == "2020-09"
-    assert estimates.simulated(paper["simulations"], paper["channels"]) == 26_450
-    members = {f"{s['entry']['siconc']} {m.partition('i')[0]}" for s in paper["simulations"] for m in s["members"]}
+    data, samples, training, pretraining = paper.data, paper.samples, paper.training, paper.pretraining
+    assert paper.forecast.seeds == tuple(range(36, 61))
+    assert samples.table == [dict(c) for c in channels.ICENET_2021] and estimates.n_channels(samples.table) == 50
+    assert (data.resolution_km, training.filters_factor, training.batch_size, samples.n_leads) == (25, 2, 2, 6)
+    assert (pretraining.epochs, pretraining.validate_every, training.epochs, training.patience) == (2, 1000, 50, 10)
+    assert (training.network, training.learning_rate, training.schedule) == ("icenet_2021", 5e-4, "decay")
+    assert (training.focal_gamma, training.weight_average, training.withhold) == (2, None, 0)
+    assert (training.turns, training.siconc_head, training.faster) == (False, False, Faster())
+    assert samples.splits.train == ("1980-01", "2011-06") and samples.splits.validation == ("2012-01", "2017-06")
+    last = pd.Period(samples.splits.test[1], "M") + samples.n_leads - 1
+    assert str(last) == data.end == "2020-09"
+    assert estimates.simulated(data.simulations, samples.table) == 26_450
+    members = {f"{s.entry['siconc']} {m.partition('i')[0]}" for s in data.simulations for m in s.members}
     models = {"ec_earth3": (2, 7, 10, 12, 14), "mri_esm2": (1, 2, 3, 4, 5)}
     assert members == {f"cmip6_{model}_ice r{k}" for model, numbers in models.items() for k in numbers}
 
 
 def test_every_channel_is_read_from_every_source(paper):
-    wanted = {c["variable"] for c in paper["channels"]} - {"siconc_trend", "land", "month"}
-    assert set(paper["sources"]) == wanted
-    assert all(set(s["entry"]) == wanted for s in paper["simulations"])
+    wanted = {channel.variable for channel in paper.samples.channels} - {"siconc_trend", "land", "month"}
+    assert set(paper.data.sources) == wanted
+    assert all(set(simulation.entry) == wanted for simulation in paper.data.simulations)
 
 
 def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkeypatch):
@@ -72,20 +71,30 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
     for number, step in enumerate(steps, 1):
         assert any(line.startswith(f"step {number} of {len(steps)}: {step.notebook}") for line in lines)
     lacking = [line for line in lines if line.startswith("can't be had here: entry")]
-    assert len(lacking) == len(set(paper["sources"].values())) + 1 + 6  # SEAS5, and three stores of each climate model
+    assert (
+        len(lacking) == len(set(paper.data.sources.values())) + 1 + 6
+    )  # SEAS5, and three stores of each climate model
     assert not any("size not known" in line for line in lines)
     total = next(line for line in lines if line.startswith("in all"))
     assert "GB to read" in total and "GB to write" in total and "e+18 FLOP of networks" in total
     assert not (own_folders / "data").exists()
 
 
+def different(one: params.Run, other: params.Run) -> set[str]:
+    """Names of the settings, `section.key`, that differ between two runs."""
+    pairs = [(name, getattr(one, name) or {}, getattr(other, name) or {}) for name in SECTIONS]
+    settings = [{f"{name}.{key}": value for name, *pair in pairs for key, value in pair[i]} for i in (0, 1)]
+    return {name for name in settings[0] if settings[0][name] != settings[1][name]}
+
+
+@pytest.mark.slow
 def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
     project = coarse.project(tmp_path / "project", "paper")
     sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]
     small = params.load(project / "params" / "paper.yaml", overrides=sets[1::2])
-    whole = params.load(FILE)
-    assert {name for name in paper if paper[name] != small.shared()[name]} == set(REPLACED)
-    assert small.steps == whole.steps and small.cluster == whole.cluster
+    # What pre-training leaves out is that of training.
+    assert different(paper, small) == {*REPLACED, "pretraining.filters_factor"}
+    assert small.steps == paper.steps and small.cluster == paper.cluster
 
     done = coarse.run(project, "paper", *sets)
     assert done.returncode == 0, done.stdout + done.stderr

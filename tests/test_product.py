@@ -19,12 +19,11 @@ from seaice.members import numbered
 from seaice.samples import Samples
 
 INIT = pd.Timestamp("1990-01-01")
-GIVEN = realtime_run.RUN.shared()
 
 
 def fields_of(hemisphere: str) -> tuple[xr.Dataset, xr.Dataset]:
     """A forecast of six months and the record it is of."""
-    return made_up(realtime_run.record(hemisphere=hemisphere), GIVEN["channels"], INIT, 6)
+    return made_up(realtime_run.record(hemisphere=hemisphere), realtime_run.RUN.samples.table, INIT, 6)
 
 
 def made_up(ready, channels, init, n_leads) -> tuple[xr.Dataset, xr.Dataset]:

@@ -27,12 +27,14 @@ from seaice import (
     product_store,
     quality,
     realtime,
+    sampling,
     schema,
     trees,
 )
+from seaice.finished import DECIDE
 from seaice.params import Run
-from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.sections import Forecasting
 
 INIT = "1990-01"
 
@@ -138,9 +140,10 @@ def test_no_forecast_is_made_while_the_run_is_executed_nor_the_other_way_round(r
 
 
 def test_a_channel_may_look_further_ahead_than_the_networks_forecast(own_folders):
-    ready, given = realtime_run.record(), RUN.shared() | {"n_leads": 2, "blend": None}
-    samples = moments.inputs("tiny", ready, pd.Timestamp("1990-01-01"), given)[2]
-    whole = Samples(ready, given["channels"], n_leads=2, missing="climatology")
+    ready, settings = realtime_run.record(), RUN.samples.model_copy(update={"n_leads": 2})
+    run = RUN.model_copy(update={"samples": settings, "forecast": Forecasting(seeds=RUN.forecast.seeds)})
+    samples = moments.inputs(run, ready, pd.Timestamp("1990-01-01"))[2]
+    whole = sampling.of_store(ready, settings)
     assert samples.channel_names == whole.channel_names and "siconc_trend_lead_6" in whole.channel_names
     np.testing.assert_array_equal(*(s.inputs(["1990-01-01"]) for s in (samples, whole)))
 
@@ -267,7 +270,7 @@ def test_a_month_that_is_not_over_is_left_out_and_one_of_the_future_refused():
     short = ready.isel(time=slice(0, -1))
     short["siconc_flag"] = short.siconc_flag.where(short.time < np.datetime64("1990-11-01"), 3).astype("uint8")
     short["siconc"] = short.siconc.where(short.time < np.datetime64("1990-11-01"))
-    load, sources = offer(ready, last="1990-12-01"), RUN.shared()["sources"]
+    load, sources = offer(ready, last="1990-12-01"), RUN.data.sources
     longer, said, _ = arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-12-15"), load=load)
     assert said == ["'ice_entry': 1990-12-01 is not over and is left out"]
     assert known_at.newest(longer) == pd.Timestamp("1990-11-01")
@@ -410,37 +413,46 @@ def test_the_current_generation_forecasts(run):
     assert after["networks"] == {"3": before["networks"]["8"], "8": before["networks"]["3"]}
 
 
+WRITTEN = RUN.model_dump(mode="json")
 CHANGES = {
-    "splits": RUN.shared()["splits"] | {"validation": ["1987-01", "1987-06"]},  # would let it forecast what it has seen
-    "blend": None,
-    "blend_share": 0.3,
-    "n_leads": 5,
-    "missing": "drop",
-    "channels": RUN.shared()["channels"][:-1],
-    "seeds": [3],
-    "sources": RUN.shared()["sources"] | {"siconc": "other_entry"},
+    # would let it forecast what it has seen
+    "samples.splits": WRITTEN["samples"]["splits"] | {"validation": ["1987-01", "1987-06"]},
+    "forecast.blend": None,
+    "forecast.blend_share": 0.3,
+    "samples.n_leads": 5,
+    "samples.missing": "drop",
+    "samples.channels": WRITTEN["samples"]["channels"][:-1],
+    "forecast.seeds": [3],
+    "data.sources": WRITTEN["data"]["sources"] | {"siconc": "other_entry"},
 }
+
+
+def test_every_setting_that_decides_is_tried():
+    assert set(CHANGES) == {name for names in DECIDE.values() for name in names}
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_run_file_changed_since_the_run_was_executed_is_refused(run, name):
     from seaice import record
 
-    given = json.loads(json.dumps(RUN.shared()))
+    sections = {section: WRITTEN[section] for section in ("data", "samples", "forecast")}
     for step in ("02_preprocess", "06_forecast"):
-        record.write("tiny", step, {"key": "k", "parts": {}, "outputs": {}, "parameters": given})
-    steps = [{"notebook": "02_preprocess"}, *(step.model_dump() for step in RUN.steps)]
-    written = RUN.model_dump(exclude_unset=True) | {"steps": steps}
-    changed = Run.model_validate(written | {"parameters": given | {name: CHANGES[name]}})
-    step = "02_preprocess" if name == "sources" else "06_forecast"
-    with pytest.raises(
-        DataError, match=rf"parameters.{name} is .*its step {step} was executed with .*run this run anew"
-    ) as told:
+        record.write("tiny", step, {"key": "k", "parts": {}, "outputs": {}, "parameters": sections})
+    written = WRITTEN | {"steps": [{"notebook": "02_preprocess"}, *WRITTEN["steps"]]}
+    section, _, key = name.partition(".")
+    changed = Run.model_validate(written | {section: written[section] | {key: CHANGES[name]}})
+    step = "02_preprocess" if section == "data" else "06_forecast"
+    with pytest.raises(DataError, match=rf"{name} is .*its step {step} was executed with .*run this run anew") as told:
         realtime.make(changed, INIT, now=NOW)
-    assert str([CHANGES[name]])[1:-1] in str(told.value) and str([given.get(name, 0.5)])[1:-1] in str(told.value)
+    assert repr(CHANGES[name]) in str(told.value) and repr(WRITTEN[section][key]) in str(told.value)
     assert not list(product_store.folder("tiny").glob("1*"))
-    if name == "splits":
+    if key == "splits":
         realtime.make(Run.model_validate(written), INIT, now=NOW)
+
+
+def test_a_run_file_without_a_section_that_a_forecast_needs_is_refused(run):
+    with pytest.raises(DataError, match="run 'tiny': the section 'forecast' is missing; add it to the run file"):
+        realtime.make(RUN.model_copy(update={"forecast": None}), INIT, now=NOW)
 
 
 @pytest.mark.parametrize(("what", "other"), [("fit_end", "1986-12"), ("fit_start", "1980-01")])
@@ -507,22 +519,22 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     """The channel `trees` gets what the run's own classifiers say; a second call, or a damaged cache, changes nothing."""
     ready = realtime_run.record()
     init, leads = pd.Timestamp("1990-01-01"), range(1, 4)
-    given = {"splits": RUN.shared()["splits"], "n_leads": 3}
-    inits = pd.date_range(*given["splits"]["train"], freq="MS")
+    settings = RUN.samples.model_copy(update={"n_leads": 3})
+    inits = pd.date_range(*settings.splits.train, freq="MS")
     own = trees.forecast(trees.fit(ready, inits, lead_times=leads), ready, pd.DatetimeIndex([init]))
     known = known_at.as_of(ready, init)
-    first = classifiers.forecasts(ready, known, init, given, tmp_path)["trees"]
+    first = classifiers.forecasts(ready, known, init, settings, tmp_path)["trees"]
     np.testing.assert_array_equal(first, own)
     [kept] = tmp_path.iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(trees, "fit", None)  # would fail if it were called
-        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
+        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, settings, tmp_path)["trees"], own)
     whole = kept.read_bytes()
     for damaged in (whole[:100], whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
         kept.write_bytes(damaged)
-        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, given, tmp_path)["trees"], own)
+        np.testing.assert_array_equal(classifiers.forecasts(ready, known, init, settings, tmp_path)["trees"], own)
         assert list(tmp_path.iterdir()) == [kept] and kept.stat().st_size == len(whole)
     later = unlike(ready, "1990-01-01")
     np.testing.assert_array_equal(
-        classifiers.forecasts(later, known_at.as_of(later, init), init, given, tmp_path)["trees"], own
+        classifiers.forecasts(later, known_at.as_of(later, init), init, settings, tmp_path)["trees"], own
     )

@@ -16,41 +16,57 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from seaice import crate, digests, execute, fanout, fingerprint, params, plan, record, run, settings, stages
+from seaice import (
+    crate,
+    digests,
+    execute,
+    fanout,
+    fingerprint,
+    params,
+    plan,
+    record,
+    run,
+    stages,
+)
 from seaice.params import Cluster
 from seaice.schema import DataError
+from seaice.sections import Data
 
 pytestmark = pytest.mark.pages
 
 RUN_FILE = """
 run: toy
-parameters: {hemisphere: north, seeds: [3, 36]}
+data: {hemisphere: north, resolution_km: 112.5, start: "1979-01", end: "1980-12", sources: {}}
+training: {epochs: 4, focal_gamma: 0}
+forecast: {seeds: [3, 36]}
 steps:
   - notebook: 01_data
   - notebook: 02_train
-    foreach: {seed: seeds}
-    parameters: {epochs: 4, pause: 0}
+    foreach: {seed: forecast.seeds}
   - notebook: 03_skill
 """
 TABLES = "from seaice import paths\ntables = paths.tables(run)\ntables.mkdir(parents=True, exist_ok=True)\n"
-# Imports under `if False` are seen by the keys, as those inside functions are, but need not exist for the kernel.
+# A training takes `focal_gamma` seconds here. Imports under `if False` are seen by the keys, as those inside functions are, but
+# need not exist for the kernel.
 NOTEBOOKS = {
     "01_data": (
-        'run = "toy"\nhemisphere = "south"',
-        TABLES + 'if False:\n    import seaice.first\n(tables / "data.csv").write_text(f"{hemisphere}\\n" * 9)',
-        'store = paths.ready(run)\nstore.mkdir(parents=True, exist_ok=True)\n(store / "zarr.json").write_text(hemisphere)',
+        'run = "toy"\ndata = None',
+        TABLES
+        + 'if False:\n    import seaice.first\n(tables / "data.csv").write_text(f"{data[\'hemisphere\']}\\n" * 9)',
+        'store = paths.ready(run)\nstore.mkdir(parents=True, exist_ok=True)\n(store / "zarr.json").write_text(data["hemisphere"])',
         'import os\nprint(os.getcwd(), object(), os.environ["PYTHONHASHSEED"])',
     ),
     "02_train": (
-        'run = "toy"\nseed = 0\nepochs = 1\npause = 0.0',
+        'run = "toy"\nseed = 0\ntraining = None',
         TABLES + "import time, numpy\nif False:\n    from seaice import second",
         'text = (tables / "data.csv").read_text()\n(tables / f"loss-seed_{seed}.csv").write_text(text + f"{seed},")\n'
-        'time.sleep(pause)\n(tables / f"loss-seed_{seed}.csv").write_text(text + f"{seed},{epochs}\\n")',
+        'time.sleep(training["focal_gamma"])\n'
+        '(tables / f"loss-seed_{seed}.csv").write_text(text + f"{seed},{training[\'epochs\']}\\n")',
     ),
     "03_skill": (
-        'run = "toy"\nseeds = [0]',
+        'run = "toy"\nforecast = None',
         TABLES
-        + 'if False:\n    import seaice.third\nloss = [(tables / f"loss-seed_{s}.csv").read_text() for s in seeds]',
+        + 'if False:\n    import seaice.third\nloss = [(tables / f"loss-seed_{s}.csv").read_text() for s in forecast["seeds"]]',
         'head = "model,split,region,lead_time,month,metric,value,n\\n"\n'
         '(tables / "skill.csv").write_text(head + f"icenet,test,all,1,all,binary_accuracy,{len(str(loss))},3\\n")',
     ),
@@ -160,8 +176,8 @@ CHANGES = {
         [*TRAIN, "03_skill"],
     ),
     "code of the last notebook": (lambda p: edit("notebooks/03_skill.ipynb", "len(str(loss))", "1"), ["03_skill"]),
-    "a shared parameter": (lambda p: edit("params/toy.yaml", "north", "south"), ALL),
-    "a step's parameter": (lambda p: edit("params/toy.yaml", "epochs: 4", "epochs: 5"), [*TRAIN, "03_skill"]),
+    "a setting of another section": (lambda p: edit("params/toy.yaml", "north", "south"), ALL),
+    "a setting of one section": (lambda p: edit("params/toy.yaml", "epochs: 4", "epochs: 5"), [*TRAIN, "03_skill"]),
     "one member more": (lambda p: edit("params/toy.yaml", "[3, 36]", "[3, 36, 37]"), ["02_train-seed_37", "03_skill"]),
     "another description": (lambda p: edit("params/toy.yaml", "run: toy", "run: toy\ndescription: other"), []),
     "an imported module": (lambda p: edit("package/first.py", "", "X = 1"), ALL),
@@ -205,7 +221,7 @@ def test_only_what_a_change_affects_runs_again(quick, change):
 def test_force_repeats_one_step_and_later_ones_only_if_it_comes_out_differently(quick):
     go()
     assert go(force=["02_train"]) == TRAIN
-    edit("notebooks/02_train.ipynb", "{seed},{epochs}", "{seed},{time.time()}")
+    edit("notebooks/02_train.ipynb", "{training['epochs']}", "{time.time()}")
     go()
     assert go(force=["02_train"]) == [*TRAIN, "03_skill"]
 
@@ -213,8 +229,11 @@ def test_force_repeats_one_step_and_later_ones_only_if_it_comes_out_differently(
 def test_raw_inputs_count_where_they_are_named(quick, monkeypatch):
     monkeypatch.setattr(crate, "_describe", lambda entry: {})
     versions = {"osisaf": "1", "map": "1"}
-    edit("params/toy.yaml", "{hemisphere: north", "{sources: {siconc: osisaf}, hemisphere: north")
-    edit("notebooks/02_train.ipynb", "pause = 0.0", "pause = 0.0\\nsources = {}")
+    edit("params/toy.yaml", "sources: {}", "sources: {siconc: osisaf}")
+    edit("notebooks/02_train.ipynb", "training = None", "training = None\\ndata = None")
+    edit("notebooks/01_data.ipynb", "data = None", "training = None")
+    edit("notebooks/01_data.ipynb", "data['hemisphere']", "training['epochs']")
+    edit("notebooks/01_data.ipynb", 'data[\\"hemisphere\\"]', "'north'")
     edit("params/toy.yaml", "steps:", "inputs: [map]\nsteps:")
     assert go(checksum=versions.get) == ALL
     versions["osisaf"] = "2"
@@ -281,16 +300,24 @@ def test_an_input_that_went_away_makes_nothing_stale(quick, monkeypatch):
     assert set(go(dry_run=True)) == set(ALL)
 
 
-def test_every_entry_parameter_is_found():
-    parameters = {"sources": {"siconc": "a", "tas": "b"}, "seasonal": "d", "epochs": 3}
-    parameters["simulations"] = [{"entry": "e", "members": [1]}, {"entry": {"siconc": "f", "tas": "g"}, "members": [1]}]
-    assert settings.entries(parameters) == {"a", "b", "d", "e", "f", "g"}
-    assert set(settings.ENTRIES) <= set(settings.Parameters.model_fields)
+def test_every_entry_of_the_data_is_found():
+    simulations = [{"entry": "e", "members": [1]}, {"entry": {"siconc": "f", "tas": "g"}, "members": [1]}]
+    run_file = params.load(Path(__file__).parents[1] / "params" / "demo.yaml")
+    data = run_file.data.model_dump(mode="json") | {
+        "sources": {"siconc": "a", "tas": "b"},
+        "normals": "c",
+        "cadence": "daily",
+        "seasonal": "d",
+        "simulations": [simulation | {"start": "1980-01", "end": "1981-12"} for simulation in simulations],
+    }
+    by_setting = Data.model_validate(data).entries
+    assert by_setting == {"sources": {"a", "b"}, "normals": {"c"}, "seasonal": {"d"}, "simulations": {"e", "f", "g"}}
+    assert set(stages.ENTRIES) == set(by_setting)
 
 
 def test_what_chooses_among_an_entry_s_files_are_the_run_s_dates_and_its_normals():
     daily = params.load(Path(__file__).parents[1] / "params" / "nsidc_daily_north.yaml")
-    expected = {name: daily.shared()[name] for name in ("start", "end", "normals")}
+    expected = {name: getattr(daily.data, name) for name in ("start", "end", "normals")}
     assert plan.period(daily) == expected and expected["normals"] == "nsidc0051_monthly_north"
 
 
@@ -306,7 +333,7 @@ def test_dry_run_says_why_and_writes_nothing(quick):
     run.run(Path("params/toy.yaml"), dry_run=True, say=lines.append)
     steps = [line for line in lines if line.startswith("step")]
     assert steps[0] == "step 1 of 3: 01_data is fresh"
-    why = "parameter epochs changed from 4 to 5; module seaice.lazy changed"
+    why = "parameter training.epochs changed from 4 to 5; module seaice.lazy changed"
     assert steps[1] == f"step 2 of 3: 02_train-seed_3 to 02_train-seed_36 (2 members) runs: {why}"
     assert steps[2] == "step 3 of 3: 03_skill runs: step 02_train changed"
     Path("data/toy/records/02_train-seed_36.json").unlink()
@@ -349,28 +376,44 @@ def test_until_and_force_name_the_nearest_step(quick):
         go(force=["3_skill"])
 
 
-def test_parameters_that_no_notebook_takes(quick):
+def test_settings_that_no_notebook_takes_and_notebooks_that_take_what_is_not_there(quick):
+    with pytest.raises(DataError, match="--set importance.inits=3: no notebook of the run declares the section 'impo"):
+        go(overrides=["importance.inits=3"])
+    edit("notebooks/02_train.ipynb", "training = None", "training = None\\nepochs = 3")
     with pytest.raises(
-        DataError, match="toy.yaml: parameters.patience is declared by no notebook of the run; .*parameters cell"
-    ):
-        go(overrides=["patience=3"])
-    edit("params/toy.yaml", "epochs: 4", "epoch: 4")
-    with pytest.raises(
-        DataError, match="step 02_train sets 'epoch', which its notebook does not declare; did you mean 'epochs'"
+        DataError, match="cell of 02_train declares 'epochs', which is neither a section nor its foreach"
     ):
         go()
+    edit("notebooks/02_train.ipynb", "epochs = 3", "pretraining = None")
+    with pytest.raises(DataError, match="toy.yaml: the section 'pretraining' is missing, which 02_train takes; add it"):
+        go()
+    edit("notebooks/02_train.ipynb", "\\npretraining = None", "")
+    edit("notebooks/02_train.ipynb", "seed = 0\\n", "")
+    with pytest.raises(DataError, match="step 02_train sets 'seed', which its notebook does not declare"):
+        go()
     assert not Path("data").exists()
+
+
+def test_a_page_gets_whole_sections_with_their_defaults_and_no_others(quick):
+    planned = plan.load(Path("params/toy.yaml"))
+    given = planned.given(planned.run.steps[1], {"seed": 36})
+    assert given == {"run": "toy", "seed": 36, "training": planned.run.training.model_dump(mode="json")}
+    assert given["training"]["epochs"] == 4 and given["training"]["batch_size"] == 2
+    (job, _) = planned.jobs(planned.run.steps[1], before={})
+    counted = job.parts["parameter"]
+    assert {name.partition(".")[0] for name in counted} == {"run", "seed", "training"}
+    assert (counted["training.epochs"], counted["training.turns"]) == (4, False)
 
 
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
         (
-            ('run = "toy"\nhemisphere = str(1)',),
-            "`hemisphere = str\\(1\\)` in its parameters cell is no `name = literal`",
+            ('run = "toy"\ndata = str(1)',),
+            "`data = str\\(1\\)` in its parameters cell is no `name = literal`",
         ),
-        (("hemisphere = (",), "01_data.ipynb: its code does not parse"),
-        (('hemisphere = "north"', "def ("), "01_data.ipynb: its code does not parse"),
+        (("data = (",), "01_data.ipynb: its code does not parse"),
+        (("data = None", "def ("), "01_data.ipynb: its code does not parse"),
     ],
 )
 def test_notebooks_that_can_not_be_run(quick, cells, message):
@@ -617,7 +660,7 @@ def test_failing_notebook(project):
     out, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "error: 02_train.ipynb failed in cell In [4], `assert seed != 36, 'boom'`\n  AssertionError: boom\n" in error
-    assert "parameters: epochs=4, pause=0, run='toy', seed=36" in error
+    assert "parameters: run='toy', seed=36, training={'network': " in error and "'epochs': 4" in error
     assert "as far as it came: results/toy/notebooks/02_train-seed_36.failed.ipynb" in error
     assert "Traceback" not in error and "03_skill" not in out
     names = {p.name for p in Path("results/toy/notebooks").iterdir()}
@@ -641,7 +684,7 @@ def test_kernel_that_dies_is_named(project):
 
 @pytest.mark.slow
 def test_interrupt_leaves_nothing_running(project):
-    edit("params/toy.yaml", "pause: 0", "pause: 60")
+    edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 60")
     process = start(project)
     wait_for(project / "results/toy/tables/loss-seed_3.csv")
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: runner, workers and all
@@ -656,7 +699,7 @@ def test_interrupt_leaves_nothing_running(project):
 def test_member_whose_worker_dies_is_tried_again(project):
     Path("results/toy/tables").mkdir(parents=True)
     Path("results/toy/tables/data.csv").write_text("north\n")
-    edit("params/toy.yaml", "pause: 0", "pause: 2")
+    edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 2")
     planned = plan.load(Path("params/toy.yaml"))
     jobs = planned.jobs(planned.run.steps[1], before={})
     finished = []

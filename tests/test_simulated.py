@@ -10,6 +10,7 @@ from seaice import paths, preprocess, providers, ready_store, simulated
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError, attributes
+from seaice.settings import Simulation
 
 GRID = Grid("north", synthetic.SMALL_KM)
 FIT = slice("1979-01", "1988-12")
@@ -201,7 +202,11 @@ def world(tmp_path_factory):
         yield {"variables": [*sources, "ta500"], "like": paths.ready("toy")}
 
 
-MEMBERS = [{"entry": "twin_cmip6_a_north", "members": [1, 2], "start": "1978-01", "end": "1984-12"}]
+MEMBERS = [Simulation(entry="twin_cmip6_a_north", members=(1, 2), start="1978-01", end="1984-12")]
+
+
+def with_(**changes) -> Simulation:
+    return MEMBERS[0].model_copy(update=changes)
 
 
 def test_members_are_made_once_and_again_when_something_changed(world):
@@ -216,7 +221,7 @@ def test_members_are_made_once_and_again_when_something_changed(world):
     made = store.stat().st_ino
     simulated.build_all("toy", WORLD, MEMBERS, **(world | {"variables": ["siconc", "psl"]}))
     assert store.stat().st_ino == made
-    later = [MEMBERS[0] | {"start": "1979-01"}]
+    later = [with_(start="1979-01")]
     simulated.build_all("toy", WORLD, later, **(world | {"variables": ["siconc", "psl"]}))
     assert store.stat().st_ino != made and ready_store.open_ready(store).indexes["time"][0] == pd.Timestamp(
         "1979-01-01"
@@ -224,9 +229,9 @@ def test_members_are_made_once_and_again_when_something_changed(world):
 
 
 def test_variables_that_an_entry_does_not_offer_are_named(world):
-    table = simulated.build_all("toy", WORLD, [MEMBERS[0] | {"members": [1]}], **world)
+    table = simulated.build_all("toy", WORLD, [with_(members=(1,))], **world)
     assert table["without"].tolist() == ["ta500"]
-    by_variable = [{"entry": {"siconc": "twin_cmip6_a_north"}, "members": [1], "start": "1978-01", "end": "1984-12"}]
+    by_variable = [with_(entry={"siconc": "twin_cmip6_a_north"}, members=(1,))]
     table = simulated.build_all("toy", WORLD, by_variable, **world)
     assert table["without"].tolist() == ["psl, ta500"]
     assert np.isnan(simulated.open_all("toy", by_variable)["twin_cmip6_a_north_1"]["psl"]).all()
@@ -243,9 +248,9 @@ def test_no_simulations_is_no_error(world):
 
 def test_an_entry_without_members_or_ice_is_refused(world):
     with pytest.raises(DataError, match="takes no member, so that its members can't differ"):
-        simulated.build_all("toy", WORLD, [MEMBERS[0] | {"entry": {"siconc": "oras5", "psl": "oras5"}}], **world)
+        simulated.build_all("toy", WORLD, [with_(entry={"siconc": "oras5", "psl": "oras5"})], **world)
     with pytest.raises(DataError, match="offers no 'siconc'"):
-        simulated.build_all("toy", WORLD, [MEMBERS[0] | {"entry": "twin_atmosphere_north"}], **world)
+        simulated.build_all("toy", WORLD, [with_(entry="twin_atmosphere_north")], **world)
 
 
 def test_climates_are_compared_by_extent_and_its_trend():

@@ -9,15 +9,19 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import keras
 import numpy as np
 import pytest
+from fitting import fit
 from support import synthetic
 
-from seaice import fingerprint, losses, train
+from seaice import batches, fingerprint, losses, network_kinds, train
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.sections import Faster, Training
+from seaice.settings import checked
 from seaice.splits import split
 from seaice.trained import is_finished
 
@@ -49,7 +53,7 @@ def weights(folder) -> bytes:
 @pytest.fixture(scope="module")
 def trained(samples, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    return folder, train.fit(samples, folder=folder, epochs=4, **SMALL)
+    return folder, fit(samples, folder=folder, epochs=4, **SMALL)
 
 
 @pytest.fixture
@@ -82,14 +86,14 @@ def test_training_ignores_the_test_split(trained, tmp_path):
     later = ready.time > np.datetime64("1988-11-01")
     for name in ("siconc", "tas"):
         ready[name] = ready[name].where(~later, 0.3).astype("float32")
-    train.fit(Samples(ready, CHANNELS), folder=tmp_path, epochs=4, **SMALL)
+    fit(Samples(ready, CHANNELS), folder=tmp_path, epochs=4, **SMALL)
     assert weights(tmp_path) == weights(trained[0])
 
 
 def test_a_finished_network_is_returned_at_once(samples, trained):
     folder, history = trained
     before = (folder / "network.keras").stat().st_mtime_ns
-    again = train.fit(samples, folder=folder, epochs=4, **SMALL)
+    again = fit(samples, folder=folder, epochs=4, **SMALL)
     assert again.equals(history)
     assert (folder / "network.keras").stat().st_mtime_ns == before
 
@@ -118,7 +122,7 @@ def test_another_key_trains_anew(samples, tmp_path, scripted):
     other_data = Samples(changed, CHANNELS)
     keys, networks = [], []
     for data_, change in ((samples, {}), (samples, {"seed": 2}), (samples, {"learning_rate": 1e-3}), (other_data, {})):
-        train.fit(data_, **(quick | change))
+        fit(data_, **(quick | change))
         keys.append(json.loads((tmp_path / "key.json").read_text())["key"])
         networks.append((tmp_path / "network.keras").stat().st_mtime_ns)
     assert len(set(keys)) == len(set(networks)) == 4
@@ -127,10 +131,10 @@ def test_another_key_trains_anew(samples, tmp_path, scripted):
 def test_a_checkpoint_of_another_key_is_not_resumed(samples, tmp_path, scripted):
     scripted += [0.5, 0.6]
     with pytest.raises(IndexError):  # dies in its third epoch
-        train.fit(samples, folder=tmp_path, epochs=3, **SMALL)
+        fit(samples, folder=tmp_path, epochs=3, **SMALL)
     assert (tmp_path / "checkpoint.npz").exists() and not is_finished(tmp_path)
     scripted[:] = [0.1, 0.2, 0.3]
-    assert train.fit(samples, folder=tmp_path, epochs=3, **(SMALL | {"seed": 2})).val_accuracy.tolist() == [
+    assert fit(samples, folder=tmp_path, epochs=3, **(SMALL | {"seed": 2})).val_accuracy.tolist() == [
         0.1,
         0.2,
         0.3,
@@ -139,7 +143,7 @@ def test_a_checkpoint_of_another_key_is_not_resumed(samples, tmp_path, scripted)
 
 def test_the_best_epoch_is_kept_and_patience_ends_training(samples, tmp_path, scripted):
     scripted += [0.5, 0.7, 0.6, 0.7, 0.65, 0.9]
-    history = train.fit(samples, folder=tmp_path, epochs=9, patience=3, **SMALL)
+    history = fit(samples, folder=tmp_path, epochs=9, patience=3, **SMALL)
     assert history.val_accuracy.tolist() == [0.5, 0.7, 0.6, 0.7, 0.65]  # the first of equals is the best
     network = keras.saving.load_model(tmp_path / "network.keras", compile=False)
     # Biases start at 0 and rise by 1 an epoch: 2 after the best one
@@ -151,7 +155,7 @@ def test_schedules(samples, tmp_path, scripted):
     assert [train.SCHEDULES["decay"](k, 9) for k in range(5)] == pytest.approx([1, 1, 1, np.exp(-0.1), np.exp(-0.2)])
     assert [train.SCHEDULES["cosine"](k, 4) for k in (0, 2)] == pytest.approx([1, 0.5])
     scripted += [0.5, 0.6]
-    history = train.fit(samples, folder=tmp_path, epochs=2, schedule="cosine", **SMALL)
+    history = fit(samples, folder=tmp_path, epochs=2, schedule="cosine", **SMALL)
     assert history.learning_rate.tolist() == pytest.approx([5e-3, 2.5e-3])
 
 
@@ -160,14 +164,14 @@ KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
 import test_train
-test_train.train.fit(test_train.data(), folder={folder!r}, epochs={epochs}, patience={epochs}, **test_train.SMALL)
+test_train.fit(test_train.data(), folder={folder!r}, epochs={epochs}, patience={epochs}, **test_train.SMALL)
 """
 
 
 @pytest.mark.slow
 def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
     settings = SMALL | {"epochs": EPOCHS, "patience": EPOCHS}
-    whole = train.fit(samples, folder=tmp_path / "whole", **settings)
+    whole = fit(samples, folder=tmp_path / "whole", **settings)
     folder = tmp_path / "killed"
     code = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder), epochs=EPOCHS)
     rng = np.random.default_rng()
@@ -181,33 +185,63 @@ def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed: it needs more epochs"
         assert not is_finished(folder)
-    resumed = train.fit(samples, folder=folder, **settings)
+    resumed = fit(samples, folder=folder, **settings)
     assert resumed.equals(whole)
     assert weights(folder) == weights(tmp_path / "whole")
     assert sorted(p.name for p in folder.iterdir()) == ["channels.json", "history.csv", "key.json", "network.keras"]
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "settings, message",
     [
-        ({"splits": {"train": SPLITS["train"]}}, "needs the split 'validation'"),
-        ({"schedule": "cosin"}, "schedule 'cosin' is unknown"),
-        ({"learning_rate": 5}, "learning_rate 5"),
-        ({"epochs": 0}, "epochs 0"),
-        ({"batch_size": 0}, "batch_size 0"),
-        ({"splits": SPLITS | {"train": ["1980-01", "1987-06"]}}, "overlap"),
+        ({"schedule": "cosin"}, "training.schedule: is 'cosin'; input should be 'constant', 'decay' or 'cosine'"),
+        ({"learning_rate": 5}, "training.learning_rate: is 5; input should be less than 1"),
+        ({"epochs": 0}, "training.epochs: is 0; input should be greater than or equal to 1"),
+        ({"batch_size": 0}, "training.batch_size: is 0; input should be greater than or equal to 1"),
+        ({"weight_average": 1}, "training.weight_average: is 1; input should be less than 1"),
+        ({"network": "unet"}, "training.network: is 'unet'; input should be 'icenet_2021' or 'correction'"),
+        ({"siconc_head": True}, "training: network 'icenet_2021' forecasts classes only; take network: correction"),
     ],
 )
-def test_bad_settings_are_named_and_leave_nothing(samples, tmp_path, change, message):
+def test_settings_that_can_not_be_are_named(settings, message):
     with pytest.raises(DataError, match=message):
-        train.fit(samples, folder=tmp_path / "new", **(SMALL | change))
+        checked(Training, settings, within="training")
+
+
+def test_names_of_settings_are_those_of_the_networks_and_schedules():
+    names = {name: set(get_args(Training.model_fields[name].annotation)) for name in ("network", "schedule")}
+    assert names == {"network": set(network_kinds.NETWORKS), "schedule": set(train.SCHEDULES)}
+
+
+@pytest.mark.parametrize(
+    "splits, message",
+    [
+        ({"train": SPLITS["train"]}, "needs the split 'validation'"),
+        (SPLITS | {"train": ["1980-01", "1987-06"]}, "overlap"),
+    ],
+)
+def test_bad_splits_are_named_and_leave_nothing(samples, tmp_path, splits, message):
+    with pytest.raises(DataError, match=message):
+        fit(samples, folder=tmp_path / "new", **(SMALL | {"splits": splits}))
     assert not (tmp_path / "new").exists()
+
+
+def test_every_setting_is_part_of_the_key(samples):
+    """A field added to the settings can't be forgotten: the key holds the whole model."""
+    changed = {"network": "correction", "schedule": "cosine", "siconc_head": True, "turns": True, "patience": None}
+    numbers = dict.fromkeys(("filters_factor", "learning_rate", "focal_gamma", "weight_average", "withhold"), 0.5)
+    changed |= numbers | {"batch_size": 3, "epochs": 7, "validate_every": 5, "faster": Faster(window="active")}
+    assert set(changed) == set(Training.model_fields)
+    drawn = [batches.Batches(samples, samples_of_split(samples, "validation"), batch_size=6)] * 2
+    others = [Training(), *(Training().model_copy(update={name: value}) for name, value in changed.items())]
+    keys = {train._key(*drawn, settings, 1, None) for settings in others} | {train._key(*drawn, Training(), 2, None)}
+    assert len(keys) == len(changed) + 2
 
 
 def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeypatch):
     monkeypatch.setattr(losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2))
     with pytest.raises(DataError, match="epoch 1.*smaller learning_rate"):
-        train.fit(samples, folder=tmp_path, epochs=1, **SMALL)
+        fit(samples, folder=tmp_path, epochs=1, **SMALL)
     assert not is_finished(tmp_path) and not list(tmp_path.iterdir())
 
 
@@ -236,7 +270,7 @@ SICONC_CHANNELS = [
 
 def test_with_the_head_it_learns_concentration_and_keeps_the_least_loss(tmp_path):
     samples = Samples(synthetic.ready(), SICONC_CHANNELS, target="siconc")
-    history = train.fit(samples, folder=tmp_path, network="correction", siconc_head=True, epochs=3, **SMALL)
+    history = fit(samples, folder=tmp_path, network="correction", siconc_head=True, epochs=3, **SMALL)
     assert {"siconc_mse", "val_siconc_mse"} <= set(history.columns)
     assert history.loss.iloc[-1] < 0.8 * history.loss.iloc[0] and history.siconc_mse.between(0, 0.05).all()
     best = json.loads((tmp_path / "key.json").read_text())["best_validation"]
@@ -249,9 +283,4 @@ def test_with_the_head_it_learns_concentration_and_keeps_the_least_loss(tmp_path
 def test_targets_that_the_network_does_not_learn_are_refused(tmp_path, target, head, message):
     samples = Samples(synthetic.ready(), SICONC_CHANNELS, target=target)
     with pytest.raises(DataError, match=message):
-        train.fit(samples, folder=tmp_path, network="correction", siconc_head=head, epochs=1, **SMALL)
-
-
-def test_the_published_network_has_no_head_for_concentration(tmp_path, samples):
-    with pytest.raises(DataError, match="take network: correction"):
-        train.fit(samples, folder=tmp_path, siconc_head=True, epochs=1, **SMALL)
+        fit(samples, folder=tmp_path, network="correction", siconc_head=head, epochs=1, **SMALL)

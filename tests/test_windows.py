@@ -1,17 +1,21 @@
 """The window that a network looks at, and the precision that it computes in: both switches, off unless asked for."""
 
 import json
+from typing import get_args
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from fitting import fit
 from support import synthetic
 
-from seaice import correction, ensemble, network_kinds, train, unet, windows
+from seaice import correction, device, ensemble, network_kinds, unet, windows
 from seaice.params import Run
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.sections import Faster, Training
+from seaice.settings import checked
 from seaice.trained import networks
 
 CHANNELS = [
@@ -42,9 +46,8 @@ def trained(samples, tmp_path_factory):
     for window in (None, "active"):
         for precision in (None, "mixed_bfloat16"):
             folder = root / f"{window}_{precision}"
-            history = train.fit(
-                samples, folder=folder, network="correction", window=window, precision=precision, **SMALL
-            )
+            faster = {"window": window, "precision": precision}
+            history = fit(samples, folder=folder, network="correction", faster=faster, **SMALL)
             found[window, precision] = history.val_loss.iloc[-1], folder
     return found
 
@@ -101,7 +104,7 @@ def test_samples_assembled_where_the_network_computes_teach_the_same(samples, tr
     assembled = trained[None, None]
     found = {}
     for storage in ("float32", "bfloat16"):
-        history = train.fit(samples, folder=tmp_path / storage, network="correction", gather=storage, **SMALL)
+        history = fit(samples, folder=tmp_path / storage, network="correction", faster={"gather": storage}, **SMALL)
         found[storage] = history.val_loss.iloc[-1]
     of = {
         name: keras.saving.load_model(folder / "network.keras", compile=False).get_weights()
@@ -146,7 +149,7 @@ def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, train
 def test_networks_of_one_architecture_share_what_is_compiled(samples, trained, tmp_path):
     """The second takes the first's place, with its own weights; another architecture is built anew."""
     once = SMALL | {"seed": 2, "epochs": 1}
-    train.fit(samples, folder=tmp_path, network="correction", window="active", **once)
+    fit(samples, folder=tmp_path, network="correction", faster={"window": "active"}, **once)
     folders = {1: trained["active", None][1], 2: tmp_path, 3: trained[None, None][1]}
     made = [(seed, network, network.get_weights()) for seed, network in networks(folders)]
     assert [seed for seed, _, _ in made] == [1, 2, 3]
@@ -159,31 +162,46 @@ def test_networks_of_one_architecture_share_what_is_compiled(samples, trained, t
 def test_a_network_knows_its_switches_and_trains_anew_for_others(samples, trained):
     _, folder = trained["active", "mixed_bfloat16"]
     key = json.loads((folder / "key.json").read_text())
-    assert (key["window"], key["precision"]) == ("active", "mixed_bfloat16")
+    assert key["faster"] == {"window": "active", "precision": "mixed_bfloat16", "gather": None}
     assert len({json.loads((f / "key.json").read_text())["key"] for _, f in trained.values()}) == 4
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"faster": {"window": "half"}}, "training.faster.window: is 'half'; input should be 'active'"),
+        ({"faster": {"precision": "float16"}}, "precision: is 'float16'; input should be 'mixed_bfloat16'"),
+        ({"faster": {"gather": "int8"}}, "gather: is 'int8'; input should be 'float32', 'float16' or 'bfloat16'"),
+        ({"faster": {"window": "active"}, "turns": True}, "training: turns: a turned map leaves the window"),
+    ],
+)
+def test_switches_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(DataError, match=message):
+        checked(Training, settings, within="training")
 
 
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"window": "half"}, "window 'half' is unknown; choose active"),
-        ({"precision": "float16"}, "precision 'float16' is unknown; choose mixed_bfloat16"),
-        ({"gather": "int8"}, "gather 'int8' is unknown; choose float32 or float16 or bfloat16"),
-        ({"window": "active", "turns": True}, "turned map leaves the window"),
-        ({"gather": "float32", "withhold": 0.1}, "withhold is done to assembled inputs"),
-        ({"gather": "float32", "turns": True}, "turns is done to assembled inputs"),
+        ({"withhold": 0.1}, "withhold is done to assembled inputs"),
+        ({"turns": True}, "turns is done to assembled inputs"),
     ],
 )
-def test_switches_that_cannot_be_are_refused(samples, tmp_path, options, message):
+def test_what_is_done_to_assembled_inputs_needs_them(samples, tmp_path, options, message):
     with pytest.raises(DataError, match=message):
-        train.fit(samples, folder=tmp_path, network="correction", **SMALL, **options)
+        fit(samples, folder=tmp_path, network="correction", faster={"gather": "float32"}, **SMALL, **options)
+
+
+def test_storages_that_may_be_named_are_those_of_the_device():
+    names = {name for option in get_args(Faster.model_fields["gather"].annotation) for name in get_args(option)}
+    assert names == set(device.STORAGES)
 
 
 def test_a_run_file_names_its_switches_and_no_others():
-    def given(faster: dict) -> dict:
-        run = Run.model_validate({"run": "fast", "parameters": {"faster": faster}, "steps": [{"notebook": "05_train"}]})
-        return run.merged(run.steps[0], {})
+    def given(faster: dict) -> Faster:
+        values = {"run": "fast", "training": {"faster": faster}, "steps": [{"notebook": "05_train"}]}
+        return Run.model_validate(values).training.faster
 
-    assert given({"window": "active"})["faster"] == {"window": "active"}
+    assert given({"window": "active"}) == Faster(window="active")
     with pytest.raises(ValueError, match="unknown key 'windows'; did you mean 'window'"):
         given({"windows": "active"})

@@ -6,8 +6,9 @@ import xarray as xr
 
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.sections import Forecasting
 
-SHARE = 0.5  # of the other model, where a run names none
+SHARE = Forecasting.model_fields["blend_share"].default  # of the other model, where a run names none
 
 
 def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex) -> np.ndarray:

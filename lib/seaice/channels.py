@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
-from seaice.schema import KNOWN_AHEAD, DataError
+from seaice.schema import WITH_LEADS, DataError
 from seaice.steps import AHEAD, NAME, cadence
 
 # The 50 channels of Andersson et al. 2021 (doi:10.1038/s41467-021-25257-4), in their order.
@@ -96,9 +96,9 @@ def _check_stored(row: Mapping, ready: xr.Dataset) -> None:
         raise DataError(
             f"channel {dict(row)}: the ready store has no '{name}' ({', '.join(dims)}); it holds {sorted(map(str, ready.data_vars))}"
         )
-    if ("leads" in row) != (name in (*KNOWN_AHEAD, "siconc_damping")):
+    if ("leads" in row) != (name in WITH_LEADS):
         raise DataError(
-            f"channel {dict(row)}: {', '.join(KNOWN_AHEAD)} and siconc_damping are known beforehand and take leads; "
+            f"channel {dict(row)}: {', '.join(WITH_LEADS)} are known beforehand and take leads; "
             f"'{name}' takes {'lags: its valid time is the future' if 'leads' in row else 'leads'}"
         )
     if row.get("leads", 0) > ahead:

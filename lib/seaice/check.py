@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from seaice import network_kinds, trained
+from seaice import trained
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -51,7 +51,7 @@ def forecasts_siconc(folders: Mapping[int, Path]) -> bool:
 
     folders: by seed. Raises DataError where some of them do and some don't.
     """
-    heads = {seed: network_kinds.of(trained.settings(folder)).forecasts_siconc for seed, folder in folders.items()}
+    heads = {seed: trained.kind(folder).forecasts_siconc for seed, folder in folders.items()}
     if len(set(heads.values())) > 1:
         without = [seed for seed, head in heads.items() if not head]
         raise DataError(

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -15,6 +14,7 @@ import xarray as xr
 from seaice import fingerprint, trees
 from seaice.files import replacing
 from seaice.schema import DataError
+from seaice.sections import Sampling
 from seaice.steps import FREQUENCY
 
 CHECKSUM = hashlib.sha256().digest_size  # bytes at the beginning of a kept file
@@ -33,18 +33,18 @@ FITTED_TO = (  # variables of the ready store that trees see
 
 
 def forecasts(
-    ready: xr.Dataset, known: xr.Dataset, init_time: pd.Timestamp, given: Mapping, cache: Path
+    ready: xr.Dataset, known: xr.Dataset, init_time: pd.Timestamp, settings: Sampling, cache: Path
 ) -> dict[str, xr.DataArray]:
     """Return the trees' SIP (init_time, lead_time, y, x) of one init_time, 0..1, for the channel `trees`.
 
-    ready: the whole record, of which what lies up to `fit_end` is fitted to. known: the record as of init_time. given: the run's
-    parameters `splits` and `n_leads`, as the baselines' notebook has them. cache: folder that keeps what was fitted. The same trees as
-    those of the run: fitting is deterministic. Raises DataError for a cadence other than monthly.
+    ready: the whole record, of which what lies up to `fit_end` is fitted to. known: the record as of init_time. settings: of
+    the run's samples, whose splits and leads the baselines' notebook fits the trees to. cache: folder that keeps what was
+    fitted. The same trees as those of the run: fitting is deterministic. Raises DataError for a cadence other than monthly.
     """
     if ready.attrs.get("cadence", "monthly") != "monthly":
         raise DataError("trees forecast months only; leave the channel 'trees' out of a daily run")
-    leads = range(1, given["n_leads"] + 1)
-    inits = pd.date_range(*given["splits"]["train"], freq=FREQUENCY["monthly"])
+    leads = range(1, settings.n_leads + 1)
+    inits = pd.date_range(*settings.splits.train, freq=FREQUENCY["monthly"])
     fitted = _fitted(ready, inits, leads, cache)
     return {"trees": trees.forecast(fitted, known, pd.DatetimeIndex([init_time])).compute()}
 

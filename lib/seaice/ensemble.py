@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import blend, calibrate, losses, network_kinds, probabilities, progress, trained
+from seaice import blend, calibrate, losses, probabilities, progress, trained
 from seaice.check import check_network, forecasts_siconc, same_fit
 from seaice.files import replacing_folder
 from seaice.forecast_store import put, template
@@ -67,7 +67,7 @@ def write(
         total = np.zeros((len(judges), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
         members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
         for member, (seed, network) in enumerate(members):
-            kind = network_kinds.of(trained.settings(folders[seed]))
+            kind = trained.kind(folders[seed])
             predict = _predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
             known = np.concatenate([total[:0], *(p for _, p, _ in predict(samples, judges))])
             t = _fit(samples, judges, known)
@@ -172,7 +172,7 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
     inputs = samples.inputs([init_time])
     chances, ice = [], []
     for seed, network in trained.networks(folders):
-        kind = network_kinds.of(trained.settings(folders[seed]))
+        kind = trained.kind(folders[seed])
         probability, siconc = _answer(kind, network, inputs, f"the network of seed {seed}")
         chances.append(probability[0])
         ice += [] if siconc is None else [siconc[0]]

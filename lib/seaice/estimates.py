@@ -1,7 +1,6 @@
-"""What would a run take? Numbers of samples, bytes and floating-point operations from the run's parameters alone, in closed form.
+"""What would a run take? Numbers of samples, bytes and floating-point operations from the run's settings alone, in closed form.
 
-Nothing is opened and no Keras imported. Functions of `given` take the parameters of a step merged with those of its run, and
-raise KeyError where these do not say.
+Nothing is opened and no Keras imported. Functions of a run need its sections `data`, `samples` and `forecast`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +11,8 @@ from seaice import prior
 from seaice.baselines import SIMPLE
 from seaice.baselines_store import MOST_PHYSICS, TREES
 from seaice.costs import FLOAT, TRAINING, forward, parameters
-from seaice.grid import Grid
+from seaice.params import Run
+from seaice.settings import Simulation
 from seaice.shapes import CLASSES
 from seaice.splits import BEFORE
 from seaice.steps import AHEAD, between
@@ -41,106 +41,106 @@ def samples(first: str, last: str, table: Iterable[Mapping]) -> int:
     return max(0, months(first, last) - max(lags, BEFORE))
 
 
-def simulated(simulations: Sequence[Mapping], table: Sequence[Mapping]) -> int:
-    """Return the number of samples of climate simulations: for every member of every entry those of its months.
-
-    simulations: `{entry, members, start, end}` each, start and end the first and last month of data.
-    """
-    return sum(len(s["members"]) * samples(s["start"], s["end"], table) for s in simulations)
+def simulated(simulations: Iterable[Simulation], table: Sequence[Mapping]) -> int:
+    """Return the number of samples of climate simulations: for every member of every entry those of its months."""
+    return sum(len(s.members) * samples(s.start, s.end, table) for s in simulations)
 
 
-def training(given: Mapping) -> float:
+def training(run: Run) -> float:
     """Return the floating-point operations of training one network on observations: every epoch, and none stopped early."""
-    splits, epochs = given["splits"], given["epochs"]
-    return epochs * _one(given) * (TRAINING * _steps(splits["train"], given) + _steps(splits["validation"], given))
+    splits = run.samples.splits
+    return run.training.epochs * _one(run) * (TRAINING * _steps(splits.train, run) + _steps(splits.validation, run))
 
 
-def pretraining(given: Mapping) -> float:
+def pretraining(run: Run) -> float:
     """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
-    n = simulated(given["simulations"] or (), given["channels"])
-    looks = n / given["batch_size"] / given["validate_every"] * _steps(given["splits"]["validation"], given)
-    return given["pretrain_epochs"] * _one(given) * (TRAINING * n + looks)
-
-
-def forecasting(given: Mapping) -> float:
-    """Return the floating-point operations of the ensemble's forecasts, every member of every initialisation judged."""
-    return len(given["seeds"]) * _judged(given) * _one(given)
-
-
-def ready_bytes(given: Mapping) -> float:
-    """Return the bytes of the analysis-ready store before compression."""
-    return _store(given, given["start"], given["end"])
-
-
-def simulation_bytes(given: Mapping) -> float:
-    """Return the bytes of the analysis-ready stores of all simulation members before compression."""
-    return sum(len(s["members"]) * _store(given, s["start"], s["end"]) for s in given["simulations"] or ())
-
-
-def network_bytes(given: Mapping) -> float:
-    """Return the bytes of one trained network."""
-    return FLOAT * parameters(_shape(given), n_channels(given["channels"]), **_options(given))
-
-
-def pretrained_bytes(given: Mapping) -> float:
-    """Return the bytes of one pre-trained network; none where the run has no simulations."""
-    return network_bytes(given) if given["simulations"] else 0.0
-
-
-def trees_bytes(given: Mapping) -> float:
-    """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
-    if "trees" not in [row["variable"] for row in given["channels"]]:
+    if run.pretraining is None:
         return 0.0
-    return FLOAT * _cells(given) * (_judged(given) + _steps(given["splits"]["train"], given)) * given["n_leads"]
+    n, batches = simulated(run.data.simulations, run.samples.table), run.pretraining.validate_every
+    epoch = n / run.pretraining.batch_size
+    looks = epoch / (batches or epoch) * _steps(run.samples.splits.validation, run)
+    return run.pretraining.epochs * _one(run) * (TRAINING * n + looks)
 
 
-def forecast_bytes(given: Mapping) -> float:
+def forecasting(run: Run) -> float:
+    """Return the floating-point operations of the ensemble's forecasts, every member of every initialisation judged."""
+    return len(run.forecast.seeds) * _judged(run) * _one(run)
+
+
+def ready_bytes(run: Run) -> float:
+    """Return the bytes of the analysis-ready store before compression."""
+    return _store(run, run.data.start, run.data.end)
+
+
+def simulation_bytes(run: Run) -> float:
+    """Return the bytes of the analysis-ready stores of all simulation members before compression."""
+    return sum(len(s.members) * _store(run, s.start, s.end) for s in run.data.simulations or ())
+
+
+def network_bytes(run: Run) -> float:
+    """Return the bytes of one trained network."""
+    return FLOAT * parameters(run.data.grid.shape, n_channels(run.samples.table), **_options(run))
+
+
+def pretrained_bytes(run: Run) -> float:
+    """Return the bytes of one pre-trained network; none where the run has no simulations."""
+    return network_bytes(run) if run.data.simulations else 0.0
+
+
+def trees_bytes(run: Run) -> float:
+    """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
+    if "trees" not in [channel.variable for channel in run.samples.channels]:
+        return 0.0
+    return FLOAT * _cells(run) * (_judged(run) + _steps(run.samples.splits.train, run)) * run.samples.n_leads
+
+
+def forecast_bytes(run: Run) -> float:
     """Return the bytes of the ensemble's forecast before compression."""
     # Classes of every member and of their mean, the ice probability, and every member's SIC.
-    members = len(given["seeds"])
-    fields = (members + 1) * CLASSES + 1 + (members if given.get("siconc_head") else 0)
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * fields
+    members = len(run.forecast.seeds)
+    fields = (members + 1) * CLASSES + 1 + (members if run.training.siconc_head else 0)
+    return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * fields
 
 
-def baselines_bytes(given: Mapping) -> float:
+def baselines_bytes(run: Run) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
-    models = len(SIMPLE) + TREES + (MOST_PHYSICS if given.get("seasonal") else 0)
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * models * BASELINE_FIELDS
+    models = len(SIMPLE) + TREES + (MOST_PHYSICS if run.data.seasonal else 0)
+    return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * models * BASELINE_FIELDS
 
 
-def _store(given: Mapping, start: str, end: str) -> float:
-    cadence, predictors = given.get("cadence") or "monthly", len(given["sources"]) - 1
+def _store(run: Run, start: str, end: str) -> float:
+    cadence, predictors = run.data.cadence, len(run.data.sources) - 1
     if cadence == "daily":  # whose damping has no month
         n = len(between((start, end), cadence)) + AHEAD[cadence]
         by_time = FLOAT * (2 + ALONG_TIME + predictors) + 1
-        return _cells(given) * (n * by_time + 12 * (FLOAT * (1 + predictors) + 1) + FLOAT * AHEAD[cadence])
+        return _cells(run) * (n * by_time + 12 * (FLOAT * (1 + predictors) + 1) + FLOAT * AHEAD[cadence])
     n = months(start, end) + AHEAD["monthly"]
     by_time = FLOAT * (2 + ALONG_TIME + predictors) + 1  # ice, trend, ..., and the flag
     by_month = FLOAT * (1 + AHEAD["monthly"] + predictors) + 1  # climatologies, damping, and the active cells
-    return _cells(given) * (n * by_time + 12 * by_month)
+    return _cells(run) * (n * by_time + 12 * by_month)
 
 
-def _one(given: Mapping) -> int:
-    return forward(_shape(given), n_channels(given["channels"]), **_options(given))
+def _one(run: Run) -> int:
+    return forward(run.data.grid.shape, n_channels(run.samples.table), **_options(run))
 
 
-def _shape(given: Mapping) -> tuple[int, int]:
-    return Grid(given["hemisphere"], given["resolution_km"]).shape
+def _cells(run: Run) -> int:
+    return int(np.prod(run.data.grid.shape))
 
 
-def _cells(given: Mapping) -> int:
-    return int(np.prod(_shape(given)))
+def _options(run: Run) -> dict:
+    return {
+        "n_leads": run.samples.n_leads,
+        "filters_factor": run.training.filters_factor,
+        "network": run.training.network,
+        "siconc_head": run.training.siconc_head,
+    }
 
 
-def _options(given: Mapping) -> dict:
-    options = {name: given[name] for name in ("n_leads", "filters_factor")}
-    return options | {"network": given.get("network") or "icenet_2021", "siconc_head": bool(given.get("siconc_head"))}
+def _judged(run: Run) -> int:
+    return sum(_steps(ends, run) for ends in (run.samples.splits.validation, run.samples.splits.test))
 
 
-def _judged(given: Mapping) -> int:
-    return sum(_steps(given["splits"][name], given) for name in ("validation", "test"))
-
-
-def _steps(ends: Sequence[str], given: Mapping) -> int:
+def _steps(ends: Sequence[str], run: Run) -> int:
     """Steps of the run's cadence from the first to the last of a split."""
-    return len(between(ends, given.get("cadence") or "monthly"))
+    return len(between(ends, run.data.cadence))

@@ -1,35 +1,35 @@
 """Is this still the run that was executed? Its parameters, networks and temperatures."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from seaice import blend, fingerprint, generations, paths, record, stages, trained
+from seaice import fingerprint, generations, paths, record, stages, trained
 from seaice.files import readable, sha256
 from seaice.members import number, of_store
 from seaice.params import Run
 from seaice.schema import DataError
 
-# Parameters, by the role of the step that they were executed with, that decide what a product says,
+# Settings, by the role of the step that they were executed with, that decide what a product says,
 # and of which moment it may honestly say it.
 DECIDE = {
-    "prepare": ("sources",),
-    "forecast": ("channels", "n_leads", "missing", "splits", "seeds", "blend", "blend_share"),
+    "prepare": ("data.sources",),
+    "forecast": (
+        *("samples.channels", "samples.n_leads", "samples.missing", "samples.splits"),
+        *("forecast.seeds", "forecast.blend", "forecast.blend_share"),
+    ),
 }
-# Of the notebooks, where a run file names none.
-DEFAULTS = {"n_leads": 6, "missing": "error", "blend_share": blend.SHARE}
 HINT = "run `python -m seaice.run` for this run first"
 
 
-def as_executed(run: Run, given: Mapping) -> None:
-    """Raise DataError for parameters with which the run was not executed.
+def as_executed(run: Run) -> None:
+    """Raise DataError for settings of the run file of now with which the run was not executed.
 
-    given: the parameters of the run file of now: those of `DECIDE` and more, defaults included.
-    They are compared with the records of the runner, where there are any.
+    The settings of `DECIDE`, defaults included, are compared with the records of the runner, where
+    there are any.
     """
     for role, names in DECIDE.items():
         step = stages.step(run, role)
@@ -37,12 +37,12 @@ def as_executed(run: Run, given: Mapping) -> None:
         if not content or "parameters" not in content:
             continue
         for name in names:
-            executed = content["parameters"].get(name)
-            if executed is None:
-                executed = DEFAULTS.get(name)
-            if json.loads(json.dumps(given[name])) != executed:
+            section, _, key = name.partition(".")
+            now = run.section(section).model_dump(mode="json")[key]
+            executed = content["parameters"].get(section, {}).get(key)
+            if now != executed:
                 raise DataError(
-                    f"run '{run.run}': parameters.{name} is {given[name]!r}, and its step {step.notebook} was executed "
+                    f"run '{run.run}': {name} is {now!r}, and its step {step.notebook} was executed "
                     f"with {executed!r}; give it its old value, or run this run anew"
                 )
 

@@ -16,13 +16,14 @@ from seaice import permutations, trained
 from seaice.check import check_network
 from seaice.permutations import METRICS, Task, forget_networks, perform, perform_all
 from seaice.samples import Samples
-from seaice.schema import KNOWN_AHEAD, VARIABLES, DataError
+from seaice.schema import VARIABLES, WITH_LEADS, DataError
+from seaice.sections import Importance
 from seaice.splits import split
 
 JUDGED = ("validation", "test")
 WIDE = {  # groups of several variables
     "ice_history": ("siconc", "siconc_anomaly"),
-    "known_ahead": (*KNOWN_AHEAD, "siconc_damping"),
+    "known_ahead": WITH_LEADS,
     "atmosphere": tuple(name for name in VARIABLES if name not in ("siconc", "tos")),
     "ocean": ("tos",),
 }
@@ -72,36 +73,29 @@ def measure(
     folders: Mapping[int, Path],
     splits: Mapping[str, Sequence[str]],
     folder: Path,
+    settings: Importance,
     *,
-    groups: Sequence[str] | None = None,
-    judged: Sequence[str] = JUDGED,
-    init_months: Sequence[int] | None = None,
-    inits: int | None = None,
-    seeds: int = 10,
-    within_month: Sequence[bool] = (False, True),
     batch_size: int = 8,
-    workers: int | str | None = None,
 ) -> xr.Dataset:
     """Permute every group with every seed and return the change of every member's scores, permuted - unpermuted.
 
     folders: seed to folder of a network that `train.fit` finished. folder: where results are kept, a file a group, option and
-    seed; what is there and still holds is not computed again. groups: names of `groups`, None for all. Values are permuted
-    among all validation and test initialisations; scored are those of the splits `judged`, of the calendar months `init_months` (None:
-    all) and, of these, `inits` of each split a seed (None: all), see `drawn`. seeds: number of permutations, the same for all groups.
-    within_month: the options computed, see `donors`. workers: processes of Dask, or the address of its scheduler; None: this process.
+    seed; what is there and still holds is not computed again. settings: what is permuted (see `groups`, `donors`) and which
+    forecasts are scored (see `drawn`). Values are permuted among all validation and test initialisations.
+    batch_size: samples computed together at most.
 
     Returns `change (group, within_month, seed, member, init_time, lead_time, metric)`, NaN where not judged or without truth, and
     `unpermuted (member, init_time, lead_time, metric)`; units and cells as in `verify`, `METRICS` of the member's probabilities before any
     calibration; coordinates `kind` ("channel" or "group") and `split`. Raises DataError for groups, months, splits or networks that
     are not there, and for a calendar month with a single initialisation, where a permutation within the month changes nothing.
     """
-    places = _chosen(samples, groups)
-    if not folders or seeds < 1 or (inits is not None and inits < 1):
-        raise DataError(f"importance of {len(folders)} networks, {seeds} seeds, {inits} inits: all must be at least 1")
+    places, seeds, inits = _chosen(samples, settings.groups), settings.seeds, settings.inits
+    if not folders:
+        raise DataError("importance of no network: give the folder of at least one")
     for seed, place in folders.items():
         check_network(samples, seed, Path(place))
-    pool, candidates = _candidates(samples, splits, judged, init_months)
-    options = list(dict.fromkeys(map(bool, within_month)))
+    pool, candidates = _candidates(samples, splits, settings.judged, settings.init_months)
+    options = list(dict.fromkeys(settings.within_month))
     if True in options:
         _check_months(pool, candidates)
     by_seed = [_drawn_of_all(candidates, inits, seed) for seed in range(seeds)]
@@ -119,7 +113,7 @@ def measure(
         for option in options
         for seed, judged_now in enumerate(by_seed)
     }
-    results = perform_all(tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=workers)
+    results = perform_all(tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=settings.workers)
     change = np.full((len(places), len(options), seeds, *unpermuted.shape), np.nan, "float32")
     for (channels, option, seed), values in results:
         _fill(change[:, options.index(option), seed], values, channels, places, times.get_indexer(by_seed[seed]))
@@ -189,8 +183,6 @@ def _candidates(samples: Samples, splits: Mapping, judged: Sequence[str], months
         for month in months or ():
             if month not in candidates[name].month:
                 raise DataError(f"importance: split '{name}' has no initialisation of month {month}; leave it out")
-    if not candidates:
-        raise DataError(f"importance: no split to judge is given; choose of {', '.join(there)}")
     return pd.DatetimeIndex(np.concatenate(list(there.values()))), candidates
 
 

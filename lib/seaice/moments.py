@@ -1,13 +1,15 @@
 """Of which moment can a finished run make an honest forecast, and what is known then?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pandas as pd
 import xarray as xr
 
-from seaice import arrivals, channels, files, known_at, paths, product_store, ready_store
+from seaice import arrivals, channels, files, known_at, paths, product_store, ready_store, sampling
+from seaice.params import Run
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.sections import Sampling
 from seaice.steps import NAME, cadence
 
 SEPARATOR = ":"  # between first and last of a range of init_times
@@ -38,7 +40,7 @@ def record(name, store, sources, init, *, table, now, load, say) -> arrivals.Arr
     return extended
 
 
-def init_times(init: str, ready: xr.Dataset, given: Mapping, *, now, say) -> list[pd.Timestamp]:
+def init_times(init: str, ready: xr.Dataset, settings: Sampling, *, now, say) -> list[pd.Timestamp]:
     """The init_times asked for. Raises DataError for those that are not honest or not possible."""
     one, newest = known_at.step(ready), known_at.newest(ready)
     if init == "latest":
@@ -52,9 +54,9 @@ def init_times(init: str, ready: xr.Dataset, given: Mapping, *, now, say) -> lis
             raise DataError(
                 f"init {init!r}: write latest, YYYY-MM, YYYY-MM-DD, or first{SEPARATOR}last, first days of steps"
             )
-    first, end = given["splits"]["validation"]
+    first, end = settings.splits.validation
     judged = pd.date_range(first, pd.Period(end).end_time, freq=one)
-    last = judged[-1] + (given["n_leads"] - 1) * one
+    last = judged[-1] + (settings.n_leads - 1) * one
     for time in times:
         if time <= last:
             raise DataError(
@@ -78,31 +80,31 @@ def _date(text: str) -> pd.Timestamp:
         raise DataError(f"init {text!r} is no date: write latest, YYYY-MM or YYYY-MM-DD") from None
 
 
-def inputs(name, ready, init_time, given) -> tuple[xr.Dataset, xr.Dataset, Samples, dict[str, xr.DataArray]]:
+def inputs(run: Run, ready, init_time) -> tuple[xr.Dataset, xr.Dataset, Samples, dict[str, xr.DataArray]]:
     """The record as of an init_time, the steps of it that the channels reach, the sample that the networks see of them, and the other
     models' forecasts that channels or the blend ask for, by name."""
+    name, settings = run.run, run.samples
     with files.readable(paths.ready(name)):
         known = known_at.as_of(ready, init_time)
         # Read once: the record's ice goes into the summary, the trees and the checksums.
         known = known.assign({n: known[n].load() for n in LOADED})
-        window = _window(known, init_time, given)
+        window = _window(known, init_time, settings)
     forecasts = {}
-    if given["blend"] or any(row["variable"] in channels.FORECASTS for row in given["channels"]):
+    if run.forecast.blend or any(channel.variable in channels.FORECASTS for channel in settings.channels):
         from seaice import classifiers  # scikit-learn takes a second to import, which other runs can spare
 
         cache = product_store.folder(name) / ".classifiers"
-        forecasts = classifiers.forecasts(ready, known, init_time, given, cache)
-    options = {"n_leads": given["n_leads"], "missing": given["missing"], "forecasts": forecasts}
-    return known, window, Samples(window, given["channels"], **options), forecasts
+        forecasts = classifiers.forecasts(ready, known, init_time, settings, cache)
+    return known, window, sampling.of_store(window, settings, forecasts=forecasts), forecasts
 
 
-def _window(known: xr.Dataset, init_time: pd.Timestamp, given: Mapping) -> xr.Dataset:
+def _window(known: xr.Dataset, init_time: pd.Timestamp, settings: Sampling) -> xr.Dataset:
     """The steps that one initialisation's channels reach, in memory, short gaps of SIC filled."""
-    lags = max([row["lags"] for row in given["channels"] if row.get("lags")], default=1)
+    lags = max([channel.lags for channel in settings.channels if channel.lags], default=1)
     at = known.indexes["time"].get_loc(init_time)
     # A channel may look further ahead than the networks forecast.
-    leads = max([row["leads"] for row in given["channels"] if row.get("leads")], default=1)
-    first, last = max(0, at - lags), at + max(given["n_leads"], leads)
+    leads = max([channel.leads for channel in settings.channels if channel.leads], default=1)
+    first, last = max(0, at - lags), at + max(settings.n_leads, leads)
     # A gap at the first lag is filled from before it.
     begin = max(0, first - known_at.BRIDGED[cadence(known)])
     return known_at.bridged(known.isel(time=slice(begin, last)).load()).isel(time=slice(first - begin, None))

@@ -1,6 +1,6 @@
 """Which networks can learn from samples, and how do they compute? Made by name, compiled, and fed where they compute."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from seaice import concentration, correction, device, losses, samples, unet, windows
 from seaice.schema import DataError
+from seaice.sections import Training
 
 
 @dataclass(frozen=True)
@@ -20,22 +21,19 @@ class Kind:
     SIC. forecasts_siconc: whether this one does, by the settings that it is trained with, see `of`.
     """
 
-    layers: Callable[[samples.Samples, Mapping, windows.Margins | None], keras.Model]
+    layers: Callable[[samples.Samples, Training, windows.Margins | None], keras.Model]
     has_siconc_head: bool = False
     forecasts_siconc: bool = False
 
-    def build(self, data: samples.Samples, training: Mapping) -> keras.Model:
-        """Return the network, uncompiled, its weights drawn from Keras's seed.
-
-        training: see `untrained`.
-        """
-        margins = None if training["window"] is None else windows.around(data.active)
-        with computing_in(training["precision"]):
+    def build(self, data: samples.Samples, training: Training) -> keras.Model:
+        """Return the network, uncompiled, its weights drawn from Keras's seed."""
+        margins = None if training.faster.window is None else windows.around(data.active)
+        with computing_in(training.faster.precision):
             return self.layers(data, training, margins)
 
-    def loss(self, training: Mapping) -> keras.losses.Loss:
-        """Return what is minimised. training: see `untrained`."""
-        return (losses.SiconcLoss if self.forecasts_siconc else losses.FocalLoss)(training["focal_gamma"])
+    def loss(self, training: Training) -> keras.losses.Loss:
+        """Return what is minimised."""
+        return (losses.SiconcLoss if self.forecasts_siconc else losses.FocalLoss)(training.focal_gamma)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Return what each validation computes beside the loss."""
@@ -64,76 +62,54 @@ class Kind:
         return probability[None], siconc[None]
 
 
-def _icenet_2021(data: samples.Samples, training: Mapping, margins: windows.Margins | None) -> keras.Model:
-    factor = training["filters_factor"]
+def _icenet_2021(data: samples.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
+    factor = training.filters_factor
     return unet.build(data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins)
 
 
-def _correction(data: samples.Samples, training: Mapping, margins: windows.Margins | None) -> keras.Model:
+def _correction(data: samples.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
     return correction.build(
         data.shape,
         data.channel_names,
         n_leads=data.n_leads,
-        filters_factor=training["filters_factor"],
-        siconc_head=training["siconc_head"],
+        filters_factor=training.filters_factor,
+        siconc_head=training.siconc_head,
         margins=margins,
     )
 
 
 NETWORKS = {"icenet_2021": Kind(_icenet_2021), "correction": Kind(_correction, has_siconc_head=True)}
-WINDOWS = ("active",)
-PRECISIONS = ("mixed_bfloat16",)
 
 
-def of(training: Mapping) -> Kind:
-    """Return the kind of network that is trained, or was, with these settings.
+def of(network: str, *, siconc_head: bool) -> Kind:
+    """Return the kind of network that is trained, or was, with these settings, see `sections.Training`.
 
-    training: network and siconc_head, see `train.fit`, also as `trained.settings` has them.
     Raises DataError for a network that is unknown.
     """
-    name = training.get("network")
-    if name not in NETWORKS:
-        raise DataError(f"network {name!r} is unknown; choose one of {sorted(NETWORKS)}")
-    return replace(NETWORKS[name], forecasts_siconc=bool(training.get("siconc_head")))
+    if network not in NETWORKS:
+        raise DataError(f"network {network!r} is unknown; choose one of {sorted(NETWORKS)}")
+    return replace(NETWORKS[network], forecasts_siconc=siconc_head)
 
 
-def untrained(data: samples.Samples, settings: Mapping) -> keras.Model:
-    """Return a network ready to learn from these samples, its weights drawn from Keras's seed.
-
-    settings: network, filters_factor, siconc_head, window, precision, focal_gamma, weight_average
-    and learning_rate, see `train.fit`.
-    """
-    net = of(settings).build(data, settings)
-    average = settings["weight_average"]
+def untrained(data: samples.Samples, settings: Training) -> keras.Model:
+    """Return a network ready to learn from these samples, its weights drawn from Keras's seed."""
+    net = of(settings.network, siconc_head=settings.siconc_head).build(data, settings)
+    average = settings.weight_average
     ema = {"use_ema": average is not None, "ema_momentum": average or 0.0}
-    _compile(net, keras.optimizers.Adam(settings["learning_rate"], **ema), settings)
+    _compile(net, keras.optimizers.Adam(settings.learning_rate, **ema), settings)
     return net
 
 
-def learner(network: keras.Model, data: samples.Samples, settings: Mapping) -> keras.Model:
+def learner(network: keras.Model, data: samples.Samples, settings: Training) -> keras.Model:
     """Return what batches are given to so that the network learns: itself, or with `gather` a model of plane numbers, see `device.fed`.
 
-    The latter shares the network's weights and its optimiser. settings: as for `untrained`, and gather.
+    The latter shares the network's weights and its optimiser.
     """
-    if settings["gather"] is None:
+    if settings.faster.gather is None:
         return network
-    fed = device.fed(network, data, storage=settings["gather"])
+    fed = device.fed(network, data, storage=settings.faster.gather)
     _compile(fed, network.optimizer, settings)
     return fed
-
-
-def check(settings: Mapping) -> None:
-    """Raise DataError, naming the setting, for a network or a way of computing that is unknown, and for ways that do not agree."""
-    kind = of(settings)
-    for name, choices in (("window", WINDOWS), ("precision", PRECISIONS), ("gather", device.STORAGES)):
-        if settings[name] not in (None, *choices):
-            raise DataError(f"{name} {settings[name]!r} is unknown; choose {' or '.join(choices)}, or leave it out")
-    if settings["window"] and settings["turns"]:
-        raise DataError("turns: a turned map leaves the window; train without one of the two")
-    if kind.forecasts_siconc and not kind.has_siconc_head:
-        raise DataError(
-            f"network {settings['network']!r} forecasts classes only; take network: correction for siconc_head"
-        )
 
 
 @contextmanager
@@ -156,8 +132,8 @@ def deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Mapping) -> None:
-    kind = of(settings)
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Training) -> None:
+    kind = of(settings.network, siconc_head=settings.siconc_head)
     model.compile(
         optimizer=optimizer,
         loss=kind.loss(settings),

@@ -1,5 +1,6 @@
 """What may a run file say? The only module that parses run files (`params/*.yaml`)."""
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,21 +10,39 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from seaice.schema import DataError
-from seaice.settings import OPTIONAL, Parameters, Positive, Strict, nearest
+from seaice.sections import (
+    SECTIONS,
+    SHARED,
+    Attribution,
+    Data,
+    Forecasting,
+    Importance,
+    Pretraining,
+    Sampling,
+    Section,
+    Training,
+    suggestion,
+)
+from seaice.settings import Positive, Strict, nearest, plain
 
 
 class Step(Strict):
-    """One notebook, perhaps executed once for every value of one parameter (`foreach`, a list or a shared list's name)."""
+    """One notebook, executed once, or once for every value of one parameter (`foreach`).
+
+    foreach: name of the parameter -> its values, as a list or as the name of a setting that is one,
+    such as "forecast.seeds".
+    """
 
     notebook: Annotated[str, Field(pattern=r"^\d\d_\w+$")]
     foreach: dict[str, list[Any] | str] = {}
-    parameters: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _one_foreach(self) -> Self:
         if len(self.foreach) > 1:
             raise ValueError(f"step {self.notebook}: foreach takes one parameter, not {', '.join(self.foreach)}")
         for name, values in self.foreach.items():
+            if name in SECTIONS or name == "run":
+                raise ValueError(f"step {self.notebook}: foreach '{name}' is taken by the run; choose another name")
             if not isinstance(values, str) and (not values or len(set(map(str, values))) < len(values)):
                 raise ValueError(
                     f"step {self.notebook}: foreach '{name}' needs a list of different values, not {values}"
@@ -47,62 +66,118 @@ class Cluster(Strict):
 
 
 class Run(Strict):
-    """A run file: shared parameters, the notebooks to execute in order, the cluster, and named raw inputs."""
+    """A run file: its sections of settings, the notebooks to execute in order, the cluster, and named raw inputs.
+
+    A section without which there can be a run is None where the file lacks it.
+    """
 
     run: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     description: str = ""
-    parameters: Parameters = Parameters()
+    data: Data | None = None
+    samples: Sampling | None = None
+    training: Training = Training()
+    pretraining: Pretraining | None = None
+    forecast: Forecasting | None = None
+    importance: Importance = Importance()
+    attribution: Attribution = Attribution()
     steps: list[Step] = Field(min_length=1)
     cluster: Cluster = Cluster()
     inputs: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        for key in values if isinstance(values, Mapping) else ():
+            if key == "parameters":
+                flat = values[key] if isinstance(values[key], Mapping) else {}
+                moved = "".join(f"\n  {name}{suggestion(str(name))}" for name in flat)
+                raise ValueError(f"'parameters' is no section; the sections are {', '.join(SECTIONS)}{moved}")
+            if key not in cls.model_fields:
+                raise ValueError(f"unknown key '{key}'{_suggestion(str(key))}")
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pretrained_like_trained(cls, values: Any) -> Any:
+        """Fill in what `pretraining` leaves out and `training` says."""
+        if not isinstance(values, Mapping):
+            return values
+        learning, first = (values.get(name) for name in ("training", "pretraining"))
+        if isinstance(learning, Mapping) and isinstance(first, Mapping):
+            shared = {name: learning[name] for name in SHARED if name in learning}
+            return {**values, "pretraining": {**shared, **first}}
+        return values
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        data, samples, first = self.data, self.samples, self.pretraining
+        cadence = data.cadence if data else "monthly"
+        if cadence == "daily":  # said here, since blending comes after all training
+            named = ["`blend: trees`"] * bool(self.forecast and self.forecast.blend == "trees")
+            channels = samples.channels if samples else ()
+            named += ["the channel 'trees'"] * any(channel.variable == "trees" for channel in channels)
+            if named:
+                raise ValueError(
+                    f"{' and '.join(named)} can't be had in a daily run: it has trees at some of its leads only; "
+                    "leave out what names them"
+                )
+        if samples:
+            samples.splits.check_apart(n_leads=samples.n_leads, cadence=cadence)
+        for name, (start, end) in samples.splits.ranges.items() if data and samples else ():
+            if start < data.start or end[:7] > data.end:
+                raise ValueError(f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}")
+        if bool(first) != bool(data and data.simulations):
+            lacking, there = ("pretraining", "data.simulations") if not first else ("data.simulations", "pretraining")
+            raise ValueError(f"{there} is given and {lacking} is not; give both, or neither (null)")
+        for name in ("network", "filters_factor") if first else ():
+            pair = getattr(first, name), getattr(self.training, name)
+            if pair[0] != pair[1]:
+                raise ValueError(
+                    f"pretraining.{name} is {pair[0]!r}, and training.{name} {pair[1]!r}: training goes on from the "
+                    "weights of pretraining, so give one value"
+                )
+        return self
 
     @model_validator(mode="after")
     def _steps_agree(self) -> Self:
         names = [step.notebook for step in self.steps]
         if names != sorted(set(names)):
             raise ValueError(f"steps {', '.join(names)} must be different notebooks in the order of their numbers")
-        shared = self.shared()
         for step in self.steps:
-            for name, values in step.foreach.items():
-                if isinstance(values, str) and not isinstance(shared.get(values), list):
-                    raise ValueError(
-                        f"step {step.notebook}: foreach '{name}' names '{values}', which is no shared list"
-                    )
-            for member in self.members(step):
-                try:
-                    self.merged(step, member)
-                except ValidationError as error:
-                    raise ValueError(f"step {step.notebook}: {plain(error)}") from None
+            self.members(step)
         return self
 
-    def shared(self) -> dict[str, Any]:
-        """Shared parameters that the file sets, None where it says null, as plain literals."""
-        return self.parameters.model_dump(mode="json", exclude_unset=True)
+    def section(self, name: str) -> Section:
+        """Return a section by its name. Raises DataError where the run file lacks it."""
+        section = getattr(self, name)
+        if section is None:
+            raise DataError(f"run '{self.run}': the section '{name}' is missing; add it to the run file")
+        return section
 
     def members(self, step: Step) -> list[dict[str, Any]]:
         """Parameter values that tell the members of a step apart; one empty dict for a step without foreach."""
         for name, values in step.foreach.items():
-            return [{name: value} for value in (self.shared()[values] if isinstance(values, str) else values)]
+            return [{name: value} for value in (self._listed(step, values) if isinstance(values, str) else values)]
         return [{}]
 
-    def merged(self, step: Step, member: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters of one member: shared, the step's own, the member's and the run's name, later ones winning.
-
-        Of `OPTIONAL` ones, those that the run does not name are None.
-
-        Raises pydantic's ValidationError where a known parameter has a value that it can't have.
-        """
-        merged = {**dict.fromkeys(OPTIONAL), **self.shared(), **step.parameters, **member, "run": self.run}
-        known = {k: v for k, v in merged.items() if k in Parameters.model_fields}
-        return merged | Parameters.model_validate(known).model_dump(mode="json", exclude_unset=True)
+    def _listed(self, step: Step, setting: str) -> list[Any]:
+        """Return the values of the setting that a step's foreach names."""
+        section, _, name = setting.partition(".")
+        values = getattr(getattr(self, section, None), name, None) if section in SECTIONS else None
+        if not isinstance(values, list | tuple):
+            raise ValueError(
+                f"step {step.notebook}: foreach names '{setting}', which is no list of the run"
+                f"{suggestion(name or section)}"
+            )
+        return list(values)
 
 
 def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
     """Read and check a run file.
 
-    A file with `base: other` is the run file `other.yaml` beside it, but for the keys that it gives: of `parameters` each by
-    itself, any other as a whole. overrides: "key=value" with a YAML value; `epochs=2` goes to every step that sets epochs and
-    to the shared ones otherwise, `cluster.workers=2` to the cluster. Raises DataError that names the file, the key and what to do.
+    A file with `base: other` is the run file `other.yaml` beside it, but for the keys that it gives: of each section key by
+    key, any other as a whole. overrides: "section.key=value" with a YAML value, such as `training.epochs=2` or
+    `cluster.workers=2`. Raises DataError that names the file, the key and what to do.
     """
     path = Path(path)
     raw = _read(path)
@@ -136,40 +211,30 @@ def _read(path: Path, *, below: tuple[str, ...] = ()) -> dict:
     if base in (*below, path.stem):
         raise DataError(f"{path}: base '{base}' leads back to the file itself; a chain of bases must end")
     merged = _read(path.with_name(f"{base}.yaml"), below=(*below, path.stem))
-    parameters = {**(merged.get("parameters") or {}), **(raw.get("parameters") or {})}
-    return merged | raw | {"parameters": parameters}
+    for name in SECTIONS:
+        if isinstance(merged.get(name), dict) and isinstance(raw.get(name), dict):
+            raw[name] = merged[name] | raw[name]
+    return merged | raw
 
 
-def plain(error: Exception) -> str:
-    """Say in plain sentences, one a key, what a pydantic error complains of."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    sentences = []
-    for item in error.errors():
-        key = ".".join(map(str, item["loc"])) or "run file"
-        if item["type"] == "value_error":
-            said = str(item["ctx"]["error"])
-        elif item["type"] == "missing":
-            said = "is missing; add it"
-        else:
-            said = f"is {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
-        sentences.append(f"{key}: {said}")
-    return "\n  ".join(dict.fromkeys(sentences))
+def _suggestion(key: str) -> str:
+    """Return what may be meant by a key of a run file that there is not: another one, or a setting of a section."""
+    close = difflib.get_close_matches(key, Run.model_fields, n=1, cutoff=0.7)
+    return f"; did you mean '{close[0]}'?" if close else suggestion(key)
 
 
 def _override(raw: dict, override: str) -> None:
-    key, found, text = override.partition("=")
-    if not found:
+    """Put a "section.key=value" into what was read from a run file."""
+    setting, equals, text = override.partition("=")
+    if not equals:
         raise DataError(f"--set {override}: write it as key=value")
-    value = yaml.load(text, _Literals)
-    if key.startswith("cluster."):
-        raw["cluster"] = (raw.get("cluster") or {}) | {key.removeprefix("cluster."): value}
-        return
-    steps = [step for step in raw.get("steps") or [] if key in (step.get("parameters") or {})]
-    for step in steps:
-        step["parameters"][key] = value
-    if not steps or key in (raw.get("parameters") or {}):
-        raw["parameters"] = (raw.get("parameters") or {}) | {key: value}
+    first, *inner = setting.split(".")
+    if first not in Run.model_fields:
+        raise DataError(f"--set {override}: there is no '{first}'{_suggestion(inner[-1] if inner else first)}")
+    for name in (first, *inner[:-1]) if inner else ():
+        raw[name] = dict(raw.get(name) or {})
+        raw = raw[name]
+    raw[inner[-1] if inner else first] = yaml.load(text, _Literals)
 
 
 class _Literals(yaml.SafeLoader):

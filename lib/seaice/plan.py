@@ -10,14 +10,15 @@ from seaice.execute import Job, environment
 from seaice.fingerprint import digest
 from seaice.params import Run, Step
 from seaice.schema import DataError
-from seaice.settings import entries, nearest
+from seaice.sections import SECTIONS
+from seaice.settings import nearest
 
 NOT_HERE = "can't be had here"  # in place of the checksum of an entry
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run whose parameters fit its notebooks.
+    """A run whose settings fit its notebooks.
 
     declared: parameters of each notebook. stages: what each notebook declares that it does, reads and writes.
     inputs: checksum of every catalogue entry that the run names, NOT_HERE for one in `lacking`, which says
@@ -31,9 +32,20 @@ class Plan:
     lacking: Mapping[str, str] = field(default_factory=dict)
 
     def given(self, step: Step, member: Mapping) -> dict:
-        """Return the parameters that a notebook is executed with: those of the run that it declares."""
-        merged = self.run.merged(step, member)
-        return {name: merged[name] for name in sorted(self.declared[step.notebook] & merged.keys())}
+        """Return the parameters that a notebook is executed with: what it declares of the run.
+
+        A section is whole, its defaults included, as plain literals.
+        """
+        single = {"run": self.run.run, **member}
+        return {
+            name: single[name] if name in single else self.run.section(name).model_dump(mode="json")
+            for name in sorted(self.declared[step.notebook])
+        }
+
+    def entries(self, step: Step) -> set[str]:
+        """Return the catalogue entries that a step may read."""
+        by_setting = self.run.data.entries if "data" in self.declared[step.notebook] else {}
+        return set(self.run.inputs).union(*by_setting.values())
 
     def jobs(self, step: Step, *, before: Mapping[str, str]) -> list[Job]:
         """Return one job for a step alone, one a member for a step with foreach. before: links of the steps before it."""
@@ -41,7 +53,7 @@ class Plan:
         jobs = []
         for member in self.run.members(step):
             given = self.given(step, member)
-            raw = {entry: self.inputs[entry] for entry in sorted({*self.run.inputs, *entries(given)})}
+            raw = {entry: self.inputs[entry] for entry in sorted(self.entries(step))}
             tag = next((f"{name}_{value}" for name, value in member.items()), None)
             jobs.append(
                 Job(
@@ -71,36 +83,28 @@ class Plan:
 def load(
     file: Path,
     *,
-    overrides: Iterable[str] = (),
+    overrides: Sequence[str] = (),
     checksum: Callable[[str], str] | None = None,
     forgiving: bool = False,
 ) -> Plan:
     """Read a run file and hold it against its notebooks.
 
     checksum: of a catalogue entry, default `catalog.checksum`. forgiving: go on where an entry can't be had. Raises DataError,
-    among others for a parameter that no notebook declares, of which papermill alone would only warn.
+    among others for a notebook that declares what the run has not, and for an override of a section that no notebook declares.
     """
     run = params.load(file, overrides=overrides)
     declared = {step.notebook: run_notebooks.declared(paths.notebook(step.notebook)) for step in run.steps}
     roles = {step.notebook: stages.declared(paths.notebook(step.notebook)) for step in run.steps}
-    anywhere = set().union(*declared.values())
-    for name in run.shared():
-        if name not in anywhere and not any(name in step.foreach.values() for step in run.steps):
-            raise DataError(
-                f"{file}: parameters.{name} is declared by no notebook of the run{nearest(name, anywhere)}; "
-                f"remove it, or add it to a parameters cell"
-            )
     for step in run.steps:
-        for name in (*step.parameters, *step.foreach):
-            if name not in declared[step.notebook]:
-                raise DataError(
-                    f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare"
-                    f"{nearest(name, declared[step.notebook])}"
-                )
+        _check_declared(file, run, step, declared[step.notebook])
+    taken = set().union(*declared.values(), (str(v).partition(".")[0] for s in run.steps for v in s.foreach.values()))
+    for override in overrides:
+        section = override.partition("=")[0].partition(".")[0]
+        if section in SECTIONS and section not in taken:
+            raise DataError(f"--set {override}: no notebook of the run declares the section '{section}'; leave it out")
     planned = Plan(run, declared, roles, {})
-    given = [planned.given(step, member) for step in run.steps for member in run.members(step)]
     # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
-    named = sorted(set(run.inputs).union(*map(entries, given)))
+    named = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
     ask = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
     known, lacking = {}, {}
     for entry in named:
@@ -124,9 +128,27 @@ def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
     return ["it is forced"] * (job.notebook in force) + record.why_stale(content, job.parts | {"input": raw})
 
 
+def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> None:
+    """Raise DataError for names in a notebook's parameters cell that the run has not, and for a foreach that it lacks."""
+    possible = {"run", *step.foreach, *SECTIONS}
+    for name in sorted(declared - possible):
+        raise DataError(
+            f"{file}: the parameters cell of {step.notebook} declares '{name}', which is neither a section nor its "
+            f"foreach{nearest(name, possible)}"
+        )
+    for name in sorted(step.foreach.keys() - declared):
+        raise DataError(
+            f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare{nearest(name, declared)}"
+        )
+    for name in sorted(declared & SECTIONS.keys()):
+        if getattr(run, name) is None:
+            raise DataError(f"{file}: the section '{name}' is missing, which {step.notebook} takes; add it")
+
+
 def period(run: Run) -> dict[str, str]:
     """Return first and last month of a run's data and its `normals`, as far as it says them; they choose among an entry's files."""
-    return {name: value for name, value in run.shared().items() if name in ("start", "end", "normals")}
+    names = ("start", "end", "normals") if run.data else ()
+    return {name: value for name in names if (value := getattr(run.data, name)) is not None}
 
 
 def link(jobs: Iterable[Job]) -> str:

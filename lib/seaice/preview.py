@@ -1,11 +1,11 @@
 """What would a run read, write and compute? Said on a dry run, before anything starts, also where its data can't be had."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
-from seaice import estimates, inputs, plan, settings
+from seaice import estimates, inputs, plan
 from seaice.inputs import Amount
-from seaice.params import Step
+from seaice.params import Run, Step
 from seaice.stages import FOLDERS, Stage
 
 BYTES = {
@@ -32,8 +32,8 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
     """
     before: dict[str, str] = {}
     stale: list[str] = []
-    period = plan.period(planned.run)
-    raw = {name: inputs.describe(name, period=period, asked=_asked(name, planned)) for name in planned.inputs}
+    run, period = planned.run, plan.period(planned.run)
+    raw = {name: inputs.describe(name, period=period, asked=_asked(name, run)) for name in planned.inputs}
     read: dict[str, Amount] = {}
     written: list[Amount] = []
     work = 0.0
@@ -44,13 +44,12 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
         for why, group in groupby(reasons, key=reasons.__getitem__):
             say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
         each = " each" if len(jobs) > 1 else ""
-        given = planned.run.merged(step, planned.run.members(step)[0])
         stage = planned.stages[step.notebook]
-        for name in sorted(jobs[0].parts["input"].keys() - _made_before(stage, given)):
+        for name in sorted({*run.inputs, *_opened(stage, run)} & jobs[0].parts["input"].keys()):
             comes, amount = raw[name]
             say(f"  reads {name}: {amount}, {comes}")
             read |= {name: amount} if waiting else {}
-        reads, writes, flops = _takes(stage, given)
+        reads, writes, flops = _takes(stage, run)
         for name, amount in reads.items():
             say(f"  reads {name}: {amount}")
         for name, amount in writes.items():
@@ -67,33 +66,33 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
     return stale
 
 
-def _takes(stage: Stage, given: Mapping) -> tuple[dict[str, Amount], dict[str, Amount], float]:
-    """What a step reads and writes of what the run makes, by place, and its floating-point operations in networks."""
-    n_networks = len(given.get("seeds") or [0])
-    reads = amounts(sorted(set(stage.reads) - set(stage.writes)), given)
+def _takes(stage: Stage, run: Run) -> tuple[dict[str, Amount], dict[str, Amount], float]:
+    """Return what a step reads and writes of what the run makes, by place, and its floating-point operations."""
+    n_networks = len(run.forecast.seeds) if run.forecast else 1
+    reads = amounts(sorted(set(stage.reads) - set(stage.writes)), run)
     for name, estimate in reads.items():
         many = estimate.bytes and estimate.bytes * (n_networks if name == "network" else 1)
-        reads[name] = _there(name, given) or Amount(many)
+        reads[name] = _there(name, run) or Amount(many)
     operations = OPERATIONS.get(stage.role)
-    flops = (_or_none(operations, given) or 0.0) if operations else 0.0
-    return reads, amounts(sorted(stage.writes), given), flops
+    flops = (_or_none(operations, run) or 0.0) if operations else 0.0
+    return reads, amounts(sorted(stage.writes), run), flops
 
 
-def amounts(places: Iterable[str], given: Mapping) -> dict[str, Amount]:
-    """Return how much a step of these parameters writes to each place; no places of which the run has nothing.
+def amounts(places: Iterable[str], run: Run) -> dict[str, Amount]:
+    """Return how much a step of a run writes to each place; no places of which the run has nothing.
 
-    A run without simulations, for example, has none to write. given: the step's parameters.
+    A run without simulations, for example, has none to write.
     """
-    sizes = {name: Amount(_or_none(BYTES[name], given) if name in BYTES else None) for name in places}
+    sizes = {name: Amount(_or_none(BYTES[name], run) if name in BYTES else None) for name in places}
     return {name: amount for name, amount in sizes.items() if amount.bytes != 0}
 
 
-def expected(stage: Stage, given: Mapping) -> list[str]:
-    """Return the places that a step of these parameters must have filled when it is done.
+def expected(stage: Stage, run: Run) -> list[str]:
+    """Return the places that a step of a run must have filled when it is done.
 
-    Of `MAYBE` places only those of which the run is known to have something. given: the step's parameters.
+    Of `MAYBE` places only those of which the run is known to have something.
     """
-    sizes = amounts(stage.writes, given)
+    sizes = amounts(stage.writes, run)
     return [name for name, amount in sizes.items() if name not in MAYBE or amount.bytes]
 
 
@@ -107,36 +106,32 @@ def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
 
 
-def _made_before(stage: Stage, given: Mapping) -> set[str]:
-    """Entries of simulations that a notebook names, but does not read: an earlier one made their stores."""
-    builds = "simulation" in stage.writes
-    return set() if builds else settings.entries({"simulations": given.get("simulations")})
+def _opened(stage: Stage, run: Run) -> set[str]:
+    """Return the catalogue entries that a step opens; those of stores that an earlier step made it does not."""
+    by_setting = run.data.entries if run.data else {}
+    return set().union(*(by_setting.get(name, ()) for name in stage.opens))
 
 
-def _asked(entry: str, planned: plan.Plan) -> list[dict]:
+def _asked(entry: str, run: Run) -> list[dict]:
     """Options of every simulation that is read of an entry."""
-    shared = planned.run.shared()
-    found = []
-    for simulation in shared.get("simulations") or ():
-        if entry in settings.entries({"simulations": [simulation]}):
-            period = {name: simulation[name] for name in ("start", "end")}
-            found += [
-                period | {"member": m, "resolution_km": shared.get("resolution_km")} for m in simulation["members"]
-            ]
-    return found
+    simulations = (run.data.simulations or ()) if run.data else ()
+    return [
+        {"start": s.start, "end": s.end, "member": member, "resolution_km": run.data.resolution_km}
+        for s in simulations
+        if entry in s.entries
+        for member in s.members
+    ]
 
 
-def _there(name: str, given: Mapping) -> Amount | None:
+def _there(name: str, run: Run) -> Amount | None:
     """Bytes of what a run made before, if it did."""
-    folder = FOLDERS[name](given["run"])
+    folder = FOLDERS[name](run.run)
     return inputs.on_disk([folder]) if folder.exists() else None
 
 
-def _or_none(estimate: Callable[[Mapping], float], given: Mapping) -> float | None:
-    try:
-        return estimate(given)
-    except (KeyError, TypeError):  # the run does not say all that it depends on
-        return None
+def _or_none(estimate: Callable[[Run], float], run: Run) -> float | None:
+    """Return an estimate, or None for a run that lacks one of the sections that it depends on."""
+    return estimate(run) if run.data and run.samples and run.forecast else None
 
 
 def _sum(amounts: Iterable[Amount]) -> str:

@@ -58,38 +58,31 @@ def make(
     appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
     """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
-    given = {
-        **dict.fromkeys(("channels", "n_leads", "missing", "splits", "seeds", "sources", "blend", "blend_share")),
-        **run.shared(),
-    }
-    lacking = [name for name in ("channels", "splits", "seeds", "sources") if not given[name]]
-    if lacking:
-        raise DataError(f"run '{run.run}': parameters.{lacking[0]} is not given; a forecast needs it")
+    sources, samples, together = run.section("data").sources, run.section("samples"), run.section("forecast")
     for name, entry in (newer or {}).items():
-        if name not in given["sources"]:
+        if name not in sources:
             raise DataError(
-                f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(given['sources'])}; "
+                f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(sources)}; "
                 "name one of these"
             )
-    given |= {name: value for name, value in finished.DEFAULTS.items() if given[name] is None}
-    finished.as_executed(run, given)
+    finished.as_executed(run)
     # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
     with product_store.alone(run.run), record.lock(run.run, shared=True):
         with files.readable(paths.ready(run.run)):
             store = ready_store.open_ready(paths.ready(run.run))
-            entries = given["sources"] | dict(newer or {})
-            table = given["channels"]
+            entries, table = sources | dict(newer or {}), samples.table
             ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)
-            times = moments.init_times(init, ready, given, now=now, say=say)
-        networks = finished.networks(run, given["seeds"])
-        temperatures = finished.temperatures(run, given["seeds"], given["n_leads"])
+            times = moments.init_times(init, ready, samples, now=now, say=say)
+        networks = finished.networks(run, together.seeds)
+        temperatures = finished.temperatures(run, together.seeds, samples.n_leads)
         options = {"newer": newer, "arrived": arrived, "now": now}
-        return [_one(run.run, ready, time, given, networks, temperatures, **options) for time in times]
+        return [_one(run, ready, time, networks, temperatures, **options) for time in times]
 
 
-def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrived, now) -> Product:
+def _one(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, now) -> Product:
     """Make one product, unless it is there."""
-    known, window, samples, forecasts = moments.inputs(name, ready, init_time, given)
+    name, together = run.run, run.forecast
+    known, window, samples, forecasts = moments.inputs(run, ready, init_time)
     flags = moments.flags(samples, window, init_time)
     modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
     made_from = {
@@ -98,10 +91,10 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "init_time": f"{init_time:%Y-%m-%d}",
         "inputs": samples.digest([init_time]),
         "record": product.digest(known),
-        "sources": product.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
+        "sources": product.sources(window, init_time, run.data.sources, newer=newer, arrived=arrived),
         "generation": networks.generation,
         "networks": networks.checksums,
-        "blend": [given["blend"], given["blend_share"]],
+        "blend": [together.blend, together.blend_share],
         "temperatures": temperatures,
         "modules": fingerprint.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
@@ -115,10 +108,10 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         temperatures,
         samples,
         init_time,
-        numbered(given["seeds"]),
+        numbered(together.seeds),
         siconc=siconc,
-        blend_with=forecasts[given["blend"]] if given["blend"] else None,
-        blend_share=given["blend_share"],
+        blend_with=forecasts[together.blend] if together.blend else None,
+        blend_share=together.blend_share,
     )
     with files.replacing_folder(target) as part:
         part.mkdir()

@@ -101,7 +101,7 @@ def _execute_step(
         for job in waiting:
             done(execute(job, progress_bar=sys.stderr.isatty()), job.name)
     written = record.changed(state, record.scan(planned.run.run))
-    expected = preview.expected(stage, planned.run.merged(step, planned.run.members(step)[0]))
+    expected = preview.expected(stage, planned.run)
     complaints = stages.complaints(stage, planned.run.run, written, expected=expected)
     for output in written:
         if output in earlier and record.checksum(output) != earlier[output][1]:

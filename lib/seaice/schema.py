@@ -15,6 +15,10 @@ SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15",
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
 MAP = ("y", "x")  # dims of a map
 KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
+WITH_LEADS = (
+    *KNOWN_AHEAD,
+    "siconc_damping",
+)  # what a network is given by `leads`: known before init_time, for each valid time
 DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
 
 

@@ -1,26 +1,14 @@
-"""Which values may a parameter have? One frozen model for all parameters that a run shares among its notebooks."""
+"""Which values may a setting have? The small frozen models and types that the sections of a run file are made of."""
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from seaice import steps
-from seaice.grid import Grid, Hemisphere
-from seaice.schema import VARIABLES
-
-N_LEADS = 6  # forecast months, Andersson et al. 2021; assumed by the checks where a run file does not say
-KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")  # channels at the valid month
-ENTRIES = ("sources", "normals", "seasonal")  # parameters whose values are names of catalogue entries
-OPTIONAL = (
-    "simulations",
-    "normals",
-    "seasonal",
-    "blend",
-    "faster",
-)  # parameters that a run which does not name them goes without, whatever the default
+from seaice.schema import VARIABLES, WITH_LEADS, DataError
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -30,14 +18,24 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; choose one of {', '.join(valid) or '(none)'}"
 
 
-def entries(parameters: Mapping[str, Any]) -> set[str]:
-    """Return the names of the catalogue entries among parameter values."""
-    values = [parameters.get(name) or () for name in ENTRIES]
-    values += [simulation["entry"] for simulation in parameters.get("simulations") or ()]
-    names = set()
-    for value in values:
-        names |= {value} if isinstance(value, str) else set(value.values() if isinstance(value, Mapping) else value)
-    return names
+def plain(error: Exception, *, within: str = "") -> str:
+    """Write what a pydantic error complains of in plain sentences, one a key.
+
+    within: dotted name of what was validated, put before each key.
+    """
+    if not isinstance(error, ValidationError):
+        return str(error)
+    sentences = []
+    for item in error.errors():
+        key = ".".join([*filter(None, [within]), *map(str, item["loc"])]) or "run file"
+        if item["type"] == "value_error":
+            complaint = str(item["ctx"]["error"])
+        elif item["type"] == "missing":
+            complaint = "is missing; add it"
+        else:
+            complaint = f"is {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
+        sentences.append(f"{key}: {complaint}")
+    return "\n  ".join(dict.fromkeys(sentences))
 
 
 def _month(value: str) -> str:
@@ -62,6 +60,7 @@ Moment = Annotated[str, AfterValidator(_moment)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Missing = Literal["error", "drop", "climatology"]
+Model = TypeVar("Model", bound="Strict")
 
 
 class Strict(BaseModel):
@@ -79,17 +78,30 @@ class Strict(BaseModel):
         return values
 
 
+def checked(model: type[Model], values: Any, *, within: str) -> Model:
+    """Return the model of these values. Raises DataError that names, after `within`, the key, its value and what to do."""
+    try:
+        return model.model_validate(values)
+    except (ValidationError, DataError) as error:
+        raise DataError(plain(error, within=within)) from None
+
+
 class Channel(Strict):
-    """Input channels of one variable: `lags` steps up to the forecast, `leads` forecast steps, or neither (fixed fields)."""
+    """Input channels of one variable: `lags` steps before init_time, `leads` forecast steps, or neither (fixed fields)."""
 
     variable: str
     lags: Positive | None = None
     leads: Positive | None = None
 
+    @model_serializer
+    def _row(self) -> dict[str, str | int]:
+        """Return the row of a channel table: what does not apply is left out."""
+        return {name: value for name, value in self if value is not None}
+
     @model_validator(mode="after")
     def _fits_variable(self) -> Self:
         wanted: dict[str, Any] = (
-            dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(KNOWN_AHEAD, "leads")
+            dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(WITH_LEADS, "leads")
         )
         wanted |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month", "season"))
         if self.variable not in wanted:
@@ -109,6 +121,11 @@ class Splits(Strict):
     train: tuple[Moment, Moment]
     validation: tuple[Moment, Moment]
     test: tuple[Moment, Moment]
+
+    @property
+    def ranges(self) -> dict[str, tuple[str, str]]:
+        """First and last init_time of each split, by its name, as `splits.split` and the tables take them."""
+        return dict(self)
 
     @model_validator(mode="before")
     @classmethod
@@ -151,7 +168,7 @@ class Simulation(Strict):
     """
 
     entry: str | dict[str, str]
-    members: list[int | str] = Field(min_length=1)
+    members: tuple[int | str, ...] = Field(min_length=1)
     start: Month
     end: Month
 
@@ -161,107 +178,15 @@ class Simulation(Strict):
         ice = self.entry if isinstance(self.entry, str) else self.entry["siconc"]
         return [f"{ice}_{member}" for member in self.members]
 
+    @property
+    def entries(self) -> set[str]:
+        """Names of the catalogue entries that it is read from."""
+        return {self.entry} if isinstance(self.entry, str) else set(self.entry.values())
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if isinstance(self.entry, dict) and "siconc" not in self.entry:
             raise ValueError(f"entry names no 'siconc', only {sorted(self.entry)}; add the entry with the sea ice")
         if self.start >= self.end:
             raise ValueError(f"start {self.start} must lie before end {self.end}")
-        return self
-
-
-class Faster(Strict):
-    """Ways to compute networks faster, see `train.fit`; what is not given is off."""
-
-    window: Literal["active"] | None = None
-    precision: Literal["mixed_bfloat16"] | None = None
-    gather: Literal["float32", "float16", "bfloat16"] | None = None
-
-
-class Permute(Strict):
-    """What permute-and-predict permutes and which forecasts it judges; see `importance.measure`."""
-
-    groups: list[str] | None = Field(None, min_length=1)
-    judged: list[Literal["validation", "test"]] = Field(min_length=1)
-    init_months: list[Annotated[int, Field(ge=1, le=12)]] | None = Field(None, min_length=1)
-    inits: Positive | None = None
-    seeds: Positive = 10
-    within_month: list[bool] = Field([False, True], min_length=1)
-    workers: Positive | str | None = None
-
-
-class Parameters(Strict):
-    """Every parameter that a run may share among its notebooks; a new one is one line here."""
-
-    run: str | None = None  # given by the runner
-    hemisphere: Hemisphere | None = None
-    cadence: Literal["monthly", "daily"] | None = None
-    resolution_km: float | None = None
-    start: Month | None = None
-    end: Month | None = None
-    # data: catalogue entries by variable, and that of the physics-based forecast
-    sources: dict[str, str] | None = None
-    normals: str | None = None  # monthly SIC that a daily run's normals are fitted to; null for the run's own record
-    seasonal: str | None = None
-    simulations: list[Simulation] | None = Field(None, min_length=1)  # to learn from first; null for none
-    # samples
-    missing: Missing | dict[str, Missing] | None = None
-    splits: Splits | None = None
-    channels: list[Channel] | None = Field(None, min_length=1)
-    n_leads: Positive | None = None
-    # network and training
-    network: Literal["icenet_2021", "correction"] | None = None
-    filters_factor: float | None = Field(None, gt=0)
-    epochs: Positive | None = None
-    batch_size: Positive | None = None
-    learning_rate: float | None = Field(None, gt=0)
-    schedule: Literal["constant", "decay", "cosine"] | None = None
-    patience: Positive | None = None
-    focal_gamma: float | None = Field(None, ge=0)
-    weight_average: float | None = Field(None, gt=0, lt=1)
-    withhold: float | None = Field(None, ge=0, lt=1)
-    turns: bool | None = None
-    siconc_head: bool | None = None
-    faster: Faster | None = None  # ways of computing that change what is learnt a little; null for none
-    pretrain_epochs: Positive | None = None
-    validate_every: Positive | None = None
-    seed: Seed | None = None
-    seeds: list[Seed] | None = Field(None, min_length=1)
-    # forecast
-    blend: Literal["trees"] | None = None  # model whose forecasts are mixed with the networks'
-    blend_share: float | None = Field(None, gt=0, lt=1)
-    # importance of the inputs
-    permute: Permute | None = None
-    # attribution: months explained, at which leads, and of which region (see `roi`)
-    cases: Literal["record_low"] | list[Month] | None = None
-    roi: tuple[Month, Month] | dict[Literal["polygon"], list[tuple[float, float]]] | str | None = None
-    roi_threshold: float | None = Field(None, gt=0, lt=1)
-    explained_leads: list[Positive] | None = Field(None, min_length=1)
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.resolution_km is not None:
-            Grid(self.hemisphere or "north", self.resolution_km)
-        if self.seeds and len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds {self.seeds} hold one twice; every member needs its own")
-        if self.start and self.end and self.start > self.end:
-            raise ValueError(f"start {self.start} lies after end {self.end}; swap them")
-        names = [name for simulation in self.simulations or () for name in simulation.names]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"simulations give '{name}' twice; name each member once")
-        if self.normals and self.cadence == "monthly":
-            raise ValueError(f"normals '{self.normals}' are for a daily run; a monthly one has its own")
-        if self.cadence == "daily":  # said here, since blending comes after all training
-            named = ["`blend: trees`"] * (self.blend == "trees")
-            named += ["the channel 'trees'"] * any(channel.variable == "trees" for channel in self.channels or ())
-            if named:
-                raise ValueError(
-                    f"{' and '.join(named)} can't be had in a daily run: it has trees at some of its leads only; leave out what names them"
-                )
-        if self.splits:
-            self.splits.check_apart(n_leads=self.n_leads or N_LEADS, cadence=self.cadence or "monthly")
-            for name, (first, last) in self.splits:
-                if (self.start and first < self.start) or (self.end and last[:7] > self.end):
-                    raise ValueError(f"split '{name}' ({first} to {last}) leaves the data's {self.start} to {self.end}")
         return self

@@ -19,11 +19,11 @@ from seaice.settings import Simulation
 
 
 def build_all(
-    run: str, grid: Grid, simulations: Sequence[Mapping] | None, *, variables: Sequence[str], like: Path
+    run: str, grid: Grid, simulations: Sequence[Simulation] | None, *, variables: Sequence[str], like: Path
 ) -> pd.DataFrame:
     """Write the analysis-ready store of each simulation member that is not there yet, and return what was done.
 
-    simulations: as in the run file (see `settings.Simulation`), None for none. variables: wanted, `siconc` among them; of one that
+    simulations: those of the run's `data`, None for none. variables: wanted, `siconc` among them; of one that
     an entry does not offer, nothing is known. like: the observations' store (see `preprocess.build_simulation`).
     A store is kept if all that it is made from is unchanged: raw data, dates, grid, what is taken from the observations, code
     and packages. Returns a row a member: its months and the variables that it lacks. Raises DataError.
@@ -50,7 +50,7 @@ def build_all(
     return pd.DataFrame(rows, columns=["simulation", "months", "without"]).set_index("simulation")
 
 
-def open_all(run: str, simulations: Sequence[Mapping] | None) -> dict[str, xr.Dataset]:
+def open_all(run: str, simulations: Sequence[Simulation] | None) -> dict[str, xr.Dataset]:
     """Return the analysis-ready datasets of a run's simulations by name, lazily. Raises DataError for one not yet made."""
     return {name: ready_store.open_ready(paths.simulation(run, name)) for name, _, _ in _members(simulations)}
 
@@ -80,9 +80,8 @@ def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("climate")
 
 
-def _members(simulations: Sequence[Mapping] | None) -> Iterator[tuple[str, Simulation, int | str]]:
-    for given in simulations or ():
-        simulation = Simulation.model_validate(given)
+def _members(simulations: Sequence[Simulation] | None) -> Iterator[tuple[str, Simulation, int | str]]:
+    for simulation in simulations or ():
         for name, member in zip(simulation.names, simulation.members, strict=True):
             yield name, simulation, member
 

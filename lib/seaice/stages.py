@@ -14,6 +14,8 @@ from seaice.schema import DataError
 from seaice.settings import nearest
 
 DECLARATION = "seaice"  # entry of a notebook's metadata
+KEYS = {"role", "reads", "writes", "opens"}
+ENTRIES = ("sources", "normals", "seasonal", "simulations")  # settings that name catalogue entries
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
     *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
@@ -33,11 +35,16 @@ FOLDERS = {  # of what a run makes in its data folder, by the name of the functi
 
 @dataclass(frozen=True)
 class Stage:
-    """A step's role, one of `ROLES`, and names in `FOLDERS` of what it reads and what it writes."""
+    """What a step does.
+
+    role: one of `ROLES`. reads, writes: names in `FOLDERS`. opens: settings of the section `data` whose
+    catalogue entries it opens itself.
+    """
 
     role: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    opens: tuple[str, ...] = ()
 
 
 def declared(notebook: Path) -> Stage:
@@ -46,20 +53,25 @@ def declared(notebook: Path) -> Stage:
     Raises DataError, naming the notebook, for no declaration and for an unknown role or place.
     """
     content = run_notebooks.content(notebook).get("metadata", {}).get(DECLARATION)
-    form = f'write "{DECLARATION}": {{"role": ..., "reads": [...], "writes": [...]}} into its metadata'
-    if not isinstance(content, dict) or set(content) != {"role", "reads", "writes"}:
+    form = f'write "{DECLARATION}": {{"role": ..., "reads": [...], "writes": [...], "opens": [...]}} into its metadata'
+    if not isinstance(content, dict) or not {"role", "reads", "writes"} <= set(content) <= KEYS:
         raise DataError(f"{notebook.name}: it declares {content or 'no role'}, and a step must; {form}")
     if content["role"] not in ROLES:
         hint = nearest(str(content["role"]), ROLES)
         raise DataError(f"{notebook.name}: its role {content['role']!r} is unknown{hint}; choose one of {list(ROLES)}")
-    for what in ("reads", "writes"):
-        for place in content[what]:
-            if place not in FOLDERS:
-                hint = nearest(str(place), FOLDERS)
+    opens = content.get("opens", [])
+    for what, places, choices in (
+        ("reads", content["reads"], tuple(FOLDERS)),
+        ("writes", content["writes"], tuple(FOLDERS)),
+        ("opens", opens, ENTRIES),
+    ):
+        for place in places:
+            if place not in choices:
+                hint = nearest(str(place), choices)
                 raise DataError(
-                    f"{notebook.name}: it {what} {place!r}, which is unknown{hint}; choose among {list(FOLDERS)}"
+                    f"{notebook.name}: it {what} {place!r}, which is unknown{hint}; choose among {list(choices)}"
                 )
-    return Stage(content["role"], tuple(content["reads"]), tuple(content["writes"]))
+    return Stage(content["role"], tuple(content["reads"]), tuple(content["writes"]), tuple(opens))
 
 
 def step(run: Run, role: str) -> Step | None:

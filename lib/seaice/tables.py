@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import bootstrap
+from seaice import bootstrap, table_files
 from seaice.schema import DataError
 from seaice.scoring import METRICS, OWN_PAIRS, common_pairs
 
@@ -196,8 +196,7 @@ def headline(*tables: pd.DataFrame) -> pd.DataFrame:
 
 def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
     """Write a table as CSV, its numbers with `digits` significant digits, and make its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format=f"%.{digits}g")
+    table_files.write(table, path, float_format=f"%.{digits}g")
 
 
 def select(table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal) -> pd.DataFrame:

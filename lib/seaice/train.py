@@ -13,9 +13,10 @@ import pandas as pd
 
 from seaice import batches, fingerprint, network_kinds, pool, progress, samples, trained
 from seaice.schema import DataError
-from seaice.splits import split
+from seaice.sections import Training
 
-LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
+# Modules that say which settings there may be. The settings themselves, with their defaults, are part of the key.
+MODELS = ("seaice.sections", "seaice.settings")
 SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fraction) of n
     "constant": lambda k, n: 1.0,
     "decay": lambda k, n: math.exp(-0.1 * max(0, math.floor(k) - 2)),  # fine-tuning of Andersson et al. 2021
@@ -25,80 +26,43 @@ SCHEDULES = {  # factor on the learning rate in epoch k (from 0, with its fracti
 
 def fit(
     data: samples.Samples,
+    times: Mapping[str, pd.DatetimeIndex],
+    settings: Training,
     *,
-    splits: Mapping[str, Sequence[str]],
     seed: int,
     folder: Path,
-    network: str = "icenet_2021",
-    filters_factor: float = 1.0,
-    epochs: int = 50,
-    batch_size: int = 2,
-    learning_rate: float = LEARNING_RATE,
-    schedule: str = "constant",
-    patience: int = 10,
-    focal_gamma: float = 2.0,
-    weight_average: float | None = None,
-    validate_every: int | None = None,
-    withhold: float = 0.0,
-    turns: bool = False,
-    siconc_head: bool = False,
-    window: str | None = None,
-    precision: str | None = None,
-    gather: str | None = None,
-    simulated: pool.PooledBatches | None = None,
     start: Path | None = None,
+    simulated: pool.PooledBatches | None = None,
 ) -> pd.DataFrame:
     """Train one network and return its history: a row a validation with loss and accuracy of both splits and learning rate.
 
-    data: samples of the observations. splits: see `splits.split`; train and validation are used. seed: of weights and shuffling.
-    network: a name in `NETWORKS`. schedule: a name in `SCHEDULES`. patience: validations without a better validation
-    accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
-    cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
-    weights; about 1 / (1 - momentum) batches long. withhold, turns: see `batches.Batches`. siconc_head: forecast SIC too, for samples
-    whose targets are SIC; then the loss is `losses.SiconcLoss`, and the best validation is the one of least loss.
-    window: "active" for a network that looks at the smallest window of `windows` only, None for the whole map.
-    precision: "mixed_bfloat16" for convolutions in bfloat16, the weights and everything from the logits on staying float32; None
-    for float32 throughout. gather: a dtype of `device.STORAGES` in which the data's planes are copied to where the network computes, and
-    samples assembled there; None for samples assembled here. These three change the weights that come out, the last one by rounding.
-    validate_every: batches between validations, default once an epoch. simulated: batches of climate simulations to train on in place
-    of the train split, which are always assembled here; validation stays that of the observations.
-    start: folder of a finished network of the same shape whose weights are gone on from.
+    data: samples of the observations. times: init_times of the splits "train" and "validation", see `splits.split`.
+    settings: what the network is and how it learns. The best validation is the one of highest accuracy (3 classes, active
+    cells); with `siconc_head`, for which the samples' targets must be SIC, it is the one of least loss (`losses.SiconcLoss`).
+    seed: of weights and shuffling. start: folder of a finished network of the same shape whose weights are gone on from.
+    simulated: batches of climate simulations to train on in place of the train split. They are always assembled here, so that
+    `faster.gather` has no effect; validation stays that of the observations.
 
     folder then holds `network.keras`, `history.csv`, `channels.json` (what inputs must agree with) and `key.json`, which is
     written last. A finished network is returned at once if its key still holds: data, settings, software and the sources
     of the modules that train it. An unfinished one goes on after its last validation and ends with the bits it would have had
-    without the interruption (same machine and thread count). Raises DataError for bad splits and settings, for a `start` that does not
-    fit, and for a loss that is not finite.
+    without the interruption (same machine and thread count). Raises DataError for a split that is not there, for targets or a
+    `start` that do not fit, and for a loss that is not finite.
     """
     folder = Path(folder)
-    settings = {
-        "seed": seed,
-        "network": network,
-        "filters_factor": filters_factor,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "patience": patience,
-        "focal_gamma": focal_gamma,
-        "weight_average": weight_average,
-        "validate_every": validate_every,
-        "withhold": withhold,
-        "turns": turns,
-        "siconc_head": siconc_head,
-        "window": window,
-        "precision": precision,
-        "gather": None if simulated is not None else gather,
-    }
-    _check(settings, splits)
-    times = split(data, {name: splits[name] for name in ("train", "validation")})
-    _check_targets(data, times["train"][:1], siconc_head)
+    if simulated is not None:
+        settings = settings.model_copy(update={"faster": settings.faster.model_copy(update={"gather": None})})
+    for name in ("train", "validation"):
+        if name not in times:
+            raise DataError(f"training needs the split '{name}'; the splits are {sorted(times)}")
+    _check_targets(data, times["train"][:1], settings.siconc_head)
     if simulated is not None:
         _check_alike(simulated, data)
-    drawn = {"batch_size": batch_size, "as_numbers": settings["gather"] is not None}
-    training = simulated or batches.Batches(data, times["train"], seed=seed, withhold=withhold, turns=turns, **drawn)
+    drawn = {"batch_size": settings.batch_size, "as_numbers": settings.faster.gather is not None}
+    changed = {"withhold": settings.withhold, "turns": settings.turns}
+    training = simulated or batches.Batches(data, times["train"], seed=seed, **changed, **drawn)
     validation = batches.Batches(data, times["validation"], **drawn)
-    key = _key(training, validation, settings, start)
+    key = _key(training, validation, settings, seed, start)
     if trained.read_key(folder) == key:
         (folder / trained.CHECKPOINT).unlink(missing_ok=True)
         return trained.history(folder)
@@ -113,12 +77,14 @@ def fit(
     learner = network_kinds.learner(net, data, settings)
 
     history, best = trained.restore(folder, key, net)
+    epochs, between = settings.epochs, settings.validate_every or len(training)
     total = epochs * len(training)
-    done = min(len(history) * (validate_every or len(training)), total)
+    done = min(len(history) * between, total)
     with progress.bar(total=total, initial=done, desc=f"seed {seed}", unit="batch") as bar:
-        while done < total and not _is_exhausted(history, patience):
-            until = min(done + (validate_every or len(training)), total)
-            rates = [learning_rate * SCHEDULES[schedule](k / len(training), epochs) for k in range(done, until)]
+        while done < total and not _is_exhausted(history, settings.patience):
+            until = min(done + between, total)
+            shares = [SCHEDULES[settings.schedule](k / len(training), epochs) for k in range(done, until)]
+            rates = [settings.learning_rate * share for share in shares]
             row, weights = _round(net, learner, training, validation, done, rates, bar)
             history.append({"learning_rate": rates[0], **row})
             done = until
@@ -127,7 +93,7 @@ def fit(
             trained.checkpoint(folder, key, net, history, best)
             bar.set_postfix(validations=len(history), val_accuracy=f"{history[-1]['val_accuracy']:.4f}")
     net.set_weights(best)
-    return trained.finish(folder, key, net, history, trained.best(history), data.metadata(), settings)
+    return trained.finish(folder, key, net, history, trained.best(history), data.metadata(), settings, seed=seed)
 
 
 def _round(
@@ -207,31 +173,15 @@ def _check_alike(simulated: pool.PooledBatches, data: samples.Samples) -> None:
             raise DataError(f"simulated samples have {what} {theirs[what]}, the observations {ours[what]}")
 
 
-def _is_exhausted(history: list[dict], patience: int) -> bool:
-    return bool(history) and len(history) - 1 - trained.best(history) >= patience
+def _is_exhausted(history: list[dict], patience: int | None) -> bool:
+    return bool(history) and patience is not None and len(history) - 1 - trained.best(history) >= patience
 
 
-def _key(training, validation, settings: dict, start: Path | None) -> str:
+def _key(training, validation, settings: Training, seed: int, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
-    sources = fingerprint.modules([f"import {__name__}"], source=__name__, without=fingerprint.PLUMBING)
+    sources = fingerprint.modules([f"import {__name__}"], source=__name__, without=(*fingerprint.PLUMBING, *MODELS))
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
     data = [training.digest(), validation.digest(), None if start is None else trained.read_key(Path(start))]
-    parts = [settings, sources, software, data]
+    parts = [settings.model_dump(mode="json"), seed, sources, software, data]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _check(settings: dict, splits: Mapping) -> None:
-    for name in ("train", "validation"):
-        if name not in splits:
-            raise DataError(f"training needs the split '{name}'; the splits are {sorted(splits)}")
-    for name in ("epochs", "batch_size", "patience"):
-        if settings[name] < 1:
-            raise DataError(f"{name} {settings[name]} must be at least 1")
-    if not 0 < settings["learning_rate"] < 1:
-        raise DataError(f"learning_rate {settings['learning_rate']} must lie between 0 and 1")
-    if settings["schedule"] not in SCHEDULES:
-        raise DataError(f"schedule {settings['schedule']!r} is unknown; choose one of {sorted(SCHEDULES)}")
-    if not 0 <= (settings["weight_average"] or 0) < 1:
-        raise DataError(f"weight_average {settings['weight_average']} must lie between 0 and 1")
-    network_kinds.check(settings)

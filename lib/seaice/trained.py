@@ -11,9 +11,11 @@ import keras
 import numpy as np
 import pandas as pd
 
-import seaice.correction  # noqa: F401 - its layers must be known to Keras before a network is loaded
+from seaice import network_kinds  # with it the layers of every kind are known to Keras before a network is loaded
 from seaice.files import replacing
+from seaice.network_kinds import Kind
 from seaice.schema import DataError
+from seaice.sections import Training
 
 NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
     "network.keras",
@@ -35,8 +37,14 @@ def read_key(folder: Path) -> str | None:
 
 
 def settings(folder: Path) -> dict:
-    """What a finished network was trained with, see `train.fit`."""
+    """What a finished network was trained with: its seed and the settings of `sections.Training`."""
     return json.loads((Path(folder) / KEY).read_text())
+
+
+def kind(folder: Path) -> Kind:
+    """Return the kind of a finished network. Raises DataError for one of a kind that is unknown."""
+    trained_with = settings(folder)
+    return network_kinds.of(trained_with.get("network"), siconc_head=bool(trained_with.get("siconc_head")))
 
 
 def is_finished(folder: Path) -> bool:
@@ -129,14 +137,22 @@ def restore(folder: Path, key: str, network: keras.Model) -> tuple[list[dict], l
 
 
 def finish(
-    folder: Path, key: str, network: keras.Model, history: list[dict], best: int, metadata: dict, settings: dict
+    folder: Path,
+    key: str,
+    network: keras.Model,
+    history: list[dict],
+    best: int,
+    metadata: dict,
+    settings: Training,
+    *,
+    seed: int,
 ) -> pd.DataFrame:
     """Write the network and all that is to be known of it, the key last; return the history as it can be read again.
 
     best: place in the history of the weights that the network has. metadata: of the samples, what inputs must agree with.
     """
     table = pd.DataFrame(
-        history, index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings["validate_every"] else "epoch")
+        history, index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings.validate_every else "epoch")
     )
     bare = keras.Model.from_config(network.get_config())  # without the optimiser's state, which is twice the weights
     bare.set_weights(network.get_weights())
@@ -147,6 +163,7 @@ def finish(
     with replacing(folder / CHANNELS) as part:
         part.write_text(json.dumps(metadata, indent=1))
     with replacing(folder / KEY) as part:
-        part.write_text(json.dumps({"key": key, "best_validation": best + 1, **settings}, indent=1))
+        content = {"key": key, "best_validation": best + 1, "seed": seed, **settings.model_dump(mode="json")}
+        part.write_text(json.dumps(content, indent=1))
     (folder / CHECKPOINT).unlink()
     return pd.read_csv(folder / HISTORY, index_col=0)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from fitting import fit
 
-from seaice import attribution, correction, device, ensemble, losses, train, trained, unet
+from seaice import attribution, correction, device, ensemble, losses, trained, unet
 from seaice.samples import Samples
+from seaice.sections import Training
 from support import synthetic
 
 CHANNELS = [
@@ -53,10 +55,10 @@ def save_networks(folder: Path) -> None:
         )
         network.compile(optimizer=keras.optimizers.Adam())
         (folder / name).mkdir()
-        settings = {"siconc_head": name == "correction", "validate_every": None}
+        settings = Training(network=name, siconc_head=name == "correction")
         row = {"loss": 0.0, "val_accuracy": 0.0}
         trained.checkpoint(folder / name, "", network, [row], [])
-        trained.finish(folder / name, name, network, [row], 0, data.metadata(), settings)
+        trained.finish(folder / name, name, network, [row], 0, data.metadata(), settings, seed=1)
 
 
 def numbers(folder: Path) -> dict[str, np.ndarray]:
@@ -93,7 +95,7 @@ def fitted(folder: Path) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as own:
         own = Path(own)
         shutil.copytree(folder / "correction", own / "start")
-        history = train.fit(
+        history = fit(
             data,
             splits=SPLITS,
             seed=1,
@@ -105,7 +107,7 @@ def fitted(folder: Path) -> dict[str, np.ndarray]:
             batch_size=3,
             learning_rate=1e-3,
             weight_average=0.9,
-            gather="float32",
+            faster={"gather": "float32"},
             start=own / "start",
         )
         times = data.init_times[-3:]

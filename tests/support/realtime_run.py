@@ -4,16 +4,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import climate, ensemble, paths, steps, train, trees
+from seaice import climate, ensemble, paths, sampling, steps, train, trees
 from seaice.params import Run
-from seaice.samples import Samples
+from seaice.splits import split
 from support import synthetic
 
 RUN = Run.model_validate(
     {
         "run": "tiny",
-        "parameters": {
+        "data": {
+            "hemisphere": "north",
+            "resolution_km": synthetic.SMALL_KM,
+            "start": "1979-01",
+            "end": "1990-12",
             "sources": {"siconc": "ice_entry", "tas": "air_entry"},
+        },
+        "samples": {
             "channels": [
                 {"variable": "siconc", "lags": 2},
                 {"variable": "siconc_anomaly", "lags": 3},
@@ -24,17 +30,16 @@ RUN = Run.model_validate(
                 {"variable": "land"},
                 {"variable": "month"},
             ],
-            "n_leads": 6,
             "missing": "climatology",
             "splits": {
                 "train": ["1981-01", "1986-06"],
                 "validation": ["1987-01", "1988-01"],
                 "test": ["1988-07", "1990-06"],
             },
-            "seeds": [3, 8],
-            "blend": "trees",
         },
-        "steps": [{"notebook": "05_train", "foreach": {"seed": "seeds"}}, {"notebook": "06_forecast"}],
+        "training": {"filters_factor": 1 / 64, "epochs": 1, "batch_size": 6},
+        "forecast": {"seeds": [3, 8], "blend": "trees"},
+        "steps": [{"notebook": "05_train", "foreach": {"seed": "forecast.seeds"}}, {"notebook": "06_forecast"}],
     }
 )
 NOW = pd.Timestamp("1991-01-10")  # the data of December 1990 are complete
@@ -59,22 +64,13 @@ def store(ready: xr.Dataset, run: str = "tiny") -> None:
 
 def finish(ready: xr.Dataset) -> None:
     """Train the networks of the run and write its forecast."""
-    given = RUN.shared()
-    samples = Samples(ready, given["channels"], n_leads=6, missing="climatology")
-    for seed in given["seeds"]:
-        train.fit(
-            samples,
-            splits=given["splits"],
-            seed=seed,
-            folder=paths.network("tiny", seed),
-            filters_factor=1 / 64,
-            epochs=1,
-            batch_size=6,
-        )
-    folders = {seed: paths.network("tiny", seed) for seed in given["seeds"]}
-    validation = pd.date_range(*given["splits"]["validation"], freq="MS")
+    samples, splits, seeds = sampling.of_store(ready, RUN.samples), RUN.samples.splits, RUN.forecast.seeds
+    folders = {seed: paths.network("tiny", seed) for seed in seeds}
+    for seed, folder in folders.items():
+        train.fit(samples, split(samples, splits.ranges), RUN.training, seed=seed, folder=folder)
+    validation = pd.date_range(*splits.validation, freq="MS")
     judged = validation.append(pd.DatetimeIndex(["1989-03-01", "1990-01-01"]))
-    boosted = trees.fit(ready, pd.date_range(*given["splits"]["train"], freq="MS"))
+    boosted = trees.fit(ready, pd.date_range(*splits.train, freq="MS"))
     sip = trees.forecast(boosted, ready, judged)
     # One initialisation at a time, as in real time: a network's last digits depend on how many it is asked for together.
     options = {"calibrate_on": validation, "blend_with": sip, "batch_size": 1}

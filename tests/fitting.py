@@ -1,0 +1,25 @@
+"""A training as the tests ask for it: splits by their dates, and settings by their names."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from seaice import train
+from seaice.samples import Samples
+from seaice.sections import Training
+from seaice.splits import split
+
+
+def fit(
+    samples: Samples,
+    *,
+    splits: Mapping[str, Sequence[str]],
+    seed: int,
+    folder: Path,
+    start: Path | None = None,
+    **settings,
+) -> pd.DataFrame:
+    """Train a network as `train.fit` does; settings: fields of `Training`."""
+    times = split(samples, {name: splits[name] for name in ("train", "validation") if name in splits})
+    return train.fit(samples, times, Training(**settings), seed=seed, folder=folder, start=start)
