@@ -155,7 +155,7 @@ def test_what_the_pages_take_of_a_run():
         "01": (set(), set(), ice | seasonal),
         "02": (set(), {"ready", "simulation"}, ice | climate),
         "03": ({"ready"}, {"baselines", "trees"}, seasonal),
-        "04": ({"ready", "simulation"}, {"pretrained"}, set()),
+        "04": ({"ready", "simulation", "trees"}, {"pretrained"}, set()),
         "05": ({"ready", "pretrained", "trees"}, {"network"}, set()),
         "06": ({"ready", "network", "baselines", "trees"}, {"forecast"}, set()),
         "07": ({"ready", "forecast", "baselines"}, set(), set()),

@@ -9,6 +9,7 @@ import pytest
 from seaice import paths, run_notebooks, stages
 from seaice.sections import SECTIONS
 
+SAMPLED = {"of_run": ("ready", "trees")}  # what functions of `sampling` open
 NOTEBOOKS = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 MAX_LINES, MAX_CELL_LINES = 60, 20  # lines of code; CONTRIBUTING.md
 
@@ -64,7 +65,8 @@ def test_every_place_that_the_code_names_is_declared(notebook):
     """Which of them it writes the runner checks after every execution."""
     nodes = [node for cell in code_cells(notebook) for node in ast.walk(ast.parse(cell.source))]
     used = {(n.value.id, n.attr) for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
-    places = {name for module, name in used if module == "paths" and name in stages.FOLDERS}
+    places = {name for module, name in used if module in ("paths", "stored") and name in stages.FOLDERS}
+    places |= {place for name in SAMPLED for place in SAMPLED[name] if ("sampling", name) in used}
     places |= {"simulation" for module, _ in used if module == "simulated"}
     places |= {"network" for module, _ in used if module == "generations"}
     stage = stages.declared(notebook)
