@@ -26,7 +26,16 @@ PERIODS = {  # first and last month of each product; of a seasonal one, of the e
 RECORD_START = 1979  # first year of the record; every run of the truth starts here, so that all show the same world
 SEED = 1  # of the first four worlds the one whose record is nearest to the observed one; any other is as physical
 CADENCES = {"monthly": 12, "daily": 31}  # time steps a chunk
-PHYSICS = ("twin", "twin_forcing", "twin_land", "twin_weather", "twin_parameters", "twin_world", "twin_seasonal")
+PHYSICS = (
+    "twin",
+    "twin_forcing",
+    "twin_land",
+    "coast",
+    "twin_weather",
+    "twin_parameters",
+    "twin_world",
+    "twin_seasonal",
+)
 VIEWS = ("twin_views", "twin_source")  # modules that decide what a product shows of a run
 PACKED = {"dtype": "uint8", "scale_factor": 0.005, "_FillValue": 255}  # forecasts are stored in steps of half a percent
 
