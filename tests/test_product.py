@@ -14,9 +14,10 @@ import synthetic
 import xarray as xr
 from PIL import Image
 
-from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary
+from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary, provenance
 from seaice.grid import Grid
 from seaice.samples import Samples
+from seaice.schema import ICE_CLASSES, DataError
 
 INIT = pd.Timestamp("1990-01-01")
 GIVEN = realtime_run.RUN.shared()
@@ -117,11 +118,11 @@ def test_days_are_held_against_the_normal_of_the_day():
 
 def test_a_daily_product_is_made_from_the_frequencies_that_its_normals_are_of():
     ready, init = synthetic.ready_daily(resolution_km=337.5), pd.Timestamp("1986-07-09")
-    first = product.digest(arrivals.as_of(ready, init))
-    assert product.digest(arrivals.as_of(ready, init)) == first
+    first = provenance.digest(arrivals.as_of(ready, init))
+    assert provenance.digest(arrivals.as_of(ready, init)) == first
     for day, same in (("1986-07-10", False), ("1986-07-01", True)):
         other = ready.assign(ice_frequency=ready.ice_frequency.where(ready.time != np.datetime64(day), 0.5))
-        assert (product.digest(arrivals.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
+        assert (provenance.digest(arrivals.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
 
 
 def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(monkeypatch):
@@ -242,6 +243,31 @@ def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are
         assert (
             json.loads(ds.attrs["network_sha256"]) == {"3": "ab", "8": "cd"} and "concentration" in ds.attrs["summary"]
         )
+
+
+def test_files_of_a_registered_writer_are_in_every_product_that_it_applies_to(case, tmp_path, monkeypatch):
+    fields, known, _ = case
+    monkeypatch.setattr(product, "WRITERS", [*product.WRITERS])
+
+    def dates(folder, ds, context):
+        first = pd.Timestamp(ds.time.values[0])
+        (folder / "dates.txt").write_text(f"{context.summary['hemisphere']} {first:%Y-%m-%d}")
+
+    def unwanted(folder, ds, context):
+        raise AssertionError("it does not apply")
+
+    product.register(product.Writer("dates", dates))
+    product.register(product.Writer("daily dates", unwanted, lambda context: context.summary["cadence"] == "daily"))
+    product.write(fields, known, tmp_path, made_from=MADE_FROM, flags=[], created=pd.Timestamp("1990-01-05"))
+    assert (tmp_path / "dates.txt").read_text() == f"{known.attrs['hemisphere']} 1990-01-01"
+    with pytest.raises(DataError, match="already called 'dates'"):
+        product.register(product.Writer("dates", unwanted))
+
+
+def test_the_classes_of_the_attributes_are_those_of_the_schema(case):
+    with xr.open_dataset(case[2] / "forecast.nc") as ds:
+        assert ds.sea_ice_class.attrs["flag_meanings"].split() == ["land", *ICE_CLASSES]
+        assert ds.sea_ice_class.attrs["flag_values"].tolist() == [-1, *range(len(ICE_CLASSES))]
 
 
 def test_same_forecast_same_bytes(case, tmp_path):

@@ -27,6 +27,7 @@ from seaice import (
     product,
     product_dataset,
     product_store,
+    provenance,
     record,
 )
 from seaice.params import Run
@@ -98,11 +99,12 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "run": name,
         "init_time": f"{init_time:%Y-%m-%d}",
         "inputs": samples.digest([init_time]),
-        "record": product.digest(known),
-        "sources": product.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
+        "record": provenance.digest(known),
+        "sources": provenance.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
         "networks": networks,
         "blend": [given["blend"], given["blend_share"]],
         "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
+        "writers": product.names(),
         "modules": keys.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
     }
