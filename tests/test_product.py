@@ -12,6 +12,8 @@ import realtime_run
 import shapely
 import synthetic
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary, provenance
@@ -175,16 +177,52 @@ def test_lines_are_cut_at_the_180th_meridian_and_run_around_the_pole(hemisphere)
     forward = product_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
     sign = 1 if hemisphere == "north" else -1
     around = np.stack(forward.transform(np.arange(0.0, 361, 10), np.full(37, sign * 75.0)), axis=1)  # 180 is a point
-    parts = product_edge.cut(around, grid)
-    assert len(parts) == 2 and [abs(p[i, 0]) for p, i in zip(parts, (-1, 0), strict=True)] == [180, 180]
-    assert all((abs(np.diff(part[:, 0])) <= 10.001).all() for part in parts)
-    np.testing.assert_allclose(np.concatenate(parts)[:, 1], sign * 75, atol=0.2)
+    [ring] = product_edge.cut(around, grid)
+    assert sorted(ring[[0, -1], 0]) == [-180, 180] and len(ring) == 37
+    assert (abs(np.diff(ring[:, 0])) <= 10.001).all()
+    np.testing.assert_allclose(ring[:, 1], sign * 75, atol=0.2)
     across = np.stack(forward.transform([170.0, -170.0, 170.0], sign * np.array([70.0, 72.0, 74.0])), axis=1)
     parts = product_edge.cut(across, grid)
     assert [np.sign(part[:, 0]).tolist() for part in parts] == [[1, 1], [-1, -1, -1], [1, 1]]
+    touching = np.stack(forward.transform([170.0, 180.0, 170.0], sign * np.array([70.0, 71.0, 72.0])), axis=1)
+    [part] = product_edge.cut(touching, grid)
+    np.testing.assert_allclose(part[:, 0], [170, 180, 170])
+    [along] = product_edge.cut(np.array([[1e-9, sign * 2e6], [-1e-9, sign * 3e6]]), grid)
+    assert along[:, 0].tolist() == [180, 180], "a rounding error across the meridian is no way around the globe"
     far = np.stack(forward.transform([10.0, -10.0], sign * np.array([70.0, 70.0])), axis=1)
     [part] = product_edge.cut(far, grid)
     np.testing.assert_allclose(part[:, 0], [10, -10])
+
+
+STEPS = st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2)).filter(any), min_size=1, max_size=30)
+NANOMETRES = st.lists(st.integers(-1, 1), min_size=31, max_size=31)  # rounding errors across the meridian
+
+
+@given(
+    hemisphere=st.sampled_from(["north", "south"]),
+    resolution_km=st.sampled_from([25.0, 75.0, 150.0]),
+    start=st.tuples(st.integers(-8, 8), st.integers(-20, 20)),
+    steps=STEPS,
+    errors=NANOMETRES,
+)
+@settings(deadline=None, max_examples=150)
+def test_a_line_that_is_cut_keeps_its_length_and_its_points(hemisphere, resolution_km, start, steps, errors):
+    """Lines through points at half cells, as contours of whole SIP have: many touch the meridian, or run along it."""
+    grid = Grid(hemisphere, resolution_km)
+    corners = np.cumsum([start, *steps], axis=0)
+    line = corners * grid.resolution_km * 1000 / 2
+    line[:, 0] += 1e-9 * np.array(errors[: len(line)])
+    pieces = product_edge.cut(line, grid)
+    forward = product_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
+    on_map = [np.stack(forward.transform(*piece.T), axis=1) for piece in pieces]
+    for piece in pieces:
+        assert shapely.LineString(piece).is_valid and (np.diff(piece, axis=0) != 0).any(axis=1).all()
+        assert (abs(piece[:, 0]) <= 180).all() and (abs(np.diff(piece[:, 0])) <= 180).all()
+    # Each end of a stretch is rounded to 4 decimals of a degree, which are up to 8 m.
+    total = sum(np.hypot(*np.diff(points, axis=0).T).sum() for points in on_map)
+    assert total == pytest.approx(np.hypot(*np.diff(line, axis=0).T).sum(), abs=16.0 * 2 * len(line))
+    nearest = shapely.distance(shapely.points(line), shapely.MultiPoint(np.concatenate(on_map)))
+    assert nearest.max() < 8, "a point of the line is lost"
 
 
 def test_a_sea_without_an_edge_has_a_feature_without_geometry():
