@@ -6,22 +6,27 @@ PY := $(VENV)/bin/python
 DELTAS := gpu jax clients
 DELTA := $(if $(GPU),gpu,$(if $(JAX),jax))
 LOCKS := requirements.lock $(if $(DELTA),requirements-$(DELTA).lock)
-ENV := $(VENV)/.made-from-$(lastword $(LOCKS))
+LOCKED := $(VENV)/.made-from-$(lastword $(LOCKS))
+# NEWEST=1 takes the newest version of every package in place of the lock: `make NEWEST=1 VENV=.venv-newest tests-rest`.
+ENV := $(if $(NEWEST),$(VENV)/.made-from-newest,$(LOCKED))
 
 CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
 CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
 
-# uv installs in seconds where it is on PATH; pip is always there.
+# uv installs in seconds where it is on PATH; pip is always there. The lock is its own constraint: pip before 23.3 takes the newest
+# version of a package that another asks for with an extra, and then misses its hash.
 UV := $(shell command -v uv 2>/dev/null)
 # $(call install,<environment>): installs the words that follow into an environment.
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 whole = $(PYTHON) tools/locks.py compose
 
-.PHONY: help demo forecast check-results test tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
+.PHONY: help env demo forecast check-results lint format test test-quick tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
+
+env: $(ENV)  ## the environment alone
 
 demo: $(ENV)  ## the whole chain on the embedded simulated Arctic
 	$(PY) -m seaice.run params/demo.yaml
@@ -36,25 +41,42 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 check-results: $(ENV)  ## compare a run made anew with the digests that are tracked: make check-results RUN=demo
 	$(PY) -m seaice.digests $(RUN)
 
-# Three lanes at once, each about as long: a test waits more than it computes. Whole runs at toy size are one. Of the pages, the networks come
-# from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders of their own: tests
-# change no result that is tracked. The tests of the runner go with the pages, so that no lane is much longer than the others.
-RUNNER := tests/test_run.py
-CHAINS := $(addprefix tests/test_,paper.py daily_run.py south.py kill_training.py)
+# Whatever holds code is linted, pages too. Types are checked strictly where everybody builds on them (pyproject.toml).
+CODE := lib tests benchmarks docs tools notebooks clients
+WORDS := $(CODE) params catalog.yml Makefile pyproject.toml .github .devcontainer $(wildcard *.md)
+lint: export PYTHONPATH = lib
+lint: $(ENV)  ## style, types, the order of imports, dependencies and spelling; changes nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/deptry $(CODE)
+	$(VENV)/bin/codespell $(WORDS)
+format: $(ENV)  ## what `make lint` can put right by itself
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/nbstripout --keep-id notebooks/*.ipynb clients/*.ipynb
+
+# Three lanes at once, each about as long: a test waits more than it computes. Markers say which lane a test is in: `chain` for whole
+# runs at toy size, `pages` for the runner's own tests, which go with the pages so that no lane is much longer than the others. Of the
+# pages, the networks come from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders
+# of their own: tests change no result that is tracked.
 APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
 # One thread each: they share the machine, where threads that wait for each other take longer than none.
-test: export OMP_NUM_THREADS = 1
-test: export TF_NUM_INTRAOP_THREADS = 1
+test test-quick: export OMP_NUM_THREADS = 1
+test test-quick: export TF_NUM_INTRAOP_THREADS = 1
 test: $(ENV)  ## the tests, and beside them the demo's notebooks
 	$(MAKE) --no-print-directory --jobs 3 tests-pages tests-chains tests-rest
 tests-rest: $(ENV)
-	$(PY) -m pytest tests $(addprefix --ignore=,$(CHAINS) $(RUNNER)) --durations=10
+	$(PY) -m pytest tests -m "not chain and not pages" --durations=10
 tests-chains: $(ENV)
-	$(PY) -m pytest $(CHAINS) --durations=10
+	$(PY) -m pytest tests -m chain --durations=10
 tests-pages: $(ENV)
 	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set epochs=1
 	$(APART) $(PY) -m pytest --nbval-lax $(filter-out $(wildcard notebooks/0[1-5]*),$(wildcard notebooks/*.ipynb))
-	$(PY) -m pytest $(RUNNER) --durations=10
+	$(PY) -m pytest tests -m pages --durations=10
+test-quick: $(ENV)  ## the tests that take seconds: no whole run, nothing that is marked slow
+	$(PY) -m pytest tests -m "not chain and not slow"
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax
@@ -91,13 +113,18 @@ lock:  ## compile the locks anew from pyproject.toml (needs uv)
 $(CLIENTS_ENV): requirements.lock requirements-clients.lock
 	$(PYTHON) -m venv $(CLIENTS)
 	$(whole) $^ > $(CLIENTS)/requirements.txt
-	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt
+	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt -c $(CLIENTS)/requirements.txt
 	touch $@
 
-$(ENV): $(LOCKS)
+$(VENV)/.made-from-newest: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(call install,$(VENV)) --upgrade -e '.[cpu,test,lint]'
+	touch $@
+
+$(LOCKED): $(LOCKS)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python >= 3.11 is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 	$(whole) $^ > $(VENV)/requirements.txt
-	$(call install,$(VENV)) --require-hashes -r $(VENV)/requirements.txt
+	$(call install,$(VENV)) --require-hashes -r $(VENV)/requirements.txt -c $(VENV)/requirements.txt
 	$(call install,$(VENV)) --no-deps --no-build-isolation -e .
 	touch $@

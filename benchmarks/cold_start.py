@@ -26,36 +26,38 @@ RUN = "cold_start"
 INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
 FORECAST = """
 import pandas as pd
-from seaice import ensemble, moments, params, paths, preprocess
+from seaice import ensemble, finished, members, moments, params, paths, preprocess
 run = params.load("{file}")
 given = run.shared()
-store = preprocess.open_ready(paths.ready(run.run))
+store = ready_store.open_ready(paths.ready(run.run))
 init = pd.Timestamp("{init}")
 _, _, samples, forecasts = moments.inputs(run.run, store, init, given)
 folders = {{seed: paths.network(run.run, seed) for seed in given["seeds"]}}
-members, _ = ensemble.members(samples, init, folders)
-temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
-fields = ensemble.calibrated(members, temperatures, samples, init, given["seeds"],
+answers, _ = ensemble.members(samples, init, folders)
+temperatures = finished.temperatures(run, given["seeds"], given["n_leads"])
+fields = ensemble.calibrated(answers, temperatures, samples, init, members.numbered(given["seeds"]),
     blend_with=forecasts[given["blend"]], blend_share=given["blend_share"])
 fields.drop_attrs(deep=False).to_netcdf("{target}")
 """
 PREPARE = """
 import json, keras, numpy as np, xarray as xr
-from seaice import network_kinds, params, paths, preprocess, trained
+from seaice import members, network_kinds, params, paths, preprocess, trained
 from seaice.samples import Samples
 run = params.load("{file}")
 given = run.shared()
-ready = preprocess.open_ready(paths.ready(run.run))
+ready = ready_store.open_ready(paths.ready(run.run))
 samples = Samples(ready, given["channels"], n_leads=given["n_leads"])
 for seed in given["seeds"]:
     keras.utils.set_random_seed(seed)
     folder = paths.network(run.run, seed)
     folder.mkdir(parents=True)
-    network_kinds.NETWORKS[given["network"]](samples, given["filters_factor"], False, None).save(folder / trained.NETWORK)
+    training = {{"network": given["network"], "filters_factor": given["filters_factor"], "siconc_head": False}}
+    switches = {{"window": None, "precision": None}}
+    network_kinds.of(training).build(samples, training | switches).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
-    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}}))
+    (folder / trained.KEY).write_text(json.dumps({{"key": str(seed)}} | training))
 ones = {{"member_temperature": ("member", np.ones(len(given["seeds"]))), "lead_temperature": ("lead_time", np.ones(given["n_leads"]))}}
-coordinates = {{"member": given["seeds"], "lead_time": np.arange(1, given["n_leads"] + 1)}}
+coordinates = members.coordinates(members.numbered(given["seeds"])) | {{"lead_time": np.arange(1, given["n_leads"] + 1)}}
 xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)
 """
 

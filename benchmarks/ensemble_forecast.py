@@ -48,7 +48,7 @@ def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, di
             bare.set_weights(weights)
             bare.save(folder / trained.NETWORK)
             (folder / trained.CHANNELS).write_text(json.dumps(data.metadata()))
-            (folder / trained.KEY).write_text(json.dumps({"key": str(member)}))
+            (folder / trained.KEY).write_text(json.dumps({"key": str(member)} | SETTINGS))
     return folders
 
 

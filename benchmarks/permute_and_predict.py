@@ -58,7 +58,7 @@ def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]
         keras.utils.set_random_seed(member)
         correction.build(samples.shape, samples.channel_names, filters_factor=0.5).save(folder / trained.NETWORK)
         (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
-        (folder / trained.KEY).write_text(json.dumps({"key": str(member)}))
+        (folder / trained.KEY).write_text(json.dumps({"key": str(member), "network": "correction"}))
     return folders
 
 

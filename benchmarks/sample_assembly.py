@@ -24,8 +24,9 @@ import pandas as pd
 import psutil
 import xarray as xr
 
+from seaice.channels import ICENET_2021
 from seaice.grid import NATIVE_KM, Grid
-from seaice.samples import ICENET_2021, Samples
+from seaice.samples import Samples
 
 RECORD = Path(__file__).parent / "records" / "sample_assembly.json"
 THREADS = 2

@@ -8,7 +8,7 @@ import math
 import re
 from pathlib import Path
 
-from seaice import costs, params, paths
+from seaice import costs, estimates, params, paths
 
 RECORDS = Path(__file__).parent / "records"
 PAGE = paths.root() / "docs" / "speed.md"
@@ -278,7 +278,7 @@ def plan() -> str:
     run = params.load(paths.root() / "params" / "paper.yaml")
     given = run.merged(run.steps[0], {})
     members = len(given["seeds"])
-    learning = costs.pretraining(given) + costs.training(given)  # of one member
+    learning = estimates.pretraining(given) + estimates.training(given)  # of one member
     forward = costs.forward((432, 432), 50, filters_factor=2.0)
     daily = POLES * members * forward
     rows = []
@@ -320,7 +320,7 @@ def plan() -> str:
                 "`python benchmarks/training_step.py`, `python benchmarks/ensemble_forecast.py`",
             ]
         )
-    samples = costs.simulated(given["simulations"], given["channels"])
+    samples = estimates.simulated(given["simulations"], given["channels"])
     head = (
         f"The full experiment (`params/paper.yaml`): {members} members, each {samples:,} simulated samples x "
         f"{given['pretrain_epochs']} epochs, then {given['epochs']} epochs of fine-tuning at most, with their validations: "

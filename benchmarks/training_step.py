@@ -23,7 +23,8 @@ from measure import write
 from sample_assembly import fields, seconds
 
 from seaice import batches, costs, losses, network_kinds, train, windows
-from seaice.samples import ICENET_2021, Samples
+from seaice.channels import ICENET_2021
+from seaice.samples import Samples
 
 ROWS, COLUMNS = slice(46, 392), slice(11, 413)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
 MONTHS = 20  # length of the record; the fewer, the less of the memory is that of the fields
@@ -49,7 +50,8 @@ def samples() -> Samples:
 
 def plain(data: Samples, batch_size: int, factor: float):
     """Return a step of Keras `fit` on arrays that are there already."""
-    network = network_kinds.NETWORKS["icenet_2021"](data, factor, False, None)
+    training = SETTINGS | {"window": None, "precision": None, "filters_factor": factor}
+    network = network_kinds.of(training).build(data, training)
     network.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
     times = data.init_times[:batch_size]
     batch = data.inputs(times), data.targets(times), data.weights(times)

@@ -1,6 +1,8 @@
-"""Shared fixtures: real data where SEAICE_DATA names a folder, and a cache and results folder of each test's own."""
+"""Shared fixtures: real data where SEAICE_DATA names a folder, a cache and results folder of each test's own, no network."""
 
+import ipaddress
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,38 @@ def own_folders(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("SEAICE_CACHE", str(tmp_path / "data"))
     monkeypatch.setenv("SEAICE_RESULTS", str(tmp_path / "results"))
     return tmp_path
+
+
+class Reached(AssertionError):
+    """A test reached out to the network. No OSError, which the code under test would take for a server that is down."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    """Let tests of this process connect to this machine only, so that they neither need nor burden a server elsewhere.
+
+    Raises Reached for any other TCP connection. Datagrams pass: Dask finds its own address with one that it never sends.
+    """
+
+    def guarded(connect):
+        def only_here(self, address):
+            if self.family in (socket.AF_INET, socket.AF_INET6) and self.type == socket.SOCK_STREAM:
+                host = str(address[0]).partition("%")[0]
+                if host != "localhost" and not ipaddress.ip_address(host).is_loopback and host not in _own_addresses():
+                    raise Reached(f"a test tried to reach {address[0]} port {address[1]}; give it a server of its own")
+            return connect(self, address)
+
+        return only_here
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+        yield
+
+
+def _own_addresses() -> set[str]:
+    """Addresses of this machine, on which a Dask scheduler may listen."""
+    try:
+        return {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
+    except OSError:
+        return set()

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from test_preprocess import DAYS, GRID, day_loader
 
-from seaice import arrivals, climate, normals, preprocess
+from seaice import arrivals, climate, normals, preprocess, ready_store
 from seaice.schema import DataError
 
 SOURCES = {"siconc": "days"}
@@ -23,7 +23,7 @@ def stored(tmp_path_factory):
     path = tmp_path_factory.mktemp("stored") / "ready.zarr"
     span = DAYS | {"end": "1988-03", "normals": "months"}
     preprocess.build(path, GRID, sources=SOURCES, load=day_loader(), **span)
-    return preprocess.open_ready(path)
+    return ready_store.open_ready(path)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def continued(stored):
 def test_it_is_what_preprocessing_all_of_it_makes(continued, tmp_path):
     span = DAYS | {"end": "1988-06-10", "normals": "months"}
     preprocess.build(tmp_path / "ready.zarr", GRID, sources=SOURCES, load=day_loader(), **span)
-    whole = preprocess.open_ready(tmp_path / "ready.zarr")
+    whole = ready_store.open_ready(tmp_path / "ready.zarr")
     assert continued.ready.indexes["time"].equals(whole.indexes["time"])
     for name in ("siconc", "siconc_flag", "siconc_trend", "siconc_anomaly", "ice_frequency", "full_ice_frequency"):
         xr.testing.assert_allclose(

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import (
     attribution,

@@ -3,8 +3,8 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import averages, catalog, providers
 from seaice.grid import Grid

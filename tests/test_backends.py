@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import backend_numbers
 import numpy as np
 import pytest
+from support import backend_numbers
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +39,7 @@ def numbers(tmp_path_factory):
         file = root / f"{backend}.npz"
         subprocess.run(
             [sys.executable, backend_numbers.__file__, root, file],
-            env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(backend_numbers.__file__).parent)},
+            env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(__file__).parent)},
             check=True,
         )
         with np.load(file) as saved:

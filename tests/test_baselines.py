@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import baselines, baselines_climatology, baselines_physics, baselines_store, steps
 from seaice.damping import damping
@@ -213,7 +213,7 @@ def test_future_changes_no_bit(ready, hindcast):
     disturbed.siconc.loc[{"time": slice("1989-01-01", "1989-03-01")}] = (
         0.7  # after the fit period, before the last month
     )
-    kept = [m for m in baselines.all_forecasts(ready, init).model.values]
+    kept = list(baselines.all_forecasts(ready, init).model.values)
     xr.testing.assert_identical(baselines.all_forecasts(ready, init).sip, baselines.all_forecasts(disturbed, init).sip)
     assert len(kept) == 5
 

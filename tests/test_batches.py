@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice.batches import WAYS, Batches, ahead, laid
 from seaice.samples import Samples

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
-from seaice import blend, forecast, train
+from seaice import blend, ensemble, train
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -55,8 +55,8 @@ def other(ready, certainty: float) -> xr.DataArray:
 def test_the_mean_is_half_the_other_model(ready, samples, folders, tmp_path):
     """Without temperatures SIP is the mean of both in active cells, open water elsewhere, and the members are themselves."""
     mixed = other(ready, 0.8)
-    alone = forecast.ensemble(samples, folders, TIMES, tmp_path / "alone.zarr").load()
-    made = forecast.ensemble(samples, folders, TIMES, tmp_path / "f.zarr", blend_with=mixed, blend_share=0.5).load()
+    alone = ensemble.write(samples, folders, TIMES, tmp_path / "alone.zarr").load()
+    made = ensemble.write(samples, folders, TIMES, tmp_path / "f.zarr", blend_with=mixed, blend_share=0.5).load()
     xr.testing.assert_identical(made.ice_class_probability, alone.ice_class_probability)
     active = ready.active.sel(month=made.valid_time.dt.month).drop_vars("month")
     expected = xr.where(active, (alone.sip + mixed.sel(init_time=TIMES)) / 2, 0).where(~ready.land)
@@ -68,7 +68,7 @@ def test_the_mean_is_half_the_other_model(ready, samples, folders, tmp_path):
 def test_temperatures_are_those_of_the_blend(ready, samples, folders, tmp_path):
     """A model that is sure and right needs no softening where it is blended in; one that is sure and wrong does."""
     sharp = [
-        forecast.ensemble(
+        ensemble.write(
             samples,
             folders,
             TIMES,
@@ -85,5 +85,5 @@ def test_temperatures_are_those_of_the_blend(ready, samples, folders, tmp_path):
 def test_a_lacking_forecast_is_named(ready, samples, folders, tmp_path):
     without = other(ready, 0.8).drop_sel(init_time=TIMES[1])
     with pytest.raises(DataError, match="no forecast from 1989-09-01 at lead 1"):
-        forecast.ensemble(samples, folders, TIMES, tmp_path / "f.zarr", calibrate_on=JUDGES, blend_with=without)
+        ensemble.write(samples, folders, TIMES, tmp_path / "f.zarr", calibrate_on=JUDGES, blend_with=without)
     assert not list(tmp_path.iterdir())

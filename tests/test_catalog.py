@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from loopback import Loopback
+from support.loopback import Loopback
 
 from seaice import catalog, paths, sources, stores
 from seaice.catalog import CatalogError
+from seaice.schema import DataError
 
 FIELDS = {"description", "provider", "doi", "licence", "credentials", "units", "variables", "hemisphere", "cadence"}
 OSISAF = "thredds/fileServer/osisaf/met.no/reprocessed/ice"
@@ -534,5 +535,7 @@ def test_a_driver_that_can_not_be_imported_is_told(world, tmp_path):
 
 def test_a_key_file_counts_as_a_key(tmp_path, monkeypatch):
     monkeypatch.setenv("CDSAPI_RC", str(tmp_path / "rc"))
+    with pytest.raises(DataError, match="oras5: needs a free account"):
+        stores.require_key("oras5")
     (tmp_path / "rc").touch()
-    stores.require_key("oras5")
+    assert stores.require_key("oras5") is None

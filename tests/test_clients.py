@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-import synthetic
+from support import synthetic
 
 from seaice import coast, figures_route, paths, product_meshiphi, route
 from seaice.schema import DataError

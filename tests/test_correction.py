@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import correction
 from seaice.samples import Samples

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seaice import costs, costs_memory, inputs, params, paths, preview
+from seaice import costs, estimates, inputs, params, paths, preview, stages
+from seaice.stages import Stage
 
 PAPER = ((432, 432), 50)  # cells and channels of Andersson et al. 2021
 
@@ -29,14 +30,8 @@ GUESS = [
 def test_networks_count_as_built(network, shape, channels, factor):
     import keras
 
-    from seaice import correction, preprocess, schema, unet
+    from seaice import correction, unet
 
-    assert (costs.FILTERS, costs.CLASSES, costs.EXTENSION) == (
-        unet.FILTERS,
-        len(schema.ICE_CLASSES),
-        preprocess.EXTENSION,
-    )
-    assert (costs.CORRECTION_FILTERS, costs.GROUP) == (correction.FILTERS, correction.GROUP)
     options = {"n_leads": 4, "filters_factor": factor}
     if network == "siconc":
         network, options["siconc_head"] = "correction", True
@@ -71,7 +66,7 @@ def test_the_published_network():
 
 
 def test_samples_are_those_that_are_drawn():
-    from synthetic import ready
+    from support.synthetic import ready
 
     from seaice import pool
     from seaice.samples import Samples
@@ -79,21 +74,20 @@ def test_samples_are_those_that_are_drawn():
     table = [{"variable": "siconc", "lags": 3}, {"variable": "month"}]
     store = ready(start="1979-01", end="1990-12").assign_attrs(key="k")
     pooled = pool.PooledBatches({"a": store}, lambda part: Samples(part, table, n_leads=3), batch_size=2, seed=1)
-    assert costs.BEFORE == pool.BEFORE
-    assert costs.samples("1979-01", "1990-12", table) == len(pooled.order)
-    assert costs.n_channels(table) == len(Samples(store, table, n_leads=3).channels)
+    assert estimates.samples("1979-01", "1990-12", table) == len(pooled.order)
+    assert estimates.n_channels(table) == len(Samples(store, table, n_leads=3).channels)
 
 
 def test_bytes_and_work_of_a_run():
     demo = params.load(paths.root() / "params" / "demo.yaml")
     given = demo.merged(demo.steps[0], {})
-    one = costs.forward((96, 96), costs.n_channels(given["channels"]), **costs._options(given))
-    assert costs.training(given) == given["epochs"] * one * (3 * 378 + 66)
-    assert costs.forecasting(given) == len(given["seeds"]) * one * (66 + 31)
-    assert costs.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
-    assert costs.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8 * 2  # SIC beside the probability
+    one = costs.forward((96, 96), estimates.n_channels(given["channels"]), **estimates._options(given))
+    assert estimates.training(given) == given["epochs"] * one * (3 * 378 + 66)
+    assert estimates.forecasting(given) == len(given["seeds"]) * one * (66 + 31)
+    assert estimates.forecast_bytes(given) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
+    assert estimates.baselines_bytes(given) == 97 * 6 * 96 * 96 * 4 * 8 * 2  # SIC beside the probability
     steps = 42 * 12 + 12
-    assert costs.ready_bytes(given) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
+    assert estimates.ready_bytes(given) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
 
 
 def test_simulations_count_by_member(own_folders):
@@ -105,22 +99,22 @@ def test_simulations_count_by_member(own_folders):
     assert (comes, amount) == ("over the network, no account needed", inputs.Amount(36 * 130_680 * 4))
     simulations = [{"entry": "twin_cmip6_a_north", "members": [1, 2], "start": "1990-01", "end": "1992-12"}]
     table = [{"variable": "siconc", "lags": 12}, {"variable": "tas", "lags": 3}]
-    assert costs.simulated(simulations, table) == 2 * (36 - 12)
+    assert estimates.simulated(simulations, table) == 2 * (36 - 12)
     given = {
         "simulations": simulations,
         "sources": {"siconc": "a", "tas": "b"},
         "hemisphere": "north",
         "resolution_km": 675,
     }
-    assert costs.simulation_bytes(given) == 2 * 16 * 16 * (48 * (6 * 4 + 1) + 12 * (14 * 4 + 1))
+    assert estimates.simulation_bytes(given) == 2 * 16 * 16 * (48 * (6 * 4 + 1) + 12 * (14 * 4 + 1))
 
 
 def test_pretraining_looks_at_the_observations_now_and_then():
     demo = params.load(paths.root() / "params" / "demo.yaml")
     simulations = [{"entry": "twin_cmip6_a_north", "members": [1], "start": "1850-01", "end": "2099-10"}]
     given = demo.merged(demo.steps[0], {}) | {"simulations": simulations, "pretrain_epochs": 2, "validate_every": 1000}
-    one = costs.forward((96, 96), costs.n_channels(given["channels"]), **costs._options(given))
-    assert costs.pretraining(given) == pytest.approx(2 * one * (3 * 2986 + 2986 / 2 / 1000 * 66))
+    one = costs.forward((96, 96), estimates.n_channels(given["channels"]), **estimates._options(given))
+    assert estimates.pretraining(given) == pytest.approx(2 * one * (3 * 2986 + 2986 / 2 / 1000 * 66))
 
 
 def test_sizes_for_people():
@@ -129,24 +123,27 @@ def test_sizes_for_people():
     assert (str(inputs.Amount(1e6)), str(inputs.Amount(1e6, exact=True))) == ("about 1.0 MB", "1.0 MB")
 
 
-def test_what_is_read_and_written_has_a_place_and_a_size():
-    assert {*preview.WRITES.values(), *preview.TRAINED, *preview.READS.values()} <= set(preview.BYTES)
-    assert all(hasattr(paths, name) for name in preview.BYTES)
+def test_what_can_be_estimated_is_a_place_of_a_run():
+    assert set(preview.BYTES) <= set(stages.FOLDERS) and set(preview.OPERATIONS) <= set(stages.ROLES)
+    assert all(callable(getattr(paths, name)) for name in stages.FOLDERS)
 
 
-def test_a_notebook_shows_what_it_takes():
+def test_a_declaration_tells_what_a_step_takes(own_folders):
     demo = params.load(paths.root() / "params" / "demo.yaml")
     given = demo.merged(demo.steps[0], {"seed": 36}) | {"simulations": None}
-    reads, writes, flops = preview._takes({"preprocess.open_ready", "paths.ready", "paths.network", "train.fit"}, given)
-    assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == costs.training(given)
-    reads, writes, flops = preview._takes({"simulated.open_all", "paths.pretrained", "train.fit"}, given)
+    reads, writes, flops = preview._takes(Stage("train", ("ready", "pretrained"), ("network",)), given)
+    assert (list(reads), list(writes)) == (["ready"], ["network"]) and flops == estimates.training(given)
+    reads, writes, flops = preview._takes(Stage("pretrain", ("simulation",), ("pretrained",)), given)
     assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations
-    reads, writes, flops = preview._takes({"paths.network", "forecast.ensemble", "paths.forecast"}, given)
-    assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == costs.forecasting(given)
+    reads, writes, flops = preview._takes(Stage("forecast", ("network",), ("forecast",)), given)
+    assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == estimates.forecasting(given)
+    assert reads["network"].bytes == 3 * estimates.network_bytes(given)
+    reads, writes, flops = preview._takes(Stage("attribution", (), ("attribution",)), given)
+    assert writes == {"attribution": inputs.Amount(None)}, "written, of a size that nobody estimates"
 
 
 def test_leads_as_outputs_cost_more_memory_and_far_less_work():
-    table = costs_memory.leads_table((432, 432), n_leads=93, speed=10.0)
+    table = costs.leads_table((432, 432), n_leads=93, speed=10.0)
     assert table.channels.to_dict() == {"output": 195, "input": 12}
     assert table.seconds["input"] > 40 * table.seconds["output"]
     assert table.memory["output"] > 5 * table.memory["input"]
@@ -160,11 +157,11 @@ def test_days_are_counted_where_the_run_is_daily():
     given = {"hemisphere": "north", "resolution_km": 675, "cadence": "daily", "n_leads": 30, "seeds": [1, 2]}
     given |= {"splits": splits, "siconc_head": True}
     judged = 62 + 155
-    assert costs.forecast_bytes(given) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)
-    assert costs.baselines_bytes(given) == judged * 30 * 16 * 16 * 4 * 6 * 2  # no physics of days
+    assert estimates.forecast_bytes(given) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)
+    assert estimates.baselines_bytes(given) == judged * 30 * 16 * 16 * 4 * 6 * 2  # no physics of days
     given |= {"start": "2015-01", "end": "2016-12", "sources": {"siconc": "a"}}
     days = 365 + 366 + 93
-    assert costs.ready_bytes(given) == 16 * 16 * (days * (5 * 4 + 1) + 12 * (4 + 1) + 93 * 4)
+    assert estimates.ready_bytes(given) == 16 * 16 * (days * (5 * 4 + 1) + 12 * (4 + 1) + 93 * 4)
 
 
 def test_a_simulated_record_of_days_counts_days(own_folders):

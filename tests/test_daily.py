@@ -4,17 +4,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import (
     baselines,
     edge_region,
+    ensemble,
     ensemble_size,
     extent,
     figures,
     figures_gain,
     figures_siconc,
-    forecast,
     maps,
     scoring,
     scoring_siconc,
@@ -22,7 +22,8 @@ from seaice import (
     tables_siconc,
     train,
 )
-from seaice.samples import Samples, split
+from seaice.samples import Samples
+from seaice.splits import split
 
 LEADS = 4
 CHANNELS = [
@@ -53,7 +54,7 @@ def icenet(ready, tmp_path_factory):
     train.fit(samples, splits=SPLITS, seed=1, folder=root / "1", batch_size=8, focal_gamma=0.0, **options)
     judged = times["validation"].append(times["test"])
     path = root / "forecast.zarr"
-    return forecast.ensemble(samples, {1: root / "1"}, judged, path, calibrate_on=times["validation"]).load()
+    return ensemble.write(samples, {1: root / "1"}, judged, path, calibrate_on=times["validation"]).load()
 
 
 @pytest.fixture(scope="module")

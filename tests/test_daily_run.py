@@ -3,23 +3,23 @@
 import json
 import shutil
 
-import coarse
 import numpy as np
 import pandas as pd
 import pytest
-import realtime_run
 import xarray as xr
 import yaml
+from support import coarse, realtime_run
 from test_realtime import without
 
 from seaice import (
     baselines,
     costs,
-    forecast,
+    ensemble,
     params,
     paths,
     preprocess,
     providers,
+    ready_store,
     realtime,
     regions,
     scoring_siconc,
@@ -27,8 +27,11 @@ from seaice import (
     train,
 )
 from seaice.grid import Grid
-from seaice.samples import Samples, split
+from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import split
+
+pytestmark = pytest.mark.chain
 
 LEADS = 2
 # All that makes the run small; the record ends a month before that of the catalogue, which continues it in real time.
@@ -111,10 +114,9 @@ def prepared(run: params.Run, load=providers.load) -> xr.Dataset:
         load=load,
         **{name: given[name] for name in ("sources", "start", "end", "cadence", "normals")},
     )
-    return preprocess.open_ready(paths.ready("toy"))
+    return ready_store.open_ready(paths.ready("toy"))
 
 
-@pytest.mark.slow
 def test_every_page_made_its_tables_and_pictures(made):
     results = made / "results" / "toy"
     pages = [step.notebook for step in params.load(made / "params" / "toy.yaml").steps]
@@ -128,7 +130,6 @@ def test_every_page_made_its_tables_and_pictures(made):
     assert not {"summer", "least_ice_edges"} & pictures, "these are of months"
 
 
-@pytest.mark.slow
 def test_what_it_wrote_is_what_a_dry_run_counts(inside):
     given = inside.merged(inside.steps[0], {})
     for name in ("ready", "baselines", "forecast"):
@@ -136,7 +137,6 @@ def test_what_it_wrote_is_what_a_dry_run_counts(inside):
         assert getattr(costs, f"{name}_bytes")(given) == pytest.approx(written.nbytes, rel=0.01), name
 
 
-@pytest.mark.slow
 def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
     table = pd.read_csv(made / "results" / "toy" / "tables" / "concentration.csv", dtype={"month": str})
     assert set(table.region) == {"all", *regions.names("north")}
@@ -148,7 +148,6 @@ def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
     assert rmse["persistence"].is_monotonic_increasing
 
 
-@pytest.mark.slow
 def test_the_command_forecasts_the_day_after_the_newest_of_the_catalogue(made):
     done = coarse.run(made, "toy", "--init", "latest", module="seaice.realtime")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -165,7 +164,6 @@ def test_the_command_forecasts_the_day_after_the_newest_of_the_catalogue(made):
         assert float(ships.sic_stddev.max()) > 0, "two networks never agree to the bit"
 
 
-@pytest.mark.slow
 def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_influences_it(
     made, inside, tmp_path, monkeypatch
 ):
@@ -180,7 +178,7 @@ def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_
     ignored = shutil.ignore_patterns("forecasts", "baselines.zarr", "ready.zarr")
     shutil.copytree(made / "data" / "toy", tmp_path / "toy", ignore=ignored)
     (tmp_path / "cache").symlink_to(made / "data" / "cache")
-    before = preprocess.open_ready(paths.ready("toy"))
+    before = ready_store.open_ready(paths.ready("toy"))
     monkeypatch.setenv("SEAICE_CACHE", str(tmp_path))
     since = {"daily": INIT, "monthly": INIT[:7]}
 
@@ -196,7 +194,6 @@ def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_
     assert realtime_run.sha(again.folder) == first
 
 
-@pytest.mark.slow
 def test_a_missing_day_inside_is_filled_and_flagged_and_a_missing_last_one_refused(made, inside, tmp_path, monkeypatch):
     for name in ("ready.zarr", "forecast.zarr", "networks", "records"):
         shutil.copytree(made / "data" / "toy" / name, tmp_path / "toy" / name)
@@ -240,7 +237,7 @@ def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkey
     train.fit(data, splits=given["splits"], seed=36, folder=paths.network("toy", 36), **options)
     judged = times["validation"].append(times["test"])
     folders, until = {36: paths.network("toy", 36)}, times["validation"]
-    icenet = forecast.ensemble(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
+    icenet = ensemble.write(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
     others = baselines.all_forecasts(ready, judged, lead_times=leads)
     errors = scoring_siconc.forecast_scores(scoring_siconc.forecasts(icenet, others), ready, seas=seas)
     table = tables_siconc.skill_table(errors, given["splits"])

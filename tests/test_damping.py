@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import damping
 from seaice.damping import damping as fitted

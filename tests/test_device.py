@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import unet
 from seaice.device import Gather, fed

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from loopback import Loopback
+from support.loopback import Loopback
 
 from seaice import download, transfer
 from seaice.schema import DataError

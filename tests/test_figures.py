@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import (
     baselines,
@@ -115,12 +115,6 @@ def test_forecast_map_without_truth_or_members(forecast, ready):
     beyond = ready.copy()
     beyond["siconc"] = ready.siconc.where(ready.time < np.datetime64("1990-06-01"))
     assert "cells right" not in texts(maps.forecast_map(later, beyond, "1990-06-01", leads=(1, 6)))
-
-
-def test_confidence_is_one_minus_the_entropy():
-    # H(0.5) = 1 bit; H(0.25) = 2 - 0.75 log2 3 = 0.811 bit (Shannon 1948).
-    found = maps.confidence(xr.DataArray([0.0, 0.25, 0.5, 1.0, np.nan]))
-    np.testing.assert_allclose(found, [1, 1 - 0.8112781, 0, 1, np.nan], atol=1e-4)
 
 
 def test_data_overview_shows_newest_complete_year(ready):

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
-from seaice import forecast, train
+from seaice import ensemble, train
 from seaice.atomic import replacing, replacing_folder
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -47,20 +47,21 @@ def folders(samples, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(samples, folders, tmp_path_factory):
-    return forecast.ensemble(samples, folders, TIMES, tmp_path_factory.mktemp("made") / "forecast.zarr").load()
+    return ensemble.write(samples, folders, TIMES, tmp_path_factory.mktemp("made") / "forecast.zarr").load()
 
 
 @pytest.fixture(scope="module")
 def calibrated(samples, folders, tmp_path_factory):
     path = tmp_path_factory.mktemp("calibrated") / "forecast.zarr"
-    return forecast.ensemble(samples, folders, TIMES, path, calibrate_on=VALIDATION).load()
+    return ensemble.write(samples, folders, TIMES, path, calibrate_on=VALIDATION).load()
 
 
 def test_it_follows_the_contract(samples, made):
     assert made.ice_class_probability.dims == ("init_time", "lead_time", "member", "ice_class", "y", "x")
     assert made.sip.dims == ("init_time", "lead_time", "y", "x")
     assert made.ice_class_probability.dtype == made.sip.dtype == np.float32
-    assert made.member.values.tolist() == [3, 8] and made.lead_time.values.tolist() == [1, 2, 3, 4, 5, 6]
+    assert made.member.values.tolist() == [0, 1] and made.network.values.tolist() == [3, 8]
+    assert made.draw.values.tolist() == [0, 0] and made.lead_time.values.tolist() == [1, 2, 3, 4, 5, 6]
     assert made.ice_class.values.tolist() == ["open_water", "marginal_ice", "full_ice"]
     # Lead 1 is the month of init_time itself
     assert (made.valid_time.sel(lead_time=1).values == TIMES.values).all()
@@ -74,7 +75,7 @@ def test_probabilities_are_the_networks_and_sip_their_mean(samples, folders, mad
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     one = made.sel(init_time="1989-09-01", lead_time=4)
     active = samples.active[11]
-    np.testing.assert_allclose(one.ice_class_probability.sel(member=8).values[:, active].T, expected[active], rtol=1e-4)
+    np.testing.assert_allclose(one.ice_class_probability.sel(member=1).values[:, active].T, expected[active], rtol=1e-4)
     np.testing.assert_allclose(
         one.sip.values[active], 1 - one.ice_class_probability.values[:, 0].mean(0)[active], atol=1e-6
     )
@@ -91,8 +92,31 @@ def test_outside_the_active_cells_nothing_is_invented(samples, made):
     assert made.sip.min() >= 0 and made.sip.max() <= 1
 
 
-def test_calibrated_the_validation_years_score_better_and_the_classes_keep_their_order(samples, made, calibrated):
-    """Temperatures are fitted to cross-entropy on VALIDATION, which TIMES do not touch; they change no most probable class of a member."""
+def cross_entropy(samples, probability, times) -> float:
+    """Mean over the cells that count, of probabilities (init_time, lead_time, ice_class, y, x)."""
+    truth, weight = (np.moveaxis(values, -1, 1) for values in (samples.targets(times), samples.weights(times)))
+    true = np.take_along_axis(probability.values, truth[:, :, None].astype("intp"), axis=2)[:, :, 0]
+    counts = weight > 0
+    return float(np.average(-np.log(np.clip(true[counts], 1e-7, 1)), weights=weight[counts]))
+
+
+def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path):
+    """Each member, at one temperature, and their mean, at one a lead: the cross-entropy that they are fitted to gets smaller."""
+    raw, fitted = (
+        ensemble.write(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
+        for name, years in (("raw", None), ("fitted", VALIDATION))
+    )
+    for member in range(len(folders)):
+        before, after = (
+            cross_entropy(samples, made.ice_class_probability.sel(member=member), VALIDATION) for made in (raw, fitted)
+        )
+        assert 0 < after < before
+    before, after = (cross_entropy(samples, made.class_probability, VALIDATION) for made in (raw, fitted))
+    assert 0 < after < before
+
+
+def test_calibrated_the_classes_of_a_member_keep_their_order(samples, made, calibrated):
+    """Temperatures are fitted on VALIDATION, which TIMES do not touch; they change no most probable class of a member."""
     assert (made.member_temperature == 1).all() and (made.lead_temperature == 1).all()
     assert (abs(calibrated.member_temperature - 1) > 1e-3).all()
     sea = ~samples.land
@@ -106,14 +130,14 @@ def test_temperatures_see_the_validation_years_only(samples, folders, calibrated
     later = ready.time > np.datetime64("1989-09-01")
     ready["siconc"] = ready["siconc"].where(~later, 0.9 * (ready["siconc"] < 0.5)).astype("float32")
     other = Samples(ready, CHANNELS)
-    again = forecast.ensemble(other, folders, TIMES[:2], tmp_path / "f.zarr", calibrate_on=VALIDATION)
+    again = ensemble.write(other, folders, TIMES[:2], tmp_path / "f.zarr", calibrate_on=VALIDATION)
     xr.testing.assert_identical(again.class_probability.load(), calibrated.class_probability.isel(init_time=slice(2)))
 
 
 def test_the_store_is_replaced_and_nothing_else_is_left(samples, folders, made, tmp_path):
     path = tmp_path / "new" / "forecast.zarr"
     for _ in range(2):
-        read = forecast.ensemble(samples, folders, TIMES, path)
+        read = ensemble.write(samples, folders, TIMES, path)
     xr.testing.assert_identical(read.load(), made)
     assert read.ice_class_probability.encoding["chunks"] == (1, 6, 1, 3, 16, 16)
     assert read.sel(ice_class="full_ice").sip.attrs["grid_mapping"] == "crs"
@@ -124,9 +148,9 @@ def test_nothing_is_left_when_writing_fails(samples, folders, tmp_path, monkeypa
     def broken(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(forecast, "_combine", broken)
+    monkeypatch.setattr(ensemble, "_combine", broken)
     with pytest.raises(OSError, match="disk full"):
-        forecast.ensemble(samples, folders, TIMES, tmp_path / "forecast.zarr")
+        ensemble.write(samples, folders, TIMES, tmp_path / "forecast.zarr")
     assert not list(tmp_path.iterdir())
 
 
@@ -238,7 +262,7 @@ def test_a_failing_rename_puts_the_older_store_back(tmp_path, monkeypatch):
 def test_an_ensemble_s_forecast_is_never_gone(samples, folders, tmp_path, monkeypatch):
     """While the new store comes to its place the old one is still there, as it was not when it was deleted first."""
     path, renamed, seen = tmp_path / "forecast.zarr", type(tmp_path).rename, []
-    forecast.ensemble(samples, folders, TIMES[:1], path)
+    ensemble.write(samples, folders, TIMES[:1], path)
 
     def rename(self, target):
         if target == path:
@@ -246,7 +270,7 @@ def test_an_ensemble_s_forecast_is_never_gone(samples, folders, tmp_path, monkey
         return renamed(self, target)
 
     monkeypatch.setattr(type(tmp_path), "rename", rename)
-    forecast.ensemble(samples, folders, TIMES[:1], path)
+    ensemble.write(samples, folders, TIMES[:1], path)
     assert len(seen) == 1 and len(seen[0]) == 2 and list(tmp_path.iterdir()) == [path]
 
 
@@ -265,16 +289,16 @@ def test_an_ensemble_s_forecast_is_never_gone(samples, folders, tmp_path, monkey
 )
 def test_a_network_of_other_inputs_is_refused(folders, ready, channels, message, tmp_path):
     with pytest.raises(DataError, match=message):
-        forecast.ensemble(Samples(synthetic.ready(**ready), channels), folders, TIMES, tmp_path / "f.zarr")
+        ensemble.write(Samples(synthetic.ready(**ready), channels), folders, TIMES, tmp_path / "f.zarr")
 
 
 def test_missing_networks_and_init_times_are_named(samples, folders, tmp_path):
     with pytest.raises(DataError, match=f"no finished network of seed 9 in {tmp_path}: run the training"):
-        forecast.ensemble(samples, folders | {9: tmp_path}, TIMES, tmp_path / "f.zarr")
+        ensemble.write(samples, folders | {9: tmp_path}, TIMES, tmp_path / "f.zarr")
     with pytest.raises(DataError, match="at least one"):
-        forecast.ensemble(samples, {}, TIMES, tmp_path / "f.zarr")
+        ensemble.write(samples, {}, TIMES, tmp_path / "f.zarr")
     with pytest.raises(DataError, match="1991-05-01 has no sample: siconc of 1991-04-01 is missing"):
-        forecast.ensemble(samples, folders, ["1991-05-01"], tmp_path / "f.zarr")
+        ensemble.write(samples, folders, ["1991-05-01"], tmp_path / "f.zarr")
 
 
 def test_output_that_is_not_finite_is_refused(samples, folders, tmp_path):
@@ -284,7 +308,7 @@ def test_output_that_is_not_finite_is_refused(samples, folders, tmp_path):
     network.set_weights([np.full_like(w, np.nan) for w in network.get_weights()])
     network.save(broken / "network.keras")
     with pytest.raises(DataError, match="seed 5 .* not finite"):
-        forecast.ensemble(samples, {5: broken}, TIMES, tmp_path / "f.zarr")
+        ensemble.write(samples, {5: broken}, TIMES, tmp_path / "f.zarr")
 
 
 def test_an_unfinished_network_is_not_used(samples, folders, tmp_path):
@@ -292,4 +316,4 @@ def test_an_unfinished_network_is_not_used(samples, folders, tmp_path):
     (tmp_path / "half" / "key.json").unlink()
     assert json.loads((folders[3] / "key.json").read_text())["seed"] == 3
     with pytest.raises(DataError, match="no finished network of seed 3"):
-        forecast.ensemble(samples, {3: tmp_path / "half"}, TIMES, tmp_path / "f.zarr")
+        ensemble.write(samples, {3: tmp_path / "half"}, TIMES, tmp_path / "f.zarr")

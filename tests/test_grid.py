@@ -27,6 +27,13 @@ def test_every_spacing_covers_the_same_square(km):
     assert grid.x[0] - km * 500 == pytest.approx(-5_400_000)
 
 
+def test_the_grid_of_a_dataset_is_read_off_its_attributes():
+    grid = Grid.of({"hemisphere": "south", "resolution_km": np.float64(112.5), "run": "demo"})
+    assert grid == Grid("south", 112.5) and grid.cell_area == pytest.approx(0.01265625)
+    with pytest.raises(DataError, match="no attribute 'resolution_km'"):
+        Grid.of({"hemisphere": "south"})
+
+
 @pytest.mark.parametrize(("hemisphere", "sign"), [("north", 1), ("south", -1)])
 def test_cells_have_equal_area_on_the_ellipsoid(hemisphere, sign):
     grid = Grid(hemisphere, 75.0)

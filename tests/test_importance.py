@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import figures_importance, importance, importance_tables, permutations, trained, verify
 from seaice.samples import Samples

@@ -12,10 +12,12 @@ from zipfile import ZipFile
 import h5py
 import psutil
 import pytest
-from synthetic import ready
+from support.synthetic import ready
 from test_run import at_work
 
 from seaice import paths
+
+pytestmark = pytest.mark.chain
 
 SEEDS = (36, 37, 38)
 EPOCHS = 8
@@ -113,10 +115,9 @@ def kernels(project: Path) -> dict[int, psutil.Process]:
 
 
 def network(project: Path, seed: int, file: str) -> Path:
-    return project / f"data/toy/networks/seed_{seed}" / file
+    return project / f"data/toy/networks/generation_0/seed_{seed}" / file
 
 
-@pytest.mark.slow
 def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projects, cluster):
     project, undisturbed = projects
     runner = start(project, "seaice.run", "params/toy.yaml", "--set", f"cluster.address={cluster}")

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import masks
 from seaice.grid import Grid

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from seaice import keys, params, paths
+from seaice import keys, params, paths, stages
 
 NOTEBOOKS = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 MAX_LINES, MAX_CELL_LINES = 60, 20  # lines of code; CONTRIBUTING.md
@@ -52,3 +52,15 @@ def test_every_run_file_fits_the_notebooks(file):
     from seaice import plan
 
     assert plan.load(file, checksum=lambda entry: "not asked").run.run == file.stem
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_place_that_the_code_names_is_declared(notebook):
+    """Which of them it writes the runner checks after every execution."""
+    nodes = [node for cell in code_cells(notebook) for node in ast.walk(ast.parse(cell.source))]
+    used = {(n.value.id, n.attr) for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    places = {name for module, name in used if module == "paths" and name in stages.FOLDERS}
+    places |= {"simulation" for module, _ in used if module == "simulated"}
+    places |= {"network" for module, _ in used if module == "generations"}
+    stage = stages.declared(notebook)
+    assert {*stage.reads, *stage.writes} == places

@@ -1,11 +1,13 @@
 """The published experiment: complete as written, and, with nothing but data and sizes replaced, executed on the simulated Arctic."""
 
-import coarse
 import numpy as np
 import pandas as pd
 import pytest
+from support import coarse
 
-from seaice import channels, costs, inputs, params, paths, run
+from seaice import channels, estimates, inputs, params, paths, run
+
+pytestmark = pytest.mark.chain
 
 FILE = paths.root() / "params" / "paper.yaml"
 # All that the small run replaces: where data come from, how fine they are, and how much is trained.
@@ -34,7 +36,9 @@ def paper() -> dict:
 def test_it_is_the_published_experiment(paper):
     """Numbers of Andersson et al. 2021 and its code."""
     assert paper["seeds"] == list(range(36, 61))
-    assert paper["channels"] == [dict(c) for c in channels.ICENET_2021] and costs.n_channels(paper["channels"]) == 50
+    assert (
+        paper["channels"] == [dict(c) for c in channels.ICENET_2021] and estimates.n_channels(paper["channels"]) == 50
+    )
     assert (paper["resolution_km"], paper["filters_factor"], paper["batch_size"], paper["n_leads"]) == (25, 2, 2, 6)
     assert (paper["pretrain_epochs"], paper["validate_every"], paper["epochs"], paper["patience"]) == (2, 1000, 50, 10)
     assert (paper["network"], paper["learning_rate"], paper["schedule"]) == ("icenet_2021", 5e-4, "decay")
@@ -45,7 +49,7 @@ def test_it_is_the_published_experiment(paper):
     ]
     last = pd.Period(paper["splits"]["test"][1], "M") + paper["n_leads"] - 1
     assert str(last) == paper["end"] == "2020-09"
-    assert costs.simulated(paper["simulations"], paper["channels"]) == 26_450
+    assert estimates.simulated(paper["simulations"], paper["channels"]) == 26_450
     members = {f"{s['entry']['siconc']} {m.partition('i')[0]}" for s in paper["simulations"] for m in s["members"]}
     models = {"ec_earth3": (2, 7, 10, 12, 14), "mri_esm2": (1, 2, 3, 4, 5)}
     assert members == {f"cmip6_{model}_ice r{k}" for model, numbers in models.items() for k in numbers}
@@ -75,7 +79,6 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
     assert not (own_folders / "data").exists()
 
 
-@pytest.mark.slow
 def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
     project = coarse.project(tmp_path / "project", "paper")
     sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]

@@ -90,7 +90,7 @@ def test_frozen(write):
 
 
 def test_the_paper_s_channels_are_one_setting(write):
-    from seaice.samples import ICENET_2021
+    from seaice.channels import ICENET_2021
 
     text = f"channels={[dict(c) for c in ICENET_2021]}"
     channels = params.load(write(GOOD), overrides=[text]).shared()["channels"]
@@ -104,7 +104,10 @@ def test_set_overrides_steps_shared_and_cluster(write):
 
 
 def test_splits_that_only_just_keep_apart(write):
-    params.load(write(GOOD.replace('"2009-06"', '"2009-07"')))  # its last target is 2009-12
+    run = params.load(write(GOOD.replace('"2009-06"', '"2009-07"')))  # its last target is 2009-12
+    assert run.shared()["splits"]["train"][1] == "2009-07"
+    with pytest.raises(DataError, match="reach 2010-01"):
+        params.load(write(GOOD.replace('"2009-06"', '"2009-08"')))
 
 
 def test_daily_leads_are_days(write):

@@ -4,7 +4,7 @@ import weakref
 
 import numpy as np
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice.batches import Batches
 from seaice.pool import PooledBatches
@@ -153,7 +153,7 @@ def test_a_batch_has_the_shape_of_other_batches(pool):
 @pytest.mark.parametrize(
     ("given", "options", "message"),
     [
-        (lambda: {}, {}, "no simulations"),
+        (dict, {}, "no simulations"),
         (stores, {"batch_size": 0}, "batch_size 0"),
         (stores, {"max_bytes": 1e4}, "a year of samples takes"),
         (lambda: {"a": synthetic.ready()}, {}, "simulation 'a': the store has no attribute 'key'"),

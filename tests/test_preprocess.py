@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
-from loopback import Loopback
+from support import synthetic
+from support.loopback import Loopback
 
 from seaice import catalog, inputs, preprocess, providers, quality, ready_store
 from seaice.grid import Grid
@@ -37,7 +37,7 @@ def loader(change=lambda ds: ds):
 def build(folder, *, change=lambda ds: ds, **kwargs):
     arguments = SPAN | {"sources": {"siconc": "ice", "tas": "air"}, "load": loader(change)} | kwargs
     report = preprocess.build(folder / "ready.zarr", GRID, **arguments)
-    return report, preprocess.open_ready(folder / "ready.zarr")
+    return report, ready_store.open_ready(folder / "ready.zarr")
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_failure_midway_keeps_the_older_store(tmp_path):
 
     with pytest.raises(DataError, match="unreadable"):
         build(tmp_path, load=failing)
-    assert preprocess.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept
+    assert ready_store.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept
     assert [p.name for p in tmp_path.iterdir()] == ["ready.zarr"]
 
 
@@ -181,14 +181,14 @@ test_preprocess.build(Path({str(tmp_path)!r}), load=killing)
     ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent)
     assert ended.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 2
-    assert preprocess.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept
+    assert ready_store.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept
     build(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["ready.zarr"]
 
 
 def test_opening_what_was_never_written_says_what_to_run(tmp_path):
     with pytest.raises(DataError, match="run the preprocessing notebook"):
-        preprocess.open_ready(tmp_path / "ready.zarr")
+        ready_store.open_ready(tmp_path / "ready.zarr")
 
 
 # ---- days
@@ -215,7 +215,7 @@ def day_loader(change=lambda ds: ds, change_months=lambda ds: ds):
 def build_days(folder, **kwargs):
     arguments = DAYS | {"sources": {"siconc": "days"}, "normals": "months", "load": day_loader()} | kwargs
     report = preprocess.build(folder / "ready.zarr", GRID, **arguments)
-    return report, preprocess.open_ready(folder / "ready.zarr")
+    return report, ready_store.open_ready(folder / "ready.zarr")
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +337,7 @@ def test_real_days_have_their_broken_ones_missing_and_a_september_s_extent(seaic
         **span,
     )
     assert [f"{time:%Y-%m-%d}" for time in report.time] == ["2015-08-05", "2015-08-06"]
-    ready = preprocess.open_ready(tmp_path / "ready.zarr")
+    ready = ready_store.open_ready(tmp_path / "ready.zarr")
     extent = ((ready.siconc > 0.15).sum(("y", "x")) * 75**2 / 1e6).sel(time="2015-09").mean()
     assert abs(float(extent) - 4.6) < 0.3
     assert bool((ready.siconc_flag.sel(time=slice("2015-08-05", "2015-08-06")) == 3).all())

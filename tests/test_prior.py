@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import prior
 from seaice.damping import damping

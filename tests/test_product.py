@@ -8,16 +8,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import realtime_run
 import shapely
-import synthetic
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support import realtime_run, synthetic
 
 from seaice import arrivals, ensemble, product, product_edge, product_maps, product_summary, provenance
 from seaice.grid import Grid
+from seaice.members import numbered
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
 
@@ -38,8 +38,8 @@ def made_up(ready, channels, init, n_leads) -> tuple[xr.Dataset, xr.Dataset]:
     full = np.stack([before.values, np.clip(before.values - 0.2, 0, 1)])
     classes = np.stack([0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2)
     classes /= classes.sum(axis=2, keepdims=True)
-    temperatures = {"member": [1.0, 1.0], "lead": [1.0] * n_leads}
-    return ensemble.calibrated(classes.astype("float32"), temperatures, samples, init, [3, 8]), known
+    temperatures = {"network": {3: 1.0, 8: 1.0}, "lead": [1.0] * n_leads}
+    return ensemble.calibrated(classes.astype("float32"), temperatures, samples, init, numbered([3, 8])), known
 
 
 MADE_FROM = {
@@ -249,7 +249,7 @@ def test_it_follows_the_conventions(case):
             assert raw[name].attrs["grid_mapping"] == "crs" and raw[name].attrs["long_name"]
         assert {"lat", "lon", "lead_time"} <= set(raw.sip.attrs["coordinates"].split())
         assert raw.crs.attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"
-        for coordinate in ("time", "y", "x", "lat", "lon", "lead_time", "member", "ice_class"):
+        for coordinate in ("time", "y", "x", "lat", "lon", "lead_time", "member", "network", "draw", "ice_class"):
             assert "_FillValue" not in raw[coordinate].attrs
     ds = xr.open_dataset(folder / "forecast.nc")
     np.testing.assert_array_equal(ds.sip, fields.sip)

@@ -4,8 +4,8 @@ import cftime
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import catalog, providers, schema
 from seaice.grid import Grid

@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from loopback import Loopback
+from support.loopback import Loopback
 
 from seaice import catalog, figures, paths, published
 from seaice.schema import DataError

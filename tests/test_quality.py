@@ -92,7 +92,7 @@ def test_no_verdict_depends_on_later_days():
 
 
 def test_a_lasting_new_level_is_believed_in_the_end():
-    ds = broken(record(), {i: hemisphere_lost for i in range(60, 120)})
+    ds = broken(record(), dict.fromkeys(range(60, 120), hemisphere_lost))
     assert len(quality.find_broken(ds)) == quality.PATIENCE
 
 

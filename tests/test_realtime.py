@@ -10,15 +10,16 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import realtime_run
 import xarray as xr
-from realtime_run import NOW, RUN, offer, sha, unlike
+from support import realtime_run
+from support.realtime_run import NOW, RUN, offer, sha, unlike
 from typer.testing import CliRunner
 
 from seaice import (
     arrivals,
     catalog,
     classifiers,
+    generations,
     keys,
     moments,
     paths,
@@ -62,16 +63,21 @@ def made(finished) -> dict[str, bytes]:
 
 
 def test_it_is_the_forecast_of_the_run(finished):
-    """Members, mean and SIP equal those that the run's own step wrote for the same init_time, temperatures included."""
+    """Members, mean and SIP are to the bit those of the run's own step for this init_time, temperatures included."""
     own = xr.open_zarr(finished / "tiny" / "forecast.zarr", consolidated=False).sel(init_time="1990-01-01").load()
     product = xr.open_dataset(finished / "tiny" / "forecasts" / "1990-01-01" / "forecast.nc")
     assert abs(own.member_temperature - 1).min() > 1e-3
     np.testing.assert_array_equal(product.member_temperature, own.member_temperature)
-    np.testing.assert_allclose(product.sip, own.sip, atol=1e-6)
-    np.testing.assert_allclose(
+    for name in ("member", "network", "draw"):
+        np.testing.assert_array_equal(product[name], own[name])
+    assert product.network.values.tolist() == [3, 8]
+    np.testing.assert_array_equal(product.sip, own.sip)
+    np.testing.assert_array_equal(
+        product.class_probability.transpose("time", "ice_class", "y", "x"), own.class_probability
+    )
+    np.testing.assert_array_equal(
         product.member_class_probability.transpose("time", "member", "ice_class", "y", "x"),
         own.ice_class_probability,
-        atol=1e-6,
     )
     assert (product.time.values == own.valid_time.values).all()
 
@@ -173,7 +179,7 @@ def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_b
 @pytest.mark.slow
 def test_two_at_once_make_it_once(finished, run):
     code = (
-        "import pandas as pd, realtime_run; from seaice import realtime; "
+        "import pandas as pd; from support import realtime_run; from seaice import realtime; "
         f"print(realtime.make(realtime_run.RUN, {INIT!r}, now=pd.Timestamp({str(NOW)!r}))[0].fresh)"
     )
     environment = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}
@@ -408,6 +414,22 @@ def test_another_network_than_the_one_recorded_is_refused(run):
         realtime.make(RUN, INIT, now=NOW)
 
 
+def test_the_current_generation_forecasts(run):
+    """Networks of another generation are asked once it is current, and the product says which it was."""
+    [first] = realtime.make(RUN, INIT, now=NOW)
+    shutil.copytree(paths.networks("tiny") / "generation_0", paths.networks("tiny") / "generation_1")
+    for file in ("network.keras", "key.json"):  # with the two networks of seeds 3 and 8 exchanged
+        swapped = {seed: (paths.network("tiny", 11 - seed) / file).read_bytes() for seed in (3, 8)}
+        for seed, content in swapped.items():
+            (paths.network("tiny", seed, "generation_1") / file).write_bytes(content)
+    before = json.loads((first.folder / "key.json").read_text())["made_from"]
+    generations.make_current("tiny", "generation_1")
+    [second] = realtime.make(RUN, INIT, now=NOW)
+    after = json.loads((second.folder / "key.json").read_text())["made_from"]
+    assert not second.fresh and (before["generation"], after["generation"]) == ("generation_0", "generation_1")
+    assert after["networks"] == {"3": before["networks"]["8"], "8": before["networks"]["3"]}
+
+
 CHANGES = {
     "splits": RUN.shared()["splits"] | {"validation": ["1987-01", "1987-06"]},  # would let it forecast what it has seen
     "blend": None,
@@ -430,9 +452,9 @@ def test_a_run_file_changed_since_the_run_was_executed_is_refused(run, name):
     steps = [{"notebook": "02_preprocess"}, *(step.model_dump() for step in RUN.steps)]
     written = RUN.model_dump(exclude_unset=True) | {"steps": steps}
     changed = Run.model_validate(written | {"parameters": given | {name: CHANGES[name]}})
-    page = "preprocess" if name == "sources" else "forecast"
+    step = "02_preprocess" if name == "sources" else "06_forecast"
     with pytest.raises(
-        DataError, match=rf"parameters.{name} is .*its {page} was executed with .*run this run anew"
+        DataError, match=rf"parameters.{name} is .*its step {step} was executed with .*run this run anew"
     ) as told:
         realtime.make(changed, INIT, now=NOW)
     assert str([CHANGES[name]])[1:-1] in str(told.value) and str([given.get(name, 0.5)])[1:-1] in str(told.value)

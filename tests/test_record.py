@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from seaice import atomic, paths, record
+from seaice import atomic, paths, plan, record
+from seaice.execute import Job
+from seaice.schema import DataError
 
 CONTENT = {"key": "k", "parts": {"parameter": {"epochs": 4}}, "outputs": {}}
 
@@ -34,6 +36,14 @@ def test_a_broken_record_is_no_record(run, text):
     paths.records(run).mkdir(parents=True)
     (paths.records(run) / "01_data.json").write_bytes(text.encode("latin-1"))
     assert record.read(run, "01_data") is None
+
+
+def test_a_record_that_is_gone_after_its_step_ran_is_named(run):
+    job = Job(run, "01_data", "01_data", {}, {}, None, {}, str(paths.root()))
+    with pytest.raises(DataError, match="01_data: its record in .* was removed or changed after it ran"):
+        plan.executed(job)
+    record.write(run, "01_data", CONTENT)
+    assert plan.executed(job)["key"] == "k"
 
 
 def test_a_record_edited_by_hand_or_of_another_format_is_no_record(run, monkeypatch):

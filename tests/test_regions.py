@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import synthetic
+import xarray as xr
+from support import synthetic
 
 from seaice import regions
 from seaice.schema import DataError
@@ -86,6 +87,12 @@ def test_polygon_around_the_pole_and_over_the_date_line(ready):
     )
     assert box.values[nearest(ready, sign * 70, 180)] and not box.values[nearest(ready, sign * 70, 160)]
     assert box.dims == ("y", "x") and box.dtype == bool
+
+
+def test_a_cell_on_a_side_of_a_polygon_counts():
+    lat, lon = (xr.DataArray([values], dims=("y", "x")) for values in ([75.0, 75.0, 75.0], [-1.0, 0.0, 1.0]))
+    inside = regions.polygon(lat, lon, [(70, 0), (70, 20), (80, 20), (80, 0)])
+    assert inside.values.tolist() == [[False, True, True]]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import numpy as np
 import pyproj
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import catalog, providers, regrid, stencils
 from seaice.grid import Grid

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
 from scores.probability import roc_curve_data
+from support import synthetic
 
 from seaice import baselines, reliability, scoring
 from seaice.steps import valid_time

@@ -16,9 +16,11 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from seaice import crate, digests, execute, fanout, keys, params, plan, record, run, settings
+from seaice import crate, digests, execute, fanout, keys, params, plan, record, run, settings, stages
 from seaice.params import Cluster
 from seaice.schema import DataError
+
+pytestmark = pytest.mark.pages
 
 RUN_FILE = """
 run: toy
@@ -68,12 +70,20 @@ TRAIN = ["02_train-seed_3", "02_train-seed_36"]
 ALL = ["01_data", *TRAIN, "03_skill"]
 
 
+DECLARED = {
+    "01_data": {"role": "prepare", "reads": [], "writes": ["ready"]},
+    "02_train": {"role": "train", "reads": [], "writes": []},
+    "03_skill": {"role": "evaluate", "reads": [], "writes": []},
+}
+
+
 def notebook(folder: Path, name: str, *cells: str) -> None:
-    """Write a notebook whose first cell is its parameters cell."""
+    """Write a notebook whose first cell is its parameters cell, and its declaration."""
     first, *others = cells
     content = new_notebook(cells=[new_code_cell(first, metadata={"tags": ["parameters"]}), *map(new_code_cell, others)])
     for number, cell in enumerate(content.cells):
         cell.id = f"cell-{number}"
+    content.metadata["seaice"] = DECLARED[name]
     nbformat.write(content, folder / "notebooks" / f"{name}.ipynb")
 
 
@@ -245,8 +255,10 @@ def test_a_dry_run_says_what_is_read_and_what_can_not_be_had(quick, monkeypatch)
         "  reads here: 12 kB, local file",
         "  reads lost: size not known, local file",
     ]
-    assert (
-        lines[-3] == "in all about 24 MB and 1 of size not known to read, about 0 B to write, about 0 FLOP of networks"
+    assert "  writes ready: size not known" in lines
+    assert lines[-3] == (
+        "in all about 24 MB and 1 of size not known to read, about 0 B and 1 of size not known to write, "
+        "about 0 FLOP of networks"
     )
     assert "can't be had here: entry 'bought': needs a free account" in lines[-2]
     assert "can't be had here: entry 'lost': no file lost.nc" in lines[-1]
@@ -390,8 +402,70 @@ def test_members_may_not_share_an_output(quick):
             go()
 
 
+DATA = "(paths.data() / run / 'other.zarr').mkdir(exist_ok=True)\n(paths.data() / run / 'other.zarr' / 'a').touch()"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("01_data", '"ready"', "", "01_data.ipynb wrote data/toy/ready.zarr, which it does not declare; add its place"),
+        (
+            "03_skill",
+            '"writes": []',
+            '"writes": ["forecast"]',
+            "03_skill.ipynb declares that it writes 'forecast', but left no data/toy/forecast.zarr; correct `writes`",
+        ),
+        (
+            "03_skill",
+            "head =",
+            f"{DATA}\nhead =",
+            "03_skill.ipynb wrote data/toy/other.zarr, which it does not declare",
+        ),
+    ],
+)
+def test_a_step_writes_what_it_declares(quick, name, old, new, message):
+    edit(f"notebooks/{name}.ipynb", old, json.dumps(new)[1:-1] if old == "head =" else new)
+    for _ in range(2):  # it must not look finished the second time
+        with pytest.raises(DataError, match=message):
+            go()
+
+
+def test_what_a_run_has_nothing_of_need_not_be_written(quick):
+    """A step that writes simulations and trees where a run has some: this one has none, and does not say of trees."""
+    edit("notebooks/01_data.ipynb", '"ready"', '"ready", "simulation", "trees"')
+    edit("notebooks/01_data.ipynb", "hemisphere = ", "simulations = None\\nhemisphere = ")
+    edit("params/toy.yaml", "{hemisphere: north", "{simulations: null, hemisphere: north")
+    assert go() == ALL
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        (None, '01_data.ipynb: it declares no role, and a step must; write "seaice": .* into its metadata'),
+        ({"role": "prepare"}, "01_data.ipynb: it declares {'role': 'prepare'}, and a step must"),
+        ({"role": "prepair", "reads": [], "writes": []}, "its role 'prepair' is unknown; did you mean 'prepare'"),
+        (
+            {"role": "prepare", "reads": ["redy"], "writes": []},
+            "it reads 'redy', which is unknown; did you mean 'ready'",
+        ),
+        ({"role": "prepare", "reads": [], "writes": ["tables"]}, "it writes 'tables', which is unknown.*choose among"),
+    ],
+)
+def test_a_notebook_without_a_declaration_is_no_step(quick, monkeypatch, declaration, message):
+    monkeypatch.setitem(DECLARED, "01_data", declaration)
+    notebook(quick, "01_data", *NOTEBOOKS["01_data"])
+    with pytest.raises(DataError, match=message):
+        go()
+    assert not Path("data").exists()
+
+
+def test_a_step_is_looked_up_by_its_role(quick):
+    toy = params.load(Path("params/toy.yaml"))
+    assert stages.step(toy, "train").notebook == "02_train" and stages.step(toy, "forecast") is None
+
+
 def test_a_member_owns_what_names_it():
-    assert execute.owns("seed_3", "data/toy/networks/seed_3/model.keras")
+    assert execute.owns("seed_3", "data/toy/networks/generation_0/seed_3/model.keras")
     assert execute.owns("seed_3", "results/toy/tables/loss-seed_3.csv")
     assert not execute.owns("seed_3", "results/toy/tables/loss-seed_36.csv")
     assert not execute.owns("rate_0", "results/toy/tables/rate_0.5.csv")

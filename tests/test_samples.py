@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import climate
-from seaice.samples import ICENET_2021, Samples, split
+from seaice.channels import ICENET_2021
+from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import split
 
 CHANNELS = [
     {"variable": "siconc", "lags": 12},

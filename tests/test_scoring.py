@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import baselines, baselines_climatology, regions, scoring, verify
-from seaice.schema import DataError
+from seaice.schema import MAP, DataError
+from seaice.steps import valid_time
 from seaice.truth import truth_and_weight
 
 INIT_TIMES = pd.date_range("1988-06", "1990-05", freq="MS")
@@ -86,7 +87,7 @@ def test_crps_lies_between_zero_and_the_members_error(ready, scores, members):
 
 def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(ready, members):
     """Perfect members score 0, however many there are; where none has a forecast there is no score."""
-    time = verify.valid_time(members.init_time, members.lead_time)
+    time = valid_time(members.init_time, members.lead_time)
     perfect = truth_and_weight(ready, time)[0].expand_dims(member=[1, 2, 3]).where(~ready.land)
     perfect = perfect.transpose("init_time", "lead_time", "member", "y", "x").reset_coords(drop=True)
     first, second, third = perfect.init_time.values[:3]
@@ -96,7 +97,7 @@ def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(re
     sip = {"icenet": perfect.isel(member=0, drop=True)}
     found = scoring.forecast_scores(sip, ready, members={"icenet": given}).extent_crps.sel(model="icenet", region="all")
     lacking = (found.init_time == second) & (leads == 2) | (leads == leads.max()) | (found.init_time == third)
-    assert (found.notnull() == (~lacking & (sip["icenet"].notnull().any(verify.MAP)))).all()
+    assert (found.notnull() == (~lacking & (sip["icenet"].notnull().any(MAP)))).all()
     np.testing.assert_allclose(found.where(~lacking, 0), 0, atol=1e-6)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import baselines, bootstrap, regions, scoring_siconc, tables_siconc
 from seaice.schema import DataError

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
-from seaice import paths, preprocess, providers, simulated
+from seaice import paths, preprocess, providers, ready_store, simulated
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError, attributes
@@ -51,7 +51,7 @@ def build(folder, observed, *, sources=SOURCES, start="1970-01", load=None, **kw
     preprocess.build_simulation(
         path, GRID, sources=sources, start=start, end="1990-12", like=observed, key="k", load=load
     )
-    return preprocess.open_ready(path)
+    return ready_store.open_ready(path)
 
 
 def statistics(path):
@@ -59,7 +59,7 @@ def statistics(path):
 
 
 def test_same_layout_as_the_observations(observed, tmp_path):
-    truth, member = preprocess.open_ready(observed), build(tmp_path, observed)
+    truth, member = ready_store.open_ready(observed), build(tmp_path, observed)
     assert set(member.data_vars) == set(truth.data_vars)
     for name in truth.data_vars:
         assert (member[name].dims, member[name].dtype) == (truth[name].dims, truth[name].dtype), name
@@ -87,7 +87,7 @@ def test_own_climatology_over_the_same_years_with_the_observations_scaling(obser
 
 
 def test_masks_are_those_of_the_observations_and_nothing_of_the_models_land_is_left(observed, tmp_path):
-    truth = preprocess.open_ready(observed)
+    truth = ready_store.open_ready(observed)
 
     def other_land(ds):
         land = ds["land"].roll(y=1, roll_coords=False)  # one row of land too far, one too short
@@ -130,7 +130,7 @@ def test_months_of_a_models_own_calendar(observed, tmp_path):
     path = tmp_path / "noleap.zarr"
     span = {"start": "1979-01", "end": "1982-12"}
     preprocess.build_simulation(path, GRID, sources={"siconc": "ice"}, like=observed, key="k", load=load, **span)
-    member = preprocess.open_ready(path)
+    member = ready_store.open_ready(path)
     assert member.indexes["time"].equals(pd.date_range("1979-01", "1983-12", freq="MS"))
     sea = ~member["land"] & (abs(member["lat"]) < 80)
     for month in (3, 9):
@@ -192,7 +192,7 @@ def world(tmp_path_factory):
         span = {"start": "1979-01", "end": "1984-12", "fit_end": "1983-12", "run": "toy"}
         sources = {"siconc": "twin_observed_north", "psl": "twin_atmosphere_north"}
         few = {"resolution_km": WORLD.resolution_km, "end": "1984-12"}
-        simulated_load = {entry: few for entry in sources.values()}
+        simulated_load = dict.fromkeys(sources.values(), few)
 
         def load(entry, grid, **kwargs):
             return simulated._load(entry, grid, options=simulated_load, **({"variables": None} | kwargs))
@@ -218,7 +218,9 @@ def test_members_are_made_once_and_again_when_something_changed(world):
     assert store.stat().st_ino == made
     later = [MEMBERS[0] | {"start": "1979-01"}]
     simulated.build_all("toy", WORLD, later, **(world | {"variables": ["siconc", "psl"]}))
-    assert store.stat().st_ino != made and preprocess.open_ready(store).indexes["time"][0] == pd.Timestamp("1979-01-01")
+    assert store.stat().st_ino != made and ready_store.open_ready(store).indexes["time"][0] == pd.Timestamp(
+        "1979-01-01"
+    )
 
 
 def test_variables_that_an_entry_does_not_offer_are_named(world):

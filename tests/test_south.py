@@ -1,12 +1,14 @@
 """The Antarctic goes the whole way that the Arctic goes: the same pages, on the simulated Antarctic, at toy size."""
 
-import coarse
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from support import coarse
 
 from seaice import params, paths, regions, roi
+
+pytestmark = pytest.mark.chain
 
 # All that makes the run small; neither a page nor a module is told which pole it is at but by `hemisphere`.
 SMALL = {
@@ -51,7 +53,6 @@ def test_the_observed_south_is_judged_on_the_splits_of_the_north():
     assert other == {"hemisphere", "sources", "seasonal", "seeds"}
 
 
-@pytest.mark.slow
 def test_the_grid_is_the_south_polar_one(ready):
     assert ready.attrs["hemisphere"] == "south" and float(ready.lat.max()) < 0
     pole = ready.lat == ready.lat.min()
@@ -59,7 +60,6 @@ def test_the_grid_is_the_south_polar_one(ready):
     assert not bool((ready.siconc_flag == 1).any()), "there is no hole at this pole that satellites miss"
 
 
-@pytest.mark.slow
 def test_active_cells_and_ice_follow_the_southern_year(ready):
     extent = (ready.siconc > 0.15).sum(("y", "x")).sel(time=slice("1979", "2020")).groupby("time.month").mean()
     assert int(extent.idxmin()) in (2, 3) and int(extent.idxmax()) in (9, 10)
@@ -70,7 +70,6 @@ def test_active_cells_and_ice_follow_the_southern_year(ready):
     assert not bool((ready.active.any("month") & ~seas.any("region")).any()), "every cell that counts lies in a sea"
 
 
-@pytest.mark.slow
 def test_all_models_are_judged_by_southern_seas(table):
     skill = table("skill")
     assert {"icenet", "trees", "seasonal", "linear_trend", "damped_anomaly_persistence"} <= set(skill["model"])
@@ -80,7 +79,6 @@ def test_all_models_are_judged_by_southern_seas(table):
     assert set(icenet["month"]) == {"all", *map(str, range(1, 13))}
 
 
-@pytest.mark.slow
 def test_tables_speak_of_the_months_of_least_and_most_ice(table):
     assert [c for c in table("simulations") if c.endswith("million km2")] == [
         "February, million km2",
@@ -88,13 +86,11 @@ def test_tables_speak_of_the_months_of_least_and_most_ice(table):
     ]
 
 
-@pytest.mark.slow
 def test_the_record_low_and_its_rebound_are_of_the_month_of_least_ice(ready):
     low, rebound = (pd.Timestamp(month) for month in roi.record_low(ready, until="2020-07"))
     assert low.month == rebound.month == 2 and rebound.year == low.year + 1
 
 
-@pytest.mark.slow
 def test_every_picture_is_there(made):
     names = {path.stem for path in (made / "results" / "twin_south" / "figures").glob("*.png")}
     expected = {"data_overview", "forecast_map", "summer", "least_ice_edges", "accuracy_by_sea", "extent"}

@@ -11,12 +11,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import synthetic
+from support import synthetic
 
 from seaice import losses, train
 from seaice.keys import modules
-from seaice.samples import Samples, split
+from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import split
 from seaice.trained import is_finished
 
 CHANNELS = [

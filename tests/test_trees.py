@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import baselines, prior, scoring, trees, trees_features
 from seaice.schema import DataError

@@ -4,8 +4,8 @@ import intake
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import xarray as xr
+from support import synthetic
 
 from seaice import schema, twin_source, twin_views, twin_world, winds
 from seaice.grid import Grid

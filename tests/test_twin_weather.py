@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seaice.grid import Grid
-from seaice.twin_weather import FIELDS, Weather, coriolis, geostrophic, surface_wind
+from seaice.twin_weather import RANDOM_FIELDS, Weather, coriolis, geostrophic, surface_wind
 
 
 @pytest.mark.parametrize("hemisphere, turn", [("north", 1), ("south", -1)])
@@ -35,11 +35,11 @@ def test_weather_has_unit_spread_and_the_memory_of_its_field():
     weather = Weather(grid)
     generators = [np.random.default_rng(m) for m in range(40)]
     coefficients = weather.start(generators)
-    before = [weather.field(coefficients[:, i]) for i in range(len(FIELDS))]
+    before = [weather.field(coefficients[:, i]) for i in range(len(RANDOM_FIELDS))]
     for _ in range(4):
         coefficients = weather.step(coefficients, generators)
-    after = [weather.field(coefficients[:, i]) for i in range(len(FIELDS))]
-    for i, (name, (memory, _)) in enumerate(FIELDS.items()):
+    after = [weather.field(coefficients[:, i]) for i in range(len(RANDOM_FIELDS))]
+    for i, (name, (memory, _)) in enumerate(RANDOM_FIELDS.items()):
         assert before[i].std() == pytest.approx(1, abs=0.1), name
         assert after[i].std() == pytest.approx(1, abs=0.1), name
         expected = np.exp(-4 * 365 * 86400 / 72 / memory)

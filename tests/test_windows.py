@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
+from support import synthetic
 
-from seaice import correction, forecast, network_kinds, train, unet, windows
+from seaice import correction, ensemble, network_kinds, train, unet, windows
 from seaice.params import Run
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -131,12 +131,11 @@ def test_the_weights_and_the_logits_stay_float32(trained):
 def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, trained, tmp_path):
     """The same trained weights, computed in either precision: bfloat16 keeps 8 bits, so 2 % of a probability may go."""
     folder = trained["active", None][1]
-    made = forecast.ensemble(samples, {1: folder}, TIMES, tmp_path / "a.zarr").load()
+    made = ensemble.write(samples, {1: folder}, TIMES, tmp_path / "a.zarr").load()
     assert made.sip.shape[2:] == samples.shape and np.isfinite(made.sip.values[..., ~samples.land]).all()
     network = keras.saving.load_model(folder / "network.keras", compile=False)
-    with network_kinds.computing_in("mixed_bfloat16"):
-        margins = windows.around(samples.active)
-        rough = network_kinds.NETWORKS["correction"](samples, SMALL["filters_factor"], False, margins)
+    training = {"filters_factor": SMALL["filters_factor"], "siconc_head": False, "window": "active"}
+    rough = network_kinds.NETWORKS["correction"].build(samples, training | {"precision": "mixed_bfloat16"})
     rough.set_weights(network.get_weights())
     fine, coarse = (
         keras.ops.convert_to_numpy(keras.ops.softmax(n(samples.inputs(TIMES)), axis=-1)) for n in (network, rough)

@@ -10,7 +10,7 @@ import xarray as xr
 from seaice import catalog, climate, normalise, normals, prior, providers, quality
 from seaice.grid import Grid
 from seaice.preprocess import ABSOLUTE, EXTENSION, ICE, MISSING, months_of
-from seaice.schema import DataError
+from seaice.schema import KNOWN_AHEAD, DataError
 from seaice.steps import AHEAD, cadence, offset
 
 COMPLETE = (
@@ -130,7 +130,7 @@ def extend(
     Raises DataError for dates in the future, repeated or unordered dates, and where sea ice concentration can't be had.
     """
     one, last, notices, load = step(ready), _last(ready), [], load or _offered(now)
-    grid = Grid(ready.attrs["hemisphere"], float(ready.attrs["resolution_km"]))
+    grid = Grid.of(ready.attrs)
     ice, told = _since(sources["siconc"], grid, last, one, now=now, load=load)
     notices += told
     if ice.sizes["time"] and ice.indexes["time"][0] == last:
@@ -192,7 +192,7 @@ def _with_ice(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp, grid: Grid
     out = ready.drop_dims("time").assign(siconc=siconc, siconc_flag=flag).assign_attrs(ready.attrs)
     # What is valid up to `AHEAD` past the last stored observation is known already; what is newer is computed.
     known = _known_ahead(out, grid, load)
-    for name in (n for n in normals.FIELDS if n in ready):
+    for name in (n for n in KNOWN_AHEAD if n in ready):
         out[name] = _continued(ready[name], known[name], last + ahead)
     if "siconc_anomaly" in ready:
         anomaly = (out.siconc - out.siconc_trend).astype("float32")

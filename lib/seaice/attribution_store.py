@@ -13,7 +13,7 @@ from seaice import cf, progress, roi, trained
 from seaice.atomic import replacing_folder
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
-from seaice.forecast import check_network
+from seaice.check import check_network
 from seaice.grid import Grid
 from seaice.samples import Samples
 from seaice.schema import DataError
@@ -181,7 +181,7 @@ def _template(samples: Samples, inits: Mapping, seeds: list[int], region: xr.Dat
             "variable": np.array([c.variable for c in samples.channels], object),
             "lag": [int(name.rsplit("_", 1)[1]) if name[-1].isdigit() else 0 for name in names],
             "init_time": np.array([[inits[c, k].to_datetime64() for k in leads] for c in cases]),
-            "crs": Grid(samples.attrs["hemisphere"], float(samples.attrs["resolution_km"])).mapping(),
+            "crs": Grid.of(samples.attrs).mapping(),
         },
         region=region.attrs.get("long_name", "region of interest"),
     ).assign_coords(samples.coords)

@@ -19,7 +19,7 @@ FAMILIES = {  # of the variables, in the words of Joakimsen et al. 2024: previou
 }
 OTHER = "weather and ocean"
 MEAN = "mean"  # in the column member: of all members
-DIGITS = 3  # significant ones written
+SUM_DIGITS = 3  # significant ones written
 
 
 def channel_table(store: xr.Dataset) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from seaice.normals import at_normal
 from seaice.schema import SIP_ATTRS, DataError, attributes
 from seaice.steps import AHEAD, LEADS, NAME, at, cadence, last_step, shift_by, valid_time
 
+SIMPLE = ("persistence", "anomaly_persistence", "damped_anomaly_persistence", "climatology", "linear_trend")
 LOOK_BACK = {"monthly": 0, "daily": 3}  # steps before the last one that may stand in; a month ago is another season
 
 
@@ -118,13 +119,8 @@ def all_forecasts(
     """
     options = {"lead_times": list(lead_times)}
     valid = _valid(ready, init_times, lead_times)
-    sics = {
-        "persistence": persistence(ready, init_times, **options),
-        "anomaly_persistence": anomaly_persistence(ready, init_times, **options),
-        "damped_anomaly_persistence": damped_anomaly_persistence(ready, init_times, **options),
-        "climatology": climatology(ready, init_times, **options),
-        "linear_trend": linear_trend(ready, init_times, **options),
-    }
+    forecasters = (persistence, anomaly_persistence, damped_anomaly_persistence, climatology, linear_trend)
+    sics = {name: make(ready, init_times, **options) for name, make in zip(SIMPLE, forecasters, strict=True)}
     sips = {name: certain(siconc) for name, siconc in sics.items()} | {"climatology": probability(ready, valid)}
     sips |= dict(others or {})
     sics |= {name: xr.full_like(sip, np.nan) for name, sip in sips.items() if name not in sics}

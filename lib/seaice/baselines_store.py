@@ -7,10 +7,11 @@ import pandas as pd
 import xarray as xr
 
 from seaice.atomic import replacing_folder
-from seaice.baselines import all_forecasts
+from seaice.baselines import SIMPLE, all_forecasts
 from seaice.steps import LEADS
 
-MODELS = 8  # at most, that `baselines.all_forecasts` returns
+TREES, MOST_PHYSICS = 1, 2  # models at most that are written beside the simple ones
+MODELS = len(SIMPLE) + TREES + MOST_PHYSICS
 PART_BYTES = 2e8  # bytes of forecasts in memory at a time, where there are more
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import keras
 import numpy as np
 
-from seaice.planes import ICE
+from seaice.planes import UNSCALED
 from seaice.samples import Samples
 from seaice.schema import DataError
 
@@ -60,7 +60,9 @@ class Batches(keras.utils.PyDataset):
         self.samples, self.init_times, self.turns = samples, init_times, turns
         self._given = samples.plane_numbers if as_numbers else samples.inputs
         self.batch_size, self.seed, self.withhold = batch_size, seed, withhold
-        self._predictors = [k for k, c in enumerate(samples.channels) if c.follows == "time" and c.variable not in ICE]
+        self._predictors = [
+            k for k, c in enumerate(samples.channels) if c.follows == "time" and c.variable not in UNSCALED
+        ]
         self.shuffle(epoch)
 
     def shuffle(self, epoch: int) -> None:

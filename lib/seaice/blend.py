@@ -17,8 +17,9 @@ def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex)
     """
     leads = np.arange(1, samples.n_leads + 1)
     sip = other.reindex(init_time=init_times, lead_time=leads).transpose("init_time", "lead_time", "y", "x").values
-    lacking = np.isnan(sip[..., ~samples.land]).any(axis=-1)
-    for time, lead in np.argwhere(lacking)[:1]:
+    lacking = np.argwhere(np.isnan(sip[..., ~samples.land]).any(axis=-1))
+    if len(lacking):
+        time, lead = lacking[0]
         raise DataError(
             f"blend: the other model has no forecast from {init_times[time]:%Y-%m-%d} at lead {leads[lead]}; run the baselines "
             "for all initialisations, or leave `blend` out"

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from seaice.schema import DataError
 
 RANGE = (0.1, 10.0)  # temperatures looked at; a network outside it has learnt nothing
-LEAST = 1e-7  # probability that counts as none; float32 can't tell smaller ones from it
+NO_PROBABILITY = 1e-7  # probability that counts as none; float32 can't tell smaller ones from it
 
 
 def temperature(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
@@ -21,7 +21,7 @@ def temperature(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) 
         raise DataError(
             "calibration: no cell of the validation initialisations counts; give it years with observed truth"
         )
-    logits = np.log(np.clip(probability[counts], LEAST, 1))
+    logits = np.log(np.clip(probability[counts], NO_PROBABILITY, 1))
     true, weight = truth[counts].astype("intp"), weight[counts].astype("float64")
 
     def cross_entropy(log_t: float) -> float:
@@ -39,6 +39,6 @@ def scale(probability: np.ndarray, t: float | np.ndarray) -> np.ndarray:
 
     The most probable class stays the same. NaN stays NaN; float32.
     """
-    logits = np.log(np.clip(probability, LEAST, 1)) / t
+    logits = np.log(np.clip(probability, NO_PROBABILITY, 1)) / t
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return (powers / powers.sum(axis=-1, keepdims=True)).astype("float32")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import fsspec
@@ -82,7 +83,7 @@ def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
         return hashlib.sha256(place.encode() + listing).hexdigest()
 
 
-def source(name: str, **options) -> tuple[object, str]:
+def source(name: str, **options) -> tuple[Any, str]:
     """Return an entry's driver and where its data lie (empty for a simulation); no data are read and no server asked.
 
     options as for `open_entry`. Raises CatalogError for what can be told without.
@@ -115,7 +116,7 @@ def _options(arguments: dict, driver: type) -> set[str]:
     return (set(arguments) | _parameters(driver) | ({"base_url"} if remote else set())) - {"metadata"}
 
 
-def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[object, str]:
+def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, str]:
     """Return an entry's driver set up with `options` and where its data lie, once all that needs no network is checked."""
     about = _describe(name, catalog)
     driver, arguments = _driver(name, catalog), dict(about["args"])

@@ -12,8 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice import keys, trees
-from seaice.samples import FREQUENCY
 from seaice.schema import DataError
+from seaice.steps import FREQUENCY
 
 FITTED_TO = (  # variables of the ready store that trees see
     "siconc",

@@ -7,22 +7,17 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from seaice.schema import ICE_CLASSES
+from seaice.shapes import CLASSES
 
 
 def class_logits(output):
     """Logits (..., class) of the ice classes in a network's output (..., class) or (..., class and SIC)."""
-    return output[..., : len(ICE_CLASSES)]
+    return output[..., :CLASSES]
 
 
 def siconc(output):
     """SIC (...), 0..1 but for rounding, in the output (..., class and SIC) of a network with this head."""
-    return output[..., len(ICE_CLASSES)]
-
-
-def has_siconc(output) -> bool:
-    """Whether a network's output (..., class and SIC) has the SIC."""
-    return output.shape[-1] > len(ICE_CLASSES)
+    return output[..., CLASSES]
 
 
 @keras.saving.register_keras_serializable(package="seaice")

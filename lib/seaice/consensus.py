@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from seaice.schema import ICE_EDGE
+from seaice.schema import ICE_EDGE, SIP_EDGE
 
 MARGIN = 1e-3  # SIC fraction by which a cell lies above or below the edge at least: rounding does not carry it over
 
@@ -18,6 +18,6 @@ def siconc(members: xr.DataArray, sip: xr.DataArray) -> xr.DataArray:
     """
     mean = members.mean("member", skipna=False)
     known = mean.where(sip.notnull())
-    return xr.where(sip > 0.5, known.clip(min=ICE_EDGE + MARGIN), known.clip(max=ICE_EDGE - MARGIN)).transpose(
+    return xr.where(sip > SIP_EDGE, known.clip(min=ICE_EDGE + MARGIN), known.clip(max=ICE_EDGE - MARGIN)).transpose(
         *sip.dims
     )

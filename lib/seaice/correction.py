@@ -12,11 +12,9 @@ from keras import layers, ops
 
 from seaice import windows
 from seaice.concentration import Bounded, SiconcPrior
-from seaice.schema import FULL_ICE, ICE_CLASSES, ICE_EDGE, DataError
+from seaice.schema import FULL_ICE, ICE_EDGE, DataError
+from seaice.shapes import BLEND, CLASSES, CORRECTION_FILTERS, CORRECTION_HALVINGS, GROUP
 
-FILTERS = (64, 128, 192, 256)  # filters of each level at factor 1
-HALVINGS = 2 ** (len(FILTERS) - 1)  # cells on a side must be a multiple of this to survive all max-poolings
-GROUP = 8  # filters normalised together
 ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
 STEEPNESS = 8.0  # logits a unit of SIC above the threshold
 LAST_STEEPNESS = 24.0  # the same of the last known SIC, where it stands in for the frequency of ice
@@ -24,10 +22,8 @@ LAST_MEMORY = (
     10.0  # steps (days) over which the last SIC, where it is taken, gives way to the damped anomaly and the trend
 )
 MOST = 4.0  # logits, the most that one part of the first guess may say
-# Weights of damped anomaly, trend and frequency in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
-BLEND = ((0.6, 0.25, 0.35), (0.5, 0.25, 0.3))
 TREES = 0.7  # weight of the trees' logit where they are among the channels; the blend has the rest
-LEAST = 1e-3  # probability below which the first guess never goes
+LEAST_GUESS = 1e-3  # probability below which the first guess never goes
 
 
 def build(
@@ -46,14 +42,14 @@ def build(
     lead, class and SIC), see `concentration`. margins: cells that it does not look at, see `windows`; its output is zero there.
     Before training the output is the first guess. Raises DataError for a channel that is lacking and for sizes below 1.
     """
-    widths = [round(filters * filters_factor / GROUP) * GROUP for filters in FILTERS]
+    widths = [round(filters * filters_factor / GROUP) * GROUP for filters in CORRECTION_FILTERS]
     if min(*shape, n_leads, *widths) < 1:
         raise DataError(f"no network for shape {shape}, {n_leads} leads and filters {widths}: all must be >= 1")
     places = guess_channels(channel_names, n_leads, siconc_head=siconc_head)
     inputs = keras.Input((*shape, len(channel_names)), name="inputs")
     seen = windows.cut(inputs, margins)
     shape = seen.shape[1:3]
-    padding = tuple((0, -cells % HALVINGS) for cells in shape)
+    padding = tuple((0, -cells % CORRECTION_HALVINGS) for cells in shape)
     last = places.pop("last", ())
     instead = {} if "frequency" in places else {"last": last}
     guess = Prior(**places, **instead, name="prior")(seen)
@@ -70,7 +66,7 @@ def build(
         x = layers.Concatenate(name=f"up_{level}_join")([skips[level], x])
         x = _convolve(x, widths[level], name=f"up_{level}")
     x = layers.Cropping2D(padding, name="crop")(x)
-    classes = layers.Add(dtype="float32", name="logits")([_head(x, len(ICE_CLASSES), shape, n_leads), guess])
+    classes = layers.Add(dtype="float32", name="logits")([_head(x, CLASSES, shape, n_leads), guess])
     if not siconc_head:
         return keras.Model(inputs, windows.laid_back(classes, margins), name="icenet_correction")
     field = {name: places[name] for name in ("trend", "damping", "anomaly")}
@@ -177,15 +173,15 @@ class Prior(layers.Layer):
                 said.append(within(LAST_STEEPNESS * (part["last"] - threshold), -MOST, MOST))
             above.append(sum(self.blend[number, k] * logit for k, logit in enumerate(said)))
         if "trees" in part:
-            trees = within(part["trees"], LEAST, 1 - LEAST)
+            trees = within(part["trees"], LEAST_GUESS, 1 - LEAST_GUESS)
             above[0] = self.share * ops.log(trees / (1 - trees)) + (1 - self.share) * above[0]
         above = [ops.sigmoid(logit) for logit in above]
         ice, full = above[0], ops.minimum(above[1], above[0])
-        return ops.log(within(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST, 1))
+        return ops.log(within(ops.stack([1 - ice, ice - full, full], axis=-1), LEAST_GUESS, 1))
 
     def compute_output_shape(self, input_shape):
         """Shape (batch, y, x, lead, class)."""
-        return (*input_shape[:-1], len(self.places["trend"]), len(ICE_CLASSES))
+        return (*input_shape[:-1], len(self.places["trend"]), CLASSES)
 
     def get_config(self) -> dict:
         """Arguments to make this layer again."""

@@ -1,30 +1,21 @@
-"""What would a run take? Numbers of samples, bytes and floating-point operations from the run's parameters alone, in closed form.
+"""What does a network take? Its parameters, floating-point operations and memory, in closed form.
 
-Nothing is opened and no TensorFlow imported; `tests/test_costs.py` holds the network's layers against the built one.
+Nothing is built and no Keras imported; `tests/test_costs.py` holds the layers against those of the built networks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from seaice import steps
-from seaice.grid import Grid
+from seaice.shapes import BLEND, CLASSES, CORRECTION_FILTERS, GROUP, UNET_FILTERS
 
-FILTERS = (64, 128, 256, 256, 512)  # of `unet.FILTERS`, which only Keras can import
-CORRECTION_FILTERS, GROUP = (64, 128, 192, 256), 8  # of `correction.FILTERS` and `correction.GROUP`
-PRIOR = 6  # weights a lead of `correction.Prior`; one more of `concentration.SiconcPrior`
-CLASSES = 3  # of `schema.ICE_CLASSES`
 TRAINING = 3  # forward passes that one training step amounts to: one forward, two of the same size for the gradients
 FLOAT = 4  # bytes of a float32
-EXTENSION = 12  # of `preprocess.EXTENSION`, months past the record for which the store holds the trend
-BEFORE = 12  # of `pool.BEFORE`, months known before an initialisation
-PRIOR_FIELDS, PRIOR_LEADS = 3, 12  # of `prior.fields`: those along time, and leads of the damping
-BASELINES, PHYSICS = (
-    6,
-    2,
-)  # models that `baselines.all_forecasts` writes, and how many more at most where there is a physics-based forecast
-FIELDS = 2  # that it writes of each: ice probability and SIC
+KEPT = 3  # tensors that each 3 x 3 convolution leaves for the gradients: its own result, the normalised one, the activated one
+# Values a cell and lead around the loss: heads, first guess, their sum, log-probabilities, one-hot truth, and as many gradients; SIC's.
+AT_LOSS = 2 * 5 * CLASSES + 6
+TRUTH = 2  # targets and weights, a cell and lead
 
 
 class Convolution(NamedTuple):
@@ -52,7 +43,7 @@ def icenet_2021(
     shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float, siconc_head: bool = False
 ) -> list[Convolution]:
     """Return the convolutions of `unet.build`, which knows no SIC, in its order; batch normalisation has four parameters a channel."""
-    widths = [round(filters * filters_factor) for filters in FILTERS]
+    widths = [round(filters * filters_factor) for filters in UNET_FILTERS]
     cells = _cells_by_level(shape, len(widths))
     found, n_in = [], n_channels
     for level, width in enumerate(widths):
@@ -107,7 +98,7 @@ def parameters(
 ) -> int:
     """Return the parameters of a network, trainable or not; arguments as for `convolutions`."""
     layers = convolutions(shape, n_channels, n_leads=n_leads, network=network, **options)
-    guess = PRIOR + bool(options.get("siconc_head")) if network == "correction" else 0
+    guess = sum(map(len, BLEND)) + bool(options.get("siconc_head")) if network == "correction" else 0
     return sum(layer.parameters for layer in layers) + guess * n_leads
 
 
@@ -134,129 +125,43 @@ def _cells_by_level(shape: tuple[int, int], n_levels: int) -> list[int]:
     return [area // 4**level for level in range(n_levels)]
 
 
-def months(first: str, last: str) -> int:
-    """Return the number of months from `first` to `last` ("YYYY-MM"), both included."""
-    return int((np.datetime64(last, "M") - np.datetime64(first, "M")).astype(int)) + 1
+def training_bytes(
+    shape: tuple[int, int], n_channels: int, *, n_leads: int, filters_factor: float, samples: int = 1
+) -> int:
+    """Bytes held for one training step of `samples` samples of the network that corrects a first guess and forecasts SIC.
 
-
-def n_channels(table: Iterable[Mapping]) -> int:
-    """Return the number of channels that a channel table (`channels.ICENET_2021`) stands for."""
-    fixed = {"land": 1, "position": 2, "month": 2, "season": 2}
-    return sum(fixed.get(row["variable"], row.get("lags") or row.get("leads") or 0) for row in table)
-
-
-def samples(first: str, last: str, table: Iterable[Mapping]) -> int:
-    """Return how many initialisations a simulation of complete months `first` to `last` has: all lags known, and a target.
-
-    They are those of `pool.PooledBatches`, which asks for a year before each.
+    Inputs (twice: as read, and scaled), what the convolutions and the joins of the U-Net keep, and what is held at the loss.
     """
-    lags = max((row.get("lags") or 0 for row in table), default=0)
-    return max(0, months(first, last) - max(lags, BEFORE))
+    options = {"n_leads": n_leads, "filters_factor": filters_factor, "network": "correction", "siconc_head": True}
+    layers = [layer for layer in convolutions(shape, n_channels, **options) if layer.side > 1]
+    trunk = sum(layer.cells * (KEPT * layer.n_out + (layer.n_in != layer.n_out) * layer.n_in) for layer in layers)
+    cells = int(np.prod(shape))
+    return FLOAT * samples * (trunk + cells * (2 * n_channels + n_leads * (AT_LOSS + TRUTH)))
 
 
-def simulated(simulations: Sequence[Mapping], table: Sequence[Mapping]) -> int:
-    """Return the number of samples of climate simulations: for every member of every entry those of its months.
+def leads_table(
+    shape: tuple[int, int], *, n_leads: int, lags: int = 7, filters_factor: float = 0.25, speed: float | None = None
+) -> pd.DataFrame:
+    """Memory and work of one sample with leads as outputs (all at once) and as an input (one pass a lead).
 
-    simulations: `{entry, members, start, end}` each, start and end the first and last month of data.
+    Columns channels, parameters, forward (GFLOP, of all leads), step (GFLOP, of one training step of all leads), memory (GB, of a step
+    of one sample), and seconds a step at `speed` GFLOP/s where it is given. lags: days of SIC known to the network.
+    As outputs the channels are the lags, the last anomaly, land, and trend and damping of every lead; as an input those of one
+    lead, and the lead.
     """
-    return sum(len(s["members"]) * samples(s["start"], s["end"], table) for s in simulations)
-
-
-# From here on of a step, by its parameters merged with those of its run. A KeyError: they do not say.
-
-
-def training(given: Mapping) -> float:
-    """Return the floating-point operations of training one network on observations: every epoch, and none stopped early."""
-    splits, epochs = given["splits"], given["epochs"]
-    return epochs * _one(given) * (TRAINING * _steps(splits["train"], given) + _steps(splits["validation"], given))
-
-
-def pretraining(given: Mapping) -> float:
-    """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
-    n = simulated(given["simulations"] or (), given["channels"])
-    looks = n / given["batch_size"] / given["validate_every"] * _steps(given["splits"]["validation"], given)
-    return given["pretrain_epochs"] * _one(given) * (TRAINING * n + looks)
-
-
-def forecasting(given: Mapping) -> float:
-    """Return the floating-point operations of the ensemble's forecasts, every member of every initialisation judged."""
-    return len(given["seeds"]) * _judged(given) * _one(given)
-
-
-def ready_bytes(given: Mapping) -> float:
-    """Return the bytes of the analysis-ready store before compression."""
-    return _store(given, given["start"], given["end"])
-
-
-def simulation_bytes(given: Mapping) -> float:
-    """Return the bytes of the analysis-ready stores of all simulation members before compression."""
-    return sum(len(s["members"]) * _store(given, s["start"], s["end"]) for s in given["simulations"] or ())
-
-
-def network_bytes(given: Mapping) -> float:
-    """Return the bytes of one trained network."""
-    return FLOAT * parameters(_shape(given), n_channels(given["channels"]), **_options(given))
-
-
-def pretrained_bytes(given: Mapping) -> float:
-    """Return the bytes of one pre-trained network; none where the run has no simulations."""
-    return network_bytes(given) if given["simulations"] else 0.0
-
-
-def trees_bytes(given: Mapping) -> float:
-    """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
-    if "trees" not in [row["variable"] for row in given["channels"]]:
-        return 0.0
-    return FLOAT * _cells(given) * (_judged(given) + _steps(given["splits"]["train"], given)) * given["n_leads"]
-
-
-def forecast_bytes(given: Mapping) -> float:
-    """Return the bytes of the ensemble's forecast before compression."""
-    # Classes of every member and of their mean, the ice probability, and every member's SIC.
-    members = len(given["seeds"])
-    fields = (members + 1) * CLASSES + 1 + (members if given.get("siconc_head") else 0)
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * fields
-
-
-def baselines_bytes(given: Mapping) -> float:
-    """Return the bytes of the baselines' forecasts before compression."""
-    models = BASELINES + (PHYSICS if given.get("seasonal") else 0)
-    return FLOAT * _cells(given) * _judged(given) * given["n_leads"] * models * FIELDS
-
-
-def _store(given: Mapping, start: str, end: str) -> float:
-    cadence, predictors = given.get("cadence") or "monthly", len(given["sources"]) - 1
-    if cadence == "daily":  # whose damping has no month
-        n = len(steps.between((start, end), cadence)) + steps.AHEAD[cadence]
-        by_time = FLOAT * (2 + PRIOR_FIELDS + predictors) + 1
-        return _cells(given) * (n * by_time + 12 * (FLOAT * (1 + predictors) + 1) + FLOAT * steps.AHEAD[cadence])
-    n = months(start, end) + EXTENSION
-    by_time = FLOAT * (2 + PRIOR_FIELDS + predictors) + 1  # ice, trend, ..., and the flag
-    by_month = FLOAT * (1 + PRIOR_LEADS + predictors) + 1  # climatologies, damping, and the active cells
-    return _cells(given) * (n * by_time + 12 * by_month)
-
-
-def _one(given: Mapping) -> int:
-    return forward(_shape(given), n_channels(given["channels"]), **_options(given))
-
-
-def _shape(given: Mapping) -> tuple[int, int]:
-    return Grid(given["hemisphere"], given["resolution_km"]).shape
-
-
-def _cells(given: Mapping) -> int:
-    return int(np.prod(_shape(given)))
-
-
-def _options(given: Mapping) -> dict:
-    options = {name: given[name] for name in ("n_leads", "filters_factor")}
-    return options | {"network": given.get("network") or "icenet_2021", "siconc_head": bool(given.get("siconc_head"))}
-
-
-def _judged(given: Mapping) -> int:
-    return sum(_steps(given["splits"][name], given) for name in ("validation", "test"))
-
-
-def _steps(ends: Sequence[str], given: Mapping) -> int:
-    """Steps of the run's cadence from the first to the last of a split."""
-    return len(steps.between(ends, given.get("cadence") or "monthly"))
+    rows = {}
+    for name, own, passes in (("output", n_leads, 1), ("input", 1, n_leads)):
+        n_channels = lags + 2 + 2 * own + (name == "input")
+        options = {"n_leads": own, "filters_factor": filters_factor}
+        network = {"network": "correction", "siconc_head": True}
+        work = passes * forward(shape, n_channels, **options, **network) / 1e9
+        rows[name] = {
+            "channels": n_channels,
+            "parameters": parameters(shape, n_channels, **options, **network),
+            "forward": work,
+            "step": TRAINING * work,
+            "memory": training_bytes(shape, n_channels, **options) / 1e9,
+        }
+        if speed is not None:
+            rows[name]["seconds"] = rows[name]["step"] / speed
+    return pd.DataFrame(rows).T.rename_axis("leads as")

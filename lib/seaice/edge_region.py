@@ -29,11 +29,11 @@ import xarray as xr
 
 from seaice import bootstrap
 from seaice.climate import at_months
-from seaice.schema import DataError
+from seaice.grid import Grid
+from seaice.schema import MAP, DataError
 from seaice.scoring import block_of_truth, blocks, pick
 from seaice.steps import cadence, valid_time
 from seaice.tables import JUDGED
-from seaice.verify import M_KM2, MAP
 
 COVERAGE = 0.9  # share of edge cells inside, Andersson et al. 2021
 ALL, EACH = "all leads", "each lead"  # what one p' is fitted to
@@ -204,7 +204,7 @@ def region_size(
 
     bands: (method, fitted to) -> p' by lead. Cells count whether or not their truth was observed.
     """
-    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
+    area = Grid.of(ready.attrs).cell_area
     masks = [np.ones(ready.land.size)] + ([] if seas is None else list(seas.values.reshape(seas.sizes["region"], -1)))
     masks = np.stack(masks, axis=1).astype("float32")  # (cell, region)
     names = ["all", *(() if seas is None else seas.region.values)]

@@ -1,73 +1,231 @@
-"""What do networks say of one moment? Their probabilities at the temperatures that the run has fitted, and which networks those are."""
+"""What do the trained networks say? Every member's forecast and the calibrated ensemble's, of a run or of one moment."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import blend, calibrate, forecast, keys, paths, record, trained
-from seaice.params import Run
-from seaice.product_store import readable, sha256
+from seaice import blend, calibrate, losses, network_kinds, probabilities, progress, trained
+from seaice.atomic import replacing_folder
+from seaice.check import check_network, forecasts_siconc, same_fit
+from seaice.forecast_store import put, template
+from seaice.members import Member, coordinates, numbered
+from seaice.network_kinds import Kind
+from seaice.probabilities import at_temperature, masked, masked_siconc
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES, DataError
 
-# Parameters, by the step that they were executed with, that decide what a product says and of which moment it may honestly say it.
-DECIDE = {
-    "_preprocess": ("sources",),
-    "_forecast": ("channels", "n_leads", "missing", "splits", "seeds", "blend", "blend_share"),
-}
-DEFAULTS = {"n_leads": 6, "missing": "error", "blend_share": blend.SHARE}  # of the pages, where a run file names none
+# Bytes of probabilities that temperatures are fitted to; of more initialisations, evenly spread ones are taken.
+JUDGED_BYTES = 1e9
+
+
+def write(
+    samples: Samples,
+    folders: Mapping[int, Path],
+    init_times,
+    path: Path,
+    *,
+    calibrate_on=None,
+    blend_with: xr.DataArray | None = None,
+    blend_share: float = blend.SHARE,
+    batch_size: int = 4,
+) -> xr.Dataset:
+    """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.
+
+    folders: seed to folder of a network that `train.fit` finished; each gives one member, see `members`. init_times: any that have a
+    sample, with truth or without. calibrate_on: initialisations with truth, of the validation split only, for one temperature a
+    network and then one a lead of the ensemble mean; None leaves all at 1. blend_with: SIP (init_time, lead_time, y, x) of a model that
+    was fitted to the training split, which has the share `blend_share`, 0..1, in that mean; None for none.
+    `ice_class_probability` (init_time, lead_time, member, ice_class, y, x): of every member, at its temperature `member_temperature`.
+    `class_probability` (init_time, lead_time, ice_class, y, x): their mean, blended, at `lead_temperature`.
+    `sip`: its P(marginal) + P(full ice).
+    `siconc` (init_time, lead_time, member, y, x): SIC of every member, where the networks have a head for it (all of them, or none).
+    All 0..1. Cells of the sea that are never active in a month are not trained on: they are open water by definition. Land is NaN.
+
+    One network and a few initialisations are held at a time. The store appears when it is complete. Raises DataError for a missing network,
+    one whose channels, leads or grid differ from the samples', output that is not
+    finite, and a blend without forecasts of these initialisations.
+    """
+    if not folders:
+        raise DataError("an ensemble needs at least one network folder")
+    for seed, folder in folders.items():
+        check_network(samples, seed, Path(folder))
+    with_siconc = forecasts_siconc(folders)
+    times = pd.DatetimeIndex(np.atleast_1d(init_times))
+    judges = _spread(pd.DatetimeIndex([] if calibrate_on is None else calibrate_on), samples)
+    samples.plane_numbers(times.append(judges))  # refuse bad init_times before any work
+    if blend_with is not None:
+        blend.aligned(blend_with, samples, times)
+    path = Path(path)
+    with replacing_folder(path) as part:
+        template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
+            part, compute=False, consolidated=False
+        )
+        total = np.zeros((len(judges), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
+        members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
+        for member, (seed, network) in enumerate(members):
+            kind = network_kinds.of(trained.settings(folders[seed]))
+            predict = _predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
+            known = np.concatenate([total[:0], *(p for _, p, _ in predict(samples, judges))])
+            t = _fit(samples, judges, known)
+            total += at_temperature(known, t) / len(folders)
+            for where, probability, siconc in predict(samples, times):
+                active = _active(samples, times[where])
+                scaled = masked(at_temperature(probability, t), active, samples.land)
+                values = {"ice_class_probability": scaled[:, :, None]}
+                if with_siconc:
+                    values["siconc"] = masked_siconc(siconc, active, samples.land)[:, :, None]
+                put(part, values, init_time=where, member=slice(member, member + 1))
+            put(part, {"member_temperature": np.array([t])}, member=slice(member, member + 1))
+        if blend_with is not None:
+            total = blend.mix(total, blend.aligned(blend_with, samples, judges), blend_share)
+        by_lead = np.array([_fit(samples, judges, total[:, [k]], lead=k) for k in range(samples.n_leads)])
+        put(part, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
+        _combine(samples, times, part, by_lead, blend_with, blend_share)
+    return xr.open_zarr(path, consolidated=False)
+
+
+def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
+    """As many of the initialisations as `JUDGED_BYTES` hold, evenly spread: of a daily split few tell as much as all."""
+    most = int(JUDGED_BYTES / (4 * samples.n_leads * len(ICE_CLASSES) * np.prod(samples.shape)))
+    return times[np.linspace(0, len(times) - 1, max(1, min(most, len(times))), dtype=int)] if len(times) else times
+
+
+def _predictor(kind: Kind, network: keras.Model, name: str, batch_size: int):
+    """Return a function that yields slice of times, probabilities and SIC by batch, see `_answer`."""
+
+    def predict(samples: Samples, times: pd.DatetimeIndex):
+        for first in range(0, len(times), batch_size):
+            where = slice(first, min(first + batch_size, len(times)))
+            yield where, *_answer(kind, network, samples.inputs(times[where]), name)
+
+    return predict
+
+
+def _answer(kind: Kind, network: keras.Model, inputs: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a network's only answer, its draw 0, to inputs (init_time, y, x, channel).
+
+    Probabilities (init_time, lead_time, ice_class, y, x) and SIC (init_time, lead_time, y, x), or None, 0..1.
+    Raises DataError, naming the network by `name`, for values that are not finite.
+    """
+    (probability,), siconc = kind.predict(network, inputs, None, 1)
+    if not (np.isfinite(probability).all() and (siconc is None or np.isfinite(siconc).all())):
+        raise DataError(f"{name} gives values that are not finite; train it again")
+    # Its gradient goes past the bounds, so that rounding may.
+    return probability, None if siconc is None else np.clip(siconc[0], 0, 1)
+
+
+def _fit(samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, lead: int | None = None) -> float:
+    """Temperature of probabilities (init_time, lead_time, ice_class, y, x), of all leads or one; 1 without initialisations."""
+    if not len(times):
+        return 1.0
+    truth, weight = _truth(samples, times)
+    leads = slice(None) if lead is None else slice(lead, lead + 1)
+    return calibrate.temperature(np.moveaxis(probability, 2, -1), truth[:, leads], weight[:, leads])
+
+
+def _truth(samples: Samples, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Ice class and weight (init_time, lead_time, y, x)."""
+    truth, weight = (np.moveaxis(a, -1, 1) for a in (samples.targets(times), samples.weights(times)))
+    if np.issubdtype(truth.dtype, np.floating):
+        truth = keras.ops.convert_to_numpy(losses.ice_class(truth))
+    return truth, weight
+
+
+def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
+    """Active cells of the valid month, bool (init_time, lead_time, y, x)."""
+    return probabilities.active_cells(samples.active, samples.valid_times(times))
+
+
+def _combine(samples: Samples, times: pd.DatetimeIndex, part: Path, by_lead, blend_with, blend_share) -> None:
+    """Write the mean of the members, blended, and what follows from it, one initialisation at a time."""
+    members = xr.open_zarr(part, consolidated=False)["ice_class_probability"]
+    for k in range(len(times)):
+        where = slice(k, k + 1)
+        other = None if blend_with is None else blend.aligned(blend_with, samples, times[where])
+        probability = probabilities.mean_of(
+            members.isel(init_time=where).values,
+            by_lead,
+            _active(samples, times[where]),
+            samples.land,
+            other=other,
+            other_share=blend_share,
+        )
+        sip = probabilities.sea_ice_probability(probability)
+        put(part, {"class_probability": probability, "sip": sip}, init_time=where)
+
+
+def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return every network's probabilities (member, lead_time, ice_class, y, x) of one moment.
+
+    With them their SIC (member, lead_time, y, x), fraction 0..1, or None where they forecast none.
+    Raises DataError for networks that don't fit, that were trained with another fit period, or of which
+    only some forecast SIC.
+    """
+    for seed, place in folders.items():
+        check_network(samples, seed, place)
+        same_fit(samples, seed, place)
+    with_siconc = forecasts_siconc(folders)
+    inputs = samples.inputs([init_time])
+    chances, ice = [], []
+    for seed, network in trained.networks(folders):
+        kind = network_kinds.of(trained.settings(folders[seed]))
+        probability, siconc = _answer(kind, network, inputs, f"the network of seed {seed}")
+        chances.append(probability[0])
+        ice += [] if siconc is None else [siconc[0]]
+    return np.stack(chances), np.stack(ice) if with_siconc else None
 
 
 def calibrated(
-    members: np.ndarray,
+    probability: np.ndarray,
     temperatures: Mapping,
     samples: Samples,
     init_time,
-    seeds: Sequence[int],
+    members: Sequence[Member],
     *,
     siconc: np.ndarray | None = None,
     blend_with: xr.DataArray | None = None,
     blend_share: float = blend.SHARE,
 ) -> xr.Dataset:
-    """Return the members at their temperatures and the ensemble at its own, as `forecast.ensemble` has them, of one init_time.
+    """Return the calibrated forecast of one moment: of each member and of the ensemble, as `write` has them.
 
-    members: (member, lead_time, ice_class, y, x), 0..1. temperatures: see the function of that name. siconc: (member, lead_time, y, x),
-    0..1, of networks that forecast it. blend_with, blend_share: see `forecast.ensemble`. Open water outside the active
-    cells, NaN on land; dims as in CONTRIBUTING.md.
+    probability: (member, lead_time, ice_class, y, x), 0..1, of the `members`, in their order.
+    temperatures: of every "network", by seed, and of every "lead", see `finished.temperatures`.
+    siconc: (member, lead_time, y, x), 0..1, of networks that forecast it. blend_with, blend_share: see `write`.
+    Cells that are not active are open water, land is NaN; dims as in CONTRIBUTING.md.
     """
-    own = np.asarray(temperatures["member"], "float32").reshape(-1, 1, 1, 1, 1)
-    by_lead = np.asarray(temperatures["lead"], "float32").reshape(-1, 1, 1, 1)
+    by_member = np.array([temperatures["network"][member.network] for member in members], "float32")
     valid = samples.valid_times([init_time])[0]
-    active = samples.active[pd.DatetimeIndex(valid).month.to_numpy() - 1]
-    single = _masked(_at(members, own), active, samples.land)
-    mean = single.mean(axis=0)
+    active = probabilities.active_cells(samples.active, valid)
+    single = masked(at_temperature(probability, by_member.reshape(-1, 1, 1, 1, 1)), active, samples.land).swapaxes(0, 1)
+    other = None
     if blend_with is not None:
         other = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
-        mean = blend.mix(mean, other, blend_share)
-    mean = _masked(_at(mean, by_lead), active, samples.land)
+    mean = probabilities.mean_of(
+        single, temperatures["lead"], active, samples.land, other=other, other_share=blend_share
+    )
     fields = {}
     if siconc is not None:
-        ice = np.where(samples.land, np.nan, np.where(active, siconc, 0)).astype("float32")
+        ice = masked_siconc(siconc, active, samples.land)
         fields["siconc"] = (("lead_time", "member", "y", "x"), ice.swapaxes(0, 1))
     return xr.Dataset(
         fields
         | {
-            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single.swapaxes(0, 1)),
+            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single),
             "class_probability": (("lead_time", "ice_class", "y", "x"), mean),
-            "sip": (("lead_time", "y", "x"), np.clip(mean[:, 1:].sum(axis=1), 0, 1)),
+            "sip": (("lead_time", "y", "x"), probabilities.sea_ice_probability(mean)),
             "active": (("lead_time", "y", "x"), active),
             "land": (("y", "x"), samples.land),
-            "member_temperature": ("member", np.asarray(temperatures["member"], "float32")),
+            "member_temperature": ("member", by_member),
             "blend_share": ((), np.float32(0 if blend_with is None else blend_share)),
             "lead_temperature": ("lead_time", np.asarray(temperatures["lead"], "float32")),
         },
         coords={
             "lead_time": np.arange(1, samples.n_leads + 1),
-            "member": np.asarray(seeds, "int32"),
+            **coordinates(members),
             "ice_class": np.array(ICE_CLASSES, object),
             "valid_time": ("lead_time", valid),
             "init_time": np.datetime64(init_time, "ns"),
@@ -75,115 +233,3 @@ def calibrated(
         },
         attrs=dict(samples.attrs),
     )
-
-
-def _at(probability: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Probabilities (..., ice_class, y, x) at a temperature that broadcasts against them."""
-    return np.moveaxis(calibrate.scale(np.moveaxis(probability, -3, -1), np.moveaxis(t, -3, -1)), -1, -3)
-
-
-def _masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np.ndarray:
-    certain = np.array([name == "open_water" for name in ICE_CLASSES], "float32")[:, None, None]
-    out = np.where(active[:, None], probability, certain)
-    out[..., land] = np.nan
-    return out
-
-
-def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Probabilities (member, lead_time, ice_class, y, x) of every network, and their SIC (member, lead_time, y, x), or None.
-
-    Raises DataError for networks that don't fit, that were trained with another fit period, or of which only some forecast SIC.
-    """
-    for seed, place in folders.items():
-        forecast.check_network(samples, seed, place)
-        same_fit(samples, seed, place)
-    with_siconc = forecast.forecasts_siconc(folders)
-    inputs = samples.inputs([init_time])
-    chances, ice = [], []
-    for seed, network in trained.networks(folders):
-        probability, siconc = forecast.split_output(network.predict_on_batch(inputs), f"the network of seed {seed}")
-        chances.append(probability[0])
-        ice += [] if siconc is None else [siconc[0]]
-    return np.stack(chances), np.stack(ice) if with_siconc else None
-
-
-def as_executed(run: Run, given: Mapping) -> None:
-    """Refuse parameters, as real time takes them from the run file of now, with which the run was not executed.
-
-    given: those of `DECIDE` and more, defaults included. Held against the records of the runner, where there are any. Raises DataError.
-    """
-    for ending, names in DECIDE.items():
-        then = (_record_of(run, ending) or {}).get("parameters")
-        for name in () if then is None else names:
-            was = DEFAULTS.get(name) if then.get(name) is None else then[name]
-            if json.loads(json.dumps(given[name])) == was:
-                continue
-            raise DataError(
-                f"run '{run.run}': parameters.{name} is {given[name]!r}, and its {ending.removeprefix('_')} was executed with {was!r}; "
-                "give it its old value, or run this run anew"
-            )
-
-
-def same_fit(samples: Samples, seed: int, folder: Path) -> None:
-    """Refuse a network that was trained on a store with another fit period: its inputs were scaled otherwise. Raises DataError."""
-    known, wanted = json.loads((folder / trained.CHANNELS).read_text()), samples.metadata()
-    for what in ("fit_start", "fit_end"):
-        if known.get(what) != wanted.get(what):
-            raise DataError(
-                f"the network of seed {seed} was trained with {what} {known.get(what)}, the ready store has {wanted.get(what)}; "
-                "run this run anew"
-            )
-
-
-def networks(run: Run, seeds: Sequence[int]) -> dict[str, str]:
-    """SHA-256 of every network's file, by seed. Raises DataError for one that is not finished, or not the one that was recorded."""
-    found = {}
-    for seed in seeds:
-        place = paths.network(run.run, seed)
-        if not trained.is_finished(place) or not (place / trained.NETWORK).is_file():
-            raise DataError(
-                f"no finished network of seed {seed} in {place}: run `python -m seaice.run` for this run first"
-            )
-        found[str(seed)] = sha256(place / trained.NETWORK)
-        written = _record_of(run, "_train", f"seed_{seed}")
-        output = (written or {}).get("outputs", {}).get(record.label(place / trained.NETWORK, run.run))
-        if output is not None and output["sha256"] != found[str(seed)]:
-            raise DataError(f"the network of seed {seed} is not the one that its training recorded; run this run anew")
-    return found
-
-
-def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, np.ndarray]:
-    """Temperatures of the "member" and the "lead", as the run's forecast fitted them to the validation years.
-
-    Raises DataError where the run has no forecast, or one of other networks than those of now.
-    """
-    place = paths.forecast(run.run)
-    hint = "run `python -m seaice.run` for this run first: its forecast holds the temperatures"
-    if not place.is_dir():
-        raise DataError(f"no forecast at {place}; {hint}")
-    with readable(place):
-        made = xr.open_zarr(place, consolidated=False)
-        names = {"member_temperature", "lead_temperature"}
-        if (
-            not names <= set(made.data_vars)
-            or sorted(made.member.values) != sorted(seeds)
-            or made.lead_time.size != n_leads
-        ):
-            raise DataError(f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}")
-        found = {"member": made.member_temperature.sel(member=list(seeds)).values, "lead": made.lead_temperature.values}
-    if not all(np.isfinite(t).all() and (t > 0).all() for t in found.values()):
-        raise DataError(f"{place}: its temperatures are {found}, which are none; {hint}")
-    step = next((step.notebook for step in run.steps if step.notebook.endswith("_train")), None)
-    then = ((_record_of(run, "_forecast") or {}).get("parts", {}).get("step") or {}).get(step)
-    trained = [_record_of(run, "_train", f"seed_{seed}") for seed in seeds]
-    if then is not None and all(trained) and keys.digest([record.link(content) for content in trained]) != then:
-        raise DataError(f"{place} was made by other networks than those of now; {hint}")
-    return found
-
-
-def _record_of(run: Run, ending: str, tag: str | None = None) -> dict | None:
-    """The runner's record of the step whose notebook's name ends so, or of one of its members; None without one."""
-    for step in run.steps:
-        if step.notebook.endswith(ending):
-            return record.read(run.run, f"{step.notebook}-{tag}" if tag else step.notebook)
-    return None

@@ -49,6 +49,7 @@ class Job:
     """One execution of one notebook: all that a worker on another machine needs to know.
 
     name: of the executed notebook. parts: of its key. tag: how the files of this member are told apart, None for a step alone.
+    pages: executed notebook to link to, by the notebook's name, for notebooks that are executed once a member.
     attempt: tells this job from an earlier one of the same name, so that a second try knows what its first finished.
     """
 
@@ -60,6 +61,7 @@ class Job:
     tag: str | None
     environment: dict[str, str]
     root: str
+    pages: Mapping[str, str] = field(default_factory=dict)
     attempt: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -117,7 +119,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
         _clean(running, job.root)
         os.replace(running, failed)
         raise StepFailed(message) from None
-    _clean(running, job.root)
+    _clean(running, job.root, job.pages)
     os.replace(running, final)
     failed.unlink(missing_ok=True)
     key = keys.digest(job.parts)
@@ -163,7 +165,10 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         for name, value in old.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
@@ -179,7 +184,9 @@ def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
         begun = [cell for cell in cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
         number, source = len(begun), begun[-1].source if begun else ""
         what = (
-            "its kernel died (killed from outside, or out of memory?)" if isinstance(error, DeadKernelError) else error
+            "its kernel died (killed from outside, or out of memory?)"
+            if isinstance(error, DeadKernelError)
+            else str(error)
         )
     first_line = source.strip().partition("\n")[0]
     where = failed.relative_to(job.root) if failed.is_relative_to(job.root) else failed
@@ -191,8 +198,11 @@ def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
     )
 
 
-def _clean(file: Path, root: str) -> None:
-    """Take out what differs between two runs or machines: timings, paths, addresses, random ids."""
+def _clean(file: Path, root: str, pages: Mapping[str, str] | None = None) -> None:
+    """Take out what differs between two runs or machines: timings, paths, addresses, random ids.
+
+    pages: as for `Job`; links between notebooks are turned to links between the executed ones.
+    """
     import nbformat  # here, not above: see `execute`
 
     notebook = nbformat.read(file, as_version=4)
@@ -203,9 +213,9 @@ def _clean(file: Path, root: str) -> None:
         root: ".",
         sys.prefix: "<environment>",
     }
-    seen = {}
+    seen: dict[str, str] = {}
 
-    def tidy(value):
+    def tidy(value: Any) -> Any:
         if isinstance(value, dict):
             return nbformat.from_dict({k: v if k.startswith("image/") else tidy(v) for k, v in value.items()})
         if isinstance(value, list):
@@ -223,6 +233,9 @@ def _clean(file: Path, root: str) -> None:
         cell.metadata.pop("execution", None)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = f"injected-{number}"
+        if cell.cell_type == "markdown":
+            for name, page in (pages or {}).items():
+                cell.source = cell.source.replace(f"]({name}.ipynb", f"]({page}.ipynb")
         if cell.cell_type == "code":
             cell.outputs = [tidy(output) for output in cell.outputs]
     nbformat.write(notebook, file)

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import bootstrap
+from seaice import bootstrap, ice_area
 from seaice.climate import at_months
-from seaice.schema import ICE_EDGE
+from seaice.grid import Grid
 from seaice.scoring import OWN_PAIRS, common_pairs
 from seaice.steps import at, cadence
 from seaice.tables import parts
-from seaice.verify import M_KM2, MAP
 
 MIN_YEARS = 10  # years, fewest that a trend of the judged years themselves is taken out of
 DECIMALS = 4  # of anomalies in million km2: less than 100 km2 is noise of float32, and a forecast without anomalies has no correlation
@@ -30,8 +29,8 @@ def observed(ready: xr.Dataset) -> xr.DataArray:
 
 def _extent(siconc: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
     active = at_months(ready.active, siconc.time)
-    extent = ((siconc > ICE_EDGE) & active).sum(MAP) * (float(ready.attrs["resolution_km"]) ** 2 * M_KM2)
-    return extent.where((siconc.notnull() | ~active).all(MAP)).compute().reset_coords(drop=True)
+    area = Grid.of(ready.attrs).cell_area
+    return ice_area.extent(siconc, area, within=active, complete_in=active).compute().reset_coords(drop=True)
 
 
 def extent_table(

@@ -56,7 +56,7 @@ def is_alone(cluster: Cluster) -> bool:
 
 def threads(cluster: Cluster) -> int:
     """Threads that a notebook on a worker may use: as asked, else its share of this machine's cores."""
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count()
+    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
     return cluster.threads_per_worker or max(1, cores // cluster.workers)
 
 

@@ -13,14 +13,14 @@ import xarray as xr
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from seaice import seasons
+from seaice import ice_area, seasons
 from seaice.climate import at_months
 from seaice.figure_style import METRIC_LABELS, MODELS, MONTHS, STYLE, bare, cmocean, line_style, save, score_heat, shown
-from seaice.schema import ICE_EDGE, DataError
+from seaice.grid import Grid
+from seaice.schema import MAP, DataError
 from seaice.scoring import OWN_PAIRS
 from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
 from seaice.tables import select
-from seaice.verify import M_KM2
 
 __all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]
 
@@ -117,21 +117,17 @@ def extent_series(
             raise DataError(
                 f"extent: no forecast at lead {lead_time} is for {MONTH_NAMES[month - 1]}; choose another month"
             )
-    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
+    area = Grid.of(ready.attrs).cell_area
     active = at_months(ready.active, time)
     siconc = at(ready.siconc, time)
-    complete = (siconc.notnull() | ~active).all(("y", "x"))
     chosen = forecast.sel(lead_time=lead_time, init_time=time.init_time)
 
-    def extent(ice, given):
-        return ((ice & active).sum(("y", "x")) * area).where(given)
-
     def predicted(sip):
-        return extent(sip > 0.5, sip.notnull().any(("y", "x")))
+        return ice_area.extent_of_sip(sip, area, within=active).where(sip.notnull().any(MAP))
 
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 4), layout="constrained")
-        observed = extent(siconc > ICE_EDGE, complete)
+        observed = ice_area.extent(siconc, area, within=active, complete_in=active)
         ax.plot(time, observed, color="#666666", lw=5, alpha=0.45, solid_capstyle="round", label="observed")
         if "ice_class_probability" in chosen:
             members = predicted(1 - chosen.ice_class_probability.isel(ice_class=0))

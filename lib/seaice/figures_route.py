@@ -16,7 +16,7 @@ from seaice.schema import DataError
 STEP = 0.5  # degrees between points of what is drawn: meridians and parallels are curves on the map
 LAND, CLOSED = "#b9b2a6", "#D55E00"
 ROUTES = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
-ICE = cmocean.tools.crop_by_percent(cmocean.cm.ice, 25, which="min")
+ICE_COLOURS = cmocean.tools.crop_by_percent(cmocean.cm.ice, 25, which="min")
 
 
 def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
@@ -40,7 +40,9 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
     outlines = [_on_map(shapely.from_wkt(cell["geometry"]).exterior, to_map) for cell in cells]
     sea = [k for k, cell in enumerate(cells) if not cell["land"]]
     values = np.array([np.nan if cells[k]["SIC"] is None else cells[k]["SIC"] for k in sea], float)
-    ice = PolyCollection([outlines[k] for k in sea], array=values, cmap=ICE, edgecolors="#7f8c96", linewidths=0.3)
+    ice = PolyCollection(
+        [outlines[k] for k in sea], array=values, cmap=ICE_COLOURS, edgecolors="#7f8c96", linewidths=0.3
+    )
     ice.set_clim(0, 100)
     ax.add_collection(ice)
     land = [outline for outline, cell in zip(outlines, cells, strict=True) if cell["land"]]

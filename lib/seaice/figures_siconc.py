@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from seaice import consensus
 from seaice.figure_style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, shown
-from seaice.map_pieces import ICE, OBSERVED, PREDICTED, draw, edge, keys, projection
+from seaice.map_pieces import ICE_COLOURS, OBSERVED, PREDICTED, draw, edge, keys, projection
 from seaice.schema import ICE_EDGE
 from seaice.steps import at, cadence, valid_time
 from seaice.tables import select
@@ -72,7 +72,7 @@ def maps(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[
             truth = truth.where(at(ready.siconc_flag, time) == 0).where(~ready.land).load()
             one = mean.sel(lead_time=lead)
             for ax, field in ((column[0], one), (column[1], truth)):
-                ice = draw(ax, field, ready, active, cmap=ICE, vmin=0, vmax=1)
+                ice = draw(ax, field, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             colours = {"cmap": cmocean.cm.balance, "vmin": -WORST, "vmax": WORST}
             wrong = draw(column[2], one - truth, ready, active, **colours)
             for ax in (column[0], column[2]):

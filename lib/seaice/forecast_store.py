@@ -1,6 +1,6 @@
 """How does an ensemble's forecast lie in its store? Variables, dimensions and attributes, written part by part."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dask.array
@@ -10,6 +10,7 @@ import xarray as xr
 
 from seaice import cf
 from seaice.grid import Grid
+from seaice.members import Member, coordinates
 from seaice.samples import Samples
 from seaice.schema import ICE_CLASSES
 
@@ -25,9 +26,9 @@ VARIABLES = (
 )
 
 
-def template(samples: Samples, times: pd.DatetimeIndex, seeds: list[int], *, with_siconc: bool) -> xr.Dataset:
+def template(samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member], *, with_siconc: bool) -> xr.Dataset:
     """Return the store with all its coordinates and attributes, its values still to come."""
-    lengths = (len(times), samples.n_leads, len(seeds), len(ICE_CLASSES), *samples.shape)
+    lengths = (len(times), samples.n_leads, len(members), len(ICE_CLASSES), *samples.shape)
     sizes = dict(zip(DIMS["ice_class_probability"], lengths, strict=True))
     # What is written together is a chunk: an initialisation of a member.
     chunks = {d: 1 if d in ("init_time", "member") else size for d, size in sizes.items()}
@@ -42,10 +43,10 @@ def template(samples: Samples, times: pd.DatetimeIndex, seeds: list[int], *, wit
         | {
             "init_time": times,
             "lead_time": np.arange(1, samples.n_leads + 1),
-            "member": seeds,
+            **coordinates(members),
             "ice_class": np.array(ICE_CLASSES, object),  # of variable length, the only strings Zarr 3 specifies
             "valid_time": samples.valid_times(times),
-            "crs": Grid(samples.attrs["hemisphere"], float(samples.attrs["resolution_km"])).mapping(),
+            "crs": Grid.of(samples.attrs).mapping(),
         },
     ).assign_coords(samples.coords)
     kept = ("run", "hemisphere", "resolution_km", "cadence", "fit_start", "fit_end")

@@ -1,5 +1,6 @@
 """The EASE2 grids of both hemispheres: the only module that knows 432, 25 km, EPSG:6931 and EPSG:6932."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -13,6 +14,7 @@ from seaice.schema import DataError
 Hemisphere = Literal["north", "south"]
 EPSG = {"north": 6931, "south": 6932}  # WGS 84 / NSIDC EASE-Grid 2.0
 HALF_WIDTH = 5_400_000.0  # m, from the pole to the outer edge of the OSI SAF EASE2 grids
+M_KM2 = 1e-6  # million km2 in a km2
 NATIVE_KM = 25.0  # km, spacing of the OSI SAF EASE2 grids (432 x 432 cells)
 
 
@@ -27,7 +29,15 @@ class Grid:
     hemisphere: Hemisphere
     resolution_km: float = NATIVE_KM
 
-    def __post_init__(self):
+    @classmethod
+    def of(cls, attrs: Mapping) -> "Grid":
+        """Return the grid that the attributes of a dataset name; DataError where one of them is missing."""
+        for name in ("hemisphere", "resolution_km"):
+            if name not in attrs:
+                raise DataError(f"the data have no attribute '{name}', so that their grid is unknown; write it to them")
+        return cls(attrs["hemisphere"], float(attrs["resolution_km"]))
+
+    def __post_init__(self) -> None:
         if self.hemisphere not in EPSG:
             raise DataError(f"hemisphere {self.hemisphere!r} is unknown; choose one of {sorted(EPSG)}")
         if not (self.resolution_km > 0 and float(2 * HALF_WIDTH / 1000 / self.resolution_km).is_integer()):
@@ -65,6 +75,11 @@ class Grid:
     def cell_area_km2(self) -> float:
         """Area of every cell, km2."""
         return self.resolution_km**2
+
+    @property
+    def cell_area(self) -> float:
+        """Area of every cell, million km2."""
+        return self.cell_area_km2 * M_KM2
 
     @property
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:

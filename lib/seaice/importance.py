@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import forecast, permutations, trained
-from seaice.channels import KNOWN_AHEAD
+from seaice import permutations, trained
+from seaice.check import check_network
 from seaice.permutations import METRICS, Task, forget_networks, perform, perform_all
-from seaice.samples import Samples, split
-from seaice.schema import VARIABLES, DataError
+from seaice.samples import Samples
+from seaice.schema import KNOWN_AHEAD, VARIABLES, DataError
+from seaice.splits import split
 
 JUDGED = ("validation", "test")
 WIDE = {  # groups of several variables
@@ -98,15 +99,12 @@ def measure(
     if not folders or seeds < 1 or (inits is not None and inits < 1):
         raise DataError(f"importance of {len(folders)} networks, {seeds} seeds, {inits} inits: all must be at least 1")
     for seed, place in folders.items():
-        forecast.check_network(samples, seed, Path(place))
+        check_network(samples, seed, Path(place))
     pool, candidates = _candidates(samples, splits, judged, init_months)
     options = list(dict.fromkeys(map(bool, within_month)))
     if True in options:
         _check_months(pool, candidates)
-    by_seed = [
-        pd.DatetimeIndex(np.concatenate([drawn(t, inits, seed=seed) for t in candidates.values()]))
-        for seed in range(seeds)
-    ]
+    by_seed = [_drawn_of_all(candidates, inits, seed) for seed in range(seeds)]
     times = pd.DatetimeIndex(np.unique(np.concatenate(by_seed)))
     base = _key(samples.digest(pool), Path(permutations.__file__).read_text())
     known = {seed: _key(base, json.loads((Path(f) / trained.KEY).read_text())["key"]) for seed, f in folders.items()}
@@ -117,35 +115,46 @@ def measure(
     unpermuted = np.concatenate([perform(task, samples, folders, None, batch_size) for task in alone.values()])
     tasks = {
         (channels, option, seed): _task(samples, folder, places, channels, pool, judged_now, known, option, seed)
-        for channels in dict.fromkeys(
-            places.values()
-        )  # the ocean may be one variable, which need not be computed twice
+        for channels in dict.fromkeys(places.values())  # the ocean may be one variable: not computed twice
         for option in options
         for seed, judged_now in enumerate(by_seed)
     }
-    sizes = (len(places), len(options), seeds, len(folders), len(times), samples.n_leads, len(METRICS))
-    change = np.full(sizes, np.nan, "float32")
     results = perform_all(tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=workers)
+    change = np.full((len(places), len(options), seeds, *unpermuted.shape), np.nan, "float32")
     for (channels, option, seed), values in results:
-        rows = times.get_indexer(by_seed[seed])
-        for group, own in enumerate(places.values()):
-            if own == channels:
-                change[group, options.index(option), seed][:, rows] = values
+        _fill(change[:, options.index(option), seed], values, channels, places, times.get_indexer(by_seed[seed]))
     forget_networks()
+    coords = {"group": list(places), "within_month": options, "seed": range(seeds), "member": list(folders)}
+    return _dataset(change, unpermuted, coords | {"init_time": times}, samples, candidates)
+
+
+def _drawn_of_all(candidates: Mapping[str, pd.DatetimeIndex], n: int | None, seed: int) -> pd.DatetimeIndex:
+    """Initialisations of all splits that are judged with this seed, `n` of each, see `drawn`."""
+    return pd.DatetimeIndex(np.concatenate([drawn(times, n, seed=seed) for times in candidates.values()]))
+
+
+def _fill(change: np.ndarray, values: np.ndarray, channels: tuple, places: Mapping, rows: np.ndarray) -> None:
+    """Write one permutation's changes (member, init_time, ...) to every group that consists of its channels."""
+    for group, own in enumerate(places.values()):
+        if own == channels:
+            change[group][:, rows] = values
+
+
+def _dataset(
+    change: np.ndarray, unpermuted: np.ndarray, coords: Mapping, samples: Samples, candidates: Mapping
+) -> xr.Dataset:
+    """Put the scores under their names: the dataset that `measure` returns."""
     dims = ("group", "within_month", "seed", "member", "init_time", "lead_time", "metric")
-    kinds = ["channel" if name in samples.channel_names else "group" for name in places]
+    kinds = ["channel" if name in samples.channel_names else "group" for name in coords["group"]]
+    splits = [next(name for name, times in candidates.items() if time in times) for time in coords["init_time"]]
     return xr.Dataset(
         {"change": (dims, change), "unpermuted": (dims[3:], unpermuted)},
         coords={
-            "group": list(places),
-            "within_month": options,
-            "seed": range(seeds),
-            "member": list(folders),
-            "init_time": times,
+            **coords,
             "lead_time": np.arange(1, samples.n_leads + 1),
             "metric": list(METRICS),
             "kind": ("group", kinds),
-            "split": ("init_time", [next(name for name, t in candidates.items() if time in t) for time in times]),
+            "split": ("init_time", splits),
         },
     )
 

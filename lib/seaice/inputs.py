@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from seaice import costs, steps
+from seaice import costs, estimates, steps
 from seaice.schema import DataError
 
 TIMEOUT = 3  # s, for a server to answer before the rest of a dry run goes on without it
@@ -51,8 +51,8 @@ def describe(entry: str, *, period: Mapping[str, str], asked: Sequence[Mapping] 
 
         taken = {name: value for name, value in options.items() if name in catalog.options(entry)}
         found.append(_describe(entry, taken, options))
-    known = all(amount.bytes is not None for _, amount in found)
-    total = sum(amount.bytes for _, amount in found) if known else None
+    sizes = [amount.bytes for _, amount in found if amount.bytes is not None]
+    total = sum(sizes) if len(sizes) == len(found) else None
     comes = ", ".join(dict.fromkeys(comes for comes, _ in found))
     return comes, Amount(total, exact=all(amount.exact for _, amount in found))
 
@@ -108,7 +108,7 @@ def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
     return {name: period[name] for name in ("start", "end") if name in period}
 
 
-def _require(entry: str, driver, place: str) -> None:
+def _require(entry: str, driver: Any, place: str) -> None:
     """Raise DataError where it can be told soon that the data can't be had."""
     copies = _copies(driver)
     if copies and all(file.exists() for file in copies):
@@ -134,7 +134,7 @@ def _answers(host: str) -> bool:
     return True
 
 
-def _copies(driver) -> list[Path]:
+def _copies(driver: Any) -> list[Path]:
     """Where the local copies of what a driver fetches lie, be they there or not."""
     from seaice import download
 
@@ -143,16 +143,16 @@ def _copies(driver) -> list[Path]:
     return [download.local_path(url) for url in driver.urls()] if hasattr(driver, "urls") else []
 
 
-def _steps(driver, period: Mapping[str, str]) -> int | None:
+def _steps(driver: Any, period: Mapping[str, str]) -> int | None:
     """How many time steps are asked for."""
     if hasattr(driver, "urls"):
         return len(driver.urls())
     if hasattr(driver, "request"):
         return len(driver.request.get("year", ())) * len(driver.request.get("month", ())) or None
-    return costs.months(period["start"], period["end"]) if {"start", "end"} <= set(period) else None
+    return estimates.months(period["start"], period["end"]) if {"start", "end"} <= set(period) else None
 
 
-def _simulated(driver) -> float:
+def _simulated(driver: Any) -> float:
     """Bytes before compression of a product of the simulated world."""
     from seaice import twin_seasonal, twin_world
 

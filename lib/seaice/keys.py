@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import InvalidRequirement, Requirement
@@ -28,7 +29,7 @@ LOADED_BY_NAME = {
 }
 
 
-def digest(value) -> str:
+def digest(value: Any) -> str:
     """SHA-256 (hex) of text, or of anything else as JSON with sorted keys."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -57,13 +58,6 @@ def code(notebook: Path) -> list[str]:
     return [cell["source"] for cell in _cells(notebook)]
 
 
-def used(notebook: Path) -> set[str]:
-    """Dotted names that a notebook's code uses, such as `train.fit`."""
-    trees = [_parse(cell, source=notebook.name) for cell in code(notebook)]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    return {f"{n.value.id}.{n.attr}" for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
-
-
 def declared(notebook: Path) -> set[str]:
     """Names that a notebook's `parameters` cell assigns. Raises DataError unless there is one such cell, of literals only."""
     cells = [cell for cell in _cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
@@ -72,9 +66,10 @@ def declared(notebook: Path) -> set[str]:
             f"{notebook.name}: {len(cells)} cells are tagged 'parameters'; tag the one that sets the defaults"
         )
     names = set()
+    statement: Any  # another kind than an assignment lacks `targets` or `value`
     for statement in _parse(cells[0]["source"], source=notebook.name).body:
         try:
-            target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+            target: Any = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
             ast.literal_eval(statement.value)
             names.add(target.id)
         except (AttributeError, ValueError):
@@ -103,7 +98,9 @@ def _reached(cells: Iterable[str], source: str) -> tuple[dict[str, str], set[str
     known = {f"seaice.{path.stem}": path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
     known["seaice"] = PACKAGE / "__init__.py"
     texts = {name: path.read_text(encoding="utf-8") for name, path in known.items()}
-    reached, outside, waiting = set(), set(), [(source, cell) for cell in cells]
+    reached: set[str] = set()
+    outside: set[str] = set()
+    waiting = [(source, cell) for cell in cells]
     while waiting:
         origin, text = waiting.pop()
         for name in _imports(text, origin):
@@ -187,7 +184,7 @@ def _lock(file: Path) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _entries(text: str) -> dict[str, str]:
     """Lines of a lock file by distribution, those for other systems or Python versions left out."""
-    entries = {}
+    entries: dict[str, str] = {}
     for entry in re.sub(r"\\\n\s*", " ", text).splitlines():
         try:
             requirement = Requirement(entry.split(" --hash")[0].split(" #")[0].strip())
@@ -201,10 +198,20 @@ def _entries(text: str) -> dict[str, str]:
 
 def _cells(notebook: Path) -> list[dict]:
     """Code cells of a notebook, their source as one text. Not by nbformat, whose import takes longer than all the rest here."""
+    return [cell for cell in content(notebook)["cells"] if cell["cell_type"] == "code"]
+
+
+def content(notebook: Path) -> dict:
+    """Return a notebook's JSON, the source of every cell as one text.
+
+    Raises DataError for a file that is missing or no notebook.
+    """
     try:
-        content = json.loads(notebook.read_text(encoding="utf-8"))
-        cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
-        return [cell | {"source": "".join(cell["source"])} for cell in cells]
+        parsed = json.loads(notebook.read_text(encoding="utf-8"))
+        cells = [
+            {**cell, "cell_type": cell["cell_type"], "source": "".join(cell["source"])} for cell in parsed["cells"]
+        ]
+        return parsed | {"cells": cells}
     except FileNotFoundError:
         raise DataError(f"{notebook.name}: there is no such notebook in {notebook.parent.name}/") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -12,13 +12,14 @@ from matplotlib.patheffects import Stroke
 
 from seaice.figure_style import cmocean
 from seaice.gaps import fill_nearest
-from seaice.schema import ICE_EDGE
+from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import at
 from seaice.truth import truth_and_weight
 from seaice.verify import binary_accuracy
 
 LAND = ListedColormap(["#b9b2a6"])
-ICE = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")  # without the black that would hide the edges
+# Without the black that would hide the edges.
+ICE_COLOURS = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")
 SEA_AND_ICE = ListedColormap(["#33587a", "#e8eff4"])
 PREDICTED = {"colors": "#D55E00", "linewidths": 2.0, "linestyles": "solid"}
 OBSERVED = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
@@ -71,7 +72,7 @@ def observed_edge(ax, sip: xr.DataArray, ready: xr.Dataset, time: xr.DataArray) 
 
 
 def dot_disagreement(ax, classes: xr.DataArray, ready: xr.Dataset) -> None:
-    says_ice = (1 - classes.isel(ice_class=0)) > 0.5
+    says_ice = (1 - classes.isel(ice_class=0)) > SIP_EDGE
     split = says_ice.any("member") & ~says_ice.all("member") & ~ready.land
     y, x = np.nonzero(split.transpose("y", "x").values)
     ax.plot(ready.x.values[x], ready.y.values[y], ".", ms=1.6, color="#56B4E9")

@@ -11,10 +11,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from seaice import seasons
+from seaice import ice_area, seasons
 from seaice.figure_style import MONTHS, STYLE, bare, cmocean
+from seaice.grid import Grid
 from seaice.map_pieces import (
-    ICE,
+    ICE_COLOURS,
     PREDICTED,
     SEA_AND_ICE,
     dot_disagreement,
@@ -24,9 +25,9 @@ from seaice.map_pieces import (
     observed_edge,
     projection,
 )
-from seaice.schema import ICE_EDGE, DataError
+from seaice.probabilities import confidence
+from seaice.schema import ICE_EDGE, SIP_EDGE, DataError
 from seaice.steps import MONTH_NAMES, at, cadence, valid_time
-from seaice.verify import M_KM2
 
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is written
 
@@ -73,15 +74,15 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
         fig, axes = plt.subplots(2, len(pairs), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
         for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
             chosen = forecast.sel(init_time=init, lead_time=lead)
-            shade = draw(above, chosen.sip, ready, active, cmap=ICE, vmin=0, vmax=1)
-            edge(above, chosen.sip, 0.5, **PREDICTED)
+            shade = draw(above, chosen.sip, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
+            edge(above, chosen.sip, SIP_EDGE, **PREDICTED)
             right = observed_edge(above, chosen.sip, ready, time)
             above.set_title(
                 f"lead {lead}: {pd.Timestamp(time.item()):{STAMP[cadence(ready)]}}"
                 + (right and f"\n{right} of cells right")
             )
             sure = draw(below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
-            edge(below, chosen.sip, 0.5, **PREDICTED)
+            edge(below, chosen.sip, SIP_EDGE, **PREDICTED)
             if with_members:
                 dot_disagreement(below, chosen.ice_class_probability, ready)
         fig.colorbar(shade, ax=axes[0], label="sea-ice probability", shrink=0.8, pad=0.01)
@@ -113,7 +114,7 @@ def least_ice_edges(
     ice = {year: (at(ready.siconc, time) > ICE_EDGE).where(~ready.land) for year, time in times.items()}
     # What is drawn fills the maps: all the ice, observed or forecast.
     some = sum(
-        [sip.drop_vars(sip.coords) > 0.5 for sip in sips.values()]
+        [sip.drop_vars(sip.coords) > SIP_EDGE for sip in sips.values()]
         + [one.drop_vars(one.coords) == 1 for one in ice.values()]
     )
     shown = (ready.active.sel(month=month) & some.astype(bool)).drop_vars("month")
@@ -127,7 +128,7 @@ def least_ice_edges(
             if (year, lead) not in sips:
                 ax.set_title("no forecast")
                 continue
-            edge(ax, sips[year, lead], 0.5, **PREDICTED)
+            edge(ax, sips[year, lead], SIP_EDGE, **PREDICTED)
             ax.set_title(observed_edge(ax, sips[year, lead], ready, times[year]) or "no observation")
         for ax, lead in zip(axes[0], leads, strict=True):
             ax.set_title(f"{lead} month{'s' * (lead > 1)} ahead\n{ax.get_title()}")
@@ -140,19 +141,11 @@ def least_ice_edges(
     return fig
 
 
-def confidence(sip: xr.DataArray) -> xr.DataArray:
-    """1 + p log2 p + (1 - p) log2 (1 - p): 1 where p is 0 or 1, 0 where it is 0.5. Same dims, NaN stays."""
-    p = sip.clip(1e-6, 1 - 1e-6)
-    return 1 + p * np.log2(p) + (1 - p) * np.log2(1 - p)
-
-
 def data_overview(ready: xr.Dataset) -> Figure:
     """What the data look like: newest step of the months of least and of most ice, months a cell is active, and extent of every year."""
-    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
     ever_active = ready.active.any("month")
     siconc = ready.siconc.where(ready.siconc_flag < 3)
-    complete = (siconc.notnull() | ready.land).all(("y", "x"))
-    extent = (((siconc > ICE_EDGE).sum(("y", "x")) * area).where(complete)).compute()
+    extent = ice_area.extent(siconc, Grid.of(ready.attrs).cell_area, complete_in=~ready.land).compute()
     whole = extent.time[extent.notnull()]
     with plt.rc_context(STYLE):
         fig = plt.figure(figsize=(9.6, 7.2), layout="constrained")
@@ -161,7 +154,7 @@ def data_overview(ready: xr.Dataset) -> Figure:
         for ax, month in zip(maps, seasons.extremes(ready.attrs["hemisphere"]), strict=False):
             of_month = whole[whole.dt.month == month]
             newest = of_month[-1] if of_month.size else whole[-1]  # a short record may have no such month
-            image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE, vmin=0, vmax=1)
+            image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             ax.set_title(f"{MONTHS[newest.dt.month.item() - 1]} {newest.dt.year.item()}")
         fig.colorbar(image, ax=maps[:2], label="sea ice concentration", orientation="horizontal", shrink=0.6, pad=0.02)
         active = ready.active.sum("month").where(~ready.land)

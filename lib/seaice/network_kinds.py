@@ -1,39 +1,110 @@
 """Which networks can learn from samples, and how do they compute? Made by name, compiled, and fed where they compute."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import keras
+import numpy as np
 
-from seaice import correction, device, losses, samples, unet, windows
+from seaice import concentration, correction, device, losses, samples, unet, windows
 from seaice.schema import DataError
 
-NETWORKS = {
-    "icenet_2021": lambda data, factor, _, margins: unet.build(
-        data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins
-    ),
-    "correction": lambda data, factor, head, margins: correction.build(
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network: how it is built, what it learns by, and what its output says.
+
+    layers: function that returns the network, uncompiled, for samples, training settings and the
+    margins that it does not look at, see `windows`. has_siconc_head: whether such networks can forecast
+    SIC. forecasts_siconc: whether this one does, by the settings that it is trained with, see `of`.
+    """
+
+    layers: Callable[[samples.Samples, Mapping, windows.Margins | None], keras.Model]
+    has_siconc_head: bool = False
+    forecasts_siconc: bool = False
+
+    def build(self, data: samples.Samples, training: Mapping) -> keras.Model:
+        """Return the network, uncompiled, its weights drawn from Keras's seed.
+
+        training: see `untrained`.
+        """
+        margins = None if training["window"] is None else windows.around(data.active)
+        with computing_in(training["precision"]):
+            return self.layers(data, training, margins)
+
+    def loss(self, training: Mapping) -> keras.losses.Loss:
+        """Return what is minimised. training: see `untrained`."""
+        return (losses.SiconcLoss if self.forecasts_siconc else losses.FocalLoss)(training["focal_gamma"])
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Return what each validation computes beside the loss."""
+        if self.forecasts_siconc:
+            return [losses.SiconcAccuracy(), losses.SiconcError()]
+        return [losses.ActiveAccuracy()]
+
+    def predict(
+        self, network: keras.Model, inputs: np.ndarray, rng: np.random.Generator | None, n_draws: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what a network says of these inputs (init_time, y, x, channel).
+
+        Class probabilities (draw, init_time, lead_time, ice_class, y, x), 0..1, and SIC (draw,
+        init_time, lead_time, y, x), 0..1 but for rounding, or None where it forecasts none.
+        rng: source of the draws; not used by these kinds, which give one answer.
+        Raises DataError for more than one draw.
+        """
+        if n_draws != 1:
+            raise DataError(f"{n_draws} draws: a network of this kind gives one answer; ask for one draw")
+        output = network.predict_on_batch(inputs)
+        logits = concentration.class_logits(output)
+        probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1)).transpose(0, 3, 4, 1, 2)
+        if not self.forecasts_siconc:
+            return probability[None], None
+        siconc = keras.ops.convert_to_numpy(concentration.siconc(output)).transpose(0, 3, 1, 2)
+        return probability[None], siconc[None]
+
+
+def _icenet_2021(data: samples.Samples, training: Mapping, margins: windows.Margins | None) -> keras.Model:
+    factor = training["filters_factor"]
+    return unet.build(data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins)
+
+
+def _correction(data: samples.Samples, training: Mapping, margins: windows.Margins | None) -> keras.Model:
+    return correction.build(
         data.shape,
         data.channel_names,
         n_leads=data.n_leads,
-        filters_factor=factor,
-        siconc_head=head,
+        filters_factor=training["filters_factor"],
+        siconc_head=training["siconc_head"],
         margins=margins,
-    ),
-}
+    )
+
+
+NETWORKS = {"icenet_2021": Kind(_icenet_2021), "correction": Kind(_correction, has_siconc_head=True)}
 WINDOWS = ("active",)
 PRECISIONS = ("mixed_bfloat16",)
+
+
+def of(training: Mapping) -> Kind:
+    """Return the kind of network that is trained, or was, with these settings.
+
+    training: network and siconc_head, see `train.fit`, also as `trained.settings` has them.
+    Raises DataError for a network that is unknown.
+    """
+    name = training.get("network")
+    if name not in NETWORKS:
+        raise DataError(f"network {name!r} is unknown; choose one of {sorted(NETWORKS)}")
+    return replace(NETWORKS[name], forecasts_siconc=bool(training.get("siconc_head")))
 
 
 def untrained(data: samples.Samples, settings: Mapping) -> keras.Model:
     """Return a network ready to learn from these samples, its weights drawn from Keras's seed.
 
-    settings: network, filters_factor, siconc_head, window, precision, focal_gamma, weight_average and learning_rate, see `fit`.
+    settings: network, filters_factor, siconc_head, window, precision, focal_gamma, weight_average
+    and learning_rate, see `train.fit`.
     """
-    margins = None if settings["window"] is None else windows.around(data.active)
-    head, average = settings["siconc_head"], settings["weight_average"]
-    with computing_in(settings["precision"]):
-        net = NETWORKS[settings["network"]](data, settings["filters_factor"], head, margins)
+    net = of(settings).build(data, settings)
+    average = settings["weight_average"]
     ema = {"use_ema": average is not None, "ema_momentum": average or 0.0}
     _compile(net, keras.optimizers.Adam(settings["learning_rate"], **ema), settings)
     return net
@@ -53,14 +124,13 @@ def learner(network: keras.Model, data: samples.Samples, settings: Mapping) -> k
 
 def check(settings: Mapping) -> None:
     """Raise DataError, naming the setting, for a network or a way of computing that is unknown, and for ways that do not agree."""
-    if settings["network"] not in NETWORKS:
-        raise DataError(f"network {settings['network']!r} is unknown; choose one of {sorted(NETWORKS)}")
-    for name, known in (("window", WINDOWS), ("precision", PRECISIONS), ("gather", device.STORAGES)):
-        if settings[name] not in (None, *known):
-            raise DataError(f"{name} {settings[name]!r} is unknown; choose {' or '.join(known)}, or leave it out")
+    kind = of(settings)
+    for name, choices in (("window", WINDOWS), ("precision", PRECISIONS), ("gather", device.STORAGES)):
+        if settings[name] not in (None, *choices):
+            raise DataError(f"{name} {settings[name]!r} is unknown; choose {' or '.join(choices)}, or leave it out")
     if settings["window"] and settings["turns"]:
         raise DataError("turns: a turned map leaves the window; train without one of the two")
-    if settings["siconc_head"] and settings["network"] != "correction":
+    if kind.forecasts_siconc and not kind.has_siconc_head:
         raise DataError(
             f"network {settings['network']!r} forecasts classes only; take network: correction for siconc_head"
         )
@@ -87,10 +157,10 @@ def deterministic(seed: int) -> None:
 
 
 def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Mapping) -> None:
-    head = settings["siconc_head"]
+    kind = of(settings)
     model.compile(
         optimizer=optimizer,
-        loss=(losses.SiconcLoss if head else losses.FocalLoss)(settings["focal_gamma"]),
-        weighted_metrics=[losses.SiconcAccuracy(), losses.SiconcError()] if head else [losses.ActiveAccuracy()],
+        loss=kind.loss(settings),
+        weighted_metrics=kind.metrics(),
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
     )

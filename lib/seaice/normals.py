@@ -5,9 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from seaice.climate import at_months
+from seaice.schema import KNOWN_AHEAD
 from seaice.steps import at, shift
 
-FIELDS = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # known of a month beforehand, from earlier years
 FEWEST_DAYS = 20  # days of a month that its mean must rest on; fewer lean to one side of the month
 
 
@@ -42,15 +42,15 @@ def anomalies(da: xr.DataArray, by_month: xr.DataArray, *, cadence: str) -> xr.D
 
 
 def of_days(months: xr.Dataset, days: xr.DataArray) -> xr.Dataset:
-    """Return `FIELDS` (time, y, x) of a monthly record on each of `days` (time), float32, fractions 0..1, lazily.
+    """Return `KNOWN_AHEAD` (time, y, x) of a monthly record on each of `days` (time), float32, fractions 0..1, lazily.
 
-    months: `FIELDS` (time, y, x) and `siconc_climatology` (month, y, x), a month past the last day included. The newest month in the normal
-    of a day ends 10.4 months before it, so that it is known at every lead of `steps.AHEAD`. Where no earlier year was observed, as in the
-    first of a record, the trend is the climatology.
+    months: `KNOWN_AHEAD` (time, y, x) and `siconc_climatology` (month, y, x), a month past the last day included. The newest month
+    in the normal of a day ends 10.4 months before it, so that it is known at every lead of `steps.AHEAD`. Where no earlier year was
+    observed, as in the first of a record, the trend is the climatology.
     """
     usual = at_months(months.siconc_climatology, months.time)
-    known = months[[*FIELDS]].assign(siconc_trend=months.siconc_trend.fillna(usual))
-    found = {name: at_normal(known[name], days, cadence="daily").astype("float32") for name in FIELDS}
+    known = months[[*KNOWN_AHEAD]].assign(siconc_trend=months.siconc_trend.fillna(usual))
+    found = {name: at_normal(known[name], days, cadence="daily").astype("float32") for name in KNOWN_AHEAD}
     return xr.Dataset({n: da.reset_coords(drop=True).assign_attrs(months[n].attrs) for n, da in found.items()})
 
 

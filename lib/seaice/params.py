@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -20,7 +20,7 @@ class Step(Strict):
     parameters: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _one_foreach(self):
+    def _one_foreach(self) -> Self:
         if len(self.foreach) > 1:
             raise ValueError(f"step {self.notebook}: foreach takes one parameter, not {', '.join(self.foreach)}")
         for name, values in self.foreach.items():
@@ -57,7 +57,7 @@ class Run(Strict):
     inputs: list[str] = []
 
     @model_validator(mode="after")
-    def _steps_agree(self):
+    def _steps_agree(self) -> Self:
         names = [step.notebook for step in self.steps]
         if names != sorted(set(names)):
             raise ValueError(f"steps {', '.join(names)} must be different notebooks in the order of their numbers")
@@ -180,7 +180,7 @@ class _Literals(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:

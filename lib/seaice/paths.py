@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+FIRST_GENERATION = "generation_0"  # of a run's networks, trained by its own step
+
 
 def root() -> Path:
     """Return the project folder: the nearest folder at or above here that holds `catalog.yml`.
@@ -20,6 +22,11 @@ def root() -> Path:
     raise FileNotFoundError(
         f"no catalog.yml at or above {starts[0]}: change into the project folder, or install the package with `pip install -e .`"
     )
+
+
+def notebook(name: str) -> Path:
+    """File of a notebook of the project."""
+    return root() / "notebooks" / f"{name}.ipynb"
 
 
 def data() -> Path:
@@ -62,9 +69,14 @@ def simulation(run: str, name: str) -> Path:
     return data() / run / "simulations" / f"{name}.zarr"
 
 
-def network(run: str, seed: int) -> Path:
-    """Folder of one trained ensemble member."""
-    return data() / run / "networks" / f"seed_{seed}"
+def networks(run: str) -> Path:
+    """Folder of all generations of a run's networks."""
+    return data() / run / "networks"
+
+
+def network(run: str, seed: int, generation: str = FIRST_GENERATION) -> Path:
+    """Folder of one trained network of a generation, by default of the one that the runner trains."""
+    return networks(run) / generation / f"seed_{seed}"
 
 
 def pretrained(run: str, seed: int) -> Path:
@@ -85,6 +97,11 @@ def baselines(run: str) -> Path:
 def trees(run: str) -> Path:
     """Forecasts of the boosted trees (CF Zarr), those of the training split out of fold."""
     return data() / run / "trees.zarr"
+
+
+def importance(run: str) -> Path:
+    """Folder of what the permutation of inputs does to a run's forecasts, kept by permutation."""
+    return data() / run / "importance"
 
 
 def attribution(run: str) -> Path:

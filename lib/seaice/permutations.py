@@ -15,7 +15,7 @@ import pandas as pd
 from seaice import progress, trained
 from seaice.concentration import class_logits
 from seaice.samples import Samples
-from seaice.schema import DataError
+from seaice.schema import SIP_EDGE, DataError
 
 METRICS = ("binary_accuracy", "class_accuracy", "brier")  # of a member: %, % (3 classes), 0..1; see `verify`
 
@@ -78,7 +78,7 @@ def scores(logits: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndar
     logits, truth, counts = logits[:, ever], truth[:, ever], counts[:, ever]
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     sip, ice = powers[..., 1:].sum(axis=-1) / powers.sum(axis=-1), truth > 0
-    right = [100.0 * ((sip > 0.5) == ice), 100.0 * (logits.argmax(axis=-1) == truth), (sip - ice) ** 2]
+    right = [100.0 * ((sip > SIP_EDGE) == ice), 100.0 * (logits.argmax(axis=-1) == truth), (sip - ice) ** 2]
     with np.errstate(invalid="ignore"):
         sums = [(values * counts).sum(axis=1, dtype="float64") / counts.sum(axis=1) for values in right]
     return np.stack(sums, axis=-1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from seaice import fanout, inputs, keys, params, paths, record
+from seaice import fanout, inputs, keys, params, paths, record, stages
 from seaice.execute import Job, environment
 from seaice.params import Run, Step
 from seaice.schema import DataError
@@ -18,12 +18,14 @@ NOT_HERE = "can't be had here"  # in place of the checksum of an entry
 class Plan:
     """A run whose parameters fit its notebooks.
 
-    declared: parameters of each notebook. inputs: checksum of every catalogue entry that the run names, NOT_HERE for one in
-    `lacking`, which says why it can't be had.
+    declared: parameters of each notebook. stages: what each notebook declares that it does, reads and writes.
+    inputs: checksum of every catalogue entry that the run names, NOT_HERE for one in `lacking`, which says
+    why it can't be had.
     """
 
     run: Run
     declared: Mapping[str, set[str]]
+    stages: Mapping[str, stages.Stage]
     inputs: Mapping[str, str]
     lacking: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,13 +48,23 @@ class Plan:
                     name=f"{step.notebook}-{tag}" if tag else step.notebook,
                     notebook=step.notebook,
                     parameters=given,
-                    parts=keys.parts(notebook(step.notebook), given, before=before, inputs=raw),
+                    parts=keys.parts(paths.notebook(step.notebook), given, before=before, inputs=raw),
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
                     root=str(paths.root()),
+                    pages=self._pages(tag),
                 )
             )
         return jobs
+
+    def _pages(self, tag: str | None) -> dict[str, str]:
+        """Return the executed notebook of each notebook with members: that of the member `tag`, or of the first one."""
+        pages = {}
+        for step in self.run.steps:
+            tags = [f"{name}_{value}" for member in self.run.members(step) for name, value in member.items()]
+            if tags:
+                pages[step.notebook] = f"{step.notebook}-{tag if tag in tags else tags[0]}"
+        return pages
 
 
 def load(
@@ -68,7 +80,8 @@ def load(
     among others for a parameter that no notebook declares, of which papermill alone would only warn.
     """
     run = params.load(file, overrides=overrides)
-    declared = {step.notebook: keys.declared(notebook(step.notebook)) for step in run.steps}
+    declared = {step.notebook: keys.declared(paths.notebook(step.notebook)) for step in run.steps}
+    roles = {step.notebook: stages.declared(paths.notebook(step.notebook)) for step in run.steps}
     anywhere = set().union(*declared.values())
     for name in run.shared():
         if name not in anywhere and not any(name in step.foreach.values() for step in run.steps):
@@ -83,7 +96,7 @@ def load(
                     f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare"
                     f"{nearest(name, declared[step.notebook])}"
                 )
-    planned = Plan(run, declared, {})
+    planned = Plan(run, declared, roles, {})
     given = [planned.given(step, member) for step in run.steps for member in run.members(step)]
     # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
     named = sorted(set(run.inputs).union(*map(entries, given)))
@@ -117,9 +130,14 @@ def period(run: Run) -> dict[str, str]:
 
 def link(jobs: Iterable[Job]) -> str:
     """Digest of what later steps see of an executed step."""
-    return keys.digest([record.link(record.read(job.run, job.name)) for job in jobs])
+    return keys.digest([record.link(executed(job)) for job in jobs])
 
 
-def notebook(name: str) -> Path:
-    """Return the file of a notebook."""
-    return paths.root() / "notebooks" / f"{name}.ipynb"
+def executed(job: Job) -> dict:
+    """Return the record of an executed job. Raises DataError where it was removed or changed since."""
+    content = record.read(job.run, job.name)
+    if content is None:
+        raise DataError(
+            f"{job.name}: its record in {paths.records(job.run)} was removed or changed after it ran; run the same command again"
+        )
+    return content

@@ -14,7 +14,7 @@ FRACTIONS = (
     "ice_frequency",
     "full_ice_frequency",
 )  # not anomalies: where they are missing at sea, climatology is not zero
-ICE = (*FRACTIONS, "siconc_anomaly")  # along time; all other variables are scaled predictors
+UNSCALED = (*FRACTIONS, "siconc_anomaly")  # along time; all other variables are scaled predictors
 MISSING = 3  # siconc_flag of a value that is not there
 NO_TRUTH = 3  # class number of a cell without truth, after the three ice classes
 STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside the base array
@@ -70,9 +70,10 @@ def _constant(ready: xr.Dataset, land: np.ndarray) -> np.ndarray:
 
 def _check_values(values: np.ndarray, name: str, time: pd.DatetimeIndex) -> None:
     low, high = (-1e-3, 1 + 1e-3) if name in FRACTIONS else (np.finfo("float32").min, np.finfo("float32").max)
-    for i in np.flatnonzero(((values < low) | (values > high)).any(axis=(1, 2)))[:1]:
+    outside = ((values < low) | (values > high)).any(axis=(1, 2))
+    if outside.any():
         raise DataError(
-            f"ready store: '{name}' of {time[i]:%Y-%m-%d} holds infinite values or, as a fraction, leaves 0..1; "
+            f"ready store: '{name}' of {time[outside.argmax()]:%Y-%m-%d} holds infinite values or, as a fraction, leaves 0..1; "
             "are flags or percent read as data?"
         )
 

@@ -13,8 +13,8 @@ import xarray as xr
 from seaice.planes import MISSING
 from seaice.samples import Samples
 from seaice.schema import DataError
+from seaice.splits import BEFORE
 
-BEFORE = 12  # months that must be known before an initialisation, Andersson et al. 2021
 LONGEST_BLOCK = 5  # years of initialisations; longer ones mix samples less, shorter ones read more months twice
 MAX_BYTES = 5e8  # bytes of samples held at a time, a quarter of what the demo may use
 
@@ -169,7 +169,9 @@ class PooledBatches(keras.utils.PyDataset):
 
     def _samples(self, block: Block) -> Samples:
         samples = self.make(self.stores[block.store].isel(time=block.steps))
-        for time in self._times(block).difference(samples.init_times)[:1]:
+        lacking = self._times(block).difference(samples.init_times)
+        if len(lacking):
+            time = lacking[0]
             why = samples.dropped.get(time, "it is outside the part read")
             raise DataError(
                 f"simulation '{block.store}': init_time {time:%Y-%m-%d} has no sample, {why}; set `missing` to 'climatology' for "

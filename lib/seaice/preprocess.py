@@ -11,8 +11,7 @@ import xarray as xr
 from seaice import climate, gaps, masks, normalise, normals, prior, providers, quality, ready_store, steps
 from seaice.atomic import beside, replacing_folder
 from seaice.grid import Grid
-from seaice.ready_store import append, opened
-from seaice.ready_store import open_ready as open_ready
+from seaice.ready_store import append, open_ready, opened
 from seaice.schema import DataError, attributes
 from seaice.steps import AHEAD
 

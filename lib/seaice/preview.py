@@ -1,34 +1,28 @@
 """What would a run read, write and compute? Said on a dry run, before anything starts, also where its data can't be had."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from seaice import costs, inputs, keys, paths, plan, settings
+from seaice import estimates, inputs, plan, settings
 from seaice.inputs import Amount
 from seaice.params import Step
+from seaice.stages import FOLDERS, Stage
 
-WRITES = {  # what a notebook's code uses: the place that it fills, a function of `paths`
-    "preprocess.build": "ready",
-    "simulated.build_all": "simulation",
-    "forecast.ensemble": "forecast",
-    "trees.write": "trees",
-    "baselines_store.write": "baselines",
-}
-TRAINED = {
-    "network": costs.training,
-    "pretrained": costs.pretraining,
-}  # what `train.fit` fills, and what it computes for that
 BYTES = {
-    "ready": costs.ready_bytes,
-    "simulation": costs.simulation_bytes,
-    "pretrained": costs.pretrained_bytes,
-    "network": costs.network_bytes,
-    "forecast": costs.forecast_bytes,
-    "baselines": costs.baselines_bytes,
-    "trees": costs.trees_bytes,
+    "ready": estimates.ready_bytes,
+    "simulation": estimates.simulation_bytes,
+    "pretrained": estimates.pretrained_bytes,
+    "network": estimates.network_bytes,
+    "forecast": estimates.forecast_bytes,
+    "baselines": estimates.baselines_bytes,
+    "trees": estimates.trees_bytes,
 }
-READS = {"simulated.open_all": "simulation"} | {f"paths.{name}": name for name in BYTES}
-MANY = ("pretrained", "network", "simulation")  # places with one a member, all in one folder
+MAYBE = ("simulation", "pretrained", "trees")  # places of which a run may have nothing
+OPERATIONS = {
+    "pretrain": estimates.pretraining,
+    "train": estimates.training,
+    "forecast": estimates.forecasting,
+}  # by role
 
 
 def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]) -> list[str]:
@@ -36,24 +30,27 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
 
     Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.
     """
-    before, stale = {}, []
+    before: dict[str, str] = {}
+    stale: list[str] = []
     period = plan.period(planned.run)
     raw = {name: inputs.describe(name, period=period, asked=_asked(name, planned)) for name in planned.inputs}
-    read, written, work = {}, [], 0.0
+    read: dict[str, Amount] = {}
+    written: list[Amount] = []
+    work = 0.0
     for number, step in enumerate(steps, 1):
         jobs = planned.jobs(step, before=before)
         reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
         waiting = [name for name, why in reasons.items() if why]
-        for why, group in groupby(reasons, key=reasons.get):
+        for why, group in groupby(reasons, key=reasons.__getitem__):
             say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
         each = " each" if len(jobs) > 1 else ""
         given = planned.run.merged(step, planned.run.members(step)[0])
-        used = keys.used(plan.notebook(step.notebook))
-        for name in sorted(jobs[0].parts["input"].keys() - _made_before(used, given)):
+        stage = planned.stages[step.notebook]
+        for name in sorted(jobs[0].parts["input"].keys() - _made_before(stage, given)):
             comes, amount = raw[name]
             say(f"  reads {name}: {amount}, {comes}")
             read |= {name: amount} if waiting else {}
-        reads, writes, flops = _takes(used, given)
+        reads, writes, flops = _takes(stage, given)
         for name, amount in reads.items():
             say(f"  reads {name}: {amount}")
         for name, amount in writes.items():
@@ -65,29 +62,39 @@ def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say
         stale += waiting
         before[step.notebook] = "not known before it ran" if waiting else plan.link(jobs)
     say(f"in all {_sum(read.values())} to read, {_sum(written)} to write, about {work:.2g} FLOP of networks")
-    for why in planned.lacking.values():
-        say(f"{plan.NOT_HERE}: {why}")
+    for lack in planned.lacking.values():
+        say(f"{plan.NOT_HERE}: {lack}")
     return stale
 
 
-def _takes(used: Collection[str], given: Mapping) -> tuple[dict[str, Amount], dict[str, Amount], float]:
-    """What a notebook reads and writes of what the run makes, by place, and its floating-point operations in networks."""
-    trained = next((name for name in TRAINED if f"paths.{name}" in used), None) if "train.fit" in used else None
-    made = {WRITES[name] for name in used & WRITES.keys()} | ({trained} if trained else set())
-    reads = {}
-    for name in sorted({READS[name] for name in used & READS.keys()} - made):
-        members = len(given.get("seeds") or [0]) if name == "network" else 1
-        estimate = _estimate(name, given, members=members)
-        reads[name] = (estimate.bytes != 0 and _there(name, given)) or estimate
-    writes = {name: _estimate(name, given) for name in sorted(made)}
-    flops = (_or_none(TRAINED[trained], given) or 0.0) if trained else 0.0
-    flops += (_or_none(costs.forecasting, given) or 0.0) if "forecast.ensemble" in used else 0.0
-    return _some(reads), _some(writes), flops
+def _takes(stage: Stage, given: Mapping) -> tuple[dict[str, Amount], dict[str, Amount], float]:
+    """What a step reads and writes of what the run makes, by place, and its floating-point operations in networks."""
+    n_networks = len(given.get("seeds") or [0])
+    reads = amounts(sorted(set(stage.reads) - set(stage.writes)), given)
+    for name, estimate in reads.items():
+        many = estimate.bytes and estimate.bytes * (n_networks if name == "network" else 1)
+        reads[name] = _there(name, given) or Amount(many)
+    operations = OPERATIONS.get(stage.role)
+    flops = (_or_none(operations, given) or 0.0) if operations else 0.0
+    return reads, amounts(sorted(stage.writes), given), flops
 
 
-def _some(amounts: Mapping[str, Amount]) -> dict[str, Amount]:
-    """Without those that are nothing, as simulations are in a run that has none."""
-    return {name: amount for name, amount in amounts.items() if amount.bytes != 0}
+def amounts(places: Iterable[str], given: Mapping) -> dict[str, Amount]:
+    """Return how much a step of these parameters writes to each place; no places of which the run has nothing.
+
+    A run without simulations, for example, has none to write. given: the step's parameters.
+    """
+    sizes = {name: Amount(_or_none(BYTES[name], given) if name in BYTES else None) for name in places}
+    return {name: amount for name, amount in sizes.items() if amount.bytes != 0}
+
+
+def expected(stage: Stage, given: Mapping) -> list[str]:
+    """Return the places that a step of these parameters must have filled when it is done.
+
+    Of `MAYBE` places only those of which the run is known to have something. given: the step's parameters.
+    """
+    sizes = amounts(stage.writes, given)
+    return [name for name, amount in sizes.items() if name not in MAYBE or amount.bytes]
 
 
 def because(reasons: Sequence[str]) -> str:
@@ -100,9 +107,9 @@ def _names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
 
 
-def _made_before(used: Collection[str], given: Mapping) -> set[str]:
+def _made_before(stage: Stage, given: Mapping) -> set[str]:
     """Entries of simulations that a notebook names, but does not read: an earlier one made their stores."""
-    builds = "simulated.build_all" in used
+    builds = "simulation" in stage.writes
     return set() if builds else settings.entries({"simulations": given.get("simulations")})
 
 
@@ -121,14 +128,8 @@ def _asked(entry: str, planned: plan.Plan) -> list[dict]:
 
 def _there(name: str, given: Mapping) -> Amount | None:
     """Bytes of what a run made before, if it did."""
-    place = getattr(paths, name)(given["run"], *["-"] * (name in MANY))
-    place = place.parent if name in MANY else place
-    return inputs.on_disk([place]) if place.exists() else None
-
-
-def _estimate(name: str, given: Mapping, *, members: int = 1) -> Amount:
-    one = _or_none(BYTES[name], given)
-    return Amount(one and one * members)
+    folder = FOLDERS[name](given["run"])
+    return inputs.on_disk([folder]) if folder.exists() else None
 
 
 def _or_none(estimate: Callable[[Mapping], float], given: Mapping) -> float | None:

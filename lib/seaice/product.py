@@ -112,8 +112,8 @@ def _is_daily_concentration(context: Context) -> bool:
 
 
 def _edge(folder: Path, ds: xr.Dataset, context: Context) -> None:
-    fields, attrs, init_time = context.fields, context.record.attrs, context.summary["init_time"]
-    grid = Grid(attrs["hemisphere"], float(attrs["resolution_km"]))
+    fields, init_time = context.fields, context.summary["init_time"]
+    grid = Grid.of(context.record.attrs)
     about = {"name": f"ice edge forecast of {init_time}", "init_time": init_time}
     edges = product_edge.collection(fields.sip.assign_coords(valid_time=fields.valid_time), grid, properties=about)
     (folder / EDGE).write_text(product_edge.dumps(edges), encoding="utf-8")

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import cf, product_summary
+from seaice import cf, ice_area, members, product_summary
 from seaice.grid import Grid
 from seaice.schema import ICE_CLASSES
 from seaice.steps import FREQUENCY
-from seaice.verify import M_KM2
 
 ATTRIBUTES = Path(__file__).with_name("product_dataset.yml")
-FORMAT = 1  # raised when the product gets another layout; older ones are then made anew
+FORMAT = 2  # raised when the product gets another layout; older ones are then made anew
 DEGREES = 6  # decimals of latitude and longitude written: 0.1 m
 STEP = {"monthly": "M", "daily": "D"}  # ISO 8601 designator of a time step
 
@@ -29,19 +28,18 @@ def dataset(
     probable class; `siconc (member, time, y, x)` 0..1 where the networks forecast it; `sea_ice_extent` of the ensemble and
     `member_sea_ice_extent`, million km2; the temperatures and the share. Arguments as for `write`.
     """
-    grid = Grid(known.attrs["hemisphere"], float(known.attrs["resolution_km"]))
+    grid = Grid.of(known.attrs)
     cadence = known.attrs.get("cadence", "monthly")
     start = pd.DatetimeIndex(fields.valid_time.values)
     bounds = np.stack([start, start + pd.tseries.frequencies.to_offset(FREQUENCY[cadence])], axis=1)
     most_probable = fields.class_probability.fillna(0).argmax("ice_class").where(~fields.land, -1)
-    cell = grid.cell_area_km2 * M_KM2
     maps = {
         "sip": fields.sip,
         "class_probability": fields.class_probability,
         "member_class_probability": fields.ice_class_probability,
         "sea_ice_class": most_probable,
-        "sea_ice_extent": ((fields.sip > 0.5) & fields.active).sum(("y", "x")) * cell,
-        "member_sea_ice_extent": product_summary.extents(fields.ice_class_probability, fields.active, cell),
+        "sea_ice_extent": ice_area.extent_of_sip(fields.sip, grid.cell_area, within=fields.active),
+        "member_sea_ice_extent": product_summary.extents(fields.ice_class_probability, fields.active, grid.cell_area),
         "member_temperature": fields.member_temperature,
         "blend_share": fields.blend_share,
         "lead_temperature": fields.lead_temperature,
@@ -70,7 +68,7 @@ def _coords(fields: xr.Dataset, grid: Grid, start: pd.DatetimeIndex) -> dict:
         "time": start,
         "lead_time": fields.lead_time.values,
         "forecast_reference_time": fields.init_time.values,
-        "member": fields.member.values,
+        **members.coordinates(members.of_store(fields)),
         "ice_class": np.arange(len(ICE_CLASSES)),
         "ice_class_name": np.array(ICE_CLASSES, object),
         "crs": grid.mapping(),

@@ -11,22 +11,22 @@ import shapely
 import xarray as xr
 
 from seaice.grid import Grid
+from seaice.schema import SIP_EDGE
 
-LEVEL = 0.5  # SIP of the edge, Andersson et al. 2021
-DIGITS = 4  # of degrees written: 11 m
+DECIMALS = 4  # of degrees written: 11 m
 ON_MERIDIAN = 1e-7  # degrees, 1 cm: a point nearer to the 180th meridian is on it
 
 
-def lines(sip: xr.DataArray, *, level: float = LEVEL) -> list[np.ndarray]:
+def lines(sip: xr.DataArray, *, level: float = SIP_EDGE) -> list[np.ndarray]:
     """Return the contour of one map (y, x), 0..1, as lines (point, 2) of x and y in m; none along coasts, where sip is NaN.
 
     A closed line ends with its first point.
     """
     values = np.ma.masked_invalid(sip.transpose("y", "x").values)
-    return [line for line in contourpy.contour_generator(sip.x.values, sip.y.values, values).lines(level)]
+    return list(contourpy.contour_generator(sip.x.values, sip.y.values, values).lines(level))
 
 
-def length_km(sip: xr.DataArray, *, level: float = LEVEL) -> float:
+def length_km(sip: xr.DataArray, *, level: float = SIP_EDGE) -> float:
     """Length of the contour of one map (y, x) on the equal-area map, km."""
     return float(sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines(sip, level=level)) / 1000)
 
@@ -36,7 +36,7 @@ def cut(line: np.ndarray, grid: Grid) -> list[np.ndarray]:
 
     Each piece ends on the meridian, at +180 or -180 as its side is, so that none runs around the globe the wrong way.
     A ring around the pole is one piece from one side of the meridian to the other. Coordinates have
-    `DIGITS` decimals, and no point comes twice in a row. The library puts a crossing on the great circle between
+    `DECIMALS` decimals, and no point comes twice in a row. The library puts a crossing on the great circle between
     two points, not on the straight line of the grid: these are 5 m apart for points 25 km apart, 100 m for 112.5 km.
     Source: RFC 7946, 3.1.9.
     """
@@ -46,7 +46,7 @@ def cut(line: np.ndarray, grid: Grid) -> list[np.ndarray]:
     longitude = np.where(np.abs(longitude) > 180 - ON_MERIDIAN, 180.0, longitude)
     degrees = shapely.LineString(np.stack([longitude, latitude], axis=1))
     fixed = antimeridian.fix_line_string(degrees, great_circle=True)
-    pieces = [np.round(shapely.get_coordinates(piece), DIGITS) for piece in shapely.get_parts(fixed)]
+    pieces = [np.round(shapely.get_coordinates(piece), DECIMALS) for piece in shapely.get_parts(fixed)]
     # The library also cuts a line that only touches the meridian, which leaves pieces of a single point.
     pieces = [piece[np.append(True, np.diff(piece, axis=0).any(axis=1))] for piece in pieces]
     return [piece for piece in pieces if len(piece) > 1]
@@ -66,7 +66,7 @@ def collection(sip: xr.DataArray, grid: Grid, *, properties: dict | None = None)
         about = {
             "lead_time": int(lead),
             "valid_time": f"{pd.Timestamp(one.valid_time.item()):%Y-%m-%d}",
-            "sip": LEVEL,
+            "sip": SIP_EDGE,
             "length_km": round(length_km(one), 1),
         }
         features.append({"type": "Feature", "geometry": geometry, "properties": about})

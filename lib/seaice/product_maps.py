@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from seaice.figure_style import STYLE, cmocean
-from seaice.map_pieces import ICE, PREDICTED, draw, edge, projection
-from seaice.maps import confidence
+from seaice.map_pieces import ICE_COLOURS, PREDICTED, draw, edge, projection
 from seaice.normals import at_normal
-from seaice.schema import ICE_EDGE
+from seaice.probabilities import confidence
+from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import MONTH_NAMES, cadence
 
 NORMAL = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
@@ -42,7 +42,7 @@ def sheet(fields: xr.Dataset, known: xr.Dataset) -> Figure:
             shade = _probability(above, fields, known, normal, k, shown)
             sip = fields.sip.isel(lead_time=k)
             sure = draw(below, confidence(sip), known, shown, cmap=cmocean.cm.gray, vmin=0, vmax=1)
-            edge(below, sip, 0.5, **PREDICTED)
+            edge(below, sip, SIP_EDGE, **PREDICTED)
         fig.colorbar(shade, ax=axes[0], label="sea-ice probability", shrink=0.8, pad=0.01)
         fig.colorbar(sure, ax=axes[1], label="confidence", shrink=0.8, pad=0.01)
         fig.legend(handles=_keys(), loc="outside lower center", ncols=2, frameon=False)
@@ -72,9 +72,9 @@ def animate(fields: xr.Dataset, known: xr.Dataset, path: Path) -> None:
 
 def _probability(ax, fields, known, normal, k, shown):
     sip = fields.sip.isel(lead_time=k)
-    image = draw(ax, sip, known, shown, cmap=ICE, vmin=0, vmax=1)
+    image = draw(ax, sip, known, shown, cmap=ICE_COLOURS, vmin=0, vmax=1)
     edge(ax, normal.isel(lead_time=k), ICE_EDGE, **NORMAL)
-    edge(ax, sip, 0.5, **PREDICTED)
+    edge(ax, sip, SIP_EDGE, **PREDICTED)
     valid = pd.Timestamp(sip.valid_time.item())
     day = "" if cadence(known) == "monthly" else f"{valid.day} "
     ax.set_title(f"lead {int(sip.lead_time)}: {day}{MONTH_NAMES[valid.month - 1]} {valid.year}")

@@ -103,7 +103,7 @@ def _checked(forecast: xr.Dataset) -> tuple[xr.DataArray, Grid]:
     for name in ("hemisphere", "resolution_km"):
         if name not in forecast.attrs:
             raise DataError(f"{what}: no attribute '{name}'")
-    grid = Grid(forecast.attrs["hemisphere"], float(forecast.attrs["resolution_km"]))
+    grid = Grid.of(forecast.attrs)
     siconc = forecast["siconc"]
     siconc = siconc.squeeze("init_time", drop=True) if "init_time" in siconc.dims else siconc
     needed = {"member", "lead_time", "y", "x"}

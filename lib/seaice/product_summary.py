@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import extent, product_edge
-from seaice.maps import confidence
+from seaice import extent, ice_area, product_edge
+from seaice.grid import Grid
 from seaice.normals import at_normal
-from seaice.schema import ICE_EDGE
+from seaice.probabilities import confidence
+from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import NAME, cadence, fit_period
-from seaice.verify import M_KM2, MAP
 
 DOUBT = (0.1, 0.9)  # SIP between which a cell may go either way
-DIGITS = 4  # decimals of numbers: 100 km2 of an area in million km2
+DECIMALS = 4  # decimals of numbers: 100 km2 of an area in million km2
 FEWEST = 5  # years, fewest whose spread, and whose least and most, say what is unusual
 
 
@@ -29,20 +29,20 @@ def summarise(fields: xr.Dataset, known: xr.Dataset, *, flags: list[str]) -> dic
     `edge_off_normal` is the area on which the forecast edge and that of the normal SIC disagree. `doubtful` is the
     area with SIP between 0.1 and 0.9, `confidence` 1 minus the entropy in bits, mean over active cells.
     """
-    init, cell = pd.Timestamp(fields.init_time.item()), float(known.attrs["resolution_km"]) ** 2 * M_KM2
+    init, cell = pd.Timestamp(fields.init_time.item()), Grid.of(known.attrs).cell_area
     past = _extent(known.siconc.sel(time=known.indexes["time"] < init), known).dropna("time")
     normal = at_normal(known.siconc_climatology, fields.valid_time, cadence=cadence(known)).compute()
     line, daily = _trend(past, known, fields.valid_time), cadence(known) != "monthly"
     rows = []
     for k, lead in enumerate(fields.lead_time.values):
         one = fields.isel(lead_time=k)
-        active, ice = one.active.values, (one.sip > 0.5).values & one.active.values
+        active, ice = one.active.values, (one.sip > SIP_EDGE).values & one.active.values
         valid = pd.Timestamp(one.valid_time.item())
         usual = (normal.isel(lead_time=k).values > ICE_EDGE) & active
         of_step = past[_same_of_the_year(past.indexes["time"], valid, cadence(known))]
         years = fit_period(of_step, known).values
         members = extents(one.ice_class_probability, one.active, cell).values
-        own = float(ice.sum() * cell)
+        own = float(ice_area.extent_of_sip(one.sip, cell, within=one.active))
         if daily:
             mean = float(known.ice_frequency.sel(time=valid).values[active].sum() * cell)
         else:
@@ -97,7 +97,7 @@ def _same_of_the_year(time: pd.DatetimeIndex, valid: pd.Timestamp, cadence: str)
 
 def extents(classes: xr.DataArray, active: xr.DataArray, cell: float) -> xr.DataArray:
     """Extent by member, million km2; classes: (..., ice_class, y, x), cell: its area, million km2."""
-    return (((1 - classes.isel(ice_class=0, drop=True)) > 0.5) & active).sum(MAP) * cell
+    return ice_area.extent_of_sip(1 - classes.isel(ice_class=0, drop=True), cell, within=active)
 
 
 def _plain(value):
@@ -105,7 +105,7 @@ def _plain(value):
     if isinstance(value, list):
         return [_plain(v) for v in value]
     if isinstance(value, float):
-        return round(value, DIGITS) if np.isfinite(value) else None
+        return round(value, DECIMALS) if np.isfinite(value) else None
     return value
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from seaice import averages, catalog, provider_fields, provider_ice, regrid, schema, winds
 from seaice.grid import Grid
 from seaice.schema import DataError
+from seaice.steps import FREQUENCY, STAMP
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,6 @@ PROVIDERS = {
     "ease2": provider_fields.ease2,
     "seas5": provider_fields.seas5,
 }
-FREQUENCY = {"monthly": "MS", "daily": "D"}  # pandas aliases of the cadences; MS = first day of the month
-STAMPED = {"monthly": "%Y-%m", "daily": "%Y-%m-%d"}
 PARTNER = {"uas": "vas", "vas": "uas"}  # neither component can be rotated without the other
 
 
@@ -202,7 +201,7 @@ def _regular(ds: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
     whole = pd.date_range(time[0], time[-1], freq=FREQUENCY[cadence], name="time")
     absent = whole.difference(time)
     if len(absent):
-        listed = " ".join(absent.strftime(STAMPED[cadence]))
+        listed = " ".join(absent.strftime(STAMP[cadence]))
         log.warning("%s: no data for %s; put in as missing", source, listed)
         ds = ds.reindex(time=whole, fill_value={"siconc_flag": np.uint8(3)})
         ds.attrs["missing_times"] = listed

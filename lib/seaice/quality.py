@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import schema
-from seaice.schema import ICE_EDGE, DataError
+from seaice import ice_area, schema
+from seaice.schema import MAP, DataError
 
 COLUMNS = ["time", "check", "value", "limit", "action"]
 # million km2, smallest departure from the expected extent that counts as broken. Measured on NSIDC-0081 and -0051: sound days
@@ -67,14 +67,13 @@ def _statistics(ds: xr.Dataset) -> dict[str, np.ndarray]:
     """Extent and area (million km2), lowest, highest and number of values of each step, from one pass."""
     siconc = ds["siconc"]
     cell = float(abs(ds["x"][1] - ds["x"][0])) ** 2 / 1e12  # million km2, every EASE2 cell
-    space = ("y", "x")
     stats = xr.Dataset(
         {
-            "cells": siconc.notnull().sum(space),
-            "extent": (siconc > ICE_EDGE).sum(space) * cell,
-            "area": siconc.astype("float64").sum(space) * cell,
-            "low": siconc.min(space),
-            "high": siconc.max(space),
+            "cells": siconc.notnull().sum(MAP),
+            "extent": ice_area.extent(siconc, cell),
+            "area": siconc.astype("float64").sum(MAP) * cell,
+            "low": siconc.min(MAP),
+            "high": siconc.max(MAP),
         }
     ).compute()
     values = {str(name): stats[name].values.astype(float) for name in stats}

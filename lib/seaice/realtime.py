@@ -12,24 +12,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import numpy as np
 import pandas as pd
 import typer
 import xarray as xr
 
 from seaice import (
     ensemble,
+    finished,
     keys,
     moments,
     params,
     paths,
-    preprocess,
     product,
     product_dataset,
     product_store,
     provenance,
+    ready_store,
     record,
 )
+from seaice.members import numbered
 from seaice.params import Run
 from seaice.schema import DataError
 
@@ -73,18 +74,18 @@ def make(
                 f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(given['sources'])}; "
                 "name one of these"
             )
-    given |= {name: value for name, value in ensemble.DEFAULTS.items() if given[name] is None}
-    ensemble.as_executed(run, given)
+    given |= {name: value for name, value in finished.DEFAULTS.items() if given[name] is None}
+    finished.as_executed(run, given)
     # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
     with product_store.alone(run.run), record.lock(run.run, shared=True):
         with product_store.readable(paths.ready(run.run)):
-            store = preprocess.open_ready(paths.ready(run.run))
+            store = ready_store.open_ready(paths.ready(run.run))
             entries = given["sources"] | dict(newer or {})
             table = given["channels"]
             ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)
             times = moments.init_times(init, ready, given, now=now, say=say)
-        networks = ensemble.networks(run, given["seeds"])
-        temperatures = ensemble.temperatures(run, given["seeds"], given["n_leads"])
+        networks = finished.networks(run, given["seeds"])
+        temperatures = finished.temperatures(run, given["seeds"], given["n_leads"])
         options = {"newer": newer, "arrived": arrived, "now": now}
         return [_one(run.run, ready, time, given, networks, temperatures, **options) for time in times]
 
@@ -101,9 +102,10 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
         "inputs": samples.digest([init_time]),
         "record": provenance.digest(known),
         "sources": provenance.sources(window, init_time, given["sources"], newer=newer, arrived=arrived),
-        "networks": networks,
+        "generation": networks.generation,
+        "networks": networks.checksums,
         "blend": [given["blend"], given["blend_share"]],
-        "temperatures": {k: np.asarray(v).tolist() for k, v in temperatures.items()},
+        "temperatures": temperatures,
         "writers": product.names(),
         "modules": keys.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
@@ -111,13 +113,13 @@ def _one(name, ready, init_time, given, networks, temperatures, *, newer, arrive
     target = product_store.folder(name) / f"{init_time:%Y-%m-%d}"
     if product_store.is_fresh(target, made_from):
         return Product(target, True)
-    members, siconc = ensemble.members(samples, init_time, {seed: paths.network(name, seed) for seed in given["seeds"]})
+    members, siconc = ensemble.members(samples, init_time, networks.folders)
     fields = ensemble.calibrated(
         members,
         temperatures,
         samples,
         init_time,
-        given["seeds"],
+        numbered(given["seeds"]),
         siconc=siconc,
         blend_with=forecasts[given["blend"]] if given["blend"] else None,
         blend_share=given["blend_share"],

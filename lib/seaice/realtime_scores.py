@@ -11,10 +11,12 @@ import xarray as xr
 from seaice import (
     baselines,
     baselines_climatology,
+    generations,
+    members,
     paths,
-    preprocess,
     product,
     product_store,
+    ready_store,
     record,
     scoring,
     tables,
@@ -59,8 +61,9 @@ def _networks(run: str) -> dict[str, str]:
             f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
         )
     with product_store.readable(place):
-        seeds = xr.open_zarr(place, consolidated=False).member.values.tolist()
-    files = {str(seed): paths.network(run, seed) / trained.NETWORK for seed in seeds}
+        stored = members.of_store(xr.open_zarr(place, consolidated=False))
+    folders = generations.folders(run, {member.network: None for member in stored})
+    files = {str(seed): folder / trained.NETWORK for seed, folder in folders.items()}
     return {seed: product_store.sha256(file) for seed, file in files.items() if file.is_file()}
 
 
@@ -90,7 +93,7 @@ def write(run: str, *, say: Callable[[str], None] = print) -> Path:
     say: see `products`. Raises DataError while the run is being executed.
     """
     with record.lock(run):
-        table = scores(products(run, say=say), preprocess.open_ready(paths.ready(run)))
+        table = scores(products(run, say=say), ready_store.open_ready(paths.ready(run)))
         paths.tables(run).mkdir(parents=True, exist_ok=True)
         tables.write(table, paths.tables(run) / TABLE)
     return paths.tables(run) / TABLE

@@ -136,8 +136,8 @@ def checksum(label: str) -> dict:
     """Size in bytes and SHA-256 of an output; of a folder: of the sorted listing of its files, sizes and checksums."""
     path = place(label)
     if path.is_file():
-        with open(path, "rb") as file:
-            return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        with open(path, "rb") as content:
+            return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
     listing = []
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         with open(file, "rb") as content:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import shapely
 import xarray as xr
-from matplotlib.path import Path
 
 from seaice.schema import DataError
 
@@ -90,7 +90,7 @@ def sea(ready: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float, float]]) -> xr.DataArray:
-    """Say which cells lie within a polygon, bool (y, x), land included.
+    """Say which cells lie within a polygon or on a side of it, bool (y, x), land included.
 
     lat, lon: degrees (y, x), of one hemisphere. vertices: (latitude, longitude) of each corner, degrees, in order; its sides are straight
     on an equal-area map about the pole, so that it may enclose the pole or cross any meridian. Raises DataError for
@@ -100,16 +100,19 @@ def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
         raise DataError(f"polygon {vertices!r}: give three or more corners, each (latitude, longitude)")
     pole = 90.0 if float(lat.mean()) > 0 else -90.0
-    for corner in corners[(corners[:, 0] * pole < 0) | (abs(corners[:, 0]) > 90)][:1]:
+    astray = corners[(corners[:, 0] * pole < 0) | (abs(corners[:, 0]) > 90)]
+    if len(astray):
         raise DataError(
-            f"polygon: corner (latitude {corner[0]:g}, longitude {corner[1]:g}) is not in the grid's hemisphere"
+            f"polygon: corner (latitude {astray[0, 0]:g}, longitude {astray[0, 1]:g}) is not in the grid's hemisphere"
         )
-    points = _on_map(lat.values.ravel(), lon.values.ravel(), pole)
-    inside = Path(_on_map(*corners.T, pole)).contains_points(points)
-    return lat.copy(data=inside.reshape(lat.shape)).rename("polygon").drop_attrs()
+    area = shapely.Polygon(_on_map(corners[:, 0], corners[:, 1], pole))
+    shapely.prepare(area)
+    x, y = np.moveaxis(_on_map(lat.values, lon.values, pole), -1, 0)
+    inside = shapely.intersects_xy(area, x, y)
+    return lat.copy(data=inside).rename("polygon").drop_attrs()
 
 
 def _on_map(lat: np.ndarray, lon: np.ndarray, pole: float) -> np.ndarray:
-    """Place points on the Lambert azimuthal equal-area map of a sphere: (point, 2)."""
+    """Place points on the Lambert azimuthal equal-area map of a sphere; returns x and y along a last axis."""
     radius, angle = np.sin(np.deg2rad(abs(pole - lat) / 2)), np.deg2rad(lon)
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import regions, seasons
-from seaice.schema import ICE_EDGE, DataError
+from seaice import ice_area, regions, seasons
+from seaice.grid import Grid
+from seaice.schema import DataError
 from seaice.steps import MONTH_NAMES
-from seaice.verify import M_KM2
 
 RECORD_LOW = "record_low"  # in place of months: those that `record_low` finds
 THRESHOLDS = (0.15, 0.3, 0.45, 0.6)  # of SIC differences, for the sensitivity to it
@@ -24,8 +24,8 @@ def record_low(ready: xr.Dataset, *, until: str) -> list[str]:
     month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     siconc = ready.siconc.sel(time=slice(None, until)).where(ready.siconc_flag != 3)
     siconc = siconc.isel(time=siconc.time.dt.month == month)
-    known = (siconc.notnull() | ready.land).all(("y", "x"))
-    extent = (siconc > ICE_EDGE).sum(("y", "x")).where(known).to_series().dropna()
+    area = Grid.of(ready.attrs).cell_area
+    extent = ice_area.extent(siconc, area, complete_in=~ready.land).rename("extent").to_series().dropna()
     after = extent.reindex(extent.index + pd.DateOffset(years=1)).to_numpy()
     rebounds = extent[after > extent.to_numpy()]
     if rebounds.empty:
@@ -91,7 +91,7 @@ def difference(ready: xr.Dataset, pair: Sequence[str]) -> xr.DataArray:
 def sizes(ready: xr.Dataset, pair: Sequence[str], thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
     """How large the region is by threshold: columns threshold, cells, area (million km2) and gained (cells with more ice)."""
     change = difference(ready, pair)
-    area = float(ready.attrs["resolution_km"]) ** 2 * M_KM2
+    area = Grid.of(ready.attrs).cell_area
     rows = [(t, int((abs(change) >= t).sum()), int((change >= t).sum())) for t in thresholds]
     table = pd.DataFrame(rows, columns=["threshold", "cells", "gained"])
     return table.assign(area=table["cells"] * area)

@@ -11,8 +11,8 @@ from typing import Annotated
 import psutil
 import typer
 
-from seaice import crate, digests, fanout, paths, plan, preview, record
-from seaice.execute import StepFailed, execute, owns
+from seaice import crate, digests, fanout, paths, plan, preview, record, stages
+from seaice.execute import Job, StepFailed, execute, owns
 from seaice.params import Step
 from seaice.schema import DataError
 from seaice.settings import nearest
@@ -58,7 +58,9 @@ def run(
 
 
 def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
-    before, executed, earlier = {}, [], {}
+    before: dict[str, str] = {}
+    executed: list[str] = []
+    earlier: dict[str, tuple[str, dict]] = {}
     for number, step in enumerate(steps, 1):
         jobs = planned.jobs(step, before=before)
         reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
@@ -70,26 +72,37 @@ def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence
         before[step.notebook] = plan.link(jobs)
         executed += [job.name for job in waiting]
         for job in jobs:
-            earlier |= {name: (job.name, output) for name, output in record.read(job.run, job.name)["outputs"].items()}
+            earlier |= {name: (job.name, output) for name, output in plan.executed(job)["outputs"].items()}
     return executed
 
 
-def _execute_step(planned: plan.Plan, step: Step, waiting, earlier, *, n_done: int, n: int, say: Say) -> None:
-    """Execute jobs of one step, then check that they wrote to places of their own."""
-    n_done = iter(range(n_done + 1, n + 1))
+def _execute_step(
+    planned: plan.Plan,
+    step: Step,
+    waiting: list[Job],
+    earlier: dict[str, tuple[str, dict]],
+    *,
+    n_done: int,
+    n: int,
+    say: Say,
+) -> None:
+    """Execute jobs of one step, then check that they wrote to places of their own, and to those that it declares."""
+    numbers = iter(range(n_done + 1, n + 1))
 
     def done(content: dict, name: str) -> None:
-        members = f" (members {next(n_done)} of {n})" if step.foreach else ""
+        members = f" (members {next(numbers)} of {n})" if step.foreach else ""
         say(f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB")
 
-    state = record.scan(planned.run.run)
+    stage, state = planned.stages[step.notebook], record.scan(planned.run.run)
     if step.foreach and not fanout.is_alone(planned.run.cluster):
         fanout.execute_all(waiting, planned.run.cluster, done=done)
     else:
         for job in waiting:
             done(execute(job, progress_bar=sys.stderr.isatty()), job.name)
-    complaints = []
-    for output in record.changed(state, record.scan(planned.run.run)):
+    written = record.changed(state, record.scan(planned.run.run))
+    expected = preview.expected(stage, planned.run.merged(step, planned.run.members(step)[0]))
+    complaints = stages.complaints(stage, planned.run.run, written, expected=expected)
+    for output in written:
         if output in earlier and record.checksum(output) != earlier[output][1]:
             complaints.append(f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again")
         elif not any(owns(job.tag, output) for job in waiting):
@@ -158,15 +171,19 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def command(
     file: Annotated[Path, typer.Argument(help="Run file, params/<run>.yaml.")],
-    force: Annotated[list[str], typer.Option(help="Step to execute even if it is fresh; may be repeated.")] = (),
+    force: Annotated[
+        list[str] | None, typer.Option(help="Step to execute even if it is fresh; may be repeated.")
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Last step to execute.")] = None,
-    set_: Annotated[list[str], typer.Option("--set", help="key=value in place of the file's; may be repeated.")] = (),
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value in place of the file's; may be repeated.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be executed and why.")] = False,
 ) -> None:
     """Execute the notebooks of a run file that are not fresh."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly when told to by another process
     try:
-        run(file, force=force, until=until, overrides=set_, dry_run=dry_run, say=_say)
+        run(file, force=force or (), until=until, overrides=set_ or (), dry_run=dry_run, say=_say)
     except (DataError, StepFailed, FileNotFoundError) as error:
         typer.echo(f"\nerror: {error}", err=True)
         raise typer.Exit(1) from None

@@ -7,13 +7,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.channels import ICENET_2021 as ICENET_2021
 from seaice.channels import SEASONS, place, policies
 from seaice.planes import NO_TRUTH, load_inputs, load_truth
 from seaice.schema import DataError
-from seaice.splits import split as split
-from seaice.steps import FREQUENCY as FREQUENCY
-from seaice.steps import cadence, season
+from seaice.steps import FREQUENCY, cadence, season
 
 TARGETS = ("ice_class", "siconc")
 # Cells transposed together: 50 channels of them fill 200 kB, which stays in the cache. No multiple of 256, so that the same cell of
@@ -153,8 +150,10 @@ class Samples:
         Raises DataError for an init_time that has no sample.
         """
         at = self._positions(init_times)
-        for i in at[self.reasons[at] != ""][:1]:
-            raise DataError(f"init_time {_date(self.time[i])} has no sample: {self.reasons[i]}; see `Samples.dropped`")
+        dropped = at[self.reasons[at] != ""]
+        if len(dropped):
+            time, reason = self.time[dropped[0]], self.reasons[dropped[0]]
+            raise DataError(f"init_time {_date(time)} has no sample: {reason}; see `Samples.dropped`")
         months, days = self.time.month.to_numpy()[at] - 1, self.time.day_of_year.to_numpy()[at] - 1
         moves = {
             "time": lambda c: at + c.offset,
@@ -217,9 +216,10 @@ class Samples:
     def _positions(self, init_times) -> np.ndarray:
         times = pd.DatetimeIndex(np.atleast_1d(init_times))
         at = self.time.get_indexer(times)
-        for time in times[at < 0][:1]:
+        outside = times[at < 0]
+        if len(outside):
             raise DataError(
-                f"init_time {_date(time)} is not in the record {_date(self.time[0])} to {_date(self.time[-1])}; "
+                f"init_time {_date(outside[0])} is not in the record {_date(self.time[0])} to {_date(self.time[-1])}; "
                 "an init_time is the first day of the first forecast step"
             )
         return at

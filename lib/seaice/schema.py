@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 ICE_EDGE = 0.15  # SIC fraction, Andersson et al. 2021; the field's usual definition of the ice edge
+SIP_EDGE = 0.5  # probability above which a forecast says that there is ice, Andersson et al. 2021
 FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class "full ice"
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
+MAP = ("y", "x")  # dims of a map
+KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
 DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
 
 
@@ -77,7 +81,7 @@ def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None
     return ds
 
 
-def check_time(time, *, source: str) -> None:
+def check_time(time: pd.Index, *, source: str) -> None:
     """Raise DataError unless `time` (a pandas index) increases strictly, naming the first date that does not."""
     steps = np.asarray(time[1:] > time[:-1])
     if not steps.all():

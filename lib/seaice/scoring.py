@@ -8,8 +8,9 @@ import xarray as xr
 from scores.probability import crps_for_ensemble
 
 from seaice import bootstrap, verify
+from seaice.grid import Grid
 from seaice.progress import bar
-from seaice.schema import DataError
+from seaice.schema import MAP, DataError
 from seaice.steps import at, cadence, valid_time
 from seaice.truth import truth_and_weight
 
@@ -56,7 +57,7 @@ def forecast_scores(
             known = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
             judge(sip, known.weight, name)
             more = [(given or {}).get(name) for given in (classes, members)]
-            scored[name].append(_score(sip, *more, known, within, ready))
+            scored[name].append(_score(sip, *more, truth=known, within=within, ready=ready))
     whole = [xr.concat(parts, "init_time") for parts in scored.values()]
     return with_times(xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready)
 
@@ -92,7 +93,7 @@ def pick(da: xr.DataArray, init_times) -> xr.DataArray:
 
 
 def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.Dataset) -> xr.Dataset:
-    area = {"cell_area_km2": float(ready.attrs["resolution_km"]) ** 2}
+    area = {"cell_area_km2": Grid.of(ready.attrs).cell_area_km2}
     classes = None if classes is None else pick(classes, sip.init_time)
     found = []
     for cut, mask in within.values():
@@ -106,9 +107,7 @@ def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.
         lacking = xr.full_like(scores.brier, np.nan)
         rps = lacking if classes is None else verify.rps(classes.isel(cut), truth.siconc.isel(cut), weight)
         crps = abs(scores.sie_error) if members is None else lacking
-        found.append(
-            scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(verify.MAP))
-        )
+        found.append(scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP)))
     scores = xr.concat(found, pd.Index(list(within), name="region", dtype=object))
     if members is not None:
         scores["extent_crps"] = (
@@ -125,10 +124,10 @@ def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
         sip = pick(members, [init_time])
         error = verify.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2)
         # A map without values would count as open water.
-        errors.append(error.where((sip.notnull() & (known.weight > 0)).any(verify.MAP)))
-    errors = xr.concat(errors, "init_time")
-    zero = xr.zeros_like(errors.isel(member=0, drop=True))
-    return crps_for_ensemble(errors, zero, "member", preserve_dims=["init_time", "lead_time"])
+        errors.append(error.where((sip.notnull() & (known.weight > 0)).any(MAP)))
+    whole = xr.concat(errors, "init_time")
+    zero = xr.zeros_like(whole.isel(member=0, drop=True))
+    return crps_for_ensemble(whole, zero, "member", preserve_dims=["init_time", "lead_time"])
 
 
 def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
@@ -140,7 +139,7 @@ def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dic
     found = {}
     for name, cells in masks.items():
         if cells.any():
-            spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in verify.MAP}
+            spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in MAP}
             cut = {d: slice(at[0], at[-1] + 1) for d, at in spans.items()}
             found[name] = cut, cells.isel(cut).reset_coords(drop=True).astype("float32")
     return found
@@ -148,7 +147,7 @@ def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dic
 
 def check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
     """Raise DataError for a forecast that is not on the grid of the analysis-ready data."""
-    for axis in verify.MAP:
+    for axis in MAP:
         if axis not in sip.coords or not np.array_equal(sip[axis], ready[axis]):
             raise DataError(
                 f"forecast '{name}': its {axis} is not that of the analysis-ready data; put it on that grid"
@@ -157,9 +156,9 @@ def check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
 
 def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SIP") -> None:
     """Raise DataError for values outside 0..1, and for a map that is NaN in some of the cells that count; what: they are called."""
-    given, wanted = (sip.notnull() & (weight > 0)).sum(verify.MAP), (weight > 0).sum(verify.MAP)
+    given, wanted = (sip.notnull() & (weight > 0)).sum(MAP), (weight > 0).sum(MAP)
     partly = (given > 0) & (given < wanted)
-    outside = (sip.min(verify.MAP) < -1e-6) | (sip.max(verify.MAP) > 1 + 1e-6)
+    outside = (sip.min(MAP) < -1e-6) | (sip.max(MAP) > 1 + 1e-6)
     for bad, wrong in ((partly, "is NaN in some of the cells that count"), (outside, "has values outside 0..1")):
         if bad.any():
             i, k = np.argwhere(bad.transpose("init_time", "lead_time").values)[0]

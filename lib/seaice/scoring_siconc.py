@@ -10,14 +10,15 @@ import pandas as pd
 import xarray as xr
 
 from seaice import consensus, verify
-from seaice.schema import ICE_EDGE
+from seaice.grid import Grid
+from seaice.schema import ICE_EDGE, MAP
 from seaice.scoring import block_of_truth, blocks, check_grid, judge, pick, windows, with_times
 
 
 def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]:
     """SIC (init_time, lead_time, y, x) by model of all that forecast it, IceNet's as in `consensus`; empty where IceNet doesn't.
 
-    icenet: see `forecast.ensemble`. others: see `baselines.all_forecasts`; `siconc` is NaN throughout for models that forecast none. Lazy.
+    icenet: see `ensemble.write`. others: see `baselines.all_forecasts`; `siconc` is NaN throughout for models that forecast none. Lazy.
     """
     if "siconc" not in icenet:
         return {}
@@ -42,7 +43,7 @@ def forecast_scores(
     for name, siconc in siconcs.items():
         check_grid(siconc, ready, name)
     within = windows(ready, seas)
-    area = float(ready.attrs["resolution_km"]) ** 2
+    area = Grid.of(ready.attrs).cell_area_km2
     scored = {name: [] for name in siconcs}
     lead_time = np.unique(np.concatenate([siconc.lead_time.values for siconc in siconcs.values()]))
     for init_times in blocks(siconcs, ready):
@@ -67,12 +68,12 @@ def errors(forecast: xr.DataArray, siconc: xr.DataArray, weight: xr.DataArray, *
     `siconc_iiee_under`: million km2, perfect 0, area where forecast and truth disagree about SIC > 0.15 (`verify.iiee`; Goessling et
     al. 2016, doi:10.1002/2015GL067232).
     """
-    total = weight.sum(verify.MAP)
+    total = weight.sum(MAP)
     difference = (forecast - siconc).where(weight > 0, 0)
     edge = verify.iiee((forecast > ICE_EDGE).astype("float32"), siconc > ICE_EDGE, weight, cell_area_km2=cell_area_km2)
     found = {
-        "siconc_mse": (difference**2).sum(verify.MAP) / total.where(total > 0),
-        "siconc_mae": abs(difference).sum(verify.MAP) / total.where(total > 0),
+        "siconc_mse": (difference**2).sum(MAP) / total.where(total > 0),
+        "siconc_mae": abs(difference).sum(MAP) / total.where(total > 0),
     }
     return xr.Dataset(found | {f"siconc_{name}": edge[name] for name in edge})
 
@@ -82,5 +83,5 @@ def _score(forecast: xr.DataArray, truth: xr.Dataset, within: Mapping, *, cell_a
     for cut, mask in within.values():
         weight, part = truth.weight.isel(cut) * mask, forecast.isel(cut)
         scores = errors(part, truth.siconc.isel(cut), weight, cell_area_km2=cell_area_km2)
-        found.append(scores.where((part.notnull() & (weight > 0)).any(verify.MAP)))
+        found.append(scores.where((part.notnull() & (weight > 0)).any(MAP)))
     return xr.concat(found, pd.Index(list(within), name="region", dtype=object)).astype("float64")

@@ -27,6 +27,6 @@ def summer(hemisphere: Hemisphere, year: int) -> pd.DatetimeIndex:
 
 def whole_summers(hemisphere: Hemisphere, times: Iterable[pd.Timestamp]) -> list[int]:
     """Years of least ice, in order, of the summers the first day of each of whose months is among `times`."""
-    times = pd.DatetimeIndex(times)
-    years = times[times.month == LEAST_ICE[hemisphere]].year.unique().sort_values()
-    return [year for year in years if summer(hemisphere, year).isin(times).all()]
+    months = pd.DatetimeIndex(times)
+    years = months[months.month == LEAST_ICE[hemisphere]].year.unique().sort_values()
+    return [year for year in years if summer(hemisphere, year).isin(months).all()]

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -87,8 +87,10 @@ class Channel(Strict):
     leads: Positive | None = None
 
     @model_validator(mode="after")
-    def _fits_variable(self):
-        wanted = dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(KNOWN_AHEAD, "leads")
+    def _fits_variable(self) -> Self:
+        wanted: dict[str, Any] = (
+            dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(KNOWN_AHEAD, "leads")
+        )
         wanted |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month", "season"))
         if self.variable not in wanted:
             raise ValueError(f"unknown variable '{self.variable}'{nearest(self.variable, wanted)}")
@@ -117,7 +119,7 @@ class Splits(Strict):
         return values
 
     @model_validator(mode="after")
-    def _in_order(self):
+    def _in_order(self) -> Self:
         for name, (first, last) in self:
             if len(steps.between((first, last), "daily")) == 0:
                 raise ValueError(f"split '{name}' is empty: it begins {first}, after its end {last}; swap them")
@@ -160,7 +162,7 @@ class Simulation(Strict):
         return [f"{ice}_{member}" for member in self.members]
 
     @model_validator(mode="after")
-    def _whole(self):
+    def _whole(self) -> Self:
         if isinstance(self.entry, dict) and "siconc" not in self.entry:
             raise ValueError(f"entry names no 'siconc', only {sorted(self.entry)}; add the entry with the sea ice")
         if self.start >= self.end:
@@ -237,7 +239,7 @@ class Parameters(Strict):
     explained_leads: list[Positive] | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
-    def _agree(self):
+    def _agree(self) -> Self:
         if self.resolution_km is not None:
             Grid(self.hemisphere or "north", self.resolution_km)
         if self.seeds and len(set(self.seeds)) < len(self.seeds):

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, keys, paths, preprocess, progress, providers, seasons
+from seaice import catalog, ice_area, keys, paths, preprocess, progress, providers, ready_store, seasons
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE, DataError
+from seaice.schema import DataError
 from seaice.settings import Simulation
 
 MISSING = 3  # siconc_flag of a value that is not there
@@ -39,7 +39,7 @@ def build_all(
         options = {entry: _options(entry, wanted, simulation) for entry in sorted(set(sources.values()))}
         target = paths.simulation(run, name)
         key = _key(grid, sources, options, period, like)
-        if not target.is_dir() or preprocess.open_ready(target).attrs.get("key") != key:
+        if not target.is_dir() or ready_store.open_ready(target).attrs.get("key") != key:
             load = partial(_load, options=options)
             preprocess.build_simulation(target, grid, sources=sources, like=like, key=key, load=load, **period)
         rows.append(
@@ -54,7 +54,7 @@ def build_all(
 
 def open_all(run: str, simulations: Sequence[Mapping] | None) -> dict[str, xr.Dataset]:
     """Return the analysis-ready datasets of a run's simulations by name, lazily. Raises DataError for one not yet made."""
-    return {name: preprocess.open_ready(paths.simulation(run, name)) for name, _, _ in _members(simulations)}
+    return {name: ready_store.open_ready(paths.simulation(run, name)) for name, _, _ in _members(simulations)}
 
 
 def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd.DataFrame:
@@ -68,8 +68,7 @@ def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd
         chosen = ready[["siconc", "siconc_flag"]].sel(time=slice(str(years[0]), str(years[1])))
         months = seasons.extremes(ready.attrs["hemisphere"])
         chosen = chosen.isel(time=chosen.time.dt.month.isin(months))
-        area = float(ready.attrs["resolution_km"]) ** 2 / 1e6
-        extent = ((chosen["siconc"] > ICE_EDGE).sum(("y", "x")) * area).compute()
+        extent = ice_area.extent(chosen["siconc"], Grid.of(ready.attrs).cell_area).compute()
         extent = extent.where((chosen["siconc_flag"] != MISSING).any(("y", "x")).compute())
         rows[name] = {}
         for month in months:
@@ -116,7 +115,7 @@ def _load(entry: str, grid: Grid, *, options: Mapping[str, dict], start, end, va
 
 def _key(grid: Grid, sources: Mapping, options: Mapping[str, dict], period: Mapping, like: Path) -> str:
     """SHA-256 over all that a store is made from."""
-    observed = preprocess.open_ready(like)
+    observed = ready_store.open_ready(like)
     content = hashlib.sha256(json.dumps(observed.attrs, sort_keys=True, default=str).encode())
     statistics = xr.open_zarr(like, group="statistics", consolidated=False)
     scaling = [statistics[name] for name in sorted(statistics) if name.endswith(("_mean", "_std"))]

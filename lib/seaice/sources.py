@@ -93,7 +93,7 @@ class RemoteFiles:
         sha256: str | None = None,
         metadata: dict | None = None,
     ):
-        if end is not None and start is year is month is None:
+        if end is not None and start is None and year is None and month is None:
             start, skip_missing = EARLIEST, True  # nobody knows here where the record begins
         self.urlpath = urlpath
         self.time = {"start": start, "end": end, "year": year, "month": month}

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from seaice.schema import DataError
-from seaice.steps import bounds, cadence
+from seaice.steps import bounds, cadence_of
 
+BEFORE = 12  # months that must be known before an initialisation, Andersson et al. 2021
 SPLITS = ("train", "validation", "test")  # in the order of time
 
 
@@ -37,9 +38,11 @@ def split(samples, splits: Mapping[str, Sequence[str]]) -> dict[str, pd.Datetime
     out = {}
     for name in names:
         inside = (samples.time >= ranges[name][0]) & (samples.time <= ranges[name][1])
-        for i in np.flatnonzero(inside & samples.undecided)[:1]:
+        undecided = np.flatnonzero(inside & samples.undecided)
+        if len(undecided):
+            first = undecided[0]
             raise DataError(
-                f"split '{name}': init_time {_date(samples.time[i])} can't be used, {samples.reasons[i]}; shorten the split, "
+                f"split '{name}': init_time {_date(samples.time[first])} can't be used, {samples.reasons[first]}; shorten the split, "
                 "or set `missing` to 'drop' or 'climatology' for that variable"
             )
         times = samples.time[inside & (samples.reasons == "")]
@@ -60,7 +63,7 @@ def _range(name: str, ends: Sequence[str], samples) -> tuple[pd.Timestamp, pd.Ti
     if not (well_formed and all(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", str(end)) for end in ends)):
         raise DataError(f"split '{name}' is {ends!r}; write [first, last] init_time, such as ['1980-01', '2009-06']")
     try:
-        first, last = bounds(ends, cadence(samples))
+        first, last = bounds(ends, cadence_of(samples.attrs))
     except ValueError as error:
         raise DataError(f"split '{name}': {error}") from error
     if first > last:

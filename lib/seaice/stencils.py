@@ -50,7 +50,7 @@ def nearest(lat: bytes, lon: bytes, grid: Grid) -> scipy.sparse.csr_matrix:
     tree = scipy.spatial.cKDTree(_on_sphere(lon[near], lat[near]))
     chord = 2 * np.sin(FARTHEST_KM / 6371.0 / 2)  # on the unit sphere; 6371 km is the Earth's mean radius
     found = tree.query(_on_sphere(target_lon, target_lat), distance_upper_bound=chord)[1].astype("int64")
-    return _matrix(np.append(near, -1)[found], lat.size)
+    return _matrix(np.append(near, -1)[found], len(lat))
 
 
 @lru_cache(maxsize=8)

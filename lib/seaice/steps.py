@@ -1,11 +1,12 @@
 """How is time counted? In steps of a record's cadence, a month or a day, of which leads and lags are numbers."""
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from seaice.schema import DataError
 
@@ -22,10 +23,18 @@ AHEAD = {"monthly": 12, "daily": 93}
 
 def cadence(ready: xr.Dataset) -> str:
     """Return "monthly" or "daily", the cadence of a record. Raises DataError for another one."""
-    found = ready.attrs.get("cadence", "monthly")
-    if found not in FREQUENCY:
-        raise DataError(f"ready store: cadence {found!r} is unknown; choose one of {sorted(FREQUENCY)}")
-    return found
+    return cadence_of(ready.attrs)
+
+
+def cadence_of(attrs: Mapping) -> str:
+    """Return the cadence that the attributes of a record, or of samples of it, name; without one it is "monthly".
+
+    Raises DataError for another word than "monthly" or "daily".
+    """
+    named = attrs.get("cadence", "monthly")
+    if named not in FREQUENCY:
+        raise DataError(f"ready store: cadence {named!r} is unknown; choose one of {sorted(FREQUENCY)}")
+    return named
 
 
 def offset(cadence: str) -> pd.DateOffset:
@@ -33,7 +42,7 @@ def offset(cadence: str) -> pd.DateOffset:
     return pd.tseries.frequencies.to_offset(FREQUENCY[cadence])
 
 
-def shift(time, steps, *, cadence: str = "monthly") -> np.ndarray:
+def shift(time: ArrayLike, steps: ArrayLike, *, cadence: str = "monthly") -> np.ndarray:
     """Return `time` (any shape) moved by `steps` (broadcast against it), at the beginning of the step it comes to."""
     return (np.asarray(time).astype(f"datetime64[{UNIT[cadence]}]") + np.asarray(steps)).astype("datetime64[ns]")
 
@@ -43,7 +52,7 @@ def shift_by(time: xr.DataArray, steps: int, *, cadence: str = "monthly") -> xr.
     return time.copy(data=shift(time, steps, cadence=cadence))
 
 
-def valid_time(init_times, lead_times=LEADS, *, cadence: str = "monthly") -> xr.DataArray:
+def valid_time(init_times: ArrayLike, lead_times: ArrayLike = LEADS, *, cadence: str = "monthly") -> xr.DataArray:
     """First moment of the step that each forecast is for: init_time + (lead_time - 1) steps, dims (init_time, lead_time).
 
     Raises DataError for an `init_time` that does not begin a step: no first day of a month, or no midnight.
@@ -59,7 +68,7 @@ def valid_time(init_times, lead_times=LEADS, *, cadence: str = "monthly") -> xr.
     return xr.DataArray(valid, coords, ("init_time", "lead_time"))
 
 
-def last_step(init_times, *, cadence: str = "monthly") -> xr.DataArray:
+def last_step(init_times: ArrayLike, *, cadence: str = "monthly") -> xr.DataArray:
     """The newest step known at each `init_time`, dims (init_time)."""
     return shift_by(valid_time(init_times, [1], cadence=cadence).isel(lead_time=0, drop=True), -1, cadence=cadence)
 
@@ -88,12 +97,12 @@ def between(ends: Sequence[str], cadence: str) -> pd.DatetimeIndex:
     return pd.date_range(*bounds(ends, cadence), freq=FREQUENCY[cadence])
 
 
-def season(time, cadence: str) -> np.ndarray:
+def season(time: ArrayLike, cadence: str) -> np.ndarray:
     """Angle of the year (radians) at `time` (any shape): 2 pi m / 12 of a month, 2 pi (days since 1 January) / 365.25 of a day."""
-    time = np.asarray(time).astype("datetime64[D]")
+    days = np.asarray(time).astype("datetime64[D]")
     if cadence == "monthly":
-        return 2 * np.pi * (time.astype("datetime64[M]").astype(int) % 12 + 1) / 12
-    return 2 * np.pi * (time - time.astype("datetime64[Y]")).astype(int) / 365.25
+        return 2 * np.pi * (days.astype("datetime64[M]").astype(int) % 12 + 1) / 12
+    return 2 * np.pi * (days - days.astype("datetime64[Y]")).astype(int) / 365.25
 
 
 def along_time(da: xr.DataArray) -> xr.DataArray:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from seaice import batches, network_kinds, pool, progress, samples, trained
 from seaice.schema import DataError
+from seaice.splits import split
 
 # Modules that decide on the weights that come out, whose sources are part of the key.
 KEYED = (
-    *("schema", "steps", "splits", "channels", "planes", "samples", "batches", "pool", "device", "windows"),
+    *("schema", "steps", "splits", "channels", "planes", "samples", "batches", "pool", "device", "windows", "shapes"),
     *("unet", "correction", "concentration", "network_kinds", "losses", "train", "trained"),
 )
 LEARNING_RATE = 5e-4  # Adam, Andersson et al. 2021
@@ -54,7 +55,7 @@ def fit(
 ) -> pd.DataFrame:
     """Train one network and return its history: a row a validation with loss and accuracy of both splits and learning rate.
 
-    data: samples of the observations. splits: see `samples.split`; train and validation are used. seed: of weights and shuffling.
+    data: samples of the observations. splits: see `splits.split`; train and validation are used. seed: of weights and shuffling.
     network: a name in `NETWORKS`. schedule: a name in `SCHEDULES`. patience: validations without a better validation
     accuracy (3 classes, active cells) before training stops; the weights of the best one are kept. focal_gamma: of the loss, 0 is the
     cross-entropy. weight_average: momentum of a running mean of the weights, which is then validated and kept in place of the
@@ -95,7 +96,7 @@ def fit(
         "gather": None if simulated is not None else gather,
     }
     _check(settings, splits)
-    times = samples.split(data, {name: splits[name] for name in ("train", "validation")})
+    times = split(data, {name: splits[name] for name in ("train", "validation")})
     _check_targets(data, times["train"][:1], siconc_head)
     if simulated is not None:
         _check_alike(simulated, data)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from seaice import correction as correction  # its layers must be known to Keras before a network is loaded
+import seaice.correction  # noqa: F401 - its layers must be known to Keras before a network is loaded
 from seaice.atomic import replacing
 from seaice.schema import DataError
 

@@ -103,7 +103,7 @@ class World:
         water = np.clip(0.5 * (68 - lat), FREEZING, 20)
         fill = [np.float32(0.9) * ice, np.float32(1.5) * ice, water, water, 0.7 * (55 - lat)]
         arrays = [np.broadcast_to(v, shape).astype("float32") for v in fill]
-        return State(*arrays, self.weather.start(generators))
+        return State(*arrays, weather=self.weather.start(generators))
 
     def step(self, state: State, step: int, greenhouse: float, generators) -> tuple[State, Fluxes]:
         """Return the world one step (5.07 days) later, and the fluxes on the way.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, providers
+from seaice import catalog, ice_area, providers
 from seaice.grid import Grid
 from seaice.schema import ICE_EDGE, DataError
 from seaice.twin_source import SEED, TwinSource
@@ -87,8 +87,8 @@ def figures(siconc: xr.DataArray, grid: Grid) -> dict[tuple[str, int], float]:
     time = pd.DatetimeIndex(siconc["time"].values)
     whole = (time.year >= YEARS[0]) & (time.year <= YEARS[1])
     sic = np.asarray(siconc.isel(time=whole), dtype="float32").reshape(-1, 12, *grid.shape)
-    extent = (sic > ICE_EDGE).sum((2, 3)) * grid.cell_area_km2 / 1e6
-    return _extents(extent) | accuracy(sic)
+    extent = ice_area.extent(siconc.isel(time=whole).astype("float32"), grid.cell_area_km2) / 1e6
+    return _extents(extent.values.reshape(-1, 12)) | accuracy(sic)
 
 
 def _extents(extent: np.ndarray) -> dict[tuple[str, int], float]:

@@ -8,7 +8,7 @@ from seaice.twin_forcing import STEP
 
 MODES = 24  # cosine modes a side: half-wavelengths down to 450 km
 DAY = 86400.0  # s
-FIELDS = {  # name: (memory in s, correlation length in m)
+RANDOM_FIELDS = {  # name: (memory in s, correlation length in m)
     "synoptic": (4 * DAY, 7.0e5),  # Rossby deformation scale and life time of a cyclone
     "circulation": (50 * DAY, 9.0e5),  # blocking, Arctic Oscillation: decorrelation of monthly pressure
     "ocean": (500 * DAY, 6.0e5),  # heat of currents: a year or two, Arthun et al. 2012, doi:10.1175/JCLI-D-11-00466.1
@@ -32,9 +32,11 @@ class Weather:
         width = grid.size * grid.resolution_km * 1000
         k = np.arange(modes)
         square = k[:, None] ** 2 + k**2
-        spectrum = np.stack([np.exp(-square * (np.pi * length / width) ** 2 / 8) for _, length in FIELDS.values()])
+        spectrum = np.stack(
+            [np.exp(-square * (np.pi * length / width) ** 2 / 8) for _, length in RANDOM_FIELDS.values()]
+        )
         spectrum *= grid.size / np.sqrt((spectrum**2).sum((1, 2), keepdims=True))
-        memory = np.array([m for m, _ in FIELDS.values()])[:, None, None]
+        memory = np.array([m for m, _ in RANDOM_FIELDS.values()])[:, None, None]
         self.keep = np.exp(-STEP / memory).astype("float32")
         self.spectrum = spectrum.astype("float32")
         self.kick = (np.sqrt(1 - np.exp(-2 * STEP / memory)) * spectrum).astype("float32")

@@ -4,10 +4,8 @@ import keras
 from keras import layers
 
 from seaice import windows
-from seaice.schema import ICE_CLASSES, DataError
-
-FILTERS = (64, 128, 256, 256, 512)  # filters of each level at factor 1, Andersson et al. 2021
-HALVINGS = 2 ** (len(FILTERS) - 1)  # cells on a side must be a multiple of this to survive all max-poolings
+from seaice.schema import DataError
+from seaice.shapes import CLASSES, UNET_FILTERS, UNET_HALVINGS
 
 
 def build(
@@ -25,7 +23,7 @@ def build(
     margins: cells that it does not look at, see `windows`; its logits are zero there. None for a look at all.
     Weights are drawn by he_normal from Keras's global seed. Raises DataError for sizes or factors below their minimum.
     """
-    widths = [round(filters * filters_factor) for filters in FILTERS]
+    widths = [round(filters * filters_factor) for filters in UNET_FILTERS]
     if min(*shape, n_channels, n_leads, *widths) < 1:
         raise DataError(
             f"no network for shape {shape}, {n_channels} channels, {n_leads} leads and filters {widths}: all must be >= 1"
@@ -33,7 +31,7 @@ def build(
     inputs = keras.Input((*shape, n_channels), name="inputs")
     x = windows.cut(inputs, margins)
     seen = x.shape[1:3]
-    padding = tuple((0, -cells % HALVINGS) for cells in seen)
+    padding = tuple((0, -cells % UNET_HALVINGS) for cells in seen)
     x = layers.ZeroPadding2D(padding, name="pad")(x)
 
     skips = []
@@ -55,8 +53,8 @@ def build(
 
     x = layers.Cropping2D(padding, name="crop")(x)
     # One 1x1 head a lead, all computed as one convolution; float32 so that logits keep their precision in mixed training.
-    x = layers.Conv2D(n_leads * len(ICE_CLASSES), 1, kernel_initializer="he_normal", dtype="float32", name="heads")(x)
-    logits = layers.Reshape((*seen, n_leads, len(ICE_CLASSES)), dtype="float32", name="logits")(x)
+    x = layers.Conv2D(n_leads * CLASSES, 1, kernel_initializer="he_normal", dtype="float32", name="heads")(x)
+    logits = layers.Reshape((*seen, n_leads, CLASSES), dtype="float32", name="logits")(x)
     return keras.Model(inputs, windows.laid_back(logits, margins), name="icenet")
 
 

@@ -7,10 +7,8 @@ Every score takes `sip`, `ice` and `weight` that broadcast against each other an
 import xarray as xr
 from scores.probability import brier_score
 
-from seaice.schema import FULL_ICE, ICE_EDGE
-
-MAP = ("y", "x")
-M_KM2 = 1e-6  # million km2 in a km2
+from seaice.grid import M_KM2
+from seaice.schema import FULL_ICE, ICE_EDGE, MAP, SIP_EDGE
 
 
 def binary_accuracy(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
@@ -29,7 +27,7 @@ def iiee(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray, *, cell_are
     Returns `iiee`, `iiee_over`, `iiee_under`, million km2, each from 0 (perfect) up.
     Source: Goessling et al. 2016, doi:10.1002/2015GL067232.
     """
-    forecast = sip > 0.5
+    forecast = sip > SIP_EDGE
     over = _area(forecast & (ice == 0), weight, cell_area_km2)
     under = _area(~forecast & (ice == 1), weight, cell_area_km2)
     return xr.Dataset({"iiee": over + under, "iiee_over": over, "iiee_under": under})
@@ -41,7 +39,7 @@ def sie_error(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray, *, cel
     Million km2, forecast - truth, perfect 0. Errors of opposite sign cancel, unlike in the IIEE.
     Source: Andersson et al. 2021, doi:10.1038/s41467-021-25257-4.
     """
-    return _area((sip > 0.5).astype("float32") - ice, weight, cell_area_km2)
+    return _area((sip > SIP_EDGE).astype("float32") - ice, weight, cell_area_km2)
 
 
 def brier(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
@@ -85,7 +83,7 @@ def class_accuracy(probability: xr.DataArray, siconc: xr.DataArray, weight: xr.D
 
 
 def _differs(sip, ice) -> xr.DataArray:
-    return (sip > 0.5) != (ice == 1)
+    return (sip > SIP_EDGE) != (ice == 1)
 
 
 def _share(wrong, weight) -> xr.DataArray:

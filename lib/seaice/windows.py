@@ -6,10 +6,11 @@ Inputs and outputs of such a network are whole maps, so that nothing before or a
 import numpy as np
 from keras import layers
 
+from seaice.shapes import UNET_HALVINGS
+
 # Cells around the active ones: those that the finest level of the U-Nets looks around by itself (two convolutions down, one after the
 # upsampling, three up). Coarser levels meet the zeros at the window's edge as they do at that of the map.
 HALO = 6
-MULTIPLE = 16  # cells on a side, so that all max-poolings come out even and nothing is padded; `unet.HALVINGS`
 
 Margins = tuple[tuple[int, int], tuple[int, int]]  # cells outside the window: ((top, bottom), (left, right))
 
@@ -17,7 +18,7 @@ Margins = tuple[tuple[int, int], tuple[int, int]]  # cells outside the window: (
 def around(active: np.ndarray) -> Margins:
     """Return the margins around the smallest window with all active cells (month, y, x) and a halo of `HALO` cells.
 
-    Each side is rounded up to a multiple of `MULTIPLE`, as far as the map reaches, and laid evenly about them. There must be an
+    Each side is rounded up to a multiple of `UNET_HALVINGS`, as far as the map reaches, and laid evenly about them. There must be an
     active cell, as `Samples` makes sure.
     """
     ever = active.any(axis=0)
@@ -46,6 +47,6 @@ def _side(used: np.ndarray) -> tuple[int, int]:
     """Cells left out before and after the used ones (bool) along one side of the map."""
     at, cells = [int(n) for n in np.flatnonzero(used)], len(used)
     first, end = max(0, at[0] - HALO), min(cells, at[-1] + 1 + HALO)
-    length = min(cells, -(-(end - first) // MULTIPLE) * MULTIPLE)
+    length = min(cells, -(-(end - first) // UNET_HALVINGS) * UNET_HALVINGS)
     before = min(max(0, (first + end - length) // 2), cells - length)
     return before, cells - length - before

@@ -1,6 +1,6 @@
 """What one Keras backend computes with given networks and data, written to a file: run by `test_backends` once a backend.
 
-Run: KERAS_BACKEND=jax python tests/backend_numbers.py <folder of networks> <file of results, .npz>
+Run: PYTHONPATH=lib:tests KERAS_BACKEND=jax python tests/support/backend_numbers.py <folder of networks> <file of results, .npz>
 """
 
 import shutil
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import synthetic
 
-from seaice import attribution, correction, device, forecast, losses, train, trained, unet
+from seaice import attribution, correction, device, ensemble, losses, train, trained, unet
 from seaice.samples import Samples
+from support import synthetic
 
 CHANNELS = [
     {"variable": "siconc", "lags": 1},
@@ -109,7 +109,7 @@ def fitted(folder: Path) -> dict[str, np.ndarray]:
             start=own / "start",
         )
         times = data.init_times[-3:]
-        made = forecast.ensemble(data, {1: own / "fitted"}, times, own / "forecast.zarr", calibrate_on=TIMES)
+        made = ensemble.write(data, {1: own / "fitted"}, times, own / "forecast.zarr", calibrate_on=TIMES)
         return {"fit: history": history.to_numpy(), "ensemble: forecast": made.sip.values}
 
 

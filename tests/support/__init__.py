@@ -1,0 +1,1 @@
+"""What tests share: made-up data, coarse projects, a web server of their own, tiny networks."""
