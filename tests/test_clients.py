@@ -11,7 +11,7 @@ import pytest
 import shapely
 from support import synthetic
 
-from seaice import figures_route, paths, product_meshiphi, route
+from seaice import coast, figures_route, paths, product_meshiphi, route
 from seaice.schema import DataError
 
 PAGE = paths.root() / "clients" / "route.ipynb"
@@ -73,7 +73,7 @@ def test_the_page_builds_a_mesh_and_a_route(file, tmp_path):
     line = np.array(found["geometry"]["coordinates"])
     np.testing.assert_allclose(line[[0, -1]], [[38, 71], [40, 77.5]], atol=1.5)
     points = np.array(shapely.segmentize(shapely.LineString(line), 0.1).coords)
-    assert not route.on_land(points[:, 0], points[:, 1]).any()
+    assert not coast.on_land(points[:, 0], points[:, 1]).any()
     table = pd.read_csv(tmp_path / "out" / "routes.csv")
     assert 0 < table.most_ice.item() <= 80 and 700 < table.km.item() < 1500
     assert table.days.item() > table.km.item() / (24 * 26.5) - 1e-6 and table.fuel_t.item() > 0

@@ -10,13 +10,16 @@ import pandas as pd
 import pytest
 import shapely
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from support import realtime_run, synthetic
 
-from seaice import ensemble, known_at, product, product_edge, product_maps, product_summary
+from seaice import ensemble, known_at, product, product_edge, product_maps, product_summary, provenance
 from seaice.grid import Grid
 from seaice.members import numbered
 from seaice.samples import Samples
+from seaice.schema import ICE_CLASSES, DataError
 
 INIT = pd.Timestamp("1990-01-01")
 
@@ -116,11 +119,11 @@ def test_days_are_held_against_the_normal_of_the_day():
 
 def test_a_daily_product_is_made_from_the_frequencies_that_its_normals_are_of():
     ready, init = synthetic.ready_daily(resolution_km=337.5), pd.Timestamp("1986-07-09")
-    first = product.digest(known_at.as_of(ready, init))
-    assert product.digest(known_at.as_of(ready, init)) == first
+    first = provenance.digest(known_at.as_of(ready, init))
+    assert provenance.digest(known_at.as_of(ready, init)) == first
     for day, same in (("1986-07-10", False), ("1986-07-01", True)):
         other = ready.assign(ice_frequency=ready.ice_frequency.where(ready.time != np.datetime64(day), 0.5))
-        assert (product.digest(known_at.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
+        assert (provenance.digest(known_at.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
 
 
 def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(monkeypatch):
@@ -173,16 +176,52 @@ def test_lines_are_cut_at_the_180th_meridian_and_run_around_the_pole(hemisphere)
     forward = product_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
     sign = 1 if hemisphere == "north" else -1
     around = np.stack(forward.transform(np.arange(0.0, 361, 10), np.full(37, sign * 75.0)), axis=1)  # 180 is a point
-    parts = product_edge.cut(around, grid)
-    assert len(parts) == 2 and [abs(p[i, 0]) for p, i in zip(parts, (-1, 0), strict=True)] == [180, 180]
-    assert all((abs(np.diff(part[:, 0])) <= 10.001).all() for part in parts)
-    np.testing.assert_allclose(np.concatenate(parts)[:, 1], sign * 75, atol=0.2)
+    [ring] = product_edge.cut(around, grid)
+    assert sorted(ring[[0, -1], 0]) == [-180, 180] and len(ring) == 37
+    assert (abs(np.diff(ring[:, 0])) <= 10.001).all()
+    np.testing.assert_allclose(ring[:, 1], sign * 75, atol=0.2)
     across = np.stack(forward.transform([170.0, -170.0, 170.0], sign * np.array([70.0, 72.0, 74.0])), axis=1)
     parts = product_edge.cut(across, grid)
     assert [np.sign(part[:, 0]).tolist() for part in parts] == [[1, 1], [-1, -1, -1], [1, 1]]
+    touching = np.stack(forward.transform([170.0, 180.0, 170.0], sign * np.array([70.0, 71.0, 72.0])), axis=1)
+    [part] = product_edge.cut(touching, grid)
+    np.testing.assert_allclose(part[:, 0], [170, 180, 170])
+    [along] = product_edge.cut(np.array([[1e-9, sign * 2e6], [-1e-9, sign * 3e6]]), grid)
+    assert along[:, 0].tolist() == [180, 180], "a rounding error across the meridian is no way around the globe"
     far = np.stack(forward.transform([10.0, -10.0], sign * np.array([70.0, 70.0])), axis=1)
     [part] = product_edge.cut(far, grid)
     np.testing.assert_allclose(part[:, 0], [10, -10])
+
+
+STEPS = st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2)).filter(any), min_size=1, max_size=30)
+NANOMETRES = st.lists(st.integers(-1, 1), min_size=31, max_size=31)  # rounding errors across the meridian
+
+
+@given(
+    hemisphere=st.sampled_from(["north", "south"]),
+    resolution_km=st.sampled_from([25.0, 75.0, 150.0]),
+    start=st.tuples(st.integers(-8, 8), st.integers(-20, 20)),
+    steps=STEPS,
+    errors=NANOMETRES,
+)
+@settings(deadline=None, max_examples=150)
+def test_a_line_that_is_cut_keeps_its_length_and_its_points(hemisphere, resolution_km, start, steps, errors):
+    """Lines through points at half cells, as contours of whole SIP have: many touch the meridian, or run along it."""
+    grid = Grid(hemisphere, resolution_km)
+    corners = np.cumsum([start, *steps], axis=0)
+    line = corners * grid.resolution_km * 1000 / 2
+    line[:, 0] += 1e-9 * np.array(errors[: len(line)])
+    pieces = product_edge.cut(line, grid)
+    forward = product_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
+    on_map = [np.stack(forward.transform(*piece.T), axis=1) for piece in pieces]
+    for piece in pieces:
+        assert shapely.LineString(piece).is_valid and (np.diff(piece, axis=0) != 0).any(axis=1).all()
+        assert (abs(piece[:, 0]) <= 180).all() and (abs(np.diff(piece[:, 0])) <= 180).all()
+    # Each end of a stretch is rounded to 4 decimals of a degree, which are up to 8 m.
+    total = sum(np.hypot(*np.diff(points, axis=0).T).sum() for points in on_map)
+    assert total == pytest.approx(np.hypot(*np.diff(line, axis=0).T).sum(), abs=16.0 * 2 * len(line))
+    nearest = shapely.distance(shapely.points(line), shapely.MultiPoint(np.concatenate(on_map)))
+    assert nearest.max() < 8, "a point of the line is lost"
 
 
 def test_a_sea_without_an_edge_has_a_feature_without_geometry():
@@ -241,6 +280,31 @@ def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are
         assert (
             json.loads(ds.attrs["network_sha256"]) == {"3": "ab", "8": "cd"} and "concentration" in ds.attrs["summary"]
         )
+
+
+def test_files_of_a_registered_writer_are_in_every_product_that_it_applies_to(case, tmp_path, monkeypatch):
+    fields, known, _ = case
+    monkeypatch.setattr(product, "WRITERS", [*product.WRITERS])
+
+    def dates(folder, ds, context):
+        first = pd.Timestamp(ds.time.values[0])
+        (folder / "dates.txt").write_text(f"{context.summary['hemisphere']} {first:%Y-%m-%d}")
+
+    def unwanted(folder, ds, context):
+        raise AssertionError("it does not apply")
+
+    product.register(product.Writer("dates", dates))
+    product.register(product.Writer("daily dates", unwanted, lambda context: context.summary["cadence"] == "daily"))
+    product.write(fields, known, tmp_path, made_from=MADE_FROM, flags=[], created=pd.Timestamp("1990-01-05"))
+    assert (tmp_path / "dates.txt").read_text() == f"{known.attrs['hemisphere']} 1990-01-01"
+    with pytest.raises(DataError, match="already called 'dates'"):
+        product.register(product.Writer("dates", unwanted))
+
+
+def test_the_classes_of_the_attributes_are_those_of_the_schema(case):
+    with xr.open_dataset(case[2] / "forecast.nc") as ds:
+        assert ds.sea_ice_class.attrs["flag_meanings"].split() == ["land", *ICE_CLASSES]
+        assert ds.sea_ice_class.attrs["flag_values"].tolist() == [-1, *range(len(ICE_CLASSES))]
 
 
 def test_same_forecast_same_bytes(case, tmp_path):

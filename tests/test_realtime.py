@@ -1,5 +1,6 @@
 """The forecast of today: the run's own networks and temperatures, nothing from after INIT, no half product, no doubtful data."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from seaice import (
     known_at,
     moments,
     paths,
+    product,
     product_maps,
     product_store,
     quality,
@@ -120,6 +122,28 @@ def test_a_kill_leaves_no_half_product(run, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         realtime.make(RUN, INIT, now=NOW)
     assert [p.name for p in product_store.folder("tiny").iterdir()] == [".classifiers"]
+
+
+def test_a_registered_writer_adds_its_file_and_its_checksum_and_one_that_fails_leaves_no_product(run, monkeypatch):
+    def write_dates(folder, ds, context):
+        (folder / "dates.txt").write_text(context.summary["init_time"])
+
+    def fail(folder, ds, context):
+        raise OSError("no dates")
+
+    [first] = realtime.make(RUN, INIT, now=NOW)
+    monkeypatch.setattr(product, "WRITERS", [*product.WRITERS])
+    product.register(product.Writer("dates", write_dates))
+    [again] = realtime.make(RUN, INIT, now=NOW)
+    assert not again.fresh, "a product without the file of a new writer is not whole"
+    content = json.loads((again.folder / "key.json").read_text())
+    expected = hashlib.sha256(b"1990-01-01").hexdigest()
+    assert content["files"]["dates.txt"] == expected and content["made_from"]["writers"][-1] == "dates"
+    shutil.rmtree(again.folder)
+    product.register(product.Writer("broken", fail))
+    with pytest.raises(OSError, match="no dates"):
+        realtime.make(RUN, INIT, now=NOW)
+    assert [p.name for p in product_store.folder("tiny").iterdir() if p.name != ".classifiers"] == [".lock"]
 
 
 def test_no_forecast_is_made_while_the_run_is_executed_nor_the_other_way_round(run, monkeypatch):
@@ -477,8 +501,8 @@ def test_stepping_through_months_and_judging_them(run):
     table = pd.read_csv(realtime_scores.write("tiny"))
     own = table[(table.model == "icenet") & (table.metric == "brier") & (table.lead_time == 1)]
     ready, expected = realtime_run.record(), []
-    for product in made:
-        ds = xr.open_dataset(product.folder / "forecast.nc").isel(time=0)
+    for written in made:
+        ds = xr.open_dataset(written.folder / "forecast.nc").isel(time=0)
         now = ready.sel(time=ds.time.values)
         counts = ready.active.sel(month=int(ds.time.dt.month)) & (now.siconc_flag == 0)
         expected.append(float(((ds.sip - (now.siconc > 0.15)) ** 2).where(counts).mean()))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import progress, roi, trained
+from seaice import cf, progress, roi, trained
 from seaice.attribution import METHODS, Function, by_methods
 from seaice.attribution_tables import family
 from seaice.check import check_network
@@ -20,7 +20,8 @@ from seaice.schema import DataError
 from seaice.steps import shift
 
 KEPT_BITS = 0xFFFFF800  # of a float32: 12 of its mantissa, 0.02 %, which makes the store smaller
-DIMS = ("case", "method", "lead_time", "member", "channel", "y", "x")
+ATTRIBUTES = Path(__file__).with_name("attribution_store.yml")
+DIMS = cf.dims(ATTRIBUTES)
 
 
 def ensemble(
@@ -146,9 +147,9 @@ def _put(part: Path, place: dict, output: float, found: list[tuple]) -> None:
     start = np.array([b for _, b in found], "float32")[None, :, None, None]
     data = xr.Dataset(
         {
-            "attribution": (DIMS, values),
-            "baseline_output": (DIMS[:4], start),
-            "output": (("case", "lead_time", "member"), np.full((1, 1, 1), output, "float32")),
+            "attribution": (DIMS["attribution"], values),
+            "baseline_output": (DIMS["baseline_output"], start),
+            "output": (DIMS["output"], np.full((1, 1, 1), output, "float32")),
         }
     )
     where = {d: slice(place[d], place[d] + 1) if d in place else slice(None) for d in data.dims}
@@ -156,56 +157,33 @@ def _put(part: Path, place: dict, output: float, found: list[tuple]) -> None:
 
 
 def _template(samples: Samples, inits: Mapping, seeds: list[int], region: xr.DataArray, counts, methods) -> xr.Dataset:
-    """The store with all its coordinates and attributes, its values still to come."""
+    """Return the store with all its coordinates and attributes, its values still to come."""
     cases, leads = list(dict.fromkeys(c for c, _ in inits)), list(dict.fromkeys(k for _, k in inits))
     names = samples.channel_names
-    sizes = dict(zip(DIMS, (len(cases), len(methods), len(leads), len(seeds), len(names), *samples.shape), strict=True))
+    lengths = (len(cases), len(methods), len(leads), len(seeds), len(names), *samples.shape)
+    sizes = dict(zip(DIMS["attribution"], lengths, strict=True))
 
-    def empty(dims, **attrs):
-        chunks = [sizes[d] if d in ("channel", "y", "x") else 1 for d in dims]
-        return dims, dask.array.empty([sizes[d] for d in dims], dtype="float32", chunks=chunks), attrs
+    def empty(name):
+        chunks = [sizes[d] if d in ("channel", "y", "x") else 1 for d in DIMS[name]]
+        return dask.array.empty([sizes[d] for d in DIMS[name]], dtype="float32", chunks=chunks)
 
-    words = region.attrs.get("long_name", "region of interest")
-    lags = [int(name.rsplit("_", 1)[1]) if name[-1].isdigit() else 0 for name in names]
-    data = xr.Dataset(
-        {
-            "attribution": empty(
-                DIMS, long_name="contribution of the input to the cells with ice in the region", units="1"
-            ),
-            "output": empty(
-                ("case", "lead_time", "member"), long_name="sea-ice probability summed over the region", units="1"
-            ),
-            "baseline_output": empty(DIMS[:4], long_name="the same for the method's baseline", units="1"),
-            "region_cells": ("case", counts, {"long_name": "cells that count in the target month"}),
-            "region": (
-                ("y", "x"),
-                region.values.astype("int8"),
-                {"long_name": words, "units": "1", "flag_values": [0, 1]},
-            ),
-        }
-    ).assign_coords(
-        case=("case", pd.DatetimeIndex(cases), {"standard_name": "time", "long_name": "target month"}),
-        method=(
-            "method",
-            np.array(list(methods), object),
-            {"long_name": "method, and baseline of integrated gradients"},
-        ),
-        lead_time=("lead_time", leads, {"long_name": "forecast step, 1 is the step of init_time"}),
-        member=("member", seeds, {"standard_name": "realization", "long_name": "seed of the network"}),
-        channel=("channel", np.array(names, object), {"long_name": "input channel"}),
-        variable=("channel", np.array([c.variable for c in samples.channels], object), {"long_name": "its variable"}),
-        lag=("channel", lags, {"long_name": "months before init_time (lag) or lead that it tells of; 0 for neither"}),
-        init_time=(
-            ("case", "lead_time"),
-            np.array([[inits[c, k].to_datetime64() for k in leads] for c in cases]),
-            {"standard_name": "forecast_reference_time"},
-        ),
-        **samples.coords,
-    )
-    data["crs"] = Grid.of(samples.attrs).mapping()
-    for name in ("attribution", "region"):
-        data[name].attrs["grid_mapping"] = "crs"
-    kept = {k: samples.attrs[k] for k in ("run", "hemisphere", "resolution_km") if k in samples.attrs}
-    return data.assign_attrs(
-        Conventions="CF-1.11", title="Gradient attribution of IceNet's sea-ice probability", **kept
-    )
+    data = cf.dataset(
+        ATTRIBUTES,
+        {name: empty(name) for name in ("attribution", "output", "baseline_output")}
+        | {
+            "region_cells": counts,
+            "region": region.values,
+            "case": pd.DatetimeIndex(cases),
+            "method": np.array(list(methods), object),
+            "lead_time": leads,
+            "member": seeds,
+            "channel": np.array(names, object),
+            "variable": np.array([c.variable for c in samples.channels], object),
+            "lag": [int(name.rsplit("_", 1)[1]) if name[-1].isdigit() else 0 for name in names],
+            "init_time": np.array([[inits[c, k].to_datetime64() for k in leads] for c in cases]),
+            "crs": Grid.of(samples.attrs).mapping(),
+        },
+        region=region.attrs.get("long_name", "region of interest"),
+    ).assign_coords(samples.coords)
+    kept = ("run", "hemisphere", "resolution_km")
+    return data.assign_attrs({name: samples.attrs[name] for name in kept if name in samples.attrs})

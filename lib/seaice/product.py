@@ -1,21 +1,24 @@
-"""What does a forecast product consist of? CF NetCDF and Zarr, the edge as GeoJSON, maps, a summary, a file for MeshiPhi."""
+"""What does a forecast product consist of? The files of every registered writer, in one folder.
 
-import hashlib
+CF NetCDF and Zarr, the edge as GeoJSON, maps and a summary are always there, and of daily concentrations the file for
+MeshiPhi. A module above this one adds files with `register`, which it calls when it is imported; import it in
+`seaice.realtime`, so that the product also depends on its code.
+"""
+
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import catalog, product_dataset, product_edge, product_maps, product_meshiphi, product_summary
-from seaice.derive import ICE as DERIVED
+from seaice import product_dataset, product_edge, product_maps, product_meshiphi, product_summary
 from seaice.figure_style import save
 from seaice.grid import Grid
 from seaice.schema import DataError
-from seaice.steps import AHEAD, cadence, offset
+from seaice.steps import cadence
 
 NETCDF, ZARR, EDGE, MAP, ANIMATION, TEXT, NUMBERS = (
     "forecast.nc",
@@ -28,6 +31,48 @@ NETCDF, ZARR, EDGE, MAP, ANIMATION, TEXT, NUMBERS = (
 )
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a writer may need besides the CF dataset of a product.
+
+    fields: the calibrated forecast, see `ensemble.calibrated`. record: what was known at the init_time.
+    summary: the forecast in numbers, see `product_summary.summarise`.
+    """
+
+    fields: xr.Dataset
+    record: xr.Dataset
+    summary: Mapping
+
+
+def _always(context: Context) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes files of a product. `name`: one among all writers, it is in the product's key.
+
+    write: gets the product's folder, its CF dataset and the context, and writes files that no other
+    writer writes. It may raise: then there is no product. applies: whether a product has these files.
+    """
+
+    name: str
+    write: Callable[[Path, xr.Dataset, Context], None]
+    applies: Callable[[Context], bool] = _always
+
+
+def register(writer: Writer) -> None:
+    """Add a writer, whose files every product made from now on has. Raises DataError for a name that is taken."""
+    if writer.name in names():
+        raise DataError(f"a writer of product files is already called '{writer.name}'; give the new one another name")
+    WRITERS.append(writer)
+
+
+def names() -> list[str]:
+    """Return the names of all registered writers."""
+    return [writer.name for writer in WRITERS]
+
+
 def write(
     fields: xr.Dataset,
     known: xr.Dataset,
@@ -37,80 +82,61 @@ def write(
     flags: list[str],
     created: pd.Timestamp,
 ) -> None:
-    """Write all files of a product into an empty folder; of daily concentrations also the file that MeshiPhi reads.
+    """Write all files of a product into an empty folder, those of every registered writer that applies.
 
     fields: see `ensemble.calibrated`. known: the record as of the init_time. made_from: what is noted of networks and data.
     flags: what a reader should know of the inputs. created: the day of making; apart from it the files follow from the rest alone.
     """
-    summary = product_summary.summarise(fields, known, flags=flags)
+    context = Context(fields, known, product_summary.summarise(fields, known, flags=flags))
     ds = product_dataset.dataset(fields, known, made_from=made_from, flags=flags, created=created)
+    for writer in WRITERS:
+        if writer.applies(context):
+            writer.write(folder, ds, context)
+
+
+def _netcdf(folder: Path, ds: xr.Dataset, context: Context) -> None:
     packed = {n: {"zlib": True, "complevel": 4, "shuffle": True} for n, da in ds.data_vars.items() if da.ndim > 1}
     ds.to_netcdf(folder / NETCDF, engine="netcdf4", encoding=packed)
+
+
+def _zarr(folder: Path, ds: xr.Dataset, context: Context) -> None:
     ds.to_zarr(folder / ZARR, zarr_format=3, consolidated=False)
-    if "siconc" in fields and known.attrs.get("cadence") == "daily":
-        product_meshiphi.write(fields, folder, attrs=ds.attrs)
-    grid = Grid.of(known.attrs)
-    about = {"name": f"ice edge forecast of {summary['init_time']}", "init_time": summary["init_time"]}
+
+
+def _meshiphi(folder: Path, ds: xr.Dataset, context: Context) -> None:
+    product_meshiphi.write(context.fields, folder, attrs=ds.attrs)
+
+
+def _is_daily_concentration(context: Context) -> bool:
+    return "siconc" in context.fields and cadence(context.record) == "daily"
+
+
+def _edge(folder: Path, ds: xr.Dataset, context: Context) -> None:
+    fields, init_time = context.fields, context.summary["init_time"]
+    grid = Grid.of(context.record.attrs)
+    about = {"name": f"ice edge forecast of {init_time}", "init_time": init_time}
     edges = product_edge.collection(fields.sip.assign_coords(valid_time=fields.valid_time), grid, properties=about)
     (folder / EDGE).write_text(product_edge.dumps(edges), encoding="utf-8")
-    (folder / NUMBERS).write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    (folder / TEXT).write_text(product_summary.text(summary), encoding="utf-8")
-    figure = product_maps.sheet(fields, known)
+
+
+def _summary(folder: Path, ds: xr.Dataset, context: Context) -> None:
+    numbers = json.dumps(context.summary, indent=1, allow_nan=False)
+    (folder / NUMBERS).write_text(numbers + "\n", encoding="utf-8")
+    (folder / TEXT).write_text(product_summary.text(context.summary), encoding="utf-8")
+
+
+def _maps(folder: Path, ds: xr.Dataset, context: Context) -> None:
+    figure = product_maps.sheet(context.fields, context.record)
     save(figure, folder / MAP)
     plt.close(figure)
-    product_maps.animate(fields, known, folder / ANIMATION)
+    product_maps.animate(context.fields, context.record, folder / ANIMATION)
 
 
-def digest(known: xr.Dataset) -> str:
-    """SHA-256 over what of the record, as of an init_time, goes into a product's numbers besides the networks' inputs."""
-    content = hashlib.sha256()
-    for name in ("siconc", "siconc_trend", "siconc_climatology", "active", "land"):
-        content.update(np.ascontiguousarray(known[name].values))
-    # The normal that a summary holds days against: of those ahead, of which a record as of a moment has all.
-    if cadence(known) == "daily":
-        content.update(np.ascontiguousarray(known.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values))
-    content.update(json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode())
-    return content.hexdigest()
-
-
-def sources(
-    window: xr.Dataset,
-    init_time: pd.Timestamp,
-    entries: Mapping[str, str],
-    *,
-    newer: Mapping[str, str] | None = None,
-    arrived: Mapping[str, pd.DatetimeIndex] | None = None,
-) -> dict[str, dict]:
-    """What the networks were given, by variable: catalogue entry, DOI, newest step that has a value, and SHA-256 of the steps used.
-
-    window: the steps that the channels reach, of the record as of init_time. newer: by variable the entry that continues the run's own;
-    what came from it is told apart under "<variable>, continued". arrived: by variable the steps that are not the store's.
-    """
-    past, found = window.sel(time=window.indexes["time"] < init_time), {}
-    for name in ["siconc", *sorted(n for n, da in window.data_vars.items() if "time" in da.dims and n not in DERIVED)]:
-        if name not in entries:
-            continue
-        later, time = (newer or {}).get(name, entries[name]), past.indexes["time"]
-        new = (arrived or {}).get(name, time[:0])
-        new = new[new < init_time] if later != entries[name] else new[:0]
-        # The run's own entry is in every forecast, in what was fitted to it, even where no channel reaches it any more.
-        found[name] = _source(entries[name], past[name][~time.isin(new)])
-        if found[name]["newest"] is None and len(new):
-            found[name]["newest"] = f"{new[0] - offset(cadence(window)):%Y-%m-%d}"
-        if time.isin(new).any():
-            found[f"{name}, continued"] = _source(later, past[name][time.isin(new)])
-    return found
-
-
-def _source(entry: str, values: xr.DataArray) -> dict:
-    seen = values.indexes["time"][np.isfinite(values.values).any(axis=(1, 2))]
-    try:
-        doi = str(catalog.metadata(entry).get("doi", ""))
-    except DataError:
-        doi = ""
-    return {
-        "entry": entry,
-        "doi": doi,
-        "newest": f"{seen[-1]:%Y-%m-%d}" if len(seen) else None,
-        "sha256": hashlib.sha256(np.ascontiguousarray(values.values)).hexdigest(),
-    }
+WRITERS = [
+    Writer("netcdf", _netcdf),
+    Writer("zarr", _zarr),
+    Writer("meshiphi", _meshiphi, _is_daily_concentration),
+    Writer("edge", _edge),
+    Writer("summary", _summary),
+    Writer("maps", _maps),
+]

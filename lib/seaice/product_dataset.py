@@ -2,27 +2,21 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import ice_area, members, product_summary
+from seaice import cf, ice_area, members, product_summary
 from seaice.grid import Grid
 from seaice.schema import ICE_CLASSES
 from seaice.steps import FREQUENCY
 
+ATTRIBUTES = Path(__file__).with_name("product_dataset.yml")
 FORMAT = 2  # raised when the product gets another layout; older ones are then made anew
-EXTENT = {"standard_name": "sea_ice_extent", "units": "1e12 m2"}
-LAND = {
-    "standard_name": "land_binary_mask",
-    "units": "1",
-    "grid_mapping": "crs",
-    "coverage_content_type": "auxiliaryInformation",
-}
 DEGREES = 6  # decimals of latitude and longitude written: 0.1 m
-CLOCK = {"units_metadata": "leap_seconds: none"}
-LENGTHS = {"monthly": "P1M", "daily": "P1D"}  # ISO 8601 length of a time step
+STEP = {"monthly": "M", "daily": "D"}  # ISO 8601 designator of a time step
 
 
 def dataset(
@@ -34,194 +28,81 @@ def dataset(
     probable class; `siconc (member, time, y, x)` 0..1 where the networks forecast it; `sea_ice_extent` of the ensemble and
     `member_sea_ice_extent`, million km2; the temperatures and the share. Arguments as for `write`.
     """
-    attrs = known.attrs
-    grid = Grid.of(attrs)
-    cadence = attrs.get("cadence", "monthly")
-    one = pd.tseries.frequencies.to_offset(FREQUENCY[cadence])
+    grid = Grid.of(known.attrs)
+    cadence = known.attrs.get("cadence", "monthly")
     start = pd.DatetimeIndex(fields.valid_time.values)
-    bounds = np.stack([start, start + one], axis=1)
-    init = pd.Timestamp(fields.init_time.item())
-    most = fields.class_probability.fillna(0).argmax("ice_class").where(~fields.land, -1).astype("int8")
-    own = ice_area.extent_of_sip(fields.sip, grid.cell_area, within=fields.active)
-    by_member = product_summary.extents(fields.ice_class_probability, fields.active, grid.cell_area)
-    maps = ("time", "y", "x")
-    made = {"coverage_content_type": "modelResult"}
-    ratio = made | {"units": "1", "valid_min": np.float32(0), "valid_max": np.float32(1), "grid_mapping": "crs"}
-    placed = ratio | {"coordinates": "lat lon lead_time forecast_reference_time"}
-    variables = {
-        "sip": (maps, fields.sip, "probability that sea ice concentration exceeds 0.15", placed),
-        "class_probability": (
-            ("ice_class", *maps),
-            fields.class_probability,
-            "probability of the ice class: calibrated mean of the members",
-            placed | {"coordinates": "ice_class_name " + placed["coordinates"]},
-        ),
-        "member_class_probability": (
-            ("member", "ice_class", *maps),
-            fields.ice_class_probability,
-            "probability of the ice class, by member",
-            placed | {"coordinates": "ice_class_name network draw " + placed["coordinates"]},
-        ),
-        "sea_ice_class": (
-            maps,
-            most,
-            "most probable ice class",
-            made
-            | {
-                "flag_values": np.arange(-1, len(ICE_CLASSES), dtype="int8"),
-                "flag_meanings": " ".join(("land", *ICE_CLASSES)),
-                "grid_mapping": "crs",
-                "coordinates": placed["coordinates"],
-            },
-        ),
-        "sea_ice_extent": (("time",), own, "extent of active cells with sip above 0.5", made | EXTENT),
-        "member_sea_ice_extent": (("member", "time"), by_member, "extent, by member", made | EXTENT),
-        "member_temperature": (
-            ("member",),
-            fields.member_temperature,
-            "temperature that the member's logits are divided by",
-            made | {"units": "1"},
-        ),
-        "blend_share": ((), fields.blend_share, "share of the boosted trees in the mean", made | {"units": "1"}),
-        "lead_temperature": (
-            ("time",),
-            fields.lead_temperature,
-            "temperature that the logits of the mean are divided by",
-            made | {"units": "1"},
-        ),
-        "land": (("y", "x"), fields.land.astype("int8"), "land", LAND),
+    bounds = np.stack([start, start + pd.tseries.frequencies.to_offset(FREQUENCY[cadence])], axis=1)
+    most_probable = fields.class_probability.fillna(0).argmax("ice_class").where(~fields.land, -1)
+    maps = {
+        "sip": fields.sip,
+        "class_probability": fields.class_probability,
+        "member_class_probability": fields.ice_class_probability,
+        "sea_ice_class": most_probable,
+        "sea_ice_extent": ice_area.extent_of_sip(fields.sip, grid.cell_area, within=fields.active),
+        "member_sea_ice_extent": product_summary.extents(fields.ice_class_probability, fields.active, grid.cell_area),
+        "member_temperature": fields.member_temperature,
+        "blend_share": fields.blend_share,
+        "lead_temperature": fields.lead_temperature,
+        "land": fields.land,
     }
     if "siconc" in fields:
-        ice = placed | {
-            "standard_name": "sea_ice_area_fraction",
-            "coordinates": "network draw " + placed["coordinates"],
-        }
-        variables["siconc"] = (("member", *maps), fields.siconc, "sea ice concentration, by member", ice)
-    renamed = {"lead_time": "time"}
-    data = {}
-    for name, (dims, da, long_name, more) in variables.items():
-        da = da.rename({k: v for k, v in renamed.items() if k in da.dims}).transpose(*dims)
-        kind = "float32" if np.issubdtype(da.dtype, np.floating) else da.dtype
-        data[name] = (dims, da.values.astype(kind), {"long_name": long_name, **more})
-    ds = xr.Dataset(data, _coords(fields, grid, start, init))
-    ds["crs"] = grid.mapping().assign_attrs(long_name="EASE-Grid 2.0")
-    encode = {"units": f"days since {init:%Y-%m-%d}", "calendar": "standard", "dtype": "float64", "_FillValue": None}
-    ds["time_bounds"] = (("time", "bounds"), bounds)
-    for name in ("time", "time_bounds", "forecast_reference_time"):
-        ds[name].encoding = dict(encode)
-    for name in ("time", "forecast_reference_time"):
-        ds[name].attrs |= CLOCK
-    for name, what in (("lat", "latitude"), ("lon", "longitude")):
+        maps["siconc"] = fields.siconc
+    dims = cf.dims(ATTRIBUTES)
+    values = {name: _ordered(da, dims[name]) for name, da in maps.items()}
+    words = _words(known, grid, bounds, fields, made_from=made_from, flags=flags, created=created)
+    return cf.dataset(ATTRIBUTES, values | _coords(fields, grid, start) | {"time_bounds": bounds}, **words)
+
+
+def _ordered(da: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:
+    """Return values with their dimensions in this order; a product's `time` is the forecast's `lead_time`."""
+    return da.transpose(*("lead_time" if name == "time" else name for name in dims)).values
+
+
+def _coords(fields: xr.Dataset, grid: Grid, start: pd.DatetimeIndex) -> dict:
+    on_grid = grid.coords()
+    for name in ("lat", "lon"):
         # The last bits of PROJ's sines differ from one process to the next.
-        ds[name] = ds[name].round(DEGREES).assign_attrs(ds[name].attrs, long_name=f"{what} of the cell's centre")
-    for name in ds.variables:
-        ds[name].encoding.setdefault(
-            "_FillValue", np.float32(np.nan) if ds[name].dtype == "float32" and ds[name].ndim > 2 else None
-        )
-    ds.attrs = _attributes(known, grid, bounds, init, made_from=made_from, flags=flags, created=created)
-    for name in ("sip", "class_probability", "member_class_probability", "sea_ice_class", "siconc"):
-        if name not in ds:
-            continue
-        # Else xarray would write its own list of coordinates beside ours.
-        ds[name].encoding["coordinates"] = ds[name].attrs.pop("coordinates")
-    return ds
-
-
-def _coords(fields: xr.Dataset, grid: Grid, start, init) -> dict:
-    names = {k: (dims, values, attrs) for k, (dims, values, attrs) in grid.coords().items()}
-    return names | {
-        "time": (
-            "time",
-            start,
-            {
-                "standard_name": "time",
-                "long_name": "first moment of the forecast step",
-                "axis": "T",
-                "bounds": "time_bounds",
-            },
-        ),
-        "lead_time": (
-            "time",
-            fields.lead_time.values.astype("int32"),
-            {"long_name": "forecast step; 1 begins at the reference time", "units": "1"},
-        ),
-        "forecast_reference_time": (
-            (),
-            init,
-            {"standard_name": "forecast_reference_time", "long_name": "first moment not known"},
-        ),
+        dims, degrees, attrs = on_grid[name]
+        on_grid[name] = dims, degrees.round(DEGREES), attrs
+    return on_grid | {
+        "time": start,
+        "lead_time": fields.lead_time.values,
+        "forecast_reference_time": fields.init_time.values,
         **members.coordinates(members.of_store(fields)),
-        "ice_class": (
-            "ice_class",
-            np.arange(len(ICE_CLASSES), dtype="int32"),
-            {"long_name": "number of the ice class", "units": "1"},
-        ),
-        "ice_class_name": (
-            "ice_class",
-            np.array(ICE_CLASSES, object),
-            {"long_name": "open water <= 0.15 < marginal ice < 0.80 <= full ice"},
-        ),
+        "ice_class": np.arange(len(ICE_CLASSES)),
+        "ice_class_name": np.array(ICE_CLASSES, object),
+        "crs": grid.mapping(),
     }
 
 
-def _attributes(known, grid: Grid, bounds, init, *, made_from, flags, created) -> dict:
-    lat = grid.lonlat[1]
-    low, high = round(float(lat.min()), DEGREES), round(float(lat.max()), DEGREES)
-    first, last = (pd.Timestamp(t) for t in (bounds[0, 0], bounds[-1, 1]))
-    cadence, hemisphere = known.attrs.get("cadence", "monthly"), known.attrs["hemisphere"]
-    sea = "Arctic" if hemisphere == "north" else "Antarctic"
-    dois = sorted({v["doi"] for v in made_from["sources"].values() if v["doi"]})
-    day = f"{pd.Timestamp(created):%Y-%m-%dT00:00:00Z}"
+def _words(known, grid: Grid, bounds, fields, *, made_from, flags, created) -> dict:
+    """Return what the placeholders of the product's attributes stand for."""
+    low, high = (round(float(end), DEGREES) for end in (grid.lonlat[1].min(), grid.lonlat[1].max()))
+    sources, init = made_from["sources"], pd.Timestamp(fields.init_time.item())
+    dois = sorted({source["doi"] for source in sources.values() if source["doi"]})
+    cadence = known.attrs.get("cadence", "monthly")
     return {
-        "Conventions": "CF-1.11, ACDD-1.3",
-        "title": f"IceNet ensemble forecast of {sea} sea ice from {init:%Y-%m-%d}",
-        "summary": (
-            f"Probabilities of open water, marginal ice and full ice in the {sea}, {len(bounds)} {cadence} steps "
-            f"from {init:%Y-%m-%d} on, by {len(made_from['networks'])} neural networks and their calibrated mean, "
-            "made with data from before that day only."
-        ),
-        "keywords": "EARTH SCIENCE > CRYOSPHERE > SEA ICE > SEA ICE CONCENTRATION, EARTH SCIENCE > CRYOSPHERE > SEA ICE > ICE EDGES",
-        "keywords_vocabulary": "GCMD Science Keywords",
+        "sea": "Arctic" if grid.hemisphere == "north" else "Antarctic",
+        "init": f"{init:%Y-%m-%d}",
         "id": f"{made_from['run']}_{init:%Y%m%d}",
-        "naming_authority": "seaice",
-        "history": f"{day} made by seaice.realtime",
-        "source": "; ".join(f"{k}: {v['entry']}, newest {v['newest']}" for k, v in made_from["sources"].items()),
-        "references": "; ".join(["doi:10.1038/s41467-021-25257-4", *(f"doi:{doi}" for doi in dois)]),
-        "processing_level": "4",
-        "comment": " ".join(f"{flag}." for flag in flags) or "All inputs are complete.",
-        "acknowledgement": "Andersson et al. 2021 and the providers of the data named in source",
-        "license": "MIT; the data named in source have terms of their own",
-        "standard_name_vocabulary": "CF Standard Name Table v85",
-        "date_created": day,
-        "date_modified": day,
-        "creator_name": "The IceNet compendium developers",
-        "creator_type": "group",
-        "institution": "The IceNet compendium developers",
-        "publisher_name": "The IceNet compendium developers",
-        "publisher_type": "group",
-        "project": "IceNet compendium",
-        "product_version": str(FORMAT),
-        "cdm_data_type": "Grid",
-        "geospatial_lat_min": low,
-        "geospatial_lat_max": high,
-        "geospatial_lat_units": "degrees_north",
-        "geospatial_lat_resolution": f"{grid.resolution_km:g} km",
-        "geospatial_lon_min": -180.0,
-        "geospatial_lon_max": 180.0,
-        "geospatial_lon_units": "degrees_east",
-        "geospatial_lon_resolution": f"{grid.resolution_km:g} km",
-        "geospatial_bounds": f"POLYGON (({low:.2f} -180, {low:.2f} 180, {high:.2f} 180, {high:.2f} -180, {low:.2f} -180))",
-        "geospatial_bounds_crs": "EPSG:4326",
-        "time_coverage_start": f"{first:%Y-%m-%dT%H:%M:%SZ}",
-        "time_coverage_end": f"{last:%Y-%m-%dT%H:%M:%SZ}",
-        "time_coverage_duration": f"P{len(bounds)}{LENGTHS[cadence][-1]}",
-        "time_coverage_resolution": LENGTHS[cadence],
         "run": made_from["run"],
-        "hemisphere": hemisphere,
+        "hemisphere": grid.hemisphere,
         "resolution_km": grid.resolution_km,
         "cadence": cadence,
+        "step": STEP[cadence],
+        "n_leads": len(bounds),
+        "n_networks": len(made_from["networks"]),
+        "first": pd.Timestamp(bounds[0, 0]),
+        "last": pd.Timestamp(bounds[-1, 1]),
+        "low": low,
+        "high": high,
+        "day": f"{pd.Timestamp(created):%Y-%m-%dT00:00:00Z}",
+        "format": str(FORMAT),
+        "source": "; ".join(f"{name}: {s['entry']}, newest {s['newest']}" for name, s in sources.items()),
+        "references": "".join(f"; doi:{doi}" for doi in dois),
+        "comment": " ".join(f"{flag}." for flag in flags) or "All inputs are complete.",
         "fit_start": str(known.attrs["fit_start"]),
         "fit_end": str(known.attrs["fit_end"]),
         "network_sha256": json.dumps(made_from["networks"], sort_keys=True),
-        "source_sha256": json.dumps({k: v["sha256"] for k, v in made_from["sources"].items()}, sort_keys=True),
+        "source_sha256": json.dumps({name: s["sha256"] for name, s in sources.items()}, sort_keys=True),
     }

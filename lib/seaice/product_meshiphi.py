@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice import cf
 from seaice.files import replacing
 from seaice.grid import Grid
 from seaice.schema import DataError
 
+ATTRIBUTES = Path(__file__).with_name("product_meshiphi.yml")
 MAPPING = "Lambert_Azimuthal_Grid"
-DIMS = ("time", "leadtime", "yc", "xc")
 DEGREES = 6  # decimals of latitude and longitude written: 0.1 m
 KM = 1e-3  # km in a metre
 ROUNDING = 1e-5  # fraction by which float32 may leave 0..1
-EPOCH = {"units": "days since 1970-01-01", "calendar": "standard", "dtype": "int32", "_FillValue": None}
-PACKED = {"zlib": True, "complevel": 4, "shuffle": True, "_FillValue": np.float32(np.nan)}
 
 
 def file_name(hemisphere: str, init_time) -> str:
@@ -48,109 +47,33 @@ def dataset(forecast: xr.Dataset, *, attrs: Mapping | None = None, title: str = 
     init_time, reference = _init_time(forecast), _reference(_init_time(forecast))
     leads = siconc.lead_time.values.astype("int32")
     valid = reference + pd.to_timedelta(leads, unit="D")
-    values = siconc.values
-    placed = {
-        "standard_name": "sea_ice_area_fraction",
-        "units": "1",
-        "grid_mapping": MAPPING,
-        "coverage_content_type": "modelResult",
-    }
-    limits = {"valid_min": np.float32(0), "valid_max": np.float32(1)}
+    members = siconc.values
     lon, lat = grid.lonlat
-    mean = np.clip(values.mean(axis=0, dtype="float64"), 0, 1).astype("float32")
-    spread = values.std(axis=0, dtype="float64").astype("float32")
-    ds = xr.Dataset(
+    ds = cf.dataset(
+        ATTRIBUTES,
         {
-            "sic_mean": (
-                DIMS,
-                mean[None],
-                {"long_name": "mean of the members' sea ice concentration", "cell_methods": "realization: mean"}
-                | placed
-                | limits,
-            ),
-            "sic_stddev": (
-                DIMS,
-                spread[None],
-                {
-                    "long_name": "standard deviation of the members' sea ice concentration",
-                    "cell_methods": "realization: standard_deviation",
-                }
-                | placed,
-            ),
-            MAPPING: grid.mapping().assign_attrs(long_name="EASE-Grid 2.0"),
-            "ensemble_members": (
-                "time",
-                np.array([siconc.sizes["member"]], "int32"),
-                {"long_name": "number of members that mean and standard deviation are of", "units": "1"},
-            ),
+            "sic_mean": np.clip(members.mean(axis=0, dtype="float64"), 0, 1)[None],
+            "sic_stddev": members.std(axis=0, dtype="float64")[None],
+            MAPPING: grid.mapping(),
+            "ensemble_members": np.array([len(members)]),
+            "time": [reference],
+            "leadtime": leads,
+            "yc": grid.y * KM,
+            "xc": grid.x * KM,
+            "lat": lat.round(DEGREES),
+            "lon": lon.round(DEGREES),
+            "forecast_date": np.asarray(valid)[None],
         },
-        coords={
-            "time": (
-                "time",
-                [reference],
-                {
-                    "standard_name": "forecast_reference_time",
-                    "long_name": "last day whose ice was known",
-                    "axis": "T",
-                },
-            ),
-            "leadtime": (
-                "leadtime",
-                leads,
-                {"long_name": "days from the reference day to the day forecast", "units": "1"},
-            ),
-            "yc": (
-                "yc",
-                grid.y * KM,
-                {
-                    "standard_name": "projection_y_coordinate",
-                    "long_name": "y of the cell's centre",
-                    "units": "km",
-                    "axis": "Y",
-                },
-            ),
-            "xc": (
-                "xc",
-                grid.x * KM,
-                {
-                    "standard_name": "projection_x_coordinate",
-                    "long_name": "x of the cell's centre",
-                    "units": "km",
-                    "axis": "X",
-                },
-            ),
-            "lat": (("yc", "xc"), lat.round(DEGREES), _degrees("latitude", "degrees_north")),
-            "lon": (("yc", "xc"), lon.round(DEGREES), _degrees("longitude", "degrees_east")),
-            "forecast_date": (
-                ("time", "leadtime"),
-                np.asarray(valid)[None],
-                {"standard_name": "time", "long_name": "day that the forecast is valid for"},
-            ),
-        },
-        attrs={
-            "Conventions": "CF-1.11, ACDD-1.3",
-            **(attrs or {}),
-            "title": title or f"IceNet daily forecast of sea ice concentration from {init_time:%Y-%m-%d}",
-            "summary": (
-                f"Mean and standard deviation of the sea ice concentration forecast by {siconc.sizes['member']} members for the "
-                f"{len(leads)} days from {init_time:%Y-%m-%d} on, made with data from before that day only, for MeshiPhi."
-            ),
-            "hemisphere": grid.hemisphere,
-            "resolution_km": grid.resolution_km,
-            "cadence": "daily",
-        },
+        init=f"{init_time:%Y-%m-%d}",
+        n_members=len(members),
+        n_leads=len(leads),
+        hemisphere=grid.hemisphere,
+        resolution_km=grid.resolution_km,
+        chunks=(1, 1, *grid.shape),
     )
-    for name in ds.variables:
-        ds[name].encoding = {"_FillValue": None}
-    for name in ("time", "forecast_date"):
-        ds[name].encoding = dict(EPOCH)
-    for name in ("sic_mean", "sic_stddev"):
-        ds[name].encoding = PACKED | {"coordinates": "lat lon forecast_date", "chunksizes": (1, 1, *grid.shape)}
+    own = ds.attrs | ({"title": title} if title else {})
+    ds.attrs = {"Conventions": own.pop("Conventions"), **(attrs or {}), **own}
     return ds
-
-
-def _degrees(name: str, units: str) -> dict:
-    return {"standard_name": name, "long_name": f"{name} of the cell's centre", "units": units}
 
 
 def _init_time(forecast: xr.Dataset) -> pd.Timestamp:

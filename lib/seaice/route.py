@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from seaice.coast import on_land
 from seaice.schema import DataError
 
 STEP = (0.125, 0.25)  # degrees of latitude and longitude between points of the coast: 14 km, and 7 km at 75 degrees
@@ -43,13 +44,6 @@ def coast(region: Mapping) -> pd.DataFrame:
     long = np.arange(region["long_min"] + STEP[1] / 2, region["long_max"], STEP[1])
     long, lat = (field.ravel() for field in np.meshgrid(long, lat))
     return pd.DataFrame({"lat": lat, "long": long, "elevation": np.where(on_land(long, lat), LAND, SEA)})
-
-
-def on_land(long: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """Whether points (degrees) lie on land. Wessel and Smith 1996, doi:10.1029/96JB00104, through roaring-landmask."""
-    from roaring_landmask import LandmaskProvider, RoaringMask  # a second to load
-
-    return RoaringMask.new(LandmaskProvider.Gshhg).contains_many(np.array(long), np.array(lat))
 
 
 def mesh_settings(forecast: Path, coast: Path, region: Mapping, *, split_depth: int) -> dict:
