@@ -283,16 +283,9 @@ def test_figures_show_what_the_table_says(table):
         figures_importance.importance_heat(table, split="train")
 
 
-@pytest.mark.parametrize(
-    "options, message",
-    [
-        ({"groups": ["tos"]}, "no group 'tos' among the channels; there are siconc_lag_1"),
-        ({"init_months": [1, 12], "judged": ["test"]}, "split 'test' has no initialisation of month 12"),
-    ],
-)
-def test_what_is_not_there_is_named(samples, folders, tmp_path, options, message):
-    with pytest.raises(DataError, match=message):
-        measure(samples, folders, SPLITS, tmp_path, **options)
+def test_a_group_that_is_not_there_is_named(samples, folders, tmp_path):
+    with pytest.raises(DataError, match="no group 'tos' among the channels; there are siconc_lag_1"):
+        measure(samples, folders, SPLITS, tmp_path, groups=["tos"])
     assert not list(tmp_path.iterdir())
 
 
@@ -317,6 +310,10 @@ def test_no_network_and_no_split_are_refused(samples, folders, tmp_path):
     splits = {name: SPLITS[name] for name in ("train", "validation")}
     with pytest.raises(DataError, match="no split 'test' to judge; there are validation"):
         measure(samples, folders, splits, tmp_path)
+    few = SPLITS | {"test": ["1987-01", "1987-06"]}
+    with pytest.raises(DataError, match="split 'test' has no initialisation of month 12; leave it out"):
+        measure(samples, folders, few, tmp_path, judged=["test"], init_months=[1, 12])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_month_with_one_initialisation_has_nothing_to_permute_within(samples, folders, tmp_path):
