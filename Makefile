@@ -39,7 +39,7 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 
 # Figures and pages depend on fonts and hold times; the command fails where a table is not the same to the bit.
 check-results: $(ENV)  ## compare a run made anew with the digests that are tracked: make check-results RUN=demo
-	$(PY) -m seaice.digests $(RUN)
+	$(PY) -m seaice.run.digests $(RUN)
 
 # Whatever holds code is linted, pages too. Types are checked strictly where everybody builds on them (pyproject.toml).
 CODE := lib tests benchmarks docs tools notebooks clients
@@ -80,7 +80,7 @@ test-quick: $(ENV)  ## the tests that take seconds: no whole run, nothing that i
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax
-	$(PY) -m pytest tests/test_backends.py
+	$(PY) -m pytest tests/networks/test_backends.py
 
 # MeshiPhi and PolarRoute have an environment of their own; the package itself is found in lib/.
 FORECAST ?= data/persisted/north_daily_forecast.2016-07-09.nc
@@ -88,7 +88,7 @@ clients: $(CLIENTS_ENV)  ## a ship's route through a daily forecast: make client
 	mkdir -p results/clients
 	$(CLIENTS_PY) -m papermill --no-progress-bar -p forecast $(FORECAST) clients/route.ipynb results/clients/route.ipynb
 clients-test: $(CLIENTS_ENV)  ## the tests that need MeshiPhi and PolarRoute
-	$(CLIENTS_PY) -m pytest tests/test_clients.py tests/test_product_meshiphi.py
+	$(CLIENTS_PY) -m pytest tests/products/test_clients.py tests/products/test_meshiphi.py
 
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks

@@ -20,7 +20,8 @@ from pathlib import Path
 from measure import write
 from sample_assembly import seconds
 
-from seaice import params, paths
+from seaice import paths
+from seaice.config import runfile
 
 RUN = "cold_start"
 INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
@@ -43,7 +44,7 @@ fields.drop_attrs(deep=False).to_netcdf("{target}")
 PREPARE = """
 import json, keras, numpy as np, xarray as xr
 from seaice import members, network_kinds, params, paths, preprocess, trained
-from seaice.samples import Samples
+from seaice.samples.assembly import Samples
 from seaice import network_kinds, params, paths, sampling, trained
 run = params.load("{file}")
 seeds, training = run.forecast.seeds, run.training
@@ -86,16 +87,16 @@ def main() -> None:
         shutil.copytree(demo, data / RUN / demo.name)
         environment = {**os.environ, "SEAICE_CACHE": str(data), "SEAICE_RESULTS": str(Path(root) / "results")}
         process(environment, "-c", PREPARE.format(file=file))
-        realtime = ("-m", "seaice.realtime", str(file), "--init")
+        realtime = ("-m", "seaice.realtime.production", str(file), "--init")
         process(environment, *realtime, INITS[0])
         for _ in range(options.turns):
             shutil.rmtree(data / RUN / "forecasts" / f"{INITS[1]}-01", ignore_errors=True)
             once = FORECAST.format(file=file, init=INITS[1], target=Path(root) / "forecast.nc")
-            taken["import"].append(process(environment, "-c", "import seaice.realtime"))
+            taken["import"].append(process(environment, "-c", "import seaice.realtime.production"))
             taken["forecast"].append(process(environment, "-c", once))
             taken["product"].append(process(environment, *realtime, INITS[1]))
 
-    run = params.load(paths.root() / "params" / "demo.yaml")
+    run = runfile.load(paths.root() / "params" / "demo.yaml")
     fastest = {name: round(min(times), 2) for name, times in taken.items()}
     fastest["figures_and_products"] = round(fastest["product"] - fastest["forecast"], 2)
     content = {

@@ -23,17 +23,18 @@ from measure import write
 from sample_assembly import seconds
 from training_step import FASTER, samples
 
-from seaice import costs, ensemble, network_kinds, trained, windows
-from seaice.samples import Samples
-from seaice.sections import Training
+from seaice.config.sections import Training
+from seaice.forecasts import ensemble
+from seaice.networks import costs, kinds, trained, windows
+from seaice.samples.assembly import Samples
 
 
 def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, dict[int, Path]]:
     """Write every member as a training leaves it, with the weights that it begins with: plain, and with both switches."""
     folders = {way: {m: root / way / f"seed_{m}" for m in range(members)} for way in ("plain", "ours")}
     made = {
-        "plain": network_kinds.untrained(data, Training(filters_factor=factor)),
-        "ours": network_kinds.untrained(data, Training(filters_factor=factor, faster=FASTER)),
+        "plain": kinds.untrained(data, Training(filters_factor=factor)),
+        "ours": kinds.untrained(data, Training(filters_factor=factor, faster=FASTER)),
     }
     rng = np.random.default_rng(0)
     for member in range(members):

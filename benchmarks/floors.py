@@ -1,6 +1,6 @@
 """What could the machine do at best? Matrix products and copies of the same run, that every other rate is a share of.
 
-What a network needs is counted in `seaice.costs`: one forward pass of the published U-Net is `costs.forward((432, 432), 50,
+What a network needs is counted in `seaice.networks.costs`: one forward pass of the published U-Net is `costs.forward((432, 432), 50,
 filters_factor=2)` operations, and moves at least `costs.moved` bytes. Works with any backend of Keras, on CPU or GPU.
 """
 

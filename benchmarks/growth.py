@@ -22,7 +22,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from measure import resident_mb, write
 from sample_assembly import seconds
 
-from seaice import figure_style, paths
+from seaice import paths
+from seaice.figures import style as figures_style
 
 AXES = {  # label of the axis, and its points
     "cells": ("cells of the map", [64**2, 96**2, 144**2, 216**2, 288**2]),
@@ -39,12 +40,12 @@ def step(side: int):
     """Return a training step of two samples on a square map."""
     from permute_and_predict import CHANNELS, fields
 
-    from seaice import network_kinds
-    from seaice.samples import Samples
-    from seaice.sections import Training
+    from seaice.config.sections import Training
+    from seaice.networks import kinds
+    from seaice.samples.assembly import Samples
 
     data = Samples(fields(side, years=3), CHANNELS)
-    network = network_kinds.untrained(data, Training(network="correction", filters_factor=FACTOR, focal_gamma=0.0))
+    network = kinds.untrained(data, Training(network="correction", filters_factor=FACTOR, focal_gamma=0.0))
     times = data.init_times[:2]
     return lambda: network.train_on_batch(data.inputs(times), data.targets(times), sample_weight=data.weights(times))
 
@@ -53,8 +54,8 @@ def forecast(members: int, folder: Path):
     """Return the forecast of one initialisation by so many networks."""
     from permute_and_predict import CHANNELS, fields, save_networks
 
-    from seaice import ensemble
-    from seaice.samples import Samples
+    from seaice.forecasts import ensemble
+    from seaice.samples.assembly import Samples
 
     data = Samples(fields(SIDE, years=3), CHANNELS)
     folders = save_networks(data, folder, members)
@@ -65,8 +66,8 @@ def record(years: int, folder: Path):
     """Return the reading of a record of so many years into samples, and of one sample."""
     from permute_and_predict import CHANNELS, fields
 
-    from seaice import ready_store
-    from seaice.samples import Samples
+    from seaice.prepare import ready_store
+    from seaice.samples.assembly import Samples
 
     fields(SIDE, years=years).chunk(time=12).to_zarr(folder / "ready.zarr", consolidated=False, zarr_format=3)
 
@@ -83,7 +84,6 @@ def one(axis: str, value: int, folder: Path) -> dict:
 
     if axis == "workers":
         tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // value))
-    from seaice import train as train  # imports Keras and all that networks need, which is no part of the memory below
 
     empty = resident_mb()
     if axis == "workers":
@@ -122,7 +122,7 @@ def figure(axes: dict) -> Figure:
         x = np.array(found["values"], float)
         for panel, what, label in zip(column, ("seconds", "mb"), ("seconds", "memory (MB)"), strict=True):
             y, power = np.array(found[what], float), found["exponent"][what]
-            figure_style.bare(panel)
+            figures_style.bare(panel)
             panel.loglog(x, y, "o", color="#000000")
             scale = np.exp(np.mean(np.log(y) - power * np.log(x)))
             panel.loglog(x, scale * x**power, "--", color="#0072B2", label=f"~ n^{power:.2f}")
@@ -156,7 +156,7 @@ def main() -> None:
         found = {what: [row[what] for row in rows] for what in ("seconds", "mb")}
         axes[axis] = {"values": values, **found, "exponent": {w: exponent(values, of) for w, of in found.items()}}
     write("growth", {"axes": axes})
-    figure_style.save(figure(axes), paths.root() / "docs" / "growth.png")
+    figures_style.save(figure(axes), paths.root() / "docs" / "growth.png")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ import xarray as xr
 from measure import write
 from sample_assembly import seconds
 
-from seaice import correction, importance, trained, verify
-from seaice.samples import Samples
-from seaice.sections import Importance
+from seaice.config.sections import Importance
+from seaice.explain import importance
+from seaice.networks import correction, trained
+from seaice.prepare.truth import truth_and_weight
+from seaice.samples.assembly import Samples
 from seaice.steps import valid_time
-from seaice.truth import truth_and_weight
+from seaice.verify import scores as verify_scores
 
 ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full_ice_frequency", "tas", "psl")
 CHANNELS = [
@@ -88,9 +90,9 @@ def score(logits: np.ndarray, ready: xr.Dataset, time: pd.Timestamp) -> list[flo
     p, sip = (a.assign_coords(ice.drop_vars("month", errors="ignore").coords) for a in (p, 1 - p.isel(ice_class=0)))
     siconc = ready.siconc.sel(time=valid)
     return [
-        float(verify.binary_accuracy(sip, ice, weight).mean()),
-        float(verify.class_accuracy(p, siconc, weight).mean()),
-        float(verify.brier(sip, ice, weight).mean()),
+        float(verify_scores.binary_accuracy(sip, ice, weight).mean()),
+        float(verify_scores.class_accuracy(p, siconc, weight).mean()),
+        float(verify_scores.brier(sip, ice, weight).mean()),
     ]
 
 

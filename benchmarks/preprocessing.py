@@ -1,4 +1,4 @@
-"""Preprocessing to Zarr: `preprocess.build` over Dask's workers and over threads, against one thread that reads everything first.
+"""Preprocessing to Zarr: `pipeline.build` over Dask's workers and over threads, against one thread that reads everything first.
 
 The reference loads every source whole and then writes the store, in one process and thread. Each way has a process of its own,
 so that its memory is its own. Where SEAICE_DATA names the real files these are the observed sources of `params/nsidc_north.yaml` at 25 km,
@@ -19,7 +19,7 @@ from pathlib import Path
 from measure import resident_mb, write
 from sample_assembly import seconds
 
-from seaice.execute import environment
+from seaice.run.execute import environment
 
 EAGER, THREADS = (
     0,
@@ -33,27 +33,30 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
     import dask
     from distributed import Client, LocalCluster, get_task_stream
 
-    from seaice import params, paths, preprocess, providers
+    from seaice import paths
+    from seaice.config import runfile
     from seaice.grid import Grid
+    from seaice.prepare import pipeline
+    from seaice.sources import providers
 
-    settings = params.load(paths.root() / "params" / f"{run}.yaml")
+    settings = runfile.load(paths.root() / "params" / f"{run}.yaml")
     data, samples = settings.data, settings.samples
     grid = Grid(data.hemisphere, resolution_km)
     options = {"sources": data.sources, "start": data.start, "end": data.end, "run": run}
-    options["fit_end"] = preprocess.fit_end(samples.splits.ranges, n_leads=samples.n_leads)
+    options["fit_end"] = pipeline.fit_end(samples.splits.ranges, n_leads=samples.n_leads)
     target = folder / "ready.zarr"
     if workers == EAGER:
         eager = lambda *args, **kwargs: providers.load(*args, **kwargs).load()  # noqa: E731
         with dask.config.set(scheduler="synchronous"):
-            taken, _ = seconds(lambda: preprocess.build(target, grid, load=eager, **options))
+            taken, _ = seconds(lambda: pipeline.build(target, grid, load=eager, **options))
         return {"seconds": taken, "process_mb": resident_mb()}
     if workers == THREADS:
-        taken, _ = seconds(lambda: preprocess.build(target, grid, **options))
+        taken, _ = seconds(lambda: pipeline.build(target, grid, **options))
         return {"seconds": taken, "process_mb": resident_mb()}
     with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         client.run(resident_mb)  # all have started, which does not count
         with get_task_stream(client) as stream:
-            taken, _ = seconds(lambda: preprocess.build(target, grid, **options))
+            taken, _ = seconds(lambda: pipeline.build(target, grid, **options))
         spent = {"compute": 0.0, "transfer": 0.0}
         for part in (part for task in stream.data for part in task["startstops"] if part["action"] in spent):
             spent[part["action"]] += part["stop"] - part["start"]

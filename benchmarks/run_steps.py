@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from seaice import paths, record
+from seaice import paths
+from seaice.run import records as run_records
 
 RECORDS = Path(__file__).parent / "records"
 
@@ -19,7 +20,7 @@ RECORDS = Path(__file__).parent / "records"
 def steps(run: str) -> pd.DataFrame:
     """Return seconds, share of the run and peak memory (MB) of every step or member, in the order they ended."""
     names = [path.stem for path in paths.records(run).glob("*.json")]
-    contents = sorted(filter(None, (record.read(run, name) for name in names)), key=lambda c: c["end"])
+    contents = sorted(filter(None, (run_records.read(run, name) for name in names)), key=lambda c: c["end"])
     if not contents:
         raise SystemExit(f"no records of the run '{run}' in {paths.records(run)}: run `make {run}` first")
     table = pd.DataFrame(

@@ -24,9 +24,9 @@ import pandas as pd
 import psutil
 import xarray as xr
 
-from seaice.channels import ICENET_2021
 from seaice.grid import NATIVE_KM, Grid
-from seaice.samples import Samples
+from seaice.samples.assembly import Samples
+from seaice.samples.channels import ICENET_2021
 
 RECORD = Path(__file__).parent / "records" / "sample_assembly.json"
 THREADS = 2
@@ -72,7 +72,7 @@ def compiled(samples: Samples, storage: str, *, transposed: bool = True):
     """Return `device.Gather` compiled by XLA, as a function of plane numbers (sample, channel); or only its gather, channels first."""
     import keras  # here, not above: other benchmarks import this module into processes that know no Keras
 
-    from seaice.device import Gather
+    from seaice.networks.device import Gather
 
     class Untransposed(Gather):
         def call(self, numbers):

@@ -8,7 +8,10 @@ import math
 import re
 from pathlib import Path
 
-from seaice import costs, estimates, params, paths
+from seaice import paths
+from seaice.config import runfile
+from seaice.networks import costs
+from seaice.run import estimates
 
 RECORDS = Path(__file__).parent / "records"
 PAGE = paths.root() / "docs" / "speed.md"
@@ -275,7 +278,7 @@ def grown() -> str:
 
 def plan() -> str:
     """What the full experiment and a daily service would take, from measured rates, else as a bound."""
-    run = params.load(paths.root() / "params" / "paper.yaml")
+    run = runfile.load(paths.root() / "params" / "paper.yaml")
     members = len(run.forecast.seeds)
     learning = estimates.pretraining(run) + estimates.training(run)  # of one member
     forward = costs.forward((432, 432), 50, filters_factor=2.0)

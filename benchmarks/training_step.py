@@ -22,10 +22,11 @@ import numpy as np
 from measure import write
 from sample_assembly import fields, seconds
 
-from seaice import batches, costs, losses, network_kinds, train, windows
-from seaice.channels import ICENET_2021
-from seaice.samples import Samples
-from seaice.sections import Training
+from seaice.config.sections import Training
+from seaice.networks import costs, kinds, losses, train, windows
+from seaice.samples import batches
+from seaice.samples.assembly import Samples
+from seaice.samples.channels import ICENET_2021
 
 ROWS, COLUMNS = slice(46, 392), slice(11, 413)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
 MONTHS = 20  # length of the record; the fewer, the less of the memory is that of the fields
@@ -44,7 +45,7 @@ def samples() -> Samples:
 def plain(data: Samples, batch_size: int, factor: float):
     """Return a step of Keras `fit` on arrays that are there already."""
     training = Training(filters_factor=factor)
-    network = network_kinds.of(training.network, siconc_head=False).build(data, training)
+    network = kinds.of(training.network, siconc_head=False).build(data, training)
     network.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
     times = data.init_times[:batch_size]
     batch = data.inputs(times), data.targets(times), data.weights(times)
@@ -55,7 +56,7 @@ def ours(data: Samples, batch_size: int, factor: float):
     """Return a step of `train.fit`; on a GPU one of samples that are gathered there."""
     gather = None if floors.accelerator() is None else "bfloat16"
     settings = Training(filters_factor=factor, faster=FASTER | {"gather": gather})
-    learner = network_kinds.learner(network_kinds.untrained(data, settings), data, settings)
+    learner = kinds.learner(kinds.untrained(data, settings), data, settings)
     times = data.init_times[: len(data.init_times) // batch_size * batch_size]  # whole batches only
     drawn = batches.Batches(data, times, batch_size=batch_size, seed=1, as_numbers=gather is not None)
     made = batches.ahead(lambda number: train._counted(drawn[number]), itertools.cycle(range(len(drawn))))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from seaice import figures, paths
-from seaice.scoring import OWN_PAIRS
+from seaice import paths
+from seaice.figures import style as figures_style
+from seaice.verify.scoring import OWN_PAIRS
 
 RUNS = {
     "demo": "Simulated Arctic (`demo`)",
@@ -54,9 +55,9 @@ def results() -> str:
     parts = []
     for run, title in RUNS.items():
         table = scores(run, "binary_accuracy").round(1)
-        table = table.loc[[m for m in figures.MODELS if m in table.index and m not in OWN_PAIRS]]
+        table = table.loc[[m for m in figures_style.MODELS if m in table.index and m not in OWN_PAIRS]]
         shown = table.astype(str).where(table < table.max(), "**" + table.astype(str) + "**")
-        parts.append(rows(title, shown.rename(index={m: figures.MODELS[m][0] for m in table.index})))
+        parts.append(rows(title, shown.rename(index={m: figures_style.MODELS[m][0] for m in table.index})))
     return "\n".join(parts)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from seaice import train
-from seaice.samples import Samples
-from seaice.sections import Training
-from seaice.splits import split
+from seaice.config.sections import Training
+from seaice.networks import train
+from seaice.samples.assembly import Samples
+from seaice.samples.splits import split
 
 
 def fit(

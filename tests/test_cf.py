@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from seaice import cf
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 TEXT = """
 attributes: {title: forecast of {place}, resolution_km: "{resolution_km}"}

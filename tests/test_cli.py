@@ -6,7 +6,11 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from seaice import cli, product_persisted, realtime, run, twin_fit
+from seaice import cli
+from seaice.products import persisted
+from seaice.realtime import production
+from seaice.run import runner
+from seaice.twin import fit as twin_fit
 
 command = CliRunner()
 
@@ -16,15 +20,15 @@ def test_the_commands_are_listed_without_importing_what_they_do():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     shown, _, modules = out.rpartition("[")
     assert all(name in shown for name in ("run", "forecast", "persist", "fit-twin"))
-    assert not any(f"'{name}'" in modules for name in ("numpy", "xarray", "keras", "papermill", "seaice.run"))
+    assert not any(f"'{name}'" in modules for name in ("numpy", "xarray", "keras", "papermill", "seaice.run.runner"))
 
 
 @pytest.mark.parametrize(
     ("name", "module", "option"),
     [
-        ("run", run, "--dry-run"),
-        ("forecast", realtime, "--newer"),
-        ("persist", product_persisted, "--n-leads"),
+        ("run", runner, "--dry-run"),
+        ("forecast", production, "--newer"),
+        ("persist", persisted, "--n-leads"),
         ("fit-twin", twin_fit, "HEMISPHERE"),
     ],
 )
@@ -37,7 +41,7 @@ def test_help_of_a_command_is_that_of_its_module(name, module, option):
 
 def test_options_reach_the_command_in_their_order(monkeypatch):
     calls = []
-    monkeypatch.setattr(run, "run", lambda file, **options: calls.append((str(file), options)))
+    monkeypatch.setattr(runner, "run", lambda file, **options: calls.append((str(file), options)))
     words = ["run", "--set", "epochs=1", "params/demo.yaml", "--force", "05_train", "--set=seeds=[1]", "--dry-run"]
     done = command.invoke(cli.app, words)
     assert done.exit_code == 0, done.output

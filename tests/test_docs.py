@@ -8,7 +8,8 @@ import build_tables
 import pandas as pd
 import pytest
 
-from seaice import digests, paths
+from seaice import paths
+from seaice.run import digests
 
 MAX_BYTES = 8e6  # of all tracked results together
 

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from seaice import files
+from seaice.errors import DataError
 from seaice.files import replacing, replacing_folder
-from seaice.schema import DataError
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from seaice import fingerprint, realtime, run_notebooks, simulated, train
-from seaice.schema import DataError
+from seaice import fingerprint
+from seaice.errors import DataError
+from seaice.networks import train
+from seaice.prepare import simulations
+from seaice.realtime import production
+from seaice.run import notebooks as run_notebooks
 
 # A package with folders: physics use the grid at the top, a table, and their folder's `__init__`.
 FOLDERS = {
@@ -52,7 +56,7 @@ def folders(tmp_path, monkeypatch) -> Path:
 )
 def test_every_form_of_import_is_seen(line):
     modules, distributions = fingerprint.closure([line], source="a notebook")
-    assert set(modules) == {"seaice", "seaice.grid", "seaice.schema"}
+    assert set(modules) == {"seaice", "seaice.grid", "seaice.errors"}
     assert {"pyproj", "numpy", "xarray", "pandas"} <= distributions
 
 
@@ -120,16 +124,34 @@ def test_magics_of_a_notebook_are_no_python_and_its_imports_count(tmp_path):
     sources = ", ".join(f'{{"cell_type": "code", "metadata": {{}}, "source": {cell!r}}}' for cell in cells)
     notebook.write_text(f'{{"cells": [{sources}]}}'.replace("'", '"'))
     parts = run_notebooks.parts(notebook, {"n": 1}, before={}, inputs={})
-    assert set(parts["module"]) == {"seaice", "seaice.schema"} and "ipython" not in parts["package"]
+    assert set(parts["module"]) == {"seaice", "seaice.errors", "seaice.schema"} and "ipython" not in parts["package"]
     assert parts["package"]["numpy"] == fingerprint.pinned("numpy")
 
 
 @pytest.mark.parametrize(
     ("module", "reached"),
     [
-        (realtime, {"seaice.realtime", "seaice.arrivals", "seaice.forecast", "seaice.product_edge", "seaice.samples"}),
-        (simulated, {"seaice.simulated", "seaice.preprocess", "seaice.regrid", "seaice.units"}),
-        (train, {"seaice.train", "seaice.losses", "seaice.unet", "seaice.samples", "seaice.files"}),
+        (
+            production,
+            {
+                *("seaice.realtime.production", "seaice.prepare.arrivals", "seaice.forecasts.ensemble"),
+                *("seaice.products.edge", "seaice.samples.assembly"),
+            },
+        ),
+        (
+            simulations,
+            {
+                *("seaice.prepare.simulations", "seaice.prepare.pipeline"),
+                *("seaice.geo.regrid", "seaice.sources.units"),
+            },
+        ),
+        (
+            train,
+            {
+                *("seaice.networks.train", "seaice.networks.losses", "seaice.networks.unet"),
+                *("seaice.samples.assembly", "seaice.files"),
+            },
+        ),
     ],
 )
 def test_modules_of_the_real_package_are_found_by_their_names_of_now(module, reached):

@@ -3,8 +3,8 @@ import pyproj
 import pytest
 import xarray as xr
 
+from seaice.errors import DataError
 from seaice.grid import Grid
-from seaice.schema import DataError
 
 
 def on(grid, **attrs):

@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from seaice import execute, paths, plan
+from seaice import paths
+from seaice.run import execute, plan
 
 ROOT = paths.root()
 LINK = re.compile(

@@ -6,7 +6,8 @@ import pytest
 import xarray as xr
 
 from seaice import schema
-from seaice.schema import FLAG_ATTRIBUTES, DataError, Flag
+from seaice.errors import DataError
+from seaice.schema import FLAG_ATTRIBUTES, Flag
 
 
 def dataset(**changes):

@@ -3,13 +3,14 @@
 import pandas as pd
 import pytest
 
-from seaice import seasons, twin_realism
+from seaice import seasons
+from seaice.twin import realism
 
 
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_extremes_are_those_of_the_observed_record(hemisphere):
     """Mean extents 1979-2014 of the Sea Ice Index, packaged with the simulated world."""
-    figures = twin_realism.reference(hemisphere)
+    figures = realism.reference(hemisphere)
     extent = {month: figures["extent", month] for month in range(1, 13)}
     assert seasons.extremes(hemisphere) == (min(extent, key=extent.get), max(extent, key=extent.get))
 

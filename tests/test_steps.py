@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from seaice import steps
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 
 def dates(*values):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 OF_THE_VARIABLE = ("_FillValue", "valid_min", "valid_max", "flag_values")  # CF: their type is the variable's
 

@@ -20,31 +20,31 @@ app = typer.Typer(
 @app.command("run", context_settings=PASSED_ON)
 def run_command(context: typer.Context) -> None:
     """Execute the notebooks of a run file that are not fresh."""
-    from seaice import run
+    from seaice.run import runner
 
-    run.app(context.args, prog_name="seaice run")
+    runner.app(context.args, prog_name="seaice run")
 
 
 @app.command("forecast", context_settings=PASSED_ON)
 def forecast_command(context: typer.Context) -> None:
     """Make the forecast product of a finished run with the newest data."""
-    from seaice import realtime
+    from seaice.realtime import production
 
-    realtime.app(context.args, prog_name="seaice forecast")
+    production.app(context.args, prog_name="seaice forecast")
 
 
 @app.command("persist", context_settings=PASSED_ON)
 def persist_command(context: typer.Context) -> None:
     """Write an ensemble of persistence as the file that MeshiPhi reads."""
-    from seaice import product_persisted
+    from seaice.products import persisted
 
-    product_persisted.app(context.args, prog_name="seaice persist")
+    persisted.app(context.args, prog_name="seaice persist")
 
 
 @app.command("fit-twin", context_settings=PASSED_ON)
 def fit_twin_command(context: typer.Context) -> None:
     """Fit the simulated world to figures of the observed record."""
-    from seaice import twin_fit
+    from seaice.twin import fit as twin_fit
 
     twin_fit.app(context.args, prog_name="seaice fit-twin")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 # In temporary names: the writing process, and which of its writings.
 OWNER = r"(?P<pid>\d+)-[0-9a-f]{8}"

@@ -21,7 +21,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from seaice import paths
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 PACKAGE = Path(__file__).resolve().parent
 NAME = "seaice"  # what its modules' names begin with
@@ -72,7 +72,7 @@ def pinned(distribution: str) -> str:
 
 def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tuple[dict[str, str], set[str]]:
     """Digests of the package's modules, and names of the others that are no part of Python."""
-    places = [path for path in PACKAGE.rglob("*") if path.suffix != ".pyc"]
+    places = [path for path in PACKAGE.rglob("*") if path.suffix not in (".pyc", ".typed")]
     texts = {_dotted(path): (path, path.read_text(encoding="utf-8")) for path in places if path.suffix == ".py"}
     reached, outside, waiting = set(), set(), [(source, NAME, text) for text in code]
     while waiting:

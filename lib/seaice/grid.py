@@ -9,7 +9,7 @@ import numpy as np
 import pyproj
 import xarray as xr
 
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 Hemisphere = Literal["north", "south"]
 EPSG = {"north": 6931, "south": 6932}  # WGS 84 / NSIDC EASE-Grid 2.0

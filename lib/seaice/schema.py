@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice.errors import DataError
+
 ICE_EDGE = 0.15  # SIC fraction, Andersson et al. 2021; the field's usual definition of the ice edge
 SIP_EDGE = 0.5  # probability above which a forecast says that there is ice, Andersson et al. 2021
 FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class "full ice"
@@ -37,10 +39,6 @@ FLAG_ATTRIBUTES = {  # CF attributes of `siconc_flag`
     "flag_values": np.array(list(Flag), "uint8"),
     "flag_meanings": "observed filled_in_space missing",
 }
-
-
-class DataError(ValueError):
-    """Input that can't be used; the message names the source, variable, date or key, and what to do."""
 
 
 @dataclass(frozen=True)

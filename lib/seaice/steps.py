@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from seaice.schema import DataError
+from seaice.errors import DataError
 
 FREQUENCY = {"monthly": "MS", "daily": "D"}  # pandas offset of one step
 UNIT = {"monthly": "M", "daily": "D"}  # numpy and pandas unit of one step

@@ -12,9 +12,11 @@ import keras
 import numpy as np
 from fitting import fit
 
-from seaice import attribution, correction, device, ensemble, losses, trained, unet
-from seaice.samples import Samples
-from seaice.sections import Training
+from seaice.config.sections import Training
+from seaice.explain import gradients
+from seaice.forecasts import ensemble
+from seaice.networks import correction, device, losses, trained, unet
+from seaice.samples.assembly import Samples
 from support import synthetic
 
 CHANNELS = [
@@ -74,7 +76,7 @@ def numbers(folder: Path) -> dict[str, np.ndarray]:
         )
         network = keras.saving.load_model(folder / name / trained.NETWORK, compile=False)
         output = network.predict_on_batch(data.inputs(TIMES))
-        function = attribution.Function(network, data.active[0], LEAD)
+        function = gradients.Function(network, data.active[0], LEAD)
         found[f"{name}: output"] = output
         found[f"{name}: loss"] = keras.ops.convert_to_numpy(loss(truth, output, sample_weight=weight))
         found[f"{name}: sip"], found[f"{name}: gradient"] = function(data.inputs(TIMES[:1]), gradient=True)

@@ -4,9 +4,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice import climate, ensemble, paths, sampling, steps, train, trees
-from seaice.params import Run
-from seaice.splits import split
+from seaice import paths, steps
+from seaice.baselines import trees
+from seaice.config.runfile import Run
+from seaice.forecasts import ensemble
+from seaice.networks import train
+from seaice.prepare import climate
+from seaice.samples import sampling
+from seaice.samples.splits import split
 from support import synthetic
 
 RUN = Run.model_validate(

@@ -5,9 +5,10 @@ import pandas as pd
 import pyproj
 import xarray as xr
 
-from seaice import normals, prior, schema, steps
+from seaice import schema, steps
+from seaice.geo.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 from seaice.grid import Grid
-from seaice.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
+from seaice.prepare import normals, prior
 
 SMALL_KM = 675.0  # km, a 16 x 16 grid
 

@@ -1,0 +1,4 @@
+"""What may a run file say?
+
+May import: ground.
+"""

@@ -1,0 +1,258 @@
+"""What may a run file say? The only module that parses run files (`params/*.yaml`)."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from seaice.config.sections import (
+    SECTIONS,
+    SHARED,
+    Attribution,
+    Data,
+    Forecasting,
+    Importance,
+    Pretraining,
+    Sampling,
+    Section,
+    Training,
+    suggestion,
+)
+from seaice.config.settings import Positive, Strict, plain
+from seaice.errors import DataError, nearest
+
+
+class Step(Strict):
+    """One notebook, executed once, or once for every value of one parameter (`foreach`).
+
+    foreach: name of the parameter -> its values, as a list or as the name of a setting that is one,
+    such as "forecast.seeds".
+    """
+
+    notebook: Annotated[str, Field(pattern=r"^\d\d_\w+$")]
+    foreach: dict[str, list[Any] | str] = {}
+
+    @model_validator(mode="after")
+    def _one_foreach(self) -> Self:
+        if len(self.foreach) > 1:
+            raise ValueError(f"step {self.notebook}: foreach takes one parameter, not {', '.join(self.foreach)}")
+        for name, values in self.foreach.items():
+            if name in SECTIONS or name == "run":
+                raise ValueError(f"step {self.notebook}: foreach '{name}' is taken by the run; choose another name")
+            if not isinstance(values, str) and (not values or len(set(map(str, values))) < len(values)):
+                raise ValueError(
+                    f"step {self.notebook}: foreach '{name}' needs a list of different values, not {values}"
+                )
+        return self
+
+
+class Cluster(Strict):
+    """Where members run: in the runner, or `workers` at a time on a cluster made here or at the `address` of a Dask scheduler.
+
+    threads_per_worker: threads a notebook may use, default the machine's cores over workers. memory_limit: of the
+    worker process as Dask counts it, which does not see its notebook's kernel. options: handed to the cluster's class.
+    """
+
+    kind: Literal["local", "slurm", "pbs", "kubernetes"] = "local"
+    workers: Positive = 1
+    threads_per_worker: Positive | None = None
+    memory_limit: str | int | None = None
+    address: str | None = None
+    options: dict[str, Any] = {}
+
+
+class Run(Strict):
+    """A run file: its sections of settings, the notebooks to execute in order, the cluster, and named raw inputs.
+
+    A section without which there can be a run is None where the file lacks it.
+    """
+
+    run: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    description: str = ""
+    data: Data | None = None
+    samples: Sampling | None = None
+    training: Training = Training()
+    pretraining: Pretraining | None = None
+    forecast: Forecasting | None = None
+    importance: Importance = Importance()
+    attribution: Attribution = Attribution()
+    steps: list[Step] = Field(min_length=1)
+    cluster: Cluster = Cluster()
+    inputs: list[str] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        for key in values if isinstance(values, Mapping) else ():
+            if key == "parameters":
+                flat = values[key] if isinstance(values[key], Mapping) else {}
+                moved = "".join(f"\n  {name}{suggestion(str(name))}" for name in flat)
+                raise ValueError(f"'parameters' is no section; the sections are {', '.join(SECTIONS)}{moved}")
+            if key not in cls.model_fields:
+                raise ValueError(f"unknown key '{key}'{_suggestion(str(key))}")
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pretrained_like_trained(cls, values: Any) -> Any:
+        """Fill in what `pretraining` leaves out and `training` says."""
+        if not isinstance(values, Mapping):
+            return values
+        learning, first = (values.get(name) for name in ("training", "pretraining"))
+        if isinstance(learning, Mapping) and isinstance(first, Mapping):
+            shared = {name: learning[name] for name in SHARED if name in learning}
+            return {**values, "pretraining": {**shared, **first}}
+        return values
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        data, samples, first = self.data, self.samples, self.pretraining
+        cadence = data.cadence if data else "monthly"
+        if cadence == "daily":  # said here, since blending comes after all training
+            named = ["`blend: trees`"] * bool(self.forecast and self.forecast.blend == "trees")
+            channels = samples.channels if samples else ()
+            named += ["the channel 'trees'"] * any(channel.variable == "trees" for channel in channels)
+            if named:
+                raise ValueError(
+                    f"{' and '.join(named)} can't be had in a daily run: it has trees at some of its leads only; "
+                    "leave out what names them"
+                )
+        if samples:
+            samples.splits.check_apart(n_leads=samples.n_leads, cadence=cadence)
+        for name, (start, end) in samples.splits.ranges.items() if data and samples else ():
+            if start < data.start or end[:7] > data.end:
+                raise ValueError(f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}")
+        if bool(first) != bool(data and data.simulations):
+            lacking, there = ("pretraining", "data.simulations") if not first else ("data.simulations", "pretraining")
+            raise ValueError(f"{there} is given and {lacking} is not; give both, or neither (null)")
+        for name in ("network", "filters_factor") if first else ():
+            pair = getattr(first, name), getattr(self.training, name)
+            if pair[0] != pair[1]:
+                raise ValueError(
+                    f"pretraining.{name} is {pair[0]!r}, and training.{name} {pair[1]!r}: training goes on from the "
+                    "weights of pretraining, so give one value"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _steps_agree(self) -> Self:
+        names = [step.notebook for step in self.steps]
+        if names != sorted(set(names)):
+            raise ValueError(f"steps {', '.join(names)} must be different notebooks in the order of their numbers")
+        for step in self.steps:
+            self.members(step)
+        return self
+
+    def section(self, name: str) -> Section:
+        """Return a section by its name. Raises DataError where the run file lacks it."""
+        section = getattr(self, name)
+        if section is None:
+            raise DataError(f"run '{self.run}': the section '{name}' is missing; add it to the run file")
+        return section
+
+    def members(self, step: Step) -> list[dict[str, Any]]:
+        """Parameter values that tell the members of a step apart; one empty dict for a step without foreach."""
+        for name, values in step.foreach.items():
+            return [{name: value} for value in (self._listed(step, values) if isinstance(values, str) else values)]
+        return [{}]
+
+    def _listed(self, step: Step, setting: str) -> list[Any]:
+        """Return the values of the setting that a step's foreach names."""
+        section, _, name = setting.partition(".")
+        values = getattr(getattr(self, section, None), name, None) if section in SECTIONS else None
+        if not isinstance(values, list | tuple):
+            raise ValueError(
+                f"step {step.notebook}: foreach names '{setting}', which is no list of the run"
+                f"{suggestion(name or section)}"
+            )
+        return list(values)
+
+
+def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
+    """Read and check a run file.
+
+    A file with `base: other` is the run file `other.yaml` beside it, but for the keys that it gives: of each section key by
+    key, any other as a whole. overrides: "section.key=value" with a YAML value, such as `training.epochs=2` or
+    `cluster.workers=2`. Raises DataError that names the file, the key and what to do.
+    """
+    path = Path(path)
+    raw = _read(path)
+    for override in overrides:
+        _override(raw, override)
+    try:
+        run = Run.model_validate(raw)
+    except (ValidationError, DataError) as error:
+        raise DataError(f"{path}: {plain(error)}") from None
+    if run.run != path.stem:
+        raise DataError(
+            f"{path}: `run: {run.run}` would write to results/{run.run}; name the run '{path.stem}', like its file"
+        )
+    return run
+
+
+def _read(path: Path, *, below: tuple[str, ...] = ()) -> dict:
+    """Read a run file and lay it over its base, if it has one. below: files that are laid over this one."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Literals)
+    except FileNotFoundError:
+        others = [p.stem for p in path.parent.glob("*.yaml")]
+        raise DataError(f"{path}: there is no such run file{nearest(path.stem, others)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: this is no YAML that can be read: {error}") from None
+    if not isinstance(raw, dict):
+        raise DataError(f"{path}: a run file is a mapping with the keys {', '.join(Run.model_fields)}")
+    if "base" not in raw:
+        return raw
+    base = str(raw.pop("base"))
+    if base in (*below, path.stem):
+        raise DataError(f"{path}: base '{base}' leads back to the file itself; a chain of bases must end")
+    merged = _read(path.with_name(f"{base}.yaml"), below=(*below, path.stem))
+    for name in SECTIONS:
+        if isinstance(merged.get(name), dict) and isinstance(raw.get(name), dict):
+            raw[name] = merged[name] | raw[name]
+    return merged | raw
+
+
+def _suggestion(key: str) -> str:
+    """Return what may be meant by a key of a run file that there is not: another one, or a setting of a section."""
+    close = difflib.get_close_matches(key, Run.model_fields, n=1, cutoff=0.7)
+    return f"; did you mean '{close[0]}'?" if close else suggestion(key)
+
+
+def _override(raw: dict, override: str) -> None:
+    """Put a "section.key=value" into what was read from a run file."""
+    setting, equals, text = override.partition("=")
+    if not equals:
+        raise DataError(f"--set {override}: write it as key=value")
+    first, *inner = setting.split(".")
+    if first not in Run.model_fields:
+        raise DataError(f"--set {override}: there is no '{first}'{_suggestion(inner[-1] if inner else first)}")
+    for name in (first, *inner[:-1]) if inner else ():
+        raw[name] = dict(raw.get(name) or {})
+        raw = raw[name]
+    raw[inner[-1] if inner else first] = yaml.load(text, _Literals)
+
+
+class _Literals(yaml.SafeLoader):
+    """YAML of plain literals: a key given twice is an error, 5e-4 is a number, a date stays text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{twice[0]}' is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Literals.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)

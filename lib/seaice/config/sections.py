@@ -1,0 +1,272 @@
+"""Which settings has a run? The sections of a run file: frozen models, each field with its default."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from seaice.config.settings import Channel, Missing, Month, Positive, Seed, Simulation, Splits, Strict
+from seaice.grid import Grid, Hemisphere
+
+# What networks are trained with and pre-training leaves out is taken from `training`.
+SHARED = ("network", "filters_factor", "batch_size", "learning_rate", "focal_gamma", "weight_average", "faster")
+
+
+class Section(Strict):
+    """A section of a run file, whose complaint about an unknown key says in which section the right one stands."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: Any) -> Any:
+        own = next((name for name, model in SECTIONS.items() if model is cls), None)
+        for key in values if isinstance(values, Mapping) else ():
+            if key not in cls.model_fields:
+                raise ValueError(f"unknown key '{key}'{suggestion(str(key), section=own)}")
+        return values
+
+
+class Data(Section):
+    """Which data a run reads, and the grid that they are brought to.
+
+    hemisphere: "north" or "south". cadence: time step of the data, "monthly" (default) or "daily".
+    resolution_km: km, spacing of the EASE2 grid. start, end: first and last month of data, "YYYY-MM".
+    sources: variable -> catalogue entry.
+    normals: catalogue entry of monthly sea ice that the normals of a daily run come from; None
+    (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast to
+    compare with; None (default) for none. simulations: climate simulations that networks learn from
+    first; None (default) for none.
+    """
+
+    hemisphere: Hemisphere
+    cadence: Literal["monthly", "daily"] = "monthly"
+    resolution_km: float
+    start: Month
+    end: Month
+    sources: dict[str, str]
+    normals: str | None = None
+    seasonal: str | None = None
+    simulations: tuple[Simulation, ...] | None = Field(None, min_length=1)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the run."""
+        return Grid(self.hemisphere, self.resolution_km)
+
+    @property
+    def entries(self) -> dict[str, set[str]]:
+        """Names of the catalogue entries that the run reads, by the setting that names them."""
+        return {
+            "sources": set(self.sources.values()),
+            "normals": {self.normals} - {None},
+            "seasonal": {self.seasonal} - {None},
+            "simulations": set().union(*(simulation.entries for simulation in self.simulations or ())),
+        }
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        Grid(self.hemisphere, self.resolution_km)
+        if self.start > self.end:
+            raise ValueError(f"start {self.start} lies after end {self.end}; swap them")
+        names = [name for simulation in self.simulations or () for name in simulation.names]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"simulations give '{name}' twice; name each member once")
+        if self.normals and self.cadence == "monthly":
+            raise ValueError(f"normals '{self.normals}' are for a daily run; a monthly one has its own")
+        return self
+
+
+class Sampling(Section):
+    """What goes into a network for one init_time, and which init_times there are.
+
+    channels: rows of the channel table (see `assembly.Samples`). n_leads: forecast steps, default 6
+    (months, Andersson et al. 2021). missing: what is done where a predictor has no value in a whole
+    time step, "error" (default), "drop" or "climatology"; one word for all, or one by variable.
+    splits: first and last init_time of train, validation and test.
+    """
+
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    n_leads: Positive = 6
+    missing: Missing | dict[str, Missing] = "error"
+    splits: Splits
+
+    @property
+    def table(self) -> list[dict[str, str | int]]:
+        """The channel table as plain rows, which `assembly.Samples` takes."""
+        return [channel.model_dump() for channel in self.channels]
+
+
+class Faster(Strict):
+    """Ways to compute networks faster; each changes a little what is learnt, and is off by default.
+
+    window: "active" for a network that looks at the smallest window of `windows` only; None: the map.
+    precision: "mixed_bfloat16" for convolutions in bfloat16; weights and logits stay float32.
+    gather: dtype (see `device.STORAGES`) in which the base planes are copied to where the network
+    computes, so that samples are assembled there; None: here, in float32.
+    """
+
+    window: Literal["active"] | None = None
+    precision: Literal["mixed_bfloat16"] | None = None
+    gather: Literal["float32", "float16", "bfloat16"] | None = None
+
+
+class Learning(Section):
+    """What a network is and how it learns, in pre-training as in training.
+
+    network: "icenet_2021" (default), the U-Net of Andersson et al. 2021, or "correction", a small
+    one that corrects a first guess. filters_factor: width of the network, default 1; the paper's is
+    2. batch_size: samples a batch, default 2. learning_rate: of Adam at the start, 0..1, default
+    5e-4 (Andersson et al. 2021). focal_gamma: of the focal loss, default 2; 0 is the cross-entropy.
+    weight_average: momentum of an exponential moving average of the weights; the averaged weights
+    are validated and saved. A momentum m averages over about 1 / (1 - m) batches. None (default): no
+    average. validate_every: batches between two validations; None (default): once an epoch.
+    faster: ways of computing faster, all off by default.
+    """
+
+    network: Literal["icenet_2021", "correction"] = "icenet_2021"
+    filters_factor: float = Field(1.0, gt=0)
+    batch_size: Positive = 2
+    learning_rate: float = Field(5e-4, gt=0, lt=1)
+    focal_gamma: float = Field(2.0, ge=0)
+    weight_average: float | None = Field(None, gt=0, lt=1)
+    validate_every: Positive | None = None
+    faster: Faster = Faster()
+
+
+class Training(Learning):
+    """How one network is trained on observations.
+
+    epochs: passes over the training split at most, default 50. schedule: of the learning rate,
+    "constant" (default), "decay" or "cosine". patience: validations without a better one before
+    training stops, default 10; None: it never stops early. withhold: share of training samples that
+    see climatology in place of weather and ocean, 0..1, default 0. turns: rotate and mirror the maps
+    of training samples, default False. siconc_head: forecast the concentration itself beside the ice
+    classes, default False. The rest: see `Learning`.
+    """
+
+    epochs: Positive = 50
+    schedule: Literal["constant", "decay", "cosine"] = "constant"
+    patience: Positive | None = 10
+    withhold: float = Field(0.0, ge=0, lt=1)
+    turns: bool = False
+    siconc_head: bool = False
+
+    @property
+    def target(self) -> str:
+        """What the samples' targets must be: "siconc" for a network that forecasts it."""
+        return "siconc" if self.siconc_head else "ice_class"
+
+    def fine_tuning(self) -> Self:
+        """Return the same settings with half the learning rate, for a network that was pre-trained."""
+        return self.model_copy(update={"learning_rate": self.learning_rate / 2})
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.faster.window and self.turns:
+            raise ValueError("turns: a turned map leaves the window; train without one of the two")
+        if self.siconc_head and self.network != "correction":
+            raise ValueError(
+                f"network '{self.network}' forecasts classes only; take network: correction for siconc_head"
+            )
+        return self
+
+
+class Pretraining(Learning):
+    """How one network is trained on climate simulations before it sees observations.
+
+    epochs: passes over the simulations, required. The rest: see `Learning`; what a run file leaves
+    out of it, but for validate_every, is that of `training`.
+    The learning rate is constant, and training never stops early.
+    """
+
+    epochs: Positive
+
+    @property
+    def training(self) -> Training:
+        """The same as settings of a training."""
+        return Training(**dict(self), schedule="constant", patience=None)
+
+
+class Forecasting(Section):
+    """How the networks forecast together.
+
+    seeds: of the ensemble's members, one each. blend: baseline whose forecasts are mixed with those
+    of the networks, "trees"; None (default) for none. blend_share: its share of the mean, 0..1,
+    default 0.5.
+    """
+
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+    blend: Literal["trees"] | None = None
+    blend_share: float = Field(0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _different_seeds(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {[*self.seeds]} hold one twice; every member needs its own")
+        return self
+
+
+class Importance(Section):
+    """What permute-and-predict permutes, and which forecasts it judges.
+
+    groups: names of channels, variables or groups of variables (`importance.groups`) to permute;
+    None (default) for all. judged: splits whose forecasts are scored, default validation and test.
+    init_months: calendar months (1..12) of the initialisations scored; None (default) for all.
+    inits: how many initialisations of each split a seed scores; None (default) for all. seeds:
+    number of permutations, default 10. within_month: permute across all months (False), within the
+    calendar month (True), or both (default). workers: processes of Dask, or the address of its
+    scheduler; None (default): the page's own process.
+    """
+
+    groups: tuple[str, ...] | None = Field(None, min_length=1)
+    judged: tuple[Literal["validation", "test"], ...] = Field(("validation", "test"), min_length=1)
+    init_months: tuple[Annotated[int, Field(ge=1, le=12)], ...] | None = Field(None, min_length=1)
+    inits: Positive | None = None
+    seeds: Positive = 10
+    within_month: tuple[bool, ...] = Field((False, True), min_length=1)
+    workers: Positive | str | None = None
+
+
+class Attribution(Section):
+    """Which forecasts are explained by gradients, and of which region.
+
+    cases: months explained, "YYYY-MM", or "record_low" (default) for the record's own low and the
+    rebound after it. roi: region asked about, two months that differ, "record_low" (default), the
+    name of a sea, or {"polygon": [[latitude, longitude], ...]}. roi_threshold: difference of ice
+    concentration (0..1) from which a cell belongs to it, default 0.3. explained_leads: forecast
+    steps explained, default 1, 2, 3 and 6.
+    """
+
+    cases: Literal["record_low"] | tuple[Month, ...] = "record_low"
+    roi: tuple[Month, Month] | dict[Literal["polygon"], list[tuple[float, float]]] | str = "record_low"
+    roi_threshold: float = Field(0.3, gt=0, lt=1)
+    explained_leads: tuple[Positive, ...] = Field((1, 2, 3, 6), min_length=1)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "data": Data,
+    "samples": Sampling,
+    "training": Training,
+    "pretraining": Pretraining,
+    "forecast": Forecasting,
+    "importance": Importance,
+    "attribution": Attribution,
+}
+
+
+def suggestion(key: str, *, section: str | None = None) -> str:
+    """Return "; did you mean 'training.epochs'?" for the settings whose name is nearest to `key`.
+
+    section: where it was found, whose settings are looked at first. Without anything near: a list of
+    the section's settings, or of the sections.
+    """
+    dotted = [f"{name}.{field}" for name, model in SECTIONS.items() for field in model.model_fields]
+    bare = {name: name.partition(".")[2] for name in dotted}
+    own = [name for name in dotted if name.startswith(f"{section}.")]
+    for names, cutoff in ((own, 0.7), (dotted, 0.5)):
+        close = difflib.get_close_matches(key, {bare[name] for name in names}, n=1, cutoff=cutoff)
+        if close:
+            matching = [name for name in names if bare[name] == close[0]]
+            return f"; did you mean {' or '.join(map(repr, matching))}?"
+    return f"; choose one of {', '.join(own or SECTIONS)}"

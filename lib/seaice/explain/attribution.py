@@ -1,0 +1,191 @@
+"""The attributions of an ensemble, as a CF Zarr store: every case, method, lead, member, input channel and cell."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dask.array
+import keras
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice import cf, progress
+from seaice.errors import DataError
+from seaice.explain import roi
+from seaice.explain.attribution_tables import family
+from seaice.explain.gradients import METHODS, Function, by_methods
+from seaice.files import replacing_folder
+from seaice.forecasts.check import check_network
+from seaice.grid import Grid
+from seaice.networks import trained
+from seaice.samples.assembly import Samples
+from seaice.steps import shift
+
+KEPT_BITS = 0xFFFFF800  # of a float32: 12 of its mantissa, 0.02 %, which makes the store smaller
+ATTRIBUTES = Path(__file__).with_name("attribution.yml")
+DIMS = cf.dims(ATTRIBUTES)
+
+
+def ensemble(
+    samples: Samples,
+    ready: xr.Dataset,
+    folders: Mapping[int, Path],
+    cases: Sequence[str],
+    region: xr.DataArray,
+    path: Path,
+    *,
+    climatology_times,
+    lead_times: Sequence[int] = (1, 2, 3, 6),
+    methods: Sequence[str] = tuple(METHODS),
+) -> xr.Dataset:
+    """Write the attributions of every case, lead and member to a Zarr store at `path` and return it, lazily.
+
+    cases: target months "YYYY-MM"; the input is that of the initialisation lead_time - 1 months before. region: bool (y, x), see `roi`;
+    its cells that are active in the target month count. climatology_times: initialisations; their mean input of a calendar month is
+    the baseline "climatology". methods: of `METHODS`.
+    `attribution` (case, method, lead_time, member, channel, y, x): cells with ice; for `gradient` and `smoothgrad` a unit of the input.
+    `output` (case, lead_time, member): the member's SIP summed over the region; `baseline_output`: the same for a method's
+    baseline. The store appears when it is complete. Raises DataError for a network, month, method, lead or region that
+    can't be used, and for gradients that are not finite.
+    """
+    for seed, folder in folders.items():
+        check_network(samples, seed, Path(folder))
+    _check(methods, lead_times, samples)
+    cells = {case: roi.at_month(region, ready, case) for case in cases}
+    counts = [int(one.sum()) for one in cells.values()]
+    inits = {(case, lead): _init(samples, case, lead) for case in cases for lead in lead_times}
+    climatology = climatologies(samples, pd.DatetimeIndex(climatology_times), inits.values())
+    path = Path(path)
+    with replacing_folder(path) as part:
+        _template(samples, inits, list(folders), region, counts, methods).to_zarr(
+            part, compute=False, consolidated=False
+        )
+        with progress.bar(total=len(folders) * len(inits), desc="attribution", unit="case") as bar:
+            for member, (seed, network) in enumerate(trained.networks(folders)):
+                for (case, lead), init in inits.items():
+                    inputs = samples.inputs([init])
+                    baselines = {"zeros": np.zeros_like(inputs), "climatology": climatology[init.month]}
+                    where = f"seed {seed}, case {case}, lead {lead}"
+                    function = Function(network, cells[case], lead, where=where, often=True)
+                    found = by_methods(function, methods, inputs, baselines, samples.land)
+                    place = {
+                        "case": list(cases).index(case),
+                        "lead_time": list(lead_times).index(lead),
+                        "member": member,
+                    }
+                    _put(part, place, function(inputs)[0][0], list(found.values()))
+                    bar.update()
+    return xr.open_zarr(path, consolidated=False)
+
+
+def by_threshold(
+    samples: Samples,
+    ready: xr.Dataset,
+    folders: Mapping[int, Path],
+    pair: Sequence[str],
+    *,
+    lead: int,
+    thresholds: Sequence[float] = roi.THRESHOLDS,
+) -> pd.DataFrame:
+    """Share of each family in all gradient x input, by threshold of the region where SIC differed between two months.
+
+    pair: two months "YYYY-MM"; the forecast of the later one at this lead is explained. Columns threshold, family, share (%, mean of
+    the members). Thresholds that leave no cell to forecast are left out.
+    """
+    change = abs(roi.difference(ready, pair)).where(ready.active.sel(month=pd.Timestamp(pair[1]).month))
+    thresholds = [threshold for threshold in thresholds if bool((change >= threshold).any())]
+    inputs, rows = samples.inputs([_init(samples, pair[1], lead)]), []
+    for seed, network in trained.networks(folders):
+        for threshold in thresholds:
+            found = roi.region(ready, pair, threshold=threshold, until=pair[1])
+            function = Function(network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}", often=True)
+            size = abs(function(inputs, gradient=True)[1][0] * inputs[0]).sum(axis=(0, 1))
+            rows += [
+                (threshold, family(c.variable), share)
+                for c, share in zip(samples.channels, 100 * size / size.sum(), strict=True)
+            ]
+    table = pd.DataFrame(rows, columns=["threshold", "family", "share"])
+    return table.groupby(["threshold", "family"])["share"].sum().div(len(folders)).reset_index()
+
+
+def load(folder: Path) -> keras.Model:
+    """Return the network in a folder that `train.fit` finished."""
+    return keras.saving.load_model(Path(folder) / trained.NETWORK, compile=False)
+
+
+def climatologies(samples: Samples, times: pd.DatetimeIndex, inits) -> dict[int, np.ndarray]:
+    """Mean input (1, y, x, channel) of these initialisations, by calendar month of the inits."""
+    out = {}
+    for month in sorted({init.month for init in inits}):
+        alike = times[times.month == month]
+        if not len(alike):
+            raise DataError(f"no initialisation of month {month} among those that the climatology is the mean of")
+        out[month] = sum(samples.inputs([time]).astype("float64") for time in alike) / len(alike)
+    return out
+
+
+def _init(samples: Samples, case: str, lead: int) -> pd.Timestamp:
+    init = pd.Timestamp(shift(np.datetime64(pd.Timestamp(case), "ns"), 1 - lead).item())
+    try:
+        samples.plane_numbers([init])
+    except DataError as error:
+        raise DataError(f"case {case} at lead {lead}: {error}") from None
+    return init
+
+
+def _check(methods: Sequence[str], lead_times: Sequence[int], samples: Samples) -> None:
+    for name in methods:
+        if name not in METHODS:
+            raise DataError(f"attribution method '{name}' is unknown; choose of {', '.join(METHODS)}")
+    for lead in lead_times:
+        if not 1 <= lead <= samples.n_leads:
+            raise DataError(f"lead {lead} is not forecast; there are 1 to {samples.n_leads}")
+
+
+def _put(part: Path, place: dict, output: float, found: list[tuple]) -> None:
+    """Write the attributions of one case, lead and member, all methods of them."""
+    values = np.stack([np.moveaxis(a, -1, 0) for a, _ in found]).astype("float32")
+    values = (values.view("uint32") & np.uint32(KEPT_BITS)).view("float32")[None, :, None, None]
+    start = np.array([b for _, b in found], "float32")[None, :, None, None]
+    data = xr.Dataset(
+        {
+            "attribution": (DIMS["attribution"], values),
+            "baseline_output": (DIMS["baseline_output"], start),
+            "output": (DIMS["output"], np.full((1, 1, 1), output, "float32")),
+        }
+    )
+    where = {d: slice(place[d], place[d] + 1) if d in place else slice(None) for d in data.dims}
+    data.to_zarr(part, region=where, consolidated=False)
+
+
+def _template(samples: Samples, inits: Mapping, seeds: list[int], region: xr.DataArray, counts, methods) -> xr.Dataset:
+    """Return the store with all its coordinates and attributes, its values still to come."""
+    cases, leads = list(dict.fromkeys(c for c, _ in inits)), list(dict.fromkeys(k for _, k in inits))
+    names = samples.channel_names
+    lengths = (len(cases), len(methods), len(leads), len(seeds), len(names), *samples.shape)
+    sizes = dict(zip(DIMS["attribution"], lengths, strict=True))
+
+    def empty(name):
+        chunks = [sizes[d] if d in ("channel", "y", "x") else 1 for d in DIMS[name]]
+        return dask.array.empty([sizes[d] for d in DIMS[name]], dtype="float32", chunks=chunks)
+
+    data = cf.dataset(
+        ATTRIBUTES,
+        {name: empty(name) for name in ("attribution", "output", "baseline_output")}
+        | {
+            "region_cells": counts,
+            "region": region.values,
+            "case": pd.DatetimeIndex(cases),
+            "method": np.array(list(methods), object),
+            "lead_time": leads,
+            "member": seeds,
+            "channel": np.array(names, object),
+            "variable": np.array([c.variable for c in samples.channels], object),
+            "lag": [int(name.rsplit("_", 1)[1]) if name[-1].isdigit() else 0 for name in names],
+            "init_time": np.array([[inits[c, k].to_datetime64() for k in leads] for c in cases]),
+            "crs": Grid.of(samples.attrs).mapping(),
+        },
+        region=region.attrs.get("long_name", "region of interest"),
+    ).assign_coords(samples.coords)
+    kept = ("run", "hemisphere", "resolution_km")
+    return data.assign_attrs({name: samples.attrs[name] for name in kept if name in samples.attrs})

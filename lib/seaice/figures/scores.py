@@ -1,0 +1,214 @@
+"""How does it look? Charts of scores by lead and month, extents and training. Each function returns a matplotlib Figure.
+
+Gains over other forecasts are in `figures_gain`, probabilities in `figures_probability`, members in `figures_members`, maps in `maps`.
+In a notebook the figure shows at the end of the cell that makes it, so such a cell ends with `save`, not with the figure.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.dates import ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from seaice import seasons
+from seaice.errors import DataError
+from seaice.figures.style import (
+    METRIC_LABELS,
+    MODELS,
+    MONTHS,
+    STYLE,
+    bare,
+    cmocean,
+    line_style,
+    save,
+    score_heat,
+    shown,
+)
+from seaice.geo import ice_area
+from seaice.grid import Grid
+from seaice.prepare.climate import at_months
+from seaice.schema import MAP
+from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
+from seaice.verify.scoring import OWN_PAIRS
+from seaice.verify.tables import select
+
+__all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]
+
+LONG_YEARS = 8  # more years than this are too many months for one panel
+
+
+def accuracy_by_lead(
+    skill: pd.DataFrame,
+    *,
+    metric: str = "binary_accuracy",
+    split: str = "test",
+    region: str = "all",
+    unit: str = "months",
+) -> Figure:
+    """Mean score against lead, one line a model, IceNet's with its interval. skill: table of `tables.skill_table`.
+
+    The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
+    """
+    table = select(skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region)
+    band = table[table.model == "icenet"].set_index("lead_time").reindex(columns=["low", "high"]).dropna().sort_index()
+    table = table.pivot(index="lead_time", columns="model", values="value")
+    order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
+    scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
+    reach = [scaled.min().min(), scaled.max().max(), *band.to_numpy().ravel()]
+    low, high = float(min(reach)), float(max(reach))
+    margin = 0.06 * (high - low) or 1.0
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 4.6), layout="constrained")
+        for number, model in enumerate(order):
+            style, values = line_style(model, number), table[model]
+            hidden = values[(values < low - margin) | (values > high + margin)]
+            if len(hidden):
+                style["label"] += f"\n(off the axis: {hidden.iloc[-1]:.3g} at lead {hidden.index[-1]})"
+            ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
+        if len(band):
+            ax.fill_between(
+                band.index, band.low, band.high, color="#000000", alpha=0.12, lw=0, label="95 % of IceNet's mean"
+            )
+        ax.set(
+            ylim=(low - margin, high + margin),
+            xticks=shown(table.index),
+            xlabel=f"lead ({unit})",
+            ylabel=METRIC_LABELS.get(metric, metric),
+        )
+        bare(ax)
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelspacing=0.7)
+    return fig
+
+
+def accuracy_heatmap(
+    skill: pd.DataFrame,
+    model: str = "icenet",
+    *,
+    metric: str = "binary_accuracy",
+    split: str = "test",
+    region: str = "all",
+    unit: str = "months",
+) -> Figure:
+    """Score of one model by valid month and lead, with the numbers written in. skill: table of `tables.skill_table`."""
+    table = select(skill, metric=metric, model=model, split=split, region=region)
+    table = table[table.month.astype(str) != "all"]
+    table = table.assign(month=table.month.astype(int)).pivot(index="lead_time", columns="month", values="value")
+    table = table.reindex(index=shown(table.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
+        image = score_heat(ax, table, metric)
+        ax.set(xlabel="valid month", ylabel=f"lead ({unit})", title=line_style(model)["label"])
+        fig.colorbar(image, ax=ax, label=METRIC_LABELS.get(metric, metric), pad=0.01)
+    return fig
+
+
+def extent_series(
+    forecast: xr.Dataset,
+    ready: xr.Dataset,
+    *,
+    lead_time: int = 1,
+    others: Mapping[str, xr.DataArray] | None = None,
+    month: int | None = None,
+) -> Figure:
+    """Observed and predicted sea-ice extent of the valid steps at one lead, with the ensemble's range where there are members.
+
+    forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of the
+    month's active cells with SIC above 0.15, or SIP above 0.5, million km2; a step with missing cells has no observed extent.
+    month: show this calendar month of each year only; without one, a series of over 8 years shows the month of least ice
+    (see `seasons`). Raises DataError when no forecast is for that month.
+    """
+    step = NAME[cadence(ready)]
+    time = valid_time(forecast.init_time, [lead_time], cadence=cadence(ready)).isel(lead_time=0, drop=True)
+    if month is None and np.unique(time.dt.year).size > LONG_YEARS:
+        month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
+    if month is not None:
+        time = time.isel(init_time=np.flatnonzero(time.dt.month == month))
+        if not time.size:
+            raise DataError(
+                f"extent: no forecast at lead {lead_time} is for {MONTH_NAMES[month - 1]}; choose another month"
+            )
+    area = Grid.of(ready.attrs).cell_area
+    active = at_months(ready.active, time)
+    siconc = at(ready.siconc, time)
+    chosen = forecast.sel(lead_time=lead_time, init_time=time.init_time)
+
+    def predicted(sip):
+        return ice_area.extent_of_sip(sip, area, within=active).where(sip.notnull().any(MAP))
+
+    with plt.rc_context(STYLE):
+        fig, ax = plt.subplots(figsize=(8.2, 4), layout="constrained")
+        observed = ice_area.extent(siconc, area, within=active, complete_in=active)
+        ax.plot(time, observed, color="#666666", lw=5, alpha=0.45, solid_capstyle="round", label="observed")
+        if "ice_class_probability" in chosen:
+            members = predicted(1 - chosen.ice_class_probability.isel(ice_class=0))
+            spread = members.min("member"), members.max("member")
+            ax.fill_between(time, *spread, color="#000000", alpha=0.2, lw=0, label="IceNet members")
+        for number, (name, sip) in enumerate({"icenet": chosen.sip, **(others or {})}.items()):
+            sip = sip if name == "icenet" else sip.sel(lead_time=lead_time, init_time=time.init_time)
+            ax.plot(time, predicted(sip), **line_style(name, number))
+        what = f"by valid {step}" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
+        ax.set(
+            ylabel="sea-ice extent (million km²)",
+            title=f"Forecast {lead_time} {step}{'s' * (lead_time > 1)} ahead, {what}",
+        )
+        bare(ax)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False, ncols=3)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
+    return fig
+
+
+def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
+    """Loss and accuracy by epoch of every member, training dashed, validation solid; the kept epoch is marked.
+
+    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as index; with val_siconc_mse too
+    where SIC is forecast, and the least loss is kept.
+    """
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
+        shades = cmocean.cm.deep(np.linspace(0.35, 0.95, len(histories)))
+        for (seed, table), colour in zip(histories.items(), shades, strict=True):
+            best = table.val_loss.idxmin() if "val_siconc_mse" in table else table.val_accuracy.idxmax()
+            for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
+                ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
+                ax.plot(table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}")
+                ax.plot(best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8)
+        for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
+            ax.set(xlabel=table.index.name or "epoch", ylabel=label)
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            bare(ax)
+        for dash, label in (("--", "training"), ("-", "validation, circle: kept")):
+            axes[0].plot([], [], color="#444444", ls=dash, label=label)
+        handles, labels = axes[0].get_legend_handles_labels()
+        # Of many members a few names are enough.
+        kept = [*range(len(handles))] if len(histories) <= 6 else [0, len(histories) - 1, -2, -1]
+        axes[0].legend([handles[k] for k in kept], [labels[k] for k in kept], frameon=False)
+    return fig
+
+
+def realism(table: pd.DataFrame) -> Figure:
+    """A simulated record beside the observed one: extent by month, and accuracy of two simple forecasts by lead.
+
+    table: see `realism.table`. The grey bands are the limits that the simulated figures should lie in.
+    """
+    panels = {
+        "extent": ("month", "extent (million km²)"),
+        "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
+    }
+    panels["linear_trend"] = ("lead (months)", "linear trend (%)")
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1.6, 1, 1), layout="constrained")
+        for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
+            part = table[table.quantity == quantity]
+            reach = part.limit.str.removeprefix("+- ").astype(float)
+            ax.fill_between(
+                part["index"], part.observed - reach, part.observed + reach, color="#dddddd", label="limits"
+            )
+            ax.plot(part["index"], part.observed, color="#0072B2", marker="o", label="observed")
+            ax.plot(part["index"], part.twin, color="#D55E00", marker="s", ls="--", label="simulated")
+            ax.set(title=title, xlabel=axis, xticks=part["index"])
+            bare(ax)
+        axes[0].legend()
+    return fig

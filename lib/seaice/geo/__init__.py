@@ -1,0 +1,4 @@
+"""How does a field come onto the grid?
+
+May import: ground, config.
+"""

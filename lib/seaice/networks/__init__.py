@@ -1,0 +1,4 @@
+"""What learns, and how?
+
+May import: ground, config, geo, sources, prepare, twin, samples.
+"""

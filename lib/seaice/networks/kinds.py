@@ -1,0 +1,143 @@
+"""Which networks can learn from samples, and how do they compute? Made by name, compiled, and fed where they compute."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from seaice.config.sections import Training
+from seaice.errors import DataError
+from seaice.networks import correction, device, losses, outputs, unet, windows
+from seaice.samples import assembly
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of network: how it is built, what it learns by, and what its output says.
+
+    layers: function that returns the network, uncompiled, for samples, training settings and the
+    margins that it does not look at, see `windows`. has_siconc_head: whether such networks can forecast
+    SIC. forecasts_siconc: whether this one does, by the settings that it is trained with, see `of`.
+    """
+
+    layers: Callable[[assembly.Samples, Training, windows.Margins | None], keras.Model]
+    has_siconc_head: bool = False
+    forecasts_siconc: bool = False
+
+    def build(self, data: assembly.Samples, training: Training) -> keras.Model:
+        """Return the network, uncompiled, its weights drawn from Keras's seed."""
+        margins = None if training.faster.window is None else windows.around(data.active)
+        with computing_in(training.faster.precision):
+            return self.layers(data, training, margins)
+
+    def loss(self, training: Training) -> keras.losses.Loss:
+        """Return what is minimised."""
+        return (losses.SiconcLoss if self.forecasts_siconc else losses.FocalLoss)(training.focal_gamma)
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Return what each validation computes beside the loss."""
+        if self.forecasts_siconc:
+            return [losses.SiconcAccuracy(), losses.SiconcError()]
+        return [losses.ActiveAccuracy()]
+
+    def predict(
+        self, network: keras.Model, inputs: np.ndarray, rng: np.random.Generator | None, n_draws: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what a network says of these inputs (init_time, y, x, channel).
+
+        Class probabilities (draw, init_time, lead_time, ice_class, y, x), 0..1, and SIC (draw,
+        init_time, lead_time, y, x), 0..1 but for rounding, or None where it forecasts none.
+        rng: source of the draws; not used by these kinds, which give one answer.
+        Raises DataError for more than one draw.
+        """
+        if n_draws != 1:
+            raise DataError(f"{n_draws} draws: a network of this kind gives one answer; ask for one draw")
+        output = network.predict_on_batch(inputs)
+        logits = outputs.class_logits(output)
+        probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1)).transpose(0, 3, 4, 1, 2)
+        if not self.forecasts_siconc:
+            return probability[None], None
+        siconc = keras.ops.convert_to_numpy(outputs.siconc(output)).transpose(0, 3, 1, 2)
+        return probability[None], siconc[None]
+
+
+def _icenet_2021(data: assembly.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
+    factor = training.filters_factor
+    return unet.build(data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins)
+
+
+def _correction(data: assembly.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
+    return correction.build(
+        data.shape,
+        data.channel_names,
+        n_leads=data.n_leads,
+        filters_factor=training.filters_factor,
+        siconc_head=training.siconc_head,
+        margins=margins,
+    )
+
+
+NETWORKS = {"icenet_2021": Kind(_icenet_2021), "correction": Kind(_correction, has_siconc_head=True)}
+
+
+def of(network: str, *, siconc_head: bool) -> Kind:
+    """Return the kind of network that is trained, or was, with these settings, see `sections.Training`.
+
+    Raises DataError for a network that is unknown.
+    """
+    if network not in NETWORKS:
+        raise DataError(f"network {network!r} is unknown; choose one of {sorted(NETWORKS)}")
+    return replace(NETWORKS[network], forecasts_siconc=siconc_head)
+
+
+def untrained(data: assembly.Samples, settings: Training) -> keras.Model:
+    """Return a network ready to learn from these samples, its weights drawn from Keras's seed."""
+    net = of(settings.network, siconc_head=settings.siconc_head).build(data, settings)
+    average = settings.weight_average
+    ema = {"use_ema": average is not None, "ema_momentum": average or 0.0}
+    _compile(net, keras.optimizers.Adam(settings.learning_rate, **ema), settings)
+    return net
+
+
+def learner(network: keras.Model, data: assembly.Samples, settings: Training) -> keras.Model:
+    """Return what batches are given to so that the network learns: itself, or with `gather` a model of plane numbers, see `device.fed`.
+
+    The latter shares the network's weights and its optimiser.
+    """
+    if settings.faster.gather is None:
+        return network
+    fed = device.fed(network, data, storage=settings.faster.gather)
+    _compile(fed, network.optimizer, settings)
+    return fed
+
+
+@contextmanager
+def computing_in(precision: str | None) -> Iterator[None]:
+    """Give layers made within this precision, a Keras dtype policy, unless they name their own; None leaves all as it is."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def deterministic(seed: int) -> None:
+    """Seed every generator and ask the backend for operations that give the same bits each time."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Training) -> None:
+    kind = of(settings.network, siconc_head=settings.siconc_head)
+    model.compile(
+        optimizer=optimizer,
+        loss=kind.loss(settings),
+        weighted_metrics=kind.metrics(),
+        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's CPU kernels are faster than XLA's
+    )

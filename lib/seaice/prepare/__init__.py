@@ -1,0 +1,4 @@
+"""What is the analysis-ready record?
+
+May import: ground, config, geo, sources.
+"""

@@ -1,0 +1,18 @@
+"""What is true, and where does it count? Observed ice, and the cells that scores and fits may look at."""
+
+import xarray as xr
+
+from seaice.prepare.climate import at_months
+from seaice.schema import ICE_EDGE, Flag
+from seaice.steps import at
+
+
+def truth_and_weight(ready: xr.Dataset, time: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return `ice` (1/0, float32) and `weight` (1/0, float32) at the valid months `time`, dims of `time` + (y, x).
+
+    The weight is 0 outside the month's active cells and where the truth is missing or was filled in (`siconc_flag` not `Flag.OBSERVED`).
+    """
+    siconc = at(ready.siconc, time)
+    observed = (at(ready.siconc_flag, time) == Flag.OBSERVED) & siconc.notnull()
+    weight = (observed & at_months(ready.active, time)).astype("float32")
+    return (siconc > ICE_EDGE).astype("float32"), weight

@@ -1,0 +1,5 @@
+"""What is handed out?
+
+May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
+verify, explain, figures.
+"""

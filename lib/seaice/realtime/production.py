@@ -1,0 +1,165 @@
+"""What do the trained networks say today? `python -m seaice.realtime params/demo.yaml --init latest` makes the forecast product.
+
+Nothing is trained: networks, temperatures and scaling are those of a finished run.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+import typer
+import xarray as xr
+
+from seaice import files, fingerprint, paths
+from seaice.config import runfile
+from seaice.config.runfile import Run
+from seaice.errors import DataError
+from seaice.forecasts import ensemble
+from seaice.forecasts.members import numbered
+from seaice.prepare import ready_store
+from seaice.products import dataset as products_dataset, product, provenance, store as products_store
+from seaice.realtime import finished, moments
+from seaice.run import records as run_records
+
+
+class Product(NamedTuple):
+    """A forecast product: its folder, and whether it was there already."""
+
+    folder: Path
+    fresh: bool
+
+
+def make(
+    run: Run,
+    init: str = "latest",
+    *,
+    now: pd.Timestamp | None = None,
+    newer: Mapping[str, str] | None = None,
+    load: Callable[..., xr.Dataset] | None = None,
+    say: moments.Say = print,
+) -> list[Product]:
+    """Make the forecast product of one or more init_times from a finished run; return their folders.
+
+    init: "latest", the step after the newest complete one that the catalogue offers; "YYYY-MM" or "YYYY-MM-DD"; or "first:last", every
+    step of a range, each as if it were today. now: this moment, default the clock's. newer: catalogue entries by variable that continue
+    the run's own `sources`. load: as for `arrivals.extend`. say: gets what is worth knowing but belongs to no product.
+    What is there already and made from the same is kept. One process at a time makes a run's products, others wait; none does while
+    the run is executed, and it is not executed meanwhile. A product
+    appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
+    """
+    now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
+    sources, samples, together = run.section("data").sources, run.section("samples"), run.section("forecast")
+    for name, entry in (newer or {}).items():
+        if name not in sources:
+            raise DataError(
+                f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(sources)}; "
+                "name one of these"
+            )
+    finished.as_executed(run)
+    # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
+    with products_store.alone(run.run), run_records.lock(run.run, shared=True):
+        with files.readable(paths.ready(run.run)):
+            store = ready_store.open_ready(paths.ready(run.run))
+            entries, table = sources | dict(newer or {}), samples.table
+            ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)
+            times = moments.init_times(init, ready, samples, now=now, say=say)
+        networks = finished.networks(run, together.seeds)
+        temperatures = finished.temperatures(run, together.seeds, samples.n_leads)
+        options = {"newer": newer, "arrived": arrived, "now": now}
+        return [_one(run, ready, time, networks, temperatures, **options) for time in times]
+
+
+def _one(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, now) -> Product:
+    """Make one product, unless it is there."""
+    name, together = run.run, run.forecast
+    known, window, samples, forecasts = moments.inputs(run, ready, init_time)
+    flags = moments.flags(samples, window, init_time)
+    modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
+    made_from = {
+        "format": products_dataset.FORMAT,
+        "run": name,
+        "init_time": f"{init_time:%Y-%m-%d}",
+        "inputs": samples.digest([init_time]),
+        "record": provenance.digest(known),
+        "sources": provenance.sources(window, init_time, run.data.sources, newer=newer, arrived=arrived),
+        "generation": networks.generation,
+        "networks": networks.checksums,
+        "blend": [together.blend, together.blend_share],
+        "temperatures": temperatures,
+        "writers": product.names(),
+        "modules": fingerprint.digest(modules),
+        "versions": {name: version(name) for name in sorted(packages)},
+    }
+    target = products_store.folder(name) / f"{init_time:%Y-%m-%d}"
+    if products_store.is_fresh(target, made_from):
+        return Product(target, True)
+    members, siconc = ensemble.members(samples, init_time, networks.folders)
+    fields = ensemble.calibrated(
+        members,
+        temperatures,
+        samples,
+        init_time,
+        numbered(together.seeds),
+        siconc=siconc,
+        blend_with=forecasts[together.blend] if together.blend else None,
+        blend_share=together.blend_share,
+    )
+    with files.replacing_folder(target) as part:
+        part.mkdir()
+        product.write(fields, known, part, made_from=made_from, flags=flags, created=now)
+        content = {"made_from": made_from, "files": products_store.checksums(part)}
+        files.write_json(part / products_store.KEY, content, indent=1)
+    return Product(target, False)
+
+
+# ---- the command line
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    file: Annotated[Path, typer.Argument(help="Run file, params/<run>.yaml, of a run that is finished.")],
+    init: Annotated[str, typer.Option(help="latest, YYYY-MM[-DD], or first:last to step through a range.")] = "latest",
+    newer: Annotated[
+        list[str], typer.Option(help="variable=entry that continues the run's source; may be repeated.")
+    ] = (),
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Judge the run's products by the record, as a table.")
+    ] = False,
+) -> None:
+    """Make the forecast product of a finished run with the newest data."""
+    try:
+        run = runfile.load(file)
+        pairs = dict(_pair(text) for text in newer)
+        say = partial(typer.echo, err=True)
+        for made in make(run, init, newer=pairs, say=say):
+            typer.echo(f"{made.folder}{' (already there)' if made.fresh else ''}")
+        if verify:
+            from seaice.realtime import scores as realtime_scores
+
+            typer.echo(realtime_scores.write(run.run, say=say))
+    except (DataError, FileNotFoundError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, entry = text.partition("=")
+    if not (name and found and entry):
+        raise DataError(f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north")
+    return name, entry
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    from seaice.realtime import production  # under its own name, by which a product's key finds what it is made with
+
+    production.main()

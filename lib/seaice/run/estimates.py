@@ -1,0 +1,146 @@
+"""What would a run take? Numbers of samples, bytes and floating-point operations from the run's settings alone, in closed form.
+
+Nothing is opened and no Keras imported. Functions of a run need its sections `data`, `samples` and `forecast`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from seaice.baselines.simple import SIMPLE
+from seaice.baselines.store import MOST_PHYSICS, TREES
+from seaice.config.runfile import Run
+from seaice.config.settings import Simulation
+from seaice.networks.costs import FLOAT, TRAINING, forward, parameters
+from seaice.networks.shapes import CLASSES
+from seaice.prepare import prior
+from seaice.samples.splits import BEFORE
+from seaice.steps import AHEAD, between
+
+BASELINE_FIELDS = 2  # that baselines are written with: ice probability and SIC
+ALONG_TIME = len(prior.FIELDS) - 1  # all but the damping, which has leads and months
+
+
+def months(first: str, last: str) -> int:
+    """Return the number of months from `first` to `last` ("YYYY-MM"), both included."""
+    return int((np.datetime64(last, "M") - np.datetime64(first, "M")).astype(int)) + 1
+
+
+def n_channels(table: Iterable[Mapping]) -> int:
+    """Return the number of channels that a channel table (`channels.ICENET_2021`) stands for."""
+    fixed = {"land": 1, "position": 2, "month": 2, "season": 2}
+    return sum(fixed.get(row["variable"], row.get("lags") or row.get("leads") or 0) for row in table)
+
+
+def samples(first: str, last: str, table: Iterable[Mapping]) -> int:
+    """Return how many initialisations a simulation of complete months `first` to `last` has: all lags known, and a target.
+
+    They are those of `pool.PooledBatches`, which asks for a year before each.
+    """
+    lags = max((row.get("lags") or 0 for row in table), default=0)
+    return max(0, months(first, last) - max(lags, BEFORE))
+
+
+def simulated(simulations: Iterable[Simulation], table: Sequence[Mapping]) -> int:
+    """Return the number of samples of climate simulations: for every member of every entry those of its months."""
+    return sum(len(s.members) * samples(s.start, s.end, table) for s in simulations)
+
+
+def training(run: Run) -> float:
+    """Return the floating-point operations of training one network on observations: every epoch, and none stopped early."""
+    splits = run.samples.splits
+    return run.training.epochs * _one(run) * (TRAINING * _steps(splits.train, run) + _steps(splits.validation, run))
+
+
+def pretraining(run: Run) -> float:
+    """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
+    if run.pretraining is None:
+        return 0.0
+    n, batches = simulated(run.data.simulations, run.samples.table), run.pretraining.validate_every
+    epoch = n / run.pretraining.batch_size
+    looks = epoch / (batches or epoch) * _steps(run.samples.splits.validation, run)
+    return run.pretraining.epochs * _one(run) * (TRAINING * n + looks)
+
+
+def forecasting(run: Run) -> float:
+    """Return the floating-point operations of the ensemble's forecasts, every member of every initialisation judged."""
+    return len(run.forecast.seeds) * _judged(run) * _one(run)
+
+
+def ready_bytes(run: Run) -> float:
+    """Return the bytes of the analysis-ready store before compression."""
+    return _store(run, run.data.start, run.data.end)
+
+
+def simulation_bytes(run: Run) -> float:
+    """Return the bytes of the analysis-ready stores of all simulation members before compression."""
+    return sum(len(s.members) * _store(run, s.start, s.end) for s in run.data.simulations or ())
+
+
+def network_bytes(run: Run) -> float:
+    """Return the bytes of one trained network."""
+    return FLOAT * parameters(run.data.grid.shape, n_channels(run.samples.table), **_options(run))
+
+
+def pretrained_bytes(run: Run) -> float:
+    """Return the bytes of one pre-trained network; none where the run has no simulations."""
+    return network_bytes(run) if run.data.simulations else 0.0
+
+
+def trees_bytes(run: Run) -> float:
+    """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
+    if "trees" not in [channel.variable for channel in run.samples.channels]:
+        return 0.0
+    return FLOAT * _cells(run) * (_judged(run) + _steps(run.samples.splits.train, run)) * run.samples.n_leads
+
+
+def forecast_bytes(run: Run) -> float:
+    """Return the bytes of the ensemble's forecast before compression."""
+    # Classes of every member and of their mean, the ice probability, and every member's SIC.
+    members = len(run.forecast.seeds)
+    fields = (members + 1) * CLASSES + 1 + (members if run.training.siconc_head else 0)
+    return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * fields
+
+
+def baselines_bytes(run: Run) -> float:
+    """Return the bytes of the baselines' forecasts before compression."""
+    models = len(SIMPLE) + TREES + (MOST_PHYSICS if run.data.seasonal else 0)
+    return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * models * BASELINE_FIELDS
+
+
+def _store(run: Run, start: str, end: str) -> float:
+    cadence, predictors = run.data.cadence, len(run.data.sources) - 1
+    if cadence == "daily":  # whose damping has no month
+        n = len(between((start, end), cadence)) + AHEAD[cadence]
+        by_time = FLOAT * (2 + ALONG_TIME + predictors) + 1
+        return _cells(run) * (n * by_time + 12 * (FLOAT * (1 + predictors) + 1) + FLOAT * AHEAD[cadence])
+    n = months(start, end) + AHEAD["monthly"]
+    by_time = FLOAT * (2 + ALONG_TIME + predictors) + 1  # ice, trend, ..., and the flag
+    by_month = FLOAT * (1 + AHEAD["monthly"] + predictors) + 1  # climatologies, damping, and the active cells
+    return _cells(run) * (n * by_time + 12 * by_month)
+
+
+def _one(run: Run) -> int:
+    return forward(run.data.grid.shape, n_channels(run.samples.table), **_options(run))
+
+
+def _cells(run: Run) -> int:
+    return int(np.prod(run.data.grid.shape))
+
+
+def _options(run: Run) -> dict:
+    return {
+        "n_leads": run.samples.n_leads,
+        "filters_factor": run.training.filters_factor,
+        "network": run.training.network,
+        "siconc_head": run.training.siconc_head,
+    }
+
+
+def _judged(run: Run) -> int:
+    return sum(_steps(ends, run) for ends in (run.samples.splits.validation, run.samples.splits.test))
+
+
+def _steps(ends: Sequence[str], run: Run) -> int:
+    """Steps of the run's cadence from the first to the last of a split."""
+    return len(between(ends, run.data.cadence))

@@ -1,0 +1,167 @@
+"""What has to be executed? The jobs of a run's steps, and the reasons why some are not fresh."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from seaice import paths
+from seaice.config import runfile
+from seaice.config.runfile import Run, Step
+from seaice.config.sections import SECTIONS
+from seaice.errors import DataError, nearest
+from seaice.fingerprint import digest
+from seaice.run import fanout, inputs, notebooks as run_notebooks, records as run_records, stages
+from seaice.run.execute import Job, environment
+
+NOT_HERE = "can't be had here"  # in place of the checksum of an entry
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run whose settings fit its notebooks.
+
+    declared: parameters of each notebook. stages: what each notebook declares that it does, reads and writes.
+    inputs: checksum of every catalogue entry that the run names, NOT_HERE for one in `lacking`, which says
+    why it can't be had.
+    """
+
+    run: Run
+    declared: Mapping[str, set[str]]
+    stages: Mapping[str, stages.Stage]
+    inputs: Mapping[str, str]
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+    def given(self, step: Step, member: Mapping) -> dict:
+        """Return the parameters that a notebook is executed with: what it declares of the run.
+
+        A section is whole, its defaults included, as plain literals.
+        """
+        single = {"run": self.run.run, **member}
+        return {
+            name: single[name] if name in single else self.run.section(name).model_dump(mode="json")
+            for name in sorted(self.declared[step.notebook])
+        }
+
+    def entries(self, step: Step) -> set[str]:
+        """Return the catalogue entries that a step may read."""
+        by_setting = self.run.data.entries if "data" in self.declared[step.notebook] else {}
+        return set(self.run.inputs).union(*by_setting.values())
+
+    def jobs(self, step: Step, *, before: Mapping[str, str]) -> list[Job]:
+        """Return one job for a step alone, one a member for a step with foreach. before: links of the steps before it."""
+        cluster = self.run.cluster if step.foreach else runfile.Cluster()
+        jobs = []
+        for member in self.run.members(step):
+            given = self.given(step, member)
+            raw = {entry: self.inputs[entry] for entry in sorted(self.entries(step))}
+            tag = next((f"{name}_{value}" for name, value in member.items()), None)
+            jobs.append(
+                Job(
+                    run=self.run.run,
+                    name=f"{step.notebook}-{tag}" if tag else step.notebook,
+                    notebook=step.notebook,
+                    parameters=given,
+                    parts=run_notebooks.parts(paths.notebook(step.notebook), given, before=before, inputs=raw),
+                    tag=tag,
+                    environment=environment(fanout.threads(cluster)),
+                    root=str(paths.root()),
+                    pages=self._pages(tag),
+                )
+            )
+        return jobs
+
+    def _pages(self, tag: str | None) -> dict[str, str]:
+        """Return the executed notebook of each notebook with members: that of the member `tag`, or of the first one."""
+        pages = {}
+        for step in self.run.steps:
+            tags = [f"{name}_{value}" for member in self.run.members(step) for name, value in member.items()]
+            if tags:
+                pages[step.notebook] = f"{step.notebook}-{tag if tag in tags else tags[0]}"
+        return pages
+
+
+def load(
+    file: Path,
+    *,
+    overrides: Sequence[str] = (),
+    checksum: Callable[[str], str] | None = None,
+    forgiving: bool = False,
+) -> Plan:
+    """Read a run file and hold it against its notebooks.
+
+    checksum: of a catalogue entry, default `catalog.checksum`. forgiving: go on where an entry can't be had. Raises DataError,
+    among others for a notebook that declares what the run has not, and for an override of a section that no notebook declares.
+    """
+    run = runfile.load(file, overrides=overrides)
+    declared = {step.notebook: run_notebooks.declared(paths.notebook(step.notebook)) for step in run.steps}
+    roles = {step.notebook: stages.declared(paths.notebook(step.notebook)) for step in run.steps}
+    for step in run.steps:
+        _check_declared(file, run, step, declared[step.notebook])
+    taken = set().union(*declared.values(), (str(v).partition(".")[0] for s in run.steps for v in s.foreach.values()))
+    for override in overrides:
+        section = override.partition("=")[0].partition(".")[0]
+        if section in SECTIONS and section not in taken:
+            raise DataError(f"--set {override}: no notebook of the run declares the section '{section}'; leave it out")
+    planned = Plan(run, declared, roles, {})
+    # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
+    named = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
+    ask = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
+    known, lacking = {}, {}
+    for entry in named:
+        try:
+            known[entry] = ask(entry)
+        except DataError as error:
+            if not forgiving:
+                raise
+            known[entry], lacking[entry] = NOT_HERE, str(error)
+    return replace(planned, inputs=known, lacking=lacking)
+
+
+def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
+    """Why a job has to be executed; empty where it is fresh. force: steps to execute anyway.
+
+    An input that can't be had here is taken for unchanged.
+    """
+    content = run_records.read(job.run, job.name)
+    then = content["parts"].get("input", {}) if content else {}
+    raw = {name: then.get(name, NOT_HERE) if now == NOT_HERE else now for name, now in job.parts["input"].items()}
+    return ["it is forced"] * (job.notebook in force) + run_records.why_stale(content, job.parts | {"input": raw})
+
+
+def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> None:
+    """Raise DataError for names in a notebook's parameters cell that the run has not, and for a foreach that it lacks."""
+    possible = {"run", *step.foreach, *SECTIONS}
+    for name in sorted(declared - possible):
+        raise DataError(
+            f"{file}: the parameters cell of {step.notebook} declares '{name}', which is neither a section nor its "
+            f"foreach{nearest(name, possible)}"
+        )
+    for name in sorted(step.foreach.keys() - declared):
+        raise DataError(
+            f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare{nearest(name, declared)}"
+        )
+    for name in sorted(declared & SECTIONS.keys()):
+        if getattr(run, name) is None:
+            raise DataError(f"{file}: the section '{name}' is missing, which {step.notebook} takes; add it")
+
+
+def period(run: Run) -> dict[str, str]:
+    """Return first and last month of a run's data and its `normals`, as far as it says them; they choose among an entry's files."""
+    names = ("start", "end", "normals") if run.data else ()
+    return {name: value for name in names if (value := getattr(run.data, name)) is not None}
+
+
+def link(jobs: Iterable[Job]) -> str:
+    """Digest of what later steps see of an executed step."""
+    return digest([run_records.link(executed(job)) for job in jobs])
+
+
+def executed(job: Job) -> dict:
+    """Return the record of an executed job. Raises DataError where it was removed or changed since."""
+    content = run_records.read(job.run, job.name)
+    if content is None:
+        raise DataError(
+            f"{job.name}: its record in {paths.records(job.run)} was removed or changed after it ran; run the same command again"
+        )
+    return content

@@ -1,0 +1,141 @@
+"""What would a run read, write and compute? Said on a dry run, before anything starts, also where its data can't be had."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+
+from seaice.config.runfile import Run, Step
+from seaice.run import estimates, inputs, plan
+from seaice.run.inputs import Amount
+from seaice.run.stages import FOLDERS, Stage
+
+BYTES = {
+    "ready": estimates.ready_bytes,
+    "simulation": estimates.simulation_bytes,
+    "pretrained": estimates.pretrained_bytes,
+    "network": estimates.network_bytes,
+    "forecast": estimates.forecast_bytes,
+    "baselines": estimates.baselines_bytes,
+    "trees": estimates.trees_bytes,
+}
+MAYBE = ("simulation", "pretrained", "trees")  # places of which a run may have nothing
+OPERATIONS = {
+    "pretrain": estimates.pretraining,
+    "train": estimates.training,
+    "forecast": estimates.forecasting,
+}  # by role
+
+
+def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """Say of every step why it would run, what it reads, writes and computes, then the sums; return what would run.
+
+    Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.
+    """
+    before: dict[str, str] = {}
+    stale: list[str] = []
+    run, period = planned.run, plan.period(planned.run)
+    raw = {name: inputs.describe(name, period=period, asked=_asked(name, run)) for name in planned.inputs}
+    read: dict[str, Amount] = {}
+    written: list[Amount] = []
+    work = 0.0
+    for number, step in enumerate(steps, 1):
+        jobs = planned.jobs(step, before=before)
+        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
+        waiting = [name for name, why in reasons.items() if why]
+        for why, group in groupby(reasons, key=reasons.__getitem__):
+            say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
+        each = " each" if len(jobs) > 1 else ""
+        stage = planned.stages[step.notebook]
+        for name in sorted({*run.inputs, *_opened(stage, run)} & jobs[0].parts["input"].keys()):
+            comes, amount = raw[name]
+            say(f"  reads {name}: {amount}, {comes}")
+            read |= {name: amount} if waiting else {}
+        reads, writes, flops = _takes(stage, run)
+        for name, amount in reads.items():
+            say(f"  reads {name}: {amount}")
+        for name, amount in writes.items():
+            say(f"  writes {name}: {amount}{each}")
+            written += [amount] * len(waiting)
+        if flops:
+            say(f"  computes about {flops:.2g} FLOP{each}")
+        work += flops * len(waiting)
+        stale += waiting
+        before[step.notebook] = "not known before it ran" if waiting else plan.link(jobs)
+    say(f"in all {_sum(read.values())} to read, {_sum(written)} to write, about {work:.2g} FLOP of networks")
+    for lack in planned.lacking.values():
+        say(f"{plan.NOT_HERE}: {lack}")
+    return stale
+
+
+def _takes(stage: Stage, run: Run) -> tuple[dict[str, Amount], dict[str, Amount], float]:
+    """Return what a step reads and writes of what the run makes, by place, and its floating-point operations."""
+    n_networks = len(run.forecast.seeds) if run.forecast else 1
+    reads = amounts(sorted(set(stage.reads) - set(stage.writes)), run)
+    for name, estimate in reads.items():
+        many = estimate.bytes and estimate.bytes * (n_networks if name == "network" else 1)
+        reads[name] = _there(name, run) or Amount(many)
+    operations = OPERATIONS.get(stage.role)
+    flops = (_or_none(operations, run) or 0.0) if operations else 0.0
+    return reads, amounts(sorted(stage.writes), run), flops
+
+
+def amounts(places: Iterable[str], run: Run) -> dict[str, Amount]:
+    """Return how much a step of a run writes to each place; no places of which the run has nothing.
+
+    A run without simulations, for example, has none to write.
+    """
+    sizes = {name: Amount(_or_none(BYTES[name], run) if name in BYTES else None) for name in places}
+    return {name: amount for name, amount in sizes.items() if amount.bytes != 0}
+
+
+def expected(stage: Stage, run: Run) -> list[str]:
+    """Return the places that a step of a run must have filled when it is done.
+
+    Of `MAYBE` places only those of which the run is known to have something.
+    """
+    sizes = amounts(stage.writes, run)
+    return [name for name, amount in sizes.items() if name not in MAYBE or amount.bytes]
+
+
+def because(reasons: Sequence[str]) -> str:
+    """Say that something runs and why, three reasons at most, or that it is fresh."""
+    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return f"runs: {shown}" if reasons else "is fresh"
+
+
+def _names(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
+
+
+def _opened(stage: Stage, run: Run) -> set[str]:
+    """Return the catalogue entries that a step opens; those of stores that an earlier step made it does not."""
+    by_setting = run.data.entries if run.data else {}
+    return set().union(*(by_setting.get(name, ()) for name in stage.opens))
+
+
+def _asked(entry: str, run: Run) -> list[dict]:
+    """Options of every simulation that is read of an entry."""
+    simulations = (run.data.simulations or ()) if run.data else ()
+    return [
+        {"start": s.start, "end": s.end, "member": member, "resolution_km": run.data.resolution_km}
+        for s in simulations
+        if entry in s.entries
+        for member in s.members
+    ]
+
+
+def _there(name: str, run: Run) -> Amount | None:
+    """Bytes of what a run made before, if it did."""
+    folder = FOLDERS[name](run.run)
+    return inputs.on_disk([folder]) if folder.exists() else None
+
+
+def _or_none(estimate: Callable[[Run], float], run: Run) -> float | None:
+    """Return an estimate, or None for a run that lacks one of the sections that it depends on."""
+    return estimate(run) if run.data and run.samples and run.forecast else None
+
+
+def _sum(amounts: Iterable[Amount]) -> str:
+    amounts = list(amounts)
+    unknown = sum(amount.bytes is None for amount in amounts)
+    total = inputs.size(sum(amount.bytes or 0 for amount in amounts))
+    return f"about {total}" + (f" and {unknown} of size not known" if unknown else "")

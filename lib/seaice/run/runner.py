@@ -1,0 +1,219 @@
+"""What is run? `python -m seaice.run params/demo.yaml` executes the steps of a run file that are not fresh, in order."""
+
+import csv
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+
+from seaice import paths
+from seaice.config.runfile import Step
+from seaice.errors import DataError, nearest
+from seaice.run import crate, digests, fanout, plan, preview, records as run_records, stages
+from seaice.run.execute import Job, StepFailed, execute, owns
+from seaice.run.memory import Memory
+
+Say = Callable[[str], None]
+
+
+def run(
+    file: Path,
+    *,
+    force: Sequence[str] = (),
+    until: str | None = None,
+    overrides: Iterable[str] = (),
+    dry_run: bool = False,
+    checksum: Callable[[str], str] | None = None,
+    say: Say = print,
+) -> list[str]:
+    """Execute what is not fresh of a run, in order, and return the names of what was (or, on a dry run, would be) executed.
+
+    force: steps to execute even if fresh. until: last step to look at. overrides: "key=value" for parameters. dry_run: only
+    say what would run and why, and write nothing. checksum: of a catalogue entry, default the catalogue's own.
+    Raises DataError for bad input before anything runs, StepFailed for the first notebook that fails.
+    """
+    planned = plan.load(Path(file), overrides=overrides, checksum=checksum, forgiving=dry_run)
+    names = [step.notebook for step in planned.run.steps]
+    for name in (*force, *filter(None, [until])):
+        if name not in names:
+            raise DataError(f"{file}: no step is called '{name}'{nearest(name, names)}")
+    steps = planned.run.steps[: names.index(until) + 1 if until else None]
+    if dry_run:
+        return preview.look(planned, steps, force=force, say=say)
+    say(f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log")
+    started = time.monotonic()
+    with run_records.lock(planned.run.run), Memory() as memory:
+        executed = _execute_steps(planned, steps, force=force, say=say)
+        if until is None and (executed or _descriptions_are_old(planned.run.run)):
+            digests.write(planned.run.run, steps=names)
+            crate.write(planned.run.run, description=planned.run.description, steps=names)
+    say(
+        f"\n{len(steps)} steps in {duration(time.monotonic() - started)}, at most {memory.peak / 1e9:.1f} GB of memory together"
+    )
+    return executed
+
+
+def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
+    before: dict[str, str] = {}
+    executed: list[str] = []
+    earlier: dict[str, tuple[str, dict]] = {}
+    for number, step in enumerate(steps, 1):
+        jobs = planned.jobs(step, before=before)
+        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
+        waiting = [job for job in jobs if reasons[job.name]]
+        why = reasons[waiting[0].name] if waiting else []
+        say(f"step {number} of {len(steps)}: {step.notebook} {preview.because(why)}")
+        if waiting:
+            _execute_step(planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say)
+        before[step.notebook] = plan.link(jobs)
+        executed += [job.name for job in waiting]
+        for job in jobs:
+            earlier |= {name: (job.name, output) for name, output in plan.executed(job)["outputs"].items()}
+    return executed
+
+
+def _execute_step(
+    planned: plan.Plan,
+    step: Step,
+    waiting: list[Job],
+    earlier: dict[str, tuple[str, dict]],
+    *,
+    n_done: int,
+    n: int,
+    say: Say,
+) -> None:
+    """Execute jobs of one step, then check that they wrote to places of their own, and to those that it declares."""
+    numbers = iter(range(n_done + 1, n + 1))
+
+    def done(content: dict, name: str) -> None:
+        members = f" (members {next(numbers)} of {n})" if step.foreach else ""
+        say(f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB")
+
+    stage, state = planned.stages[step.notebook], run_records.scan(planned.run.run)
+    if step.foreach and not fanout.is_alone(planned.run.cluster):
+        fanout.execute_all(waiting, planned.run.cluster, done=done)
+    else:
+        for job in waiting:
+            done(execute(job, progress_bar=sys.stderr.isatty()), job.name)
+    written = run_records.changed(state, run_records.scan(planned.run.run))
+    expected = preview.expected(stage, planned.run)
+    complaints = stages.complaints(stage, planned.run.run, written, expected=expected)
+    for output in written:
+        if output in earlier and run_records.checksum(output) != earlier[output][1]:
+            complaints.append(f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again")
+        elif not any(owns(job.tag, output) for job in waiting):
+            complaints.append(
+                f"wrote {output}, which members would take from one another; put '{waiting[0].tag}' in its name"
+            )
+    if complaints:
+        for job in waiting:
+            (paths.records(job.run) / f"{job.name}.json").unlink()
+        raise DataError(f"{step.notebook}.ipynb " + f"\n  {step.notebook}.ipynb ".join(complaints))
+
+
+def duration(seconds: float) -> str:
+    """Write a time span for people: 4.2 s, 3 min 05 s."""
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+
+
+def summary(name: str) -> str:
+    """Say where a run's figures, tables and executed notebooks are, and its headline scores where there are any."""
+    lines = []
+    for what, folder in (("figures", paths.figures), ("tables", paths.tables), ("executed notebooks", paths.executed)):
+        n = sum(1 for p in folder(name).glob("*") if not p.name.startswith("."))
+        lines.append(f"{what + ':':20}{_shown(folder(name))} ({n})")
+    return "\n".join(lines + _scores(paths.tables(name) / "skill.csv"))
+
+
+def _scores(table: Path) -> list[str]:
+    """Lines with binary accuracy and Brier score of the test years over all months, a row a model, a column a lead."""
+    if not table.is_file():
+        return []
+    with open(table, newline="", encoding="utf-8") as file:
+        wanted = {"split": "test", "region": "all", "month": "all"}
+        rows = [row for row in csv.DictReader(file) if wanted.items() <= row.items()]
+    most = max((int(row["n"]) for row in rows), default=0)
+    # A model with a few forecasts of its own is not comparable with the rest.
+    rows = [row for row in rows if 2 * int(row["n"]) > most]
+    lines = []
+    for metric, title, form in (
+        ("binary_accuracy", "binary accuracy, %", "{:8.1f}"),
+        ("brier", "Brier score", "{:8.3f}"),
+    ):
+        values = {(row["model"], int(row["lead_time"])): float(row["value"]) for row in rows if row["metric"] == metric}
+        leads = sorted({lead for _, lead in values})
+        if leads:
+            lines += ["", f"{title:28}" + "".join(f"{f'lead {lead}':>8}" for lead in leads)]
+        for model in dict.fromkeys(model for model, _ in values):
+            cells = (form.format(values[model, lead]) if (model, lead) in values else " " * 8 for lead in leads)
+            lines.append(f"  {model:26}" + "".join(cells))
+    return lines
+
+
+def _descriptions_are_old(name: str) -> bool:
+    """Whether a record was written after the crate or the digests, as when the runner was killed between them."""
+    newest = max((r.stat().st_mtime for r in paths.records(name).glob("*.json")), default=0)
+    files = [paths.results(name) / file for file in (crate.NAME, digests.NAME)]
+    return any(not file.is_file() or file.stat().st_mtime < newest for file in files)
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    file: Annotated[Path, typer.Argument(help="Run file, params/<run>.yaml.")],
+    force: Annotated[
+        list[str] | None, typer.Option(help="Step to execute even if it is fresh; may be repeated.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Last step to execute.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value in place of the file's; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be executed and why.")] = False,
+) -> None:
+    """Execute the notebooks of a run file that are not fresh."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly when told to by another process
+    try:
+        run(file, force=force or (), until=until, overrides=set_ or (), dry_run=dry_run, say=_say)
+    except (DataError, StepFailed, FileNotFoundError) as error:
+        typer.echo(f"\nerror: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _stop_children()
+        typer.echo("\nstopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+    if not dry_run:
+        typer.echo(summary(file.stem))
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _stop_children() -> None:
+    """Kill whatever an interrupt left running below this process."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            process.kill()
+        except psutil.Error:
+            pass  # it ended by itself
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What does a step of a run do? Its role, what it reads and writes: its notebook declares them.
+
+The declaration lies in the notebook's JSON metadata:
+`"seaice": {"role": "train", "reads": ["ready", "trees"], "writes": ["network"]}`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from seaice import paths
+from seaice.config.runfile import Run, Step
+from seaice.errors import DataError, nearest
+from seaice.run import notebooks as run_notebooks, records as run_records
+
+DECLARATION = "seaice"  # entry of a notebook's metadata
+KEYS = {"role", "reads", "writes", "opens"}
+ENTRIES = ("sources", "normals", "seasonal", "simulations")  # settings that name catalogue entries
+ROLES = (
+    *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
+    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
+)
+FOLDERS = {  # of what a run makes in its data folder, by the name of the function of `paths`
+    "ready": paths.ready,
+    "simulation": lambda run: paths.simulation(run, "-").parent,
+    "pretrained": lambda run: paths.pretrained(run, "-").parent,
+    "network": paths.networks,
+    "forecast": paths.forecast,
+    "baselines": paths.baselines,
+    "trees": paths.trees,
+    "importance": paths.importance,
+    "attribution": paths.attribution,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a step does.
+
+    role: one of `ROLES`. reads, writes: names in `FOLDERS`. opens: settings of the section `data` whose
+    catalogue entries it opens itself.
+    """
+
+    role: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    opens: tuple[str, ...] = ()
+
+
+def declared(notebook: Path) -> Stage:
+    """Return what a notebook declares.
+
+    Raises DataError, naming the notebook, for no declaration and for an unknown role or place.
+    """
+    content = run_notebooks.content(notebook).get("metadata", {}).get(DECLARATION)
+    form = f'write "{DECLARATION}": {{"role": ..., "reads": [...], "writes": [...], "opens": [...]}} into its metadata'
+    if not isinstance(content, dict) or not {"role", "reads", "writes"} <= set(content) <= KEYS:
+        raise DataError(f"{notebook.name}: it declares {content or 'no role'}, and a step must; {form}")
+    if content["role"] not in ROLES:
+        hint = nearest(str(content["role"]), ROLES)
+        raise DataError(f"{notebook.name}: its role {content['role']!r} is unknown{hint}; choose one of {list(ROLES)}")
+    opens = content.get("opens", [])
+    for what, places, choices in (
+        ("reads", content["reads"], tuple(FOLDERS)),
+        ("writes", content["writes"], tuple(FOLDERS)),
+        ("opens", opens, ENTRIES),
+    ):
+        for place in places:
+            if place not in choices:
+                hint = nearest(str(place), choices)
+                raise DataError(
+                    f"{notebook.name}: it {what} {place!r}, which is unknown{hint}; choose among {list(choices)}"
+                )
+    return Stage(content["role"], tuple(content["reads"]), tuple(content["writes"]), tuple(opens))
+
+
+def step(run: Run, role: str) -> Step | None:
+    """Return the run's first step of a role, or None. Raises DataError as `declared` does."""
+    for candidate in run.steps:
+        if declared(paths.notebook(candidate.notebook)).role == role:
+            return candidate
+    return None
+
+
+def complaints(stage: Stage, run: str, written: Iterable[str], *, expected: Iterable[str]) -> list[str]:
+    """Return what is wrong with a declaration after its step was executed; empty where it is true.
+
+    written: labels (`run.records.label`) of what the step wrote. expected: names of the declared places that
+    this run asks for; they must be there.
+    """
+    labels = {run_records.label(FOLDERS[place](run), run) for place in stage.writes}
+    wrong = [
+        f"wrote {output}, which it does not declare; add its place to `writes` in its metadata, one of {list(FOLDERS)}"
+        for output in written
+        if output.startswith("data/") and not any(output == label or output.startswith(f"{label}/") for label in labels)
+    ]
+    for place in expected:
+        if not FOLDERS[place](run).exists():
+            label = run_records.label(FOLDERS[place](run), run)
+            wrong.append(f"declares that it writes '{place}', but left no {label}; correct `writes` in its metadata")
+    return wrong

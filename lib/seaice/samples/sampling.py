@@ -1,0 +1,36 @@
+"""Which samples has a run? Its settings of samples, applied to what it has stored."""
+
+import xarray as xr
+
+from seaice.config.sections import Sampling
+from seaice.samples import stored
+from seaice.samples.assembly import Samples
+from seaice.samples.channels import FORECASTS
+
+
+def of_run(run: str, settings: Sampling, *, ready: xr.Dataset | None = None, target: str = "ice_class") -> Samples:
+    """Return the samples of a run.
+
+    ready: its analysis-ready dataset, where that is open already. target: what the networks are to
+    learn, "ice_class" or "siconc" (see `assembly.Samples`). Raises DataError for a store that is not
+    there, and as `assembly.Samples` does.
+    """
+    wanted = {channel.variable for channel in settings.channels}
+    forecasts = {name: getattr(stored, name)(run)["sip"] for name in FORECASTS if name in wanted}
+    ready = stored.ready(run) if ready is None else ready
+    return of_store(ready, settings, target=target, forecasts=forecasts)
+
+
+def of_store(
+    ready: xr.Dataset,
+    settings: Sampling,
+    *,
+    target: str = "ice_class",
+    forecasts: dict[str, xr.DataArray] | None = None,
+) -> Samples:
+    """Return the samples of an analysis-ready dataset, such as that of a climate simulation.
+
+    target, forecasts: see `assembly.Samples`.
+    """
+    options = {"target": target, "missing": settings.missing, "forecasts": forecasts}
+    return Samples(ready, settings.table, n_leads=settings.n_leads, **options)

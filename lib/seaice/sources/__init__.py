@@ -1,0 +1,4 @@
+"""What is published, and what does it mean?
+
+May import: ground, config, geo.
+"""

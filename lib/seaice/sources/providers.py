@@ -1,0 +1,211 @@
+"""How does a published file become the schema on the grid? The one door through which data come in."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice import schema
+from seaice.errors import DataError
+from seaice.geo import regrid, winds
+from seaice.grid import Grid
+from seaice.schema import Flag
+from seaice.sources import averages, catalog, fields as sources_fields, observed_ice
+from seaice.steps import FREQUENCY, STAMP
+
+log = logging.getLogger(__name__)
+
+PROVIDERS = {
+    "osisaf": observed_ice.osisaf,
+    "nsidc_bytes": observed_ice.nsidc_bytes,
+    "nsidc_cdr": observed_ice.nsidc_cdr,
+    "ecmwf_edge": observed_ice.ecmwf_edge,
+    "latlon": sources_fields.latlon,
+    "cmip6": sources_fields.cmip6,
+    "ease2": sources_fields.ease2,
+    "seas5": sources_fields.seas5,
+}
+PARTNER = {"uas": "vas", "vas": "uas"}  # neither component can be rotated without the other
+
+
+def load(
+    name: str,
+    grid: Grid,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    variables: list[str] | None = None,
+    **options,
+) -> xr.Dataset:
+    """Return a catalogue entry as a schema dataset on `grid`, lazily.
+
+    start, end: first and last date taken ("1979-01", "2014-12"), of `time` or, for forecasts, of `init_time`; default all.
+    variables: schema names wanted, default all. options: passed to `catalog.open_entry`.
+    Hourly entries are averaged to months. Returns dims (time, y, x), for ensembles (init_time, lead_time, member, y, x);
+    CONTRIBUTING.md says what a schema dataset holds. Dates absent from a regular axis are put in as missing, logged, and
+    listed in the attribute `missing_times`. Raises DataError naming the entry, variable and date.
+    """
+    metadata = catalog.metadata(name)
+    if metadata.get("one_file_a_step"):
+        options = {"start": start, "end": end} | options
+    raw = catalog.open_entry(name, **options)
+    if metadata.get("cadence") == "hourly":  # cut first: a graph of all hours since 1940 would not fit in memory
+        raw = averages.monthly_means(_select_dates(raw, start, end, source=name), source=name)
+        metadata = metadata | {"cadence": "monthly"}
+    native = standardise(raw, metadata, source=name)
+    return on_grid(native, grid, source=name, start=start, end=end, variables=variables)
+
+
+def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
+    """Return `raw` in the schema's names, units, flags and dates on the grid it was published on, lazily.
+
+    metadata: `provider` (a key of `PROVIDERS`; otherwise the convention is recognised from the dataset), `hemisphere`,
+    `cadence`. source: entry or file, for messages. The result holds its kind of grid in the attribute `grid_kind`.
+    Raises DataError.
+    """
+    if "time" in raw.dims and raw.sizes["time"] == 0:
+        raise DataError(f"{source}: holds no time step")
+    raw = _with_dates(raw, metadata.get("cadence", "monthly"), source=source)
+    native = PROVIDERS[convention(raw, metadata, source=source)](raw, metadata, source=source)
+    native.attrs |= {
+        "source": source,
+        "hemisphere": metadata.get("hemisphere", "both"),
+        "cadence": metadata.get("cadence", "monthly"),
+        "references": str(metadata.get("doi", "")),
+    }
+    return native
+
+
+def on_grid(
+    native: xr.Dataset,
+    grid: Grid,
+    *,
+    source: str,
+    start: str | None = None,
+    end: str | None = None,
+    variables: list[str] | None = None,
+) -> xr.Dataset:
+    """Return what `standardise` made, cut to the dates and variables wanted, on `grid`; arguments as for `load`."""
+    if native.attrs["grid_kind"] in ("stereographic", "ease2") and native.attrs["hemisphere"] != grid.hemisphere:
+        raise DataError(f"{source}: is of the {native.attrs['hemisphere']}, the grid of the {grid.hemisphere}")
+    native = _select_variables(native, variables, source=source)
+    native = _select_dates(native, start, end, source=source)
+    ds = regrid.to_grid(_rotate(native, grid), grid, source=source)
+    if native.attrs.get("binary"):
+        ds["sip"] = (ds["sip"] >= 0.5).where(ds["sip"].notnull()).astype("float32").assign_attrs(ds["sip"].attrs)
+    if "time" in ds.dims:
+        ds = _regular(ds, native.attrs["cadence"], source=source)
+    wanted = [v for v in variables or () if v in schema.VARIABLES]
+    ds = ds.drop_vars([v for v in PARTNER if variables and v in ds and v not in variables])
+    ds.attrs |= {"hemisphere": grid.hemisphere, "resolution_km": grid.resolution_km, "Conventions": "CF-1.11"}
+    return schema.check(ds.assign_coords(crs=grid.mapping()), source=source, variables=wanted or None)
+
+
+def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
+    """Return the key of `PROVIDERS` that `raw` follows: the one the catalogue names, else the one its contents show."""
+    if metadata.get("provider") in PROVIDERS:
+        return metadata["provider"]
+    names, dims = set(map(str, raw.variables)), set(map(str, raw.dims))
+    shows = {
+        "osisaf": {"ice_conc", "status_flag"} <= names,
+        "nsidc_cdr": any(n.startswith("cdr_seaice_conc") for n in names),
+        "ecmwf_edge": "ice_edge" in names,
+        "seas5": bool(
+            {"number", "member", "realization"} & dims and {"lead_time", "forecastMonth", "forecast_period"} & dims
+        ),
+        "nsidc_bytes": "sic" in names and {"x", "y"} <= dims,
+        "ease2": {"x", "y"} <= set(map(str, raw.coords)) & dims,
+        "latlon": any(n in dims for n in sources_fields.LATITUDES),
+        "cmip6": any(n in names and raw[n].ndim == 2 for n in sources_fields.LATITUDES),
+    }
+    for key, shown in shows.items():
+        if shown:
+            return key
+    raise DataError(
+        f"{source}: provider {metadata.get('provider')!r} is unknown and its variables {sorted(names)} show no known convention; "
+        f"name one of {sorted(PROVIDERS)} in the catalogue entry"
+    )
+
+
+def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
+    """Stamp monthly data with the first of the month and daily data with midnight, of the standard calendar."""
+    if "valid_time" in raw.dims and "time" not in raw.dims:
+        raw = raw.rename(valid_time="time")
+    if "time" not in raw.dims:
+        return raw
+    index = raw.indexes.get("time")
+    if index is None:
+        raise DataError(f"{source}: no coordinate 'time'; without dates its {raw.sizes['time']} steps mean nothing")
+    if isinstance(index, xr.CFTimeIndex):
+        if cadence == "daily" and index.calendar not in ("standard", "gregorian", "proleptic_gregorian"):
+            raise DataError(
+                f"{source}: daily data of the calendar '{index.calendar}' have days that do not exist or lack some that do; "
+                "use monthly means"
+            )
+        index = pd.DatetimeIndex(
+            [f"{t.year:04d}-{t.month:02d}-{t.day if cadence == 'daily' else 1:02d}" for t in index]
+        )
+    if not isinstance(index, pd.DatetimeIndex):
+        raise DataError(f"{source}: 'time' starts with {index[0]}, not a date; give it units and a known calendar")
+    if index.hasnans:
+        raise DataError(f"{source}: 'time' has a missing date at position {int(np.argmax(index.isna()))}")
+    if cadence == "monthly":
+        index = index.to_period("M").to_timestamp()
+    elif cadence == "daily":
+        index = index.normalize()
+    schema.check_time(index, source=source)
+    return raw.assign_coords(time=("time", index, {"standard_name": "time"}))
+
+
+def _select_variables(ds: xr.Dataset, variables: list[str] | None, *, source: str) -> xr.Dataset:
+    if variables is None:
+        return ds
+    absent = [v for v in variables if v not in ds]
+    if absent:
+        raise DataError(f"{source}: variable '{absent[0]}' is missing; it holds {sorted(map(str, ds.data_vars))}")
+    keep = {v for name in variables for v in (name, PARTNER.get(name)) if v in ds}
+    if {"siconc", "sip"} & keep:
+        keep |= {v for v in ("siconc_flag", "land", "max_ice") if v in ds}
+    return ds[sorted(keep)]
+
+
+def _select_dates(ds: xr.Dataset, start: str | None, end: str | None, *, source: str) -> xr.Dataset:
+    dim = next((d for d in ("time", "init_time") if d in ds.dims), None)
+    if dim is None:
+        return ds
+    schema.check_time(ds.indexes[dim], source=source)
+    chosen = ds.sel({dim: slice(start, end)})
+    if chosen.sizes[dim] == 0:
+        first, last = (str(ds[dim].values[i])[:10] for i in (0, -1))
+        raise DataError(f"{source}: nothing between {start} and {end}; it spans {first} to {last}")
+    return chosen
+
+
+def _rotate(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """Turn eastward and northward components along the grid's axes, before interpolation (see `winds.rotate`)."""
+    if not {"uas", "vas"} <= set(ds.data_vars):
+        if {"uas", "vas"} & set(ds.data_vars) and ds.attrs["grid_kind"] != "ease2":
+            raise DataError(
+                f"{ds.attrs['source']}: has one of 'uas' and 'vas' but not the other; a wind needs both to be rotated"
+            )
+        return ds
+    if ds["uas"].attrs["standard_name"] == "x_wind" and ds.attrs["grid_kind"] == "ease2":
+        return ds
+    u, v = winds.rotate(ds["uas"], ds["vas"], ds["lon"], hemisphere=grid.hemisphere)
+    return ds.assign(uas=u.assign_attrs(schema.attributes("uas")), vas=v.assign_attrs(schema.attributes("vas")))
+
+
+def _regular(ds: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
+    """Put dates absent between the first and the last in as missing: NaN, `Flag.MISSING`."""
+    if cadence not in FREQUENCY:
+        return ds
+    time = ds.indexes["time"]
+    whole = pd.date_range(time[0], time[-1], freq=FREQUENCY[cadence], name="time")
+    absent = whole.difference(time)
+    if len(absent):
+        listed = " ".join(absent.strftime(STAMP[cadence]))
+        log.warning("%s: no data for %s; put in as missing", source, listed)
+        ds = ds.reindex(time=whole, fill_value={"siconc_flag": Flag.MISSING})
+        ds.attrs["missing_times"] = listed
+    return ds

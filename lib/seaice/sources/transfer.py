@@ -1,0 +1,188 @@
+"""Move one file over HTTP into an open file: try again, and go on from what an earlier try left.
+
+pooch and fsspec verify and cache, but start an interrupted file from its first byte; hence these lines on `requests`.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from seaice.errors import DataError
+from seaice.files import read_json, write_json
+from seaice.progress import bar as progress_bar
+
+ATTEMPTS = 5  # tries in a row without a new byte before giving up
+BACKOFF = 0.5  # s before the second try, doubled before each further one
+TIMEOUT = (10, 60)  # s to connect, s between two reads
+GOOGLE = "https://storage.googleapis.com"  # serves gs:// addresses
+BLOCK = 1 << 20  # bytes read and written at once
+CUT = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
+
+
+class DownloadError(DataError):
+    """A file that can't be fetched; the message names the address, what the server did and what to do."""
+
+
+class NotThereError(DownloadError):
+    """The server answers and has no such file."""
+
+
+class _Interrupted(Exception):
+    """The transfer broke off; what came is kept and another try may go on from there."""
+
+
+def complete(
+    url: str, file: BinaryIO, note: Path, *, attempts: int, backoff: float, progress: bool, unsized: bool = False
+) -> dict:
+    """Fill `file` with the content of `url` and return the version the server gave: `etag`, `modified`, `length`.
+
+    file: opened for appending; the bytes in it are continued if `note` (JSON, written here) says of which version they
+    are and the server confirms that version. attempts: tries in a row that bring nothing new; backoff: s, doubled each.
+    unsized: accept a server that does not say how long the file is (the caller checks a hash). Raises DownloadError.
+    """
+    best, failures = size(file), 0
+    while True:
+        try:
+            return _transfer(url, file, note, progress=progress, unsized=unsized)
+        except (*CUT, _Interrupted) as error:
+            failures = failures + 1 if size(file) <= best else 0
+            best = max(best, size(file))
+            if failures >= attempts:
+                if not _validator(read_json(note)):
+                    file.truncate(0)  # no server could ever confirm these bytes
+                raise _unanswered(url, error, tries=attempts, kept=size(file)) from None
+            time.sleep(backoff * 2 ** max(failures - 1, 0))
+        except requests.RequestException as error:
+            raise DownloadError(f"{shown(url)}: can't be fetched ({type(error).__name__}); check the address") from None
+        except OSError as error:
+            raise DownloadError(f"{note.parent}: can't be written ({error.strerror}); is the disk full?") from None
+
+
+def version(url: str) -> dict:
+    """Ask the server, without the content, for `etag`, `modified` and `length` of `url`. Raises DownloadError."""
+    try:
+        with requests.head(url, allow_redirects=True, timeout=TIMEOUT) as response:
+            _refuse(url, response)
+            return _version(response)
+    except (requests.RequestException, _Interrupted) as error:
+        raise _unanswered(url, error) from None
+
+
+def reach(url: str, *, timeout: float | tuple[float, float] = TIMEOUT) -> None:
+    """Raise DownloadError unless the server of `url` answers at all within `timeout` s, whatever it answers."""
+    try:
+        requests.head(url, timeout=timeout).close()
+    except requests.RequestException as error:
+        raise _unanswered(url, error) from None
+
+
+def is_on_google(place: str) -> bool:
+    """Whether data lie in Google's cloud storage, which has addresses of its own (gs://)."""
+    return place.startswith("gs://")
+
+
+def server(place: str) -> str:
+    """Return the https address of the server that has the data at `place`."""
+    return GOOGLE if is_on_google(place) else f"https://{urlsplit(place).hostname}"
+
+
+def shown(url: str) -> str:
+    """Return the address without user, password and query, which may be secrets, for messages."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def size(file: BinaryIO) -> int:
+    """Return the bytes in a file being written."""
+    file.flush()
+    return os.fstat(file.fileno()).st_size
+
+
+def _transfer(url: str, file: BinaryIO, note: Path, *, progress: bool, unsized: bool) -> dict:
+    record, have = read_json(note), size(file)
+    if have and have == record.get("length"):
+        return record  # a process was killed between the last byte and the rename
+    headers = {"Accept-Encoding": "identity"}
+    if have and _validator(record):
+        headers |= {"Range": f"bytes={have}-", "If-Range": _validator(record)}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == 416:
+            file.truncate(0)
+            raise _Interrupted("the server can't continue the part that is here")
+        _refuse(url, response)
+        if response.status_code == 206:
+            same = response.headers.get("ETag", record["etag"]) == record["etag"]
+            if not same or not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                file.truncate(0)
+                raise _Interrupted("the server sent another file or range than asked for")
+        else:
+            file.truncate(0)
+            have, record = 0, _version(response)
+        length = response.headers.get("Content-Length")
+        length = have + int(length) if length is not None else None
+        if length is None and not unsized and response.headers.get("Transfer-Encoding") != "chunked":
+            raise DownloadError(
+                f"{shown(url)}: the server does not say how long the file is, so a truncated one would look whole; "
+                "give its sha256"
+            )
+        record["length"] = length
+        write_json(note, record)
+        bar = {"unit": "B", "unit_scale": True, "delay": 1, "leave": False, "desc": Path(urlsplit(url).path).name}
+        with progress_bar(total=length, initial=have, disable=not progress, **bar) as meter:
+            # The raw bytes: a `.gz` sent as an encoding must stay what its length and hash say it is.
+            for block in response.raw.stream(BLOCK, decode_content=False):
+                file.write(block)
+                meter.update(len(block))
+    came = size(file)
+    if length is not None and came != length:
+        raise _Interrupted(f"{came} of {length} bytes came")
+    return record
+
+
+def _refuse(url: str, response: requests.Response) -> None:
+    code = response.status_code
+    if code in (429, 500, 502, 503, 504):
+        raise _Interrupted(f"HTTP {code}")
+    if code in (401, 403):
+        raise DownloadError(
+            f"{shown(url)}: the server refuses access (HTTP {code}): it wants credentials, or the route has changed. "
+            "Put an account of the provider into ~/.netrc, or try the address in a browser."
+        )
+    if code in (404, 410):
+        raise NotThereError(
+            f"{shown(url)}: the server has no such file (HTTP {code}); is the date inside the record, or has the "
+            "provider moved it?"
+        )
+    if code >= 400:
+        raise DownloadError(f"{shown(url)}: the server answers HTTP {code}; try the address in a browser")
+
+
+def _unanswered(url: str, error: Exception, *, tries: int = 1, kept: int = 0) -> DownloadError:
+    # The text of a network error repeats the whole address, with whatever token it carries: name its kind only.
+    reason = str(error) if isinstance(error, _Interrupted) else type(error).__name__
+    rest = f" {kept} bytes are kept and the next call continues there." if kept else ""
+    return DownloadError(
+        f"{shown(url)}: {urlsplit(url).hostname} does not answer or breaks off ({reason}), tried {tries} times; "
+        f"check the network or try later.{rest}"
+    )
+
+
+def _version(response: requests.Response) -> dict:
+    headers = response.headers
+    length = headers.get("Content-Length")
+    return {
+        "etag": headers.get("ETag"),
+        "modified": headers.get("Last-Modified"),
+        "length": int(length) if length is not None else None,
+    }
+
+
+def _validator(record: dict) -> str | None:
+    etag = record.get("etag")  # RFC 9110: a weak ETag can't vouch for a byte range
+    return etag if etag and not etag.startswith("W/") else record.get("modified")

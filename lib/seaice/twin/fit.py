@@ -1,0 +1,232 @@
+"""Fits the simulated world to figures of the observed record: `python -m seaice.twin.fit [north|south]` (minutes on one core).
+
+Ensemble Kalman inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/29/4/045001): an ensemble of parameter sets is
+run at once, and moved by the regression of parameters on figures. Derivative-free, and two dozen runs an iteration suffice.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+import xarray as xr
+from tqdm import tqdm
+
+from seaice.grid import Grid
+from seaice.schema import ICE_EDGE
+from seaice.twin import parameters as twin_parameters, realism
+from seaice.twin.forcing import CURRENTS, STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
+from seaice.twin.parameters import FORECAST, SIMULATIONS, TRUTH, Parameters
+from seaice.twin.physics import World
+from seaice.twin.world import generator
+
+SEED = 2021  # of the search
+MISFIT_TABLE = "misfit.csv"
+FIRST = 1964  # year in which a trial starts: 15 years of spin-up
+# Spacing (km), members, iterations and first spread (logits of the place between a parameter's bounds) of the search: wide on a
+# coarse grid, then narrow on the demo's.
+STAGES = ((225.0, 28, 4, 0.4), (112.5, 14, 3, 0.15))
+WEATHERS = 3  # that every set runs under, the figures averaged: one record's trend and spread owe much to chance
+MISFITS = {FORECAST: 1.6, SIMULATIONS[0]: 2.5, SIMULATIONS[1]: 2.5}  # times the best misfit, of the imperfect models
+CANDIDATES = 6  # sets near the wanted misfit of which the least like the others is taken
+WORST = 15.0  # units of misfit beyond which a figure counts no more
+TOLERANCE = {  # what counts as one unit of misfit, in the figure's unit
+    "extent": 0.2,
+    "region": 0.25,
+    "volume": 3.0,
+    "september_trend": 0.01,
+    "september_spread": 0.06,
+    "anomaly_persistence": 0.6,
+    "linear_trend": 0.6,
+}
+REGIONS = {  # west, east (degrees), lowest and highest distance from the equator (degrees)
+    "north": {
+        "barents_kara": (20, 100, 60, 90),
+        "siberia": (100, 180, 66, 90),
+        "beaufort": (-180, -120, 66, 90),
+        "bering": (165, -150, 40, 66),
+        "okhotsk": (130, 165, 40, 66),
+        "hudson_archipelago": (-120, -70, 50, 90),
+        "baffin_labrador": (-70, -45, 40, 90),
+        "greenland": (-45, 20, 50, 90),
+    },
+    "south": {
+        "weddell": (-60, 20, 40, 90),
+        "indian": (20, 90, 40, 90),
+        "pacific": (90, 160, 40, 90),
+        "ross": (160, -130, 40, 90),
+        "bellingshausen": (-130, -60, 40, 90),
+    },
+}
+
+
+def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float]:
+    """Return the mean extent by region and calendar month, million km2; sic: (year, month, y, x), fraction."""
+    lon, lat = grid.lonlat
+    extent = (sic > ICE_EDGE).mean(0) * grid.cell_area_km2 / 1e6
+    out = {}
+    for name, (west, east, low, high) in REGIONS[grid.hemisphere].items():
+        inside = ((lon - west) % 360 < (east - west) % 360) & (np.abs(lat) >= low) & (np.abs(lat) < high)
+        out |= {(f"region_{name}", month): float(extent[month - 1, inside].sum()) for month in range(1, 13)}
+    return out
+
+
+def trial(values: np.ndarray, grid: Grid) -> list[dict[tuple[str, int], float]]:
+    """Run parameter sets (set, parameter) at once, each under the same WEATHERS, and return the mean figures of each."""
+    figures = _figures(_parameters(np.repeat(values, WEATHERS, axis=0), grid.hemisphere), len(values) * WEATHERS, grid)
+    sets = [figures[i : i + WEATHERS] for i in range(0, len(figures), WEATHERS)]
+    return [{key: float(np.mean([f[key] for f in several])) for key in several[0]} for several in sets]
+
+
+def _figures(parameters: Parameters, members: int, grid: Grid) -> list[dict[tuple[str, int], float]]:
+    world = World(grid, parameters)
+    generators = [generator(SEED, "trial", member % WEATHERS) for member in range(members)]
+    state = world.start(generators)
+    first, last = realism.YEARS
+    sic = np.zeros((members, last - first + 1, 12, *grid.shape), "float32")
+    volume = np.zeros((members, 12))
+    for year in tqdm(range(FIRST, last + 1), unit="year", leave=False, mininterval=5, disable=None):
+        for step in range(STEPS_A_YEAR):
+            state, _ = world.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
+            if year >= first:
+                sic[:, year - first, step // STEPS_A_MONTH] += state.concentration / STEPS_A_MONTH
+                volume[:, step // STEPS_A_MONTH] += state.volume.sum((1, 2))
+    volume *= grid.cell_area_km2 / 1e6 / ((last - first + 1) * STEPS_A_MONTH)
+    time = pd.date_range(f"{first}-01", f"{last}-12", freq="MS")
+    out = []
+    for ice, ice_volume in zip(sic, volume, strict=True):
+        record = xr.DataArray(ice.reshape(-1, *grid.shape), dims=("time", "y", "x"), coords={"time": time})
+        figures = realism.figures(record, grid) | regional_extents(ice, grid)
+        out.append(figures | {("volume", month): float(ice_volume[month - 1]) for month in range(1, 13)})
+    return out
+
+
+def fit(
+    start: Parameters, grid: Grid, *, members: int, iterations: int, spread: float
+) -> tuple[Parameters, pd.DataFrame]:
+    """Return the parameters the search ends at, and all sets tried, a row each, best first.
+
+    The first are the mean of the last ensemble, not its best member: that one owes part of its rank to its weathers. misfit of
+    the second: root mean square in units of TOLERANCE.
+    """
+    rng = np.random.default_rng(SEED)
+    names, low, high = _bounds(grid.hemisphere)
+    share = np.clip((_vector(start) - low) / (high - low), 0.02, 0.98)
+    place = np.log(share / (1 - share)) + spread * rng.standard_normal((members, len(names)))
+    place[0] = np.log(share / (1 - share))
+    tried = []
+    for _ in range(iterations):
+        values = low + (high - low) / (1 + np.exp(-place))
+        d = distances(trial(values, grid), grid.hemisphere).to_numpy()
+        misfit = np.sqrt((d**2).mean(1))
+        tried += [dict(zip(names, v, strict=True)) | {"misfit": m} for v, m in zip(values, misfit, strict=True)]
+        print(f"{grid.resolution_km:g} km, misfit: best {misfit.min():.3f}, mean {misfit.mean():.3f}", flush=True)
+        a, b = place - place.mean(0), d - d.mean(0)
+        gain = a.T @ b @ np.linalg.inv(b.T @ b + (members - 1) * np.eye(d.shape[1]))
+        place = np.clip(place - (d + rng.standard_normal(d.shape)) @ gain.T, -4, 4)
+    centre = low + (high - low) / (1 + np.exp(-place.mean(0)))
+    return _parameters(centre, grid.hemisphere), pd.DataFrame(tried).sort_values("misfit", ignore_index=True)
+
+
+def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
+    """Return how far each trial's figures are from the observed ones, in units of TOLERANCE; a column a figure."""
+    observed = realism.reference(hemisphere)
+    unit = {key: TOLERANCE["region" if key[0].startswith("region") else key[0]] for key in observed}
+    rows = [{key: (f[key] - value) / unit[key] for key, value in observed.items()} for f in figures]
+    # A world without ice cannot be scored: as bad as it gets. A trial far off the rest counts for less than its distance.
+    return pd.DataFrame(rows).fillna(WORST).clip(-WORST, WORST)
+
+
+def choose(tried: pd.DataFrame) -> dict[str, pd.Series]:
+    """Pick the imperfect models: of the sets near MISFITS times the best misfit, the one least like those picked before and the best."""
+    best = tried.iloc[0]
+    chosen = {}
+    for model, times in MISFITS.items():
+        left = tried.drop([row.name for row in chosen.values()])
+        near = left.iloc[(left["misfit"] / best["misfit"] - times).abs().argsort()[:CANDIDATES]]
+        others = [best, *chosen.values()]
+        apart = [min((((row - o) / tried.std()) ** 2).sum() for o in others) for _, row in near.iterrows()]
+        chosen[model] = near.iloc[int(np.argmax(apart))]
+    return {model: row.drop("misfit") for model, row in chosen.items()}
+
+
+def _bounds(hemisphere: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    names = [*twin_parameters.numbers(), *CURRENTS[hemisphere]]
+    rows = [twin_parameters.table()[n] for n in names]
+    return names, np.array([float(r["low"]) for r in rows]), np.array([float(r["high"]) for r in rows])
+
+
+def _vector(parameters: Parameters) -> np.ndarray:
+    return np.array([*(getattr(parameters, n) for n in twin_parameters.numbers()), *parameters.currents])
+
+
+def _parameters(values: np.ndarray, hemisphere: str) -> Parameters:
+    """Parameters from (parameter,), or as (member, 1, 1) arrays from (member, parameter)."""
+    columns = [c[:, None, None] if c.ndim else float(c) for c in values.T]
+    numbers = twin_parameters.numbers()
+    own = dict(zip(numbers, columns, strict=False))
+    return Parameters(**own, currents=tuple(columns[len(numbers) :]), hemisphere=hemisphere)
+
+
+def main(hemisphere: str) -> None:
+    """Fit a hemisphere, and write its parameters and its table of misfits over the packaged ones."""
+    centre, searches = twin_parameters.first_guess(hemisphere), []
+    for resolution_km, members, iterations, spread in STAGES:
+        grid = Grid(hemisphere, resolution_km)
+        centre, tried = fit(centre, grid, members=members, iterations=iterations, spread=spread)
+        searches.append(tried)
+    # The imperfect models come from the wide search, the truth from the narrow one.
+    chosen = {TRUTH: pd.Series(_vector(centre), _bounds(hemisphere)[0])} | choose(searches[0])
+    values = np.array([row.to_numpy() for row in chosen.values()])
+    figures = trial(values, grid)
+    misfits = _misfits(dict(zip(chosen, figures, strict=True)), hemisphere)
+    folder = Path(twin_parameters.__file__).parent
+    table = pd.read_csv(folder / twin_parameters.TABLE, comment="#", index_col="name")
+    for model, row in chosen.items():
+        table.loc[row.index, f"{hemisphere}_{model}"] = [float(f"{v:.6g}") for v in row]
+    if (folder / MISFIT_TABLE).exists():
+        before = pd.read_csv(folder / MISFIT_TABLE)
+        misfits = pd.concat([before[before["hemisphere"] != hemisphere], misfits])
+    table.to_csv(folder / twin_parameters.TABLE)
+    misfits.to_csv(folder / MISFIT_TABLE, index=False, float_format="%.4g")
+
+
+def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
+    observed = realism.reference(hemisphere)
+    apart = distances(list(figures.values()), hemisphere)
+    rows = [
+        (hemisphere, model, *key, found[key], value, apart[key].iloc[i])
+        for i, (model, found) in enumerate(figures.items())
+        for key, value in observed.items()
+    ]
+    return pd.DataFrame(
+        rows, columns=["hemisphere", "model", "quantity", "index", "simulated", "observed", "units_of_tolerance"]
+    )
+
+
+class Hemisphere(StrEnum):
+    """What the command line takes."""
+
+    NORTH = "north"
+    SOUTH = "south"
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    hemispheres: Annotated[
+        list[Hemisphere] | None,
+        typer.Argument(metavar="[HEMISPHERE]...", help="north, south, or both if none is named."),
+    ] = None,
+) -> None:
+    """Fit the simulated world to figures of the observed record."""
+    for hemisphere in hemispheres or Hemisphere:
+        main(hemisphere.value)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,110 @@
+"""Physics-based seasonal forecasts of the simulated world: a biased model started from imperfectly known states."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.grid import Grid
+from seaice.twin.forcing import STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
+from seaice.twin.parameters import FORECAST, TRUTH, load
+from seaice.twin.physics import FREEZING, State, World
+from seaice.twin.world import generator, spin_up
+
+LEADS = 6  # months, SEAS5
+# What the analysis does not know, standard deviations; Tietsche et al. 2014, doi:10.1002/2013GL058755, gives the order.
+CONCENTRATION_ERROR = 0.10  # 1, where there is ice
+THICKNESS_ERROR = 0.30  # 1, relative
+SURFACE_ERROR = 0.30  # K, in open water
+DEEP_ERROR = 0.5  # K, water below the summer mixed layer
+KNOWN_CURRENTS = 0.6  # 1, correlation of analysed and true slow ocean heat
+SPREAD = 0.7  # 1, perturbation of a member over the error of the analysis that all members share
+
+
+def forecasts(
+    grid: Grid, *, seed: int, first: int, members: dict[pd.Timestamp, int], width: int
+) -> Iterator[xr.Dataset]:
+    """Yield forecasts, those of a calendar year together: `siconc (init_time, lead_time, member, y, x)`, fraction.
+
+    first: year in which the truth starts, as in the record that the forecasts are for. members: how many members each
+    init_time (the first day of lead 1) gets; the rest of `width` is NaN.
+    """
+    truth = World(grid, load(TRUTH, grid.hemisphere))
+    model = World(grid, load(FORECAST, grid.hemisphere))
+    generators = [generator(seed, grid.hemisphere, TRUTH)]
+    state, _ = spin_up(truth, generators, year=first)
+    for year in range(first, max(members).year + 1):
+        issued = {}
+        for step in range(STEPS_A_YEAR):
+            init = pd.Timestamp(year, step // STEPS_A_MONTH + 1, 1)
+            if step % STEPS_A_MONTH == 0 and init in members:
+                issued[init] = _forecast(model, state, init, members[init], seed=seed)
+            state, _ = truth.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
+        if issued:
+            yield _dataset(issued, grid, truth.land, width)
+
+
+def analysis(model: World, truth: State, error: np.random.Generator, generators) -> State:
+    """Return what a forecast starts from: the truth, wrong by an error all members share and one of each member's own."""
+    shared, own = model.weather.start([error]), model.weather.start(generators)
+    coefficients = (shared + np.float32(SPREAD) * own).astype("float32")
+    # Another draw for what lies below: thickness and deep water are not wrong in the same places as the surface.
+    below = (model.weather.start([error]) + np.float32(SPREAD) * model.weather.start(generators)).astype("float32")
+    state = truth.repeat(len(generators))
+    noise = [model.weather.field(c[:, i]) for c in (coefficients, below) for i in (0, 1)]
+    ice, ocean = state.concentration > 0, model.ocean
+    state.concentration = np.clip(state.concentration + np.float32(CONCENTRATION_ERROR) * noise[0] * ice, 0, 1)
+    state.volume = state.volume * np.exp(np.float32(THICKNESS_ERROR) * noise[2])
+    warmer = np.float32(SURFACE_ERROR) * noise[1] * (1 - state.concentration)
+    state.surface = np.where(ocean, np.maximum(state.surface + warmer, FREEZING), state.surface)
+    state.deep = np.where(ocean, np.maximum(state.deep + np.float32(DEEP_ERROR) * noise[3], FREEZING), state.deep)
+    weather = state.weather.copy()
+    unknown = np.float32(np.sqrt((1 - KNOWN_CURRENTS**2) / (1 + SPREAD**2)))
+    weather[:, 2] = np.float32(KNOWN_CURRENTS) * weather[:, 2] + unknown * coefficients[:, 2]
+    state.weather = weather
+    return state
+
+
+def _forecast(model: World, truth: State, init: pd.Timestamp, members: int, *, seed: int) -> np.ndarray:
+    """Run one forecast, (lead, member, y, x)."""
+    issue = model.grid.hemisphere, FORECAST, f"{init:%Y-%m}"
+    generators = [generator(seed, *issue, member) for member in range(members)]
+    state = analysis(model, truth, generator(seed, *issue, "analysis"), generators)
+    months = np.empty((LEADS, members, *model.grid.shape), "float32")
+    for lead in range(LEADS):
+        total = 0
+        for step in range(STEPS_A_MONTH):
+            elapsed = (init.month - 1 + lead) * STEPS_A_MONTH + step
+            forcing = greenhouse(init.year + elapsed / STEPS_A_YEAR)
+            state, _ = model.step(state, elapsed % STEPS_A_YEAR, forcing, generators)
+            total = total + state.concentration
+        months[lead] = total / STEPS_A_MONTH
+    return months
+
+
+def _dataset(issued: dict[pd.Timestamp, np.ndarray], grid: Grid, land: np.ndarray, width: int) -> xr.Dataset:
+    siconc = np.full((len(issued), LEADS, width, *grid.shape), np.nan, "float32")
+    for i, months in enumerate(issued.values()):
+        siconc[i, :, : months.shape[1]] = months
+    siconc[..., land] = np.nan
+    lead_time = np.arange(1, LEADS + 1)
+    init_time = pd.DatetimeIndex(issued)
+    valid = [[init + pd.DateOffset(months=int(lead) - 1) for lead in lead_time] for init in init_time]
+    return xr.Dataset(
+        {
+            "siconc": (
+                ("init_time", "lead_time", "member", "y", "x"),
+                siconc,
+                {"standard_name": "sea_ice_area_fraction", "units": "1", "long_name": "sea ice concentration"},
+            ),
+            "land": (("y", "x"), land),
+        },
+        coords={
+            "init_time": init_time,
+            "lead_time": ("lead_time", lead_time, {"long_name": "month of the forecast, 1 = begins at init_time"}),
+            "member": np.arange(width),
+            "valid_time": (("init_time", "lead_time"), np.array(valid, "datetime64[ns]")),
+            **grid.coords(),
+        },
+    )

@@ -1,0 +1,133 @@
+"""Runs of a simulated world: what it looked like month by month or day by day, one year at a time."""
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.grid import Grid
+from seaice.twin.forcing import STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
+from seaice.twin.parameters import Parameters
+from seaice.twin.physics import FREEZING, Fluxes, State, World
+
+SPIN_UP = 30  # years before the first one asked for: a few times the memory of thick ice
+KELVIN = np.float32(273.15)  # K at 0 degC
+POSSIBLE = 0.01  # SIC fraction that proves that ice can form in a cell
+REACH = 2  # cells around it where ice is still thought possible
+ATTRIBUTES = {  # units and long name of what a run holds
+    "siconc": ("1", "sea ice concentration"),
+    "sivol": ("m", "sea ice volume per cell area"),
+    "tas": ("K", "near-surface air temperature: mean of the model's air and surface"),
+    "ta": ("K", "temperature of the model's layer of air"),
+    "tos": ("K", "sea surface temperature"),
+    "psl": ("Pa", "mean sea level pressure"),
+    "rsds": ("W m-2", "surface downwelling shortwave"),
+    "rsus": ("W m-2", "surface upwelling shortwave"),
+}
+
+
+def generator(seed: int, *name) -> np.random.Generator:
+    """Return the random generator of one member: the same for a name and seed, in any batch and process."""
+    words = [zlib.crc32(str(part).encode()) for part in name]
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, *words])))
+
+
+def spin_up(world: World, generators, *, year: int, years: int = SPIN_UP) -> tuple[State, np.ndarray]:
+    """Return the state on 1 January of `year` and where ice was possible before it.
+
+    generators: one a member. The second result, (month, y, x) bool, is True within REACH cells of where any member held
+    ice in that month of the second half of the spin-up.
+    """
+    state = world.start(generators)
+    possible = np.zeros((12, *world.grid.shape), bool)
+    for past in range(year - years, year):
+        for step in range(STEPS_A_YEAR):
+            state, _ = world.step(state, step, greenhouse(past + step / STEPS_A_YEAR), generators)
+            if past >= year - years // 2:
+                possible[step // STEPS_A_MONTH] |= (state.concentration > POSSIBLE).any(0)
+    return state, _widen(possible) & world.ocean
+
+
+def run(world: World, state: State, generators, *, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield `(year, fields)` from `first` to `last`; fields is (variable of ATTRIBUTES, step, y, x) of the first member."""
+    for year in range(first, last + 1):
+        steps = np.empty((len(ATTRIBUTES), STEPS_A_YEAR, *world.grid.shape), "float32")
+        for step in range(STEPS_A_YEAR):
+            state, fluxes = world.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
+            steps[:, step] = view(world, state, fluxes)
+        yield year, steps
+
+
+def view(world: World, state: State, fluxes: Fluxes) -> np.ndarray:
+    """Return the variables of ATTRIBUTES of the first member, (variable, y, x) float32; NaN is ocean fields on land."""
+    water = np.where(world.land, np.nan, np.maximum(state.surface[0], FREEZING) + KELVIN)
+    ice = np.where(world.land, np.nan, state.concentration[0])
+    volume = np.where(world.land, np.nan, state.volume[0])
+    near = 0.5 * (state.air[0] + fluxes.skin[0]) + KELVIN
+    rest = fluxes.pressure[0], fluxes.sunshine[0], fluxes.reflected[0]
+    return np.stack([ice, volume, near, state.air[0] + KELVIN, water, *rest])
+
+
+def months(steps: np.ndarray) -> np.ndarray:
+    """Average steps (variable, STEPS_A_YEAR, y, x) to the twelve months."""
+    shape = steps.shape
+    return steps.reshape(shape[0], 12, STEPS_A_MONTH, *shape[2:]).mean(2)
+
+
+def days(steps: np.ndarray, before: np.ndarray, after: np.ndarray, number: int) -> np.ndarray:
+    """Interpolate steps to `number` days of the year, a step's fields being those of its middle.
+
+    before, after: the last step of the year before and the first of the year after, (variable, y, x).
+    """
+    all_steps = np.concatenate([before[:, None], steps, after[:, None]], axis=1)
+    position = (np.arange(number) + 0.5) * STEPS_A_YEAR / number + 0.5
+    low = position.astype(int)
+    weight = (position - low).astype("float32")[:, None, None]
+    return all_steps[:, low] * (1 - weight) + all_steps[:, low + 1] * weight
+
+
+def record(
+    grid: Grid, parameters: Parameters, *, seed: int, name: str, first: int, last: int, cadence: str
+) -> Iterator[xr.Dataset]:
+    """Yield a run as datasets of one year each: variables of ATTRIBUTES on (time, y, x) float32, `land`, `possible`.
+
+    name: of the member, for its weather. cadence: "monthly" (mean of a month's steps, stamped with its first day) or "daily"
+    (interpolated between steps: weather changes over days, not within one).
+    """
+    world = World(grid, parameters)
+    generators = [generator(seed, grid.hemisphere, name)]
+    state, possible = spin_up(world, generators, year=first)
+    years = run(world, state, generators, first=first, last=last)
+    before, following = None, next(years, None)
+    while following:
+        (year, steps), following = following, next(years, None)
+        if cadence == "monthly":
+            time, values = pd.date_range(f"{year}-01", periods=12, freq="MS"), months(steps)
+        else:
+            time = pd.date_range(f"{year}-01-01", f"{year}-12-31", freq="D")
+            # At the two ends of a run, where there is no neighbour, days stay as the nearest step.
+            after = steps[:, -1] if following is None else following[1][:, 0]
+            values = days(steps, steps[:, 0] if before is None else before, after, len(time))
+            before = steps[:, -1]
+        variables = {
+            key: (("time", "y", "x"), values[i], {"units": units, "long_name": text})
+            for i, (key, (units, text)) in enumerate(ATTRIBUTES.items())
+        }
+        yield xr.Dataset(
+            variables | {"land": (("y", "x"), world.land), "possible": (("month", "y", "x"), possible)},
+            coords={"time": time, "month": np.arange(1, 13), **grid.coords()},
+        )
+
+
+def _widen(mask: np.ndarray) -> np.ndarray:
+    """Grow a mask (..., y, x) by REACH cells in the four directions."""
+    for _ in range(REACH):
+        grown = mask.copy()
+        grown[..., 1:, :] |= mask[..., :-1, :]
+        grown[..., :-1, :] |= mask[..., 1:, :]
+        grown[..., :, 1:] |= mask[..., :, :-1]
+        grown[..., :, :-1] |= mask[..., :, 1:]
+        mask = grown
+    return mask

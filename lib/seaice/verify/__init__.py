@@ -1,0 +1,4 @@
+"""How good is it?
+
+May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts.
+"""

@@ -1,0 +1,225 @@
+"""Where may the ice edge lie? The region p' <= SIP <= 1 - p', how much of the observed edge it holds, and how large it is.
+
+A cell's margin is min(SIP, 1 - SIP), 0..0.5: it lies in the region where the margin is p' or more. p' = 0 is the whole active sea,
+which holds every edge and says nothing: coverage is only worth something beside size. An observed edge cell is a cell that counts
+(active, with observed truth) beside one of its four neighbours that counts and lies on the other side of SIC 0.15. Everything is fitted
+to validation years.
+
+**paper**: p' such that a share (0.9) of all edge cells of the validation years lies inside. It promises nothing for other years.
+Source: Andersson et al. 2021, doi:10.1038/s41467-021-25257-4.
+
+**conformal**: for each unit of the validation years (an initialisation, or a year of them) the largest p' whose region holds the share
+(0.9) of the unit's edge cells; of these n values the ceil((n + 1) level)-th largest. Promise: the region of a new unit holds that share
+of its edge cells with probability of `level` or more, for any n and any distribution, provided that the new unit and the n units are
+exchangeable. It is marginal: it averages over validation years and new units, and holds for no single month, sea or year. Months of a
+year depend on one another, so initialisations are exchangeable at best roughly; years are more nearly so, but a trend of ice or of
+forecast errors breaks either, a year of which the split holds a part is another kind of unit, and a network that was stopped or calibrated
+on the validation years is a little better there. With fewer than level / (1 - level) units nothing but the whole sea can promise it.
+Source: split conformal prediction, Papadopoulos et al. 2002, doi:10.1007/3-540-36755-1_29; Lei et al. 2018,
+doi:10.1080/01621459.2017.1307116.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.errors import DataError
+from seaice.grid import Grid
+from seaice.prepare.climate import at_months
+from seaice.schema import MAP
+from seaice.steps import cadence, valid_time
+from seaice.verify import bootstrap
+from seaice.verify.scoring import block_of_truth, blocks, pick
+from seaice.verify.tables import JUDGED
+
+COVERAGE = 0.9  # share of edge cells inside, Andersson et al. 2021
+ALL, EACH = "all leads", "each lead"  # what one p' is fitted to
+
+
+class Method(NamedTuple):
+    """How p' is found: by the paper (level None), or conformally on units "init_time" or "year" with the promised level."""
+
+    name: str
+    unit: str
+    level: float | None
+
+
+METHODS = (
+    Method("paper", "init_time", None),
+    Method("conformal_init_time", "init_time", 0.9),
+    Method("conformal_year", "year", 0.8),  # 4 years are enough; 0.9 takes 9
+)
+COLUMNS = ["method", "level", "fitted_to", "split", "region", "lead_time", "month", "p", "coverage", "low", "high"]
+COLUMNS += ["units_covered", "units", "share", "area", "n"]
+
+
+def margin(sip: xr.DataArray) -> xr.DataArray:
+    """Return min(SIP, 1 - SIP), 0..0.5, same dims: how unsure a forecast is of a cell."""
+    return np.minimum(sip, 1 - sip)
+
+
+def edge_cells(ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
+    """Say which cells are observed edge, bool (..., y, x): they count, and so does a neighbour on the other side of the edge."""
+    edge = xr.zeros_like(weight, bool)
+    for dim in MAP:
+        both = (weight > 0) & (weight.shift({dim: 1}, fill_value=0) > 0)
+        crossed = both & (ice != ice.shift({dim: 1}, fill_value=0))
+        edge = edge | crossed | crossed.shift({dim: -1}, fill_value=False)
+    return edge
+
+
+def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | None = None) -> pd.DataFrame:
+    """Margins of all observed edge cells, one row a cell: init_time, year, block, lead_time, month (valid), region ("" in no sea), margin.
+
+    sip: (init_time, lead_time, y, x), best lazy. seas: see `regions.mask`.
+    """
+    names = np.array(["", *(() if seas is None else seas.region.values)], object)
+    number = (
+        np.zeros(ready.land.shape, int) if seas is None else (seas.argmax("region") + 1).where(seas.any("region"), 0)
+    )
+    tables = []
+    for init_times in blocks({"": sip}, ready):
+        truth = block_of_truth(ready, init_times, sip.lead_time)
+        i, k, y, x = np.nonzero(edge_cells(truth.ice, truth.weight).transpose("init_time", "lead_time", *MAP).values)
+        values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP).values[i, k, y, x]
+        valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
+        table = {"init_time": init_times[i], "year": init_times.year[i]}
+        table |= {"block": bootstrap.blocks(init_times, cadence(ready))[i], "lead_time": sip.lead_time.values[k]}
+        table |= {"month": valid.dt.month.values[i, k], "region": names[np.asarray(number)[y, x]], "margin": values}
+        tables.append(pd.DataFrame(table))
+    # Where a forecast is lacking it can't be judged.
+    return pd.concat(tables, ignore_index=True).dropna(subset="margin")
+
+
+def fit(margins, coverage: float = COVERAGE) -> float:
+    """Return the largest p' whose region holds a share `coverage` of these edge cells. Raises DataError where there is none."""
+    values = np.sort(np.asarray(margins, float))[::-1]
+    if not len(values):
+        raise DataError("ice-edge region: no observed edge in the validation years; check the splits and the truth")
+    return float(values[_rank(coverage * len(values)) - 1])
+
+
+def conformal(needed, level: float) -> float:
+    """Return the p' that a new unit needs no smaller than with probability `level`: the ceil((n + 1) level)-th largest, else 0.
+
+    needed: p' of each unit, see `fit`. 0, the whole sea, where there are too few units for the level.
+    """
+    values = np.sort(np.asarray(needed, float))[::-1]
+    rank = _rank((len(values) + 1) * level)
+    return float(values[rank - 1]) if rank <= len(values) else 0.0
+
+
+def _rank(x: float) -> int:
+    return max(1, math.ceil(x - 1e-9))  # 0.9 * 10 is 9, not a rounding error more
+
+
+def band(cells: pd.DataFrame, method: Method, coverage: float = COVERAGE) -> float:
+    """Return p' of one method, fitted to these edge cells (see `edge_margins`)."""
+    if method.level is None:
+        return fit(cells["margin"], coverage)
+    return conformal(cells.groupby(method.unit)["margin"].agg(fit, coverage=coverage), method.level)
+
+
+def edge_region_table(
+    sip: xr.DataArray,
+    ready: xr.Dataset,
+    splits: Mapping[str, Sequence[str]],
+    *,
+    methods: Sequence[Method] = METHODS,
+    coverage: float = COVERAGE,
+    seas: xr.DataArray | None = None,
+) -> pd.DataFrame:
+    """Coverage and size of the ice-edge region, fitted to validation years, on validation and on test years.
+
+    Columns method, level (promised, NaN for the paper's), fitted_to ("each lead": a p' for each; "all leads": one p'), split, region,
+    lead_time, month, p, coverage (% of edge cells inside), low, high (95 % of the coverage, blocks drawn), units_covered (% of units
+    with the aimed share of their cells inside: what `level` promises), units, share (% of the active sea), area (million km2), n
+    (forecasts). Rows by lead, and for "all leads" also by valid month and by sea. sip: (init_time, lead_time, y, x) of one model.
+    Raises DataError where the validation years have no edge.
+    """
+    judged = {name: sip.sel(init_time=slice(*splits[name])) for name in JUDGED}
+    cells = {name: edge_margins(part, ready, seas=seas) for name, part in judged.items()}
+    leads = sip.lead_time.values
+    bands = {}
+    for method in methods:
+        bands[method, ALL] = pd.Series(band(cells["validation"], method, coverage), index=leads)
+        bands[method, EACH] = cells["validation"].groupby("lead_time").apply(band, method, coverage).reindex(leads)
+    rows = []
+    for split, part in judged.items():
+        sizes = region_size(part, ready, bands, seas=seas)
+        for (method, fitted_to), p in bands.items():
+            inside = cells[split].assign(inside=cells[split]["margin"] >= cells[split]["lead_time"].map(p))
+            size = sizes.sel(band=f"{method.name} {fitted_to}")
+            made = {"method": method.name, "level": method.level, "fitted_to": fitted_to, "split": split}
+            rows += [made | row for row in _rows(inside, size, p, method, fitted_to, coverage)]
+    return pd.DataFrame(rows)[COLUMNS]
+
+
+def _rows(cells: pd.DataFrame, size: xr.Dataset, p: pd.Series, method: Method, fitted_to: str, coverage: float):
+    """One row for each lead; for one p' of all leads also all leads together, each valid month and each sea."""
+    named = {"region": "all", "lead_time": "all", "month": "all", "p": p.iloc[0]}
+    everywhere = size.sel(region="all")
+    for lead, of_lead in cells.groupby("lead_time"):
+        row = named | {"lead_time": lead, "p": p[lead]} | _row(of_lead, everywhere.sel(lead_time=[lead]))
+        yield row | (_units(of_lead, method, coverage) if fitted_to == EACH else {"units_covered": np.nan, "units": 0})
+    if fitted_to == EACH:
+        return
+    yield named | _row(cells, everywhere) | _units(cells, method, coverage)
+    nothing = {"units_covered": np.nan, "units": 0}
+    for month, of_month in cells.groupby("month"):
+        yield named | {"month": month} | _row(of_month, everywhere.where(everywhere.month == month)) | nothing
+    for region, of_region in cells[cells["region"] != ""].groupby("region"):
+        yield named | {"region": region} | _row(of_region, size.sel(region=region)) | nothing
+
+
+def _row(cells: pd.DataFrame, size: xr.Dataset) -> dict:
+    # Means over the forecasts that there are; a month without active cells has no region.
+    inside, active = size["inside"].where(size["active"] > 0), size["active"].where(size["active"] > 0)
+    blocks = cells.groupby("block")["inside"].agg(["sum", "size"]).to_numpy(float)
+    low, high = bootstrap.interval(blocks, bootstrap.mean)
+    row = {"coverage": 100 * cells["inside"].mean(), "low": 100 * float(low), "high": 100 * float(high)}
+    return row | {
+        "share": 100 * float(inside.sum() / active.sum()),
+        "area": float(inside.mean()),
+        "n": int(inside.notnull().sum()),
+    }
+
+
+def _units(cells: pd.DataFrame, method: Method, coverage: float) -> dict:
+    within = cells.groupby(method.unit)["inside"].mean() >= coverage - 1e-9
+    return {"units_covered": 100 * within.mean(), "units": len(within)}
+
+
+def region_size(
+    sip: xr.DataArray,
+    ready: xr.Dataset,
+    bands: Mapping[tuple[Method, str], pd.Series],
+    *,
+    seas: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Area of the region, and of the active sea, of every forecast: `inside (band, region, init_time, lead_time)`, `active`, million km2.
+
+    bands: (method, fitted to) -> p' by lead. Cells count whether or not their truth was observed.
+    """
+    area = Grid.of(ready.attrs).cell_area
+    masks = [np.ones(ready.land.size)] + ([] if seas is None else list(seas.values.reshape(seas.sizes["region"], -1)))
+    masks = np.stack(masks, axis=1).astype("float32")  # (cell, region)
+    names = ["all", *(() if seas is None else seas.region.values)]
+    parts = []
+    for init_times in blocks({"": sip}, ready):
+        values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP)
+        valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
+        active = at_months(ready.active, valid).reset_coords(drop=True) & values.notnull()
+        limits = [xr.DataArray(p.to_numpy(), {"lead_time": sip.lead_time}, ["lead_time"]) for p in bands.values()]
+        found = [((values >= limit) & active).values for limit in limits] + [active.values]
+        sums = [cells.reshape(*cells.shape[:2], -1).astype("float32") @ masks * area for cells in found]
+        dims, month = ("init_time", "lead_time", "region"), (("init_time", "lead_time"), valid.dt.month.values)
+        coords = {"init_time": init_times, "lead_time": sip.lead_time.values, "region": names, "month": month}
+        band_names = [f"{method.name} {fitted_to}" for method, fitted_to in bands]
+        inside = (("band", *dims), np.stack(sums[:-1]))
+        parts.append(xr.Dataset({"inside": inside, "active": (dims, sums[-1])}, coords | {"band": band_names}))
+    return xr.concat(parts, "init_time")

@@ -1,0 +1,65 @@
+"""What are more members worth? Scores of smaller ensembles, as a table."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.errors import DataError
+from seaice.prepare.truth import truth_and_weight
+from seaice.steps import cadence, valid_time
+from seaice.verify.scores import binary_accuracy, brier
+
+SCORES = {"binary_accuracy": binary_accuracy, "brier": brier}
+
+
+def ensemble_table(
+    forecast: xr.Dataset,
+    ready: xr.Dataset,
+    *,
+    lead_times: Sequence[int] = (1, 3, 6),
+    subsets: int = 12,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Score ensembles of 1, 2, ... all members: columns members, subset, lead_time, metric, value (mean of the forecasts).
+
+    forecast: `ice_class_probability` with members, of the split to judge. At most `subsets` drawn sets of each size, all of them
+    where there are no more. The members' probabilities are averaged as they are, without what calibrates the ensemble mean.
+    Raises DataError for a store without members.
+    """
+    if "member" not in forecast.sizes:
+        raise DataError("the forecast has no members, so there is no smaller ensemble to compare with")
+    leads = [lead for lead in lead_times if lead in forecast.lead_time]
+    count, rng = forecast.sizes["member"], np.random.default_rng(seed)
+    totals = {}
+    sets = [chosen for size in _sizes(count) for chosen in _subsets(count, size, subsets, rng)]
+    for init in forecast.init_time.values:  # one at a time: small enough for memory
+        one = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
+        ice_members = (1 - one.isel(ice_class=0, drop=True)).load()
+        ice, weight = truth_and_weight(ready, valid_time([init], leads, cadence=cadence(ready)))
+        for number, chosen in enumerate(sets):
+            sip = ice_members.isel(member=list(chosen)).mean("member")
+            for metric, score in SCORES.items():
+                totals.setdefault((len(chosen), number, metric), []).append(score(sip, ice, weight).values[0])
+    rows = []
+    for (members, number, metric), parts in totals.items():
+        # A step without a truth has no score.
+        means = np.nanmean(parts, axis=0)
+        rows += [(members, number, lead, metric, mean) for lead, mean in zip(leads, means, strict=True)]
+    return pd.DataFrame(rows, columns=["members", "subset", "lead_time", "metric", "value"])
+
+
+def _sizes(count: int) -> list[int]:
+    """Every size of a small ensemble, about ten of a large one."""
+    return sorted(
+        {1, 2, count, *np.linspace(1, count, min(count, 10)).round().astype(int).tolist()} & set(range(1, count + 1))
+    )
+
+
+def _subsets(count: int, size: int, most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    if comb(count, size) <= most:
+        return list(combinations(range(count), size))
+    return [tuple(sorted(rng.choice(count, size, replace=False).tolist())) for _ in range(most)]

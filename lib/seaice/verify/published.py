@@ -1,0 +1,180 @@
+"""What did the published IceNet score? Reads the result tables of Andersson et al. 2021, doi:10.1038/s41467-021-25257-4.
+
+They lie in the record doi:10.5285/71820e7d-c628-4e32-969f-464b7efb187c of the UK Polar Data Centre, the catalogue's entries `icenet_*`.
+The column names are those that the paper's public code gives the files; a file with others is refused, with both named.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from seaice.errors import DataError
+from seaice.sources import catalog, download, transfer
+
+DOI = "10.5285/71820e7d-c628-4e32-969f-464b7efb187c"
+LAYOUTS = {  # entry: our names of columns, and the file's
+    "icenet_forecast_results": {
+        "model": "Model",
+        "member": "Ensemble member",
+        "lead_time": "Leadtime",
+        "valid_time": "Forecast date",
+        "binary_accuracy": "Binary accuracy",
+        "sie_error": "SIE error",
+    },
+    "icenet_permute_and_predict": {
+        "variable": "Variable",
+        "seed": "Seed",
+        "lead_time": "Leadtime",
+        "valid_time": "Forecast date",
+        "accuracy_change": "Accuracy drop (%)",
+    },
+    "icenet_sip_bounding": {
+        "model": "Model",
+        "p": "p'",
+        "cells": "frac_all",
+        "errors": "frac_error",
+        "edge": "frac_ice_edge",
+    },
+    "icenet_ice_edge_region": {
+        "lead_time": "Leadtime",
+        "valid_time": "Forecast date",
+        "coverage": "Coverage",
+        "area": "Area",
+    },
+    "icenet_uncertainty": {
+        "model": "Model",
+        "lead_time": "Leadtime",
+        "valid_time": "Forecast date",
+        "ice": "Ground truth",
+        "edge": "Ice edge",
+        "sip": "SIP",
+        "error": "Error?",
+    },
+    "icenet_sea_ice_outlook_errors": {"year": "year", "init_month": "init_month", "sie_error": "sie_err"},
+}
+VALUES = {"binary_accuracy", "sie_error", "accuracy_change", "cells", "errors", "edge", "coverage", "area", "sip"}
+KM2 = {"icenet_forecast_results": "sie_error", "icenet_ice_edge_region": "area"}  # km2 in the file, million km2 here
+SMALL = tuple(entry for entry in LAYOUTS if entry != "icenet_uncertainty")  # of every cell of every forecast: gigabytes
+NAMES = {"SEAS5": "published_seas5", "Linear trend": "published_linear_trend"}
+ABLATION = "icenet_pretrain_ablation"  # within the name of the networks that were not pre-trained
+MEANS = ("ensemble_tempscaled", "ensemble", "NA")  # members that stand for a whole model, the best first
+PEERS = ("icenet", "seasonal", "linear_trend")  # our models that have a published one of their kind
+TIMEOUT = 3.0  # s to wait for the server before giving up
+
+
+def fetch(
+    entries: Sequence[str] = SMALL, *, timeout: float = TIMEOUT, **options
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Read published tables as far as they can be had: by entry the tables, and by entry why there is none.
+
+    A server that does not answer is asked once, for `timeout` seconds. options: see `catalog.open_entry`.
+    """
+    tables, reasons, silent = {}, {}, None
+    for entry in entries:
+        try:
+            if silent and not _here(entry, options):
+                raise silent
+            tables[entry] = read(entry, timeout=timeout, **options)
+        except DataError as error:
+            reasons[entry] = str(error)
+            if isinstance(error, transfer.DownloadError) and not isinstance(error, transfer.NotThereError):
+                silent = error
+    return tables, reasons
+
+
+def read(entry: str, *, timeout: float = TIMEOUT, **options) -> pd.DataFrame:
+    """Read one published table, under our names and in our units, from the cache or over the network.
+
+    entry: one of `LAYOUTS`. timeout: s until a server that is silent is given up. options: see `catalog.open_entry`.
+    Raises DataError (DownloadError where the file can't be fetched) with the address, or the columns found and expected.
+    """
+    if entry not in LAYOUTS:
+        raise DataError(f"no published table '{entry}'; there are {', '.join(LAYOUTS)}")
+    source, address = catalog.source(entry, **options)
+    if not _here(entry, options):
+        transfer.reach(address, timeout=timeout)
+    return tidy(source.read(), entry)
+
+
+def _here(entry: str, options: dict) -> bool:
+    return download.local_path(catalog.source(entry, **options)[1]).is_file()
+
+
+def tidy(table: pd.DataFrame, entry: str) -> pd.DataFrame:
+    """Rename and check the columns of a published table as read with keep_default_na=False: see `LAYOUTS`.
+
+    lead_time in months, 1 the month that begins at the initialisation; valid_time the first of the forecast month; scores in %
+    and million km2, forecast - truth. Models are named published_icenet, published_icenet_no_pretraining, published_seas5 and
+    published_linear_trend, others as they are. Rows without any value are left out. Raises DataError naming the columns, or
+    the text that is no number or date.
+    """
+    layout = LAYOUTS[entry]
+    if not set(layout.values()) <= set(table.columns):
+        raise DataError(
+            f"{entry}: the file has the columns {', '.join(map(str, table.columns[:12]))}; expected were "
+            f"{', '.join(layout.values())}. Compare the file with the record doi:{DOI} and correct published.LAYOUTS"
+        )
+    table = table[list(layout.values())].set_axis(list(layout), axis=1)
+    values = [column for column in layout if column in VALUES and table[column].dtype != bool]
+    for column in values:
+        table[column] = _numbers(table[column].replace("", np.nan), entry, layout[column])
+    table = table.dropna(subset=values, how="all")
+    for column in {"lead_time", "seed", "year", "p"} & set(layout):
+        table[column] = _numbers(table[column], entry, layout[column])
+    if "valid_time" in layout:
+        dates = pd.to_datetime(table["valid_time"], errors="coerce")
+        if dates.isna().any():
+            raise DataError(f"{entry}: {table['valid_time'][dates.isna()].iloc[0]!r} in 'Forecast date' is no date")
+        table["valid_time"] = dates.astype("datetime64[ns]")
+    if "member" in layout:
+        table["member"] = table["member"].astype(str)
+    if "model" in layout:
+        table["model"] = table["model"].map(_named)
+    if entry in KM2:
+        table[KM2[entry]] = table[KM2[entry]] * 1e-6
+    return table.reset_index(drop=True)
+
+
+def _numbers(column: pd.Series, entry: str, name: str) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = column[numbers.isna() & column.notna()]
+    if len(bad):
+        raise DataError(f"{entry}: {bad.iloc[0]!r} in '{name}' is no number; is the file whole, and of that layout?")
+    return numbers
+
+
+def _named(model: str) -> str:
+    if model.startswith("IceNet"):
+        return "published_icenet_no_pretraining" if ABLATION in model else "published_icenet"
+    return NAMES.get(model, model)
+
+
+def by_lead(results: pd.DataFrame, test: Sequence[str], *, metric: str = "binary_accuracy") -> pd.DataFrame:
+    """Mean published score by model and lead, in the layout of skill.csv, with the months first and last.
+
+    results: table `icenet_forecast_results`. test: first and last init_time, "YYYY-MM", of this run's test years; where the published
+    months overlap with theirs only those count, else all do: `first` and `last` say which. Of IceNet the calibrated ensemble.
+    """
+    rows = results[results["member"].isin(MEANS)].dropna(subset=metric)
+    kept = rows.groupby("model")["member"].transform(lambda members: min(members, key=MEANS.index))
+    rows = rows[rows["member"] == kept]
+    init = rows["valid_time"].dt.to_period("M") - (rows["lead_time"].astype(int) - 1)
+    shared = rows[(init >= pd.Period(test[0], "M")) & (init <= pd.Period(test[1], "M"))]
+    rows = shared if len(shared) else rows
+    table = rows.groupby(["model", "lead_time"]).agg(
+        value=(metric, "mean"), n=(metric, "size"), first=("valid_time", "min"), last=("valid_time", "max")
+    )
+    return table.reset_index().assign(split="test", region="all", metric=metric, month="all")
+
+
+def account(run: str, tables: dict[str, pd.DataFrame], reasons: dict[str, str]) -> str:
+    """Say plainly which tables were had and which not and why, and how far they compare with this run."""
+    lines = [f"read: {entry}, {len(table)} rows" for entry, table in tables.items()]
+    lines += [f"NOT reached or not usable: {entry}" for entry in reasons]
+    lines += [f"  because {reason}" for reason in dict.fromkeys(reasons.values())]
+    if "icenet_forecast_results" not in tables:
+        return "\n".join([*lines, "So what follows are this run's own scores, with nothing published beside them."])
+    same = "It has the same record, grid and splits, so the scores compare."
+    other = "It has another record, grid or splits than the paper, so the scores stand side by side and are no contest."
+    return "\n".join([*lines, f"This run is '{run}'. {same if run == 'paper' else other}"])

@@ -1,0 +1,184 @@
+"""How good is every forecast of every model, in every sea? Scores block by block, so that no store is ever in memory whole."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scores.probability import crps_for_ensemble
+
+from seaice.errors import DataError
+from seaice.grid import Grid
+from seaice.prepare.truth import truth_and_weight
+from seaice.progress import bar
+from seaice.schema import MAP
+from seaice.steps import at, cadence, valid_time
+from seaice.verify import bootstrap, scores as verify_scores
+
+METRICS = ("binary_accuracy", "iiee", "iiee_over", "iiee_under", "sps", "sie_error", "brier", "rps", "extent_crps")
+# One Septembers-only model would otherwise shrink everybody's comparison to its few forecasts.
+OWN_PAIRS = ("ecmwf_edge",)
+BLOCK_CELLS = 4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
+
+
+def forecast_scores(
+    sips: xr.DataArray | Mapping[str, xr.DataArray],
+    ready: xr.Dataset,
+    *,
+    classes: Mapping[str, xr.DataArray] | None = None,
+    members: Mapping[str, xr.DataArray] | None = None,
+    seas: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Score every forecast: all `METRICS` with dims (model, region, init_time, lead_time), NaN where forecast or truth is lacking.
+
+    Coordinates `valid_time` and `block`, see `with_times`.
+
+    sips: (model, init_time, lead_time, y, x), or a mapping of model to (init_time, lead_time, y, x) whose init_times may
+    differ; best lazy. A forecast that is NaN on all counting cells is lacking. classes: by model, probabilities (init_time, lead_time,
+    ice_class, y, x), for `rps`. members: by model, the members' SIP (init_time, lead_time, member, y, x), for `extent_crps`; without, it is
+    the absolute extent error, which is the CRPS of one forecast without spread. seas: bool (region, y, x), see `regions.mask`;
+    region "all" comes first in any case. Sources: see `verify`; CRPS by `scores`, Hersbach 2000,
+    doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2, million km2, perfect 0, of the whole map only where there are members.
+    Members without a forecast of an init_time and lead are left out there; it is NaN where no member has one.
+    Raises DataError for SIP outside 0..1, NaN in part of a forecast, another grid, or init_times off the record's months.
+    """
+    if isinstance(sips, xr.DataArray):
+        sips = {str(m): sips.sel(model=m, drop=True) for m in sips.model.values}
+    for name, sip in sips.items():
+        check_grid(sip, ready, name)
+    within = windows(ready, seas)
+    scored = {name: [] for name in sips}
+    lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
+    for init_times in blocks(sips, ready):
+        truth = block_of_truth(ready, init_times, lead_time)
+        for name, sip in sips.items():
+            sip = pick(sip, init_times)
+            if not sip.sizes["init_time"]:
+                continue
+            known = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
+            judge(sip, known.weight, name)
+            more = [(given or {}).get(name) for given in (classes, members)]
+            scored[name].append(_score(sip, *more, truth=known, within=within, ready=ready))
+    whole = [xr.concat(parts, "init_time") for parts in scored.values()]
+    return with_times(xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready)
+
+
+def with_times(scores: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
+    """Scores with the coordinates `valid_time (init_time, lead_time)` and `block (init_time)`, see `bootstrap.blocks`."""
+    valid = valid_time(scores.init_time, scores.lead_time, cadence=cadence(ready))
+    block = bootstrap.blocks(scores.init_time.values, cadence(ready))
+    return scores.assign_coords(valid_time=valid, block=("init_time", block))
+
+
+def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.DatetimeIndex]:
+    """Give the init_times of all models in order, as many at a time as fit in memory, behind a progress bar."""
+    init_times = pd.DatetimeIndex(np.unique(np.concatenate([sip.init_time.values for sip in sips.values()])))
+    leads = max(sip.sizes["lead_time"] for sip in sips.values())
+    n = max(1, int(BLOCK_CELLS / (leads * ready.sizes["y"] * ready.sizes["x"])))
+    for first in bar(range(0, len(init_times), n), desc="scores"):
+        yield init_times[first : first + n]
+
+
+def block_of_truth(ready: xr.Dataset, init_times, lead_time) -> xr.Dataset:
+    """Read `ice`, `weight` (see `truth.truth_and_weight`) and `siconc` of these forecasts, dims (init_time, lead_time, y, x)."""
+    time = valid_time(init_times, lead_time, cadence=cadence(ready))
+    ice, weight = truth_and_weight(ready, time)
+    truth = {"ice": ice, "weight": weight, "siconc": at(ready.siconc, time)}
+    # With neither lat nor lon, which would only be carried along.
+    return xr.Dataset({name: da.reset_coords(drop=True) for name, da in truth.items()}).compute()
+
+
+def pick(da: xr.DataArray, init_times) -> xr.DataArray:
+    """Read the forecasts from these init_times, as far as there are any."""
+    return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
+
+
+def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.Dataset) -> xr.Dataset:
+    area = {"cell_area_km2": Grid.of(ready.attrs).cell_area_km2}
+    classes = None if classes is None else pick(classes, sip.init_time)
+    found = []
+    for cut, mask in within.values():
+        ice, weight, forecast = truth.ice.isel(cut), truth.weight.isel(cut) * mask, sip.isel(cut)
+        scores = verify_scores.iiee(forecast, ice, weight, **area).assign(
+            binary_accuracy=verify_scores.binary_accuracy(forecast, ice, weight),
+            sps=verify_scores.sps(forecast, ice, weight, **area),
+            sie_error=verify_scores.sie_error(forecast, ice, weight, **area),
+            brier=verify_scores.brier(forecast, ice, weight),
+        )
+        lacking = xr.full_like(scores.brier, np.nan)
+        rps = lacking if classes is None else verify_scores.rps(classes.isel(cut), truth.siconc.isel(cut), weight)
+        crps = abs(scores.sie_error) if members is None else lacking
+        found.append(scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP)))
+    scores = xr.concat(found, pd.Index(list(within), name="region", dtype=object))
+    if members is not None:
+        scores["extent_crps"] = (
+            _members_crps(members, truth, **area).where(scores.region == "all").transpose("region", ...)
+        )
+    return scores[list(METRICS)].astype("float64")
+
+
+def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
+    """CRPS of the extents of the members that have a forecast (init_time, lead_time); of their errors against 0, which is the same."""
+    errors = []
+    for init_time in truth.init_time.values:  # one at a time: there may be 25 members
+        known = truth.sel(init_time=[init_time])
+        sip = pick(members, [init_time])
+        error = verify_scores.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2)
+        # A map without values would count as open water.
+        errors.append(error.where((sip.notnull() & (known.weight > 0)).any(MAP)))
+    whole = xr.concat(errors, "init_time")
+    zero = xr.zeros_like(whole.isel(member=0, drop=True))
+    return crps_for_ensemble(whole, zero, "member", preserve_dims=["init_time", "lead_time"])
+
+
+def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
+    """Return by region the smallest rectangle of the map that holds it, and its cells there: small seas then cost little."""
+    ever = ready.active.any("month").compute()
+    masks = {"all": ever}
+    if seas is not None:
+        masks |= {str(r): seas.sel(region=r, drop=True) & ever for r in seas.region.values}
+    found = {}
+    for name, cells in masks.items():
+        if cells.any():
+            spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in MAP}
+            cut = {d: slice(at[0], at[-1] + 1) for d, at in spans.items()}
+            found[name] = cut, cells.isel(cut).reset_coords(drop=True).astype("float32")
+    return found
+
+
+def check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
+    """Raise DataError for a forecast that is not on the grid of the analysis-ready data."""
+    for axis in MAP:
+        if axis not in sip.coords or not np.array_equal(sip[axis], ready[axis]):
+            raise DataError(
+                f"forecast '{name}': its {axis} is not that of the analysis-ready data; put it on that grid"
+            )
+
+
+def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SIP") -> None:
+    """Raise DataError for values outside 0..1, and for a map that is NaN in some of the cells that count; what: they are called."""
+    given, wanted = (sip.notnull() & (weight > 0)).sum(MAP), (weight > 0).sum(MAP)
+    partly = (given > 0) & (given < wanted)
+    outside = (sip.min(MAP) < -1e-6) | (sip.max(MAP) > 1 + 1e-6)
+    for bad, wrong in ((partly, "is NaN in some of the cells that count"), (outside, "has values outside 0..1")):
+        if bad.any():
+            i, k = np.argwhere(bad.transpose("init_time", "lead_time").values)[0]
+            init = pd.Timestamp(bad.init_time.values[i])
+            raise DataError(
+                f"forecast '{name}': {what} of init_time {init:%Y-%m-%d}, lead {int(bad.lead_time[k])} {wrong}"
+            )
+
+
+def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier") -> xr.Dataset:
+    """Keep only the (init_time, lead_time) pairs that every model forecast; models in `own_pairs` keep their own.
+
+    scores: see `forecast_scores`. by: the metric that says what was forecast.
+    Raises DataError, with each model's number of forecasts, when no pair is common.
+    """
+    made = scores[by].sel(region="all", drop=True).notnull()
+    judged = [m for m in scores.model.values if m not in own_pairs]
+    shared = made.sel(model=judged).all("model")
+    if judged and not shared.any():
+        counts = {str(m): int(made.sel(model=m).sum()) for m in scores.model.values}
+        raise DataError(f"no forecast with truth is common to all models; forecasts by model: {counts}")
+    return scores.where(shared | scores.model.isin(list(own_pairs)))

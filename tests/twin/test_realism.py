@@ -1,0 +1,100 @@
+"""Realism figures are what they say, computed the same way for the simulated and the observed record."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from seaice.errors import DataError
+from seaice.grid import Grid
+from seaice.twin import realism
+
+GRID = Grid("north", 675.0)
+
+
+def record(sic) -> xr.DataArray:
+    time = pd.date_range("1979-01", "2020-12", freq="MS")
+    return xr.DataArray(np.broadcast_to(sic, (len(time), *GRID.shape)), dims=("time", "y", "x"), coords={"time": time})
+
+
+def receding(per_year):
+    """Full cells of ice in September that shrink by whole cells a year, with a wobble of known spread about the line."""
+    wobble = np.tile([1, -1, -1, 1], 20)
+    sic = np.zeros((504, GRID.shape[0] * GRID.shape[1]), "float32")
+    for year in range(42):
+        sic[year * 12 : year * 12 + 12, : 200 - per_year * year + 2 * wobble[year]] = 1
+    return record(sic.reshape(504, *GRID.shape))
+
+
+def test_extent_trend_and_spread_of_a_known_record():
+    figures = realism.figures(receding(2), GRID)
+    area = GRID.cell_area_km2 / 1e6
+    assert figures["extent", 9] == pytest.approx((200 - 2 * 17.5) * area, rel=1e-3)
+    assert figures["september_trend", 0] == pytest.approx(-2 * area, rel=0.01)
+    assert figures["september_spread", 0] == pytest.approx(2 * area, rel=0.05)
+
+
+def test_ice_that_repeats_each_year_is_forecast_without_error():
+    sic = np.zeros((12, *GRID.shape), "float32")
+    for month in range(12):
+        sic[month, 4:12, 4 : 10 + month // 3] = 0.9
+    figures = realism.figures(record(np.tile(sic, (42, 1, 1))), GRID)
+    for name in ("anomaly_persistence", "linear_trend"):
+        assert [figures[name, lead] for lead in range(1, 7)] == pytest.approx([100] * 6)
+
+
+def test_a_steady_retreat_favours_the_trend():
+    years = np.arange(42).repeat(12)[:, None, None]
+    edge = np.arange(GRID.shape[1]) - 8
+    retreating = record(np.clip(0.5 - 0.2 * edge - 0.02 * years, 0, 1).astype("float32") * np.ones((16, 1), "float32"))
+    figures = realism.figures(retreating, GRID)
+    assert figures["linear_trend", 6] > figures["anomaly_persistence", 6] - 1e-9
+    assert figures["linear_trend", 6] > 97
+
+
+def test_accuracy_sees_nothing_of_the_future():
+    """Changing what comes after an init_time's targets changes no forecast; after 2014-12 nothing is read at all."""
+    rng = np.random.default_rng(0)
+    one = record(rng.random((504, *GRID.shape)).astype("float32"))
+    other = one.where(one.time < np.datetime64("2015-01-01"), 0.0)
+    assert realism.figures(one, GRID) == realism.figures(other, GRID)
+
+
+def test_table_says_what_is_within_its_limit():
+    same = realism.figures(receding(2), GRID)
+    observed = same | {("extent", 3): same["extent", 3] + 1.01, ("extent", 4): same["extent", 4] + 0.99}
+    table = realism.table(receding(2), GRID, observed=observed).set_index(["quantity", "index"])
+    assert list(table.columns) == ["twin", "observed", "limit", "within"]
+    assert not table.loc[("extent", 3), "within"] and table.loc[("extent", 4), "within"]
+    assert not table.loc[("september_trend", 0), "within"]  # 0.9 million km2 a year
+
+
+def test_the_south_is_measured_about_its_own_trend():
+    south = Grid("south", 675.0)
+    record = receding(0)
+    observed = realism.figures(record, south) | {("september_trend", 0): 0.023}
+    table = realism.table(record, south, observed=observed).set_index(["quantity", "index"])
+    assert table.loc[("september_trend", 0), "limit"] == "+- 0.035"
+    assert table.loc[("september_trend", 0), "within"]
+
+
+@pytest.mark.parametrize("hemisphere", ["north", "south"])
+def test_packaged_reference_holds_every_figure(hemisphere):
+    reference = realism.reference(hemisphere)
+    assert set(realism.figures(receding(2), GRID)) <= set(reference)
+    # Sea Ice Index, mean of 1979-2014: the north has most ice in March, the south in September.
+    largest = max(range(1, 13), key=lambda month: reference["extent", month])
+    assert largest == {"north": 3, "south": 9}[hemisphere]
+
+
+def test_packaged_figures_are_of_one_grid():
+    with pytest.raises(DataError, match="figures of the 112.5 km grid; give `observed`"):
+        realism.table(receding(2), Grid("north", 225.0))
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_packaged_reference_is_what_the_record_gives(seaice_data):
+    packaged = realism.reference("north")
+    for key, value in realism.observed_figures(Grid("north", 112.5)).items():
+        assert packaged[key] == pytest.approx(value, abs=0.05), key

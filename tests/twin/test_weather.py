@@ -1,0 +1,54 @@
+"""Weather has the spread and memory it claims, and winds follow from pressure in both hemispheres."""
+
+import numpy as np
+import pytest
+
+from seaice.grid import Grid
+from seaice.twin.weather import RANDOM_FIELDS, Weather, coriolis, geostrophic, surface_wind
+
+
+@pytest.mark.parametrize("hemisphere, turn", [("north", 1), ("south", -1)])
+def test_wind_circles_a_low_the_right_way(hemisphere, turn):
+    grid = Grid(hemisphere, 225.0)
+    x, y = np.meshgrid(grid.x, grid.y)
+    pressure = (101_300 - 2_000 * np.exp(-(x**2 + y**2) / 1e12)).astype("float32")
+    u, v = geostrophic(pressure, grid, coriolis(grid))
+    near = (np.hypot(x, y) < 1.5e6) & (np.hypot(x, y) > 3e5)
+    circling = (x * v - y * u)[near]  # > 0 is counterclockwise
+    assert (turn * circling > 0).all()
+    us, vs = surface_wind(u, v, grid)
+    assert ((x * us + y * vs)[near] < 0).all()  # friction turns it into the low
+    assert np.hypot(us, vs)[near] == pytest.approx(0.7 * np.hypot(u, v)[near], rel=1e-4)
+
+
+def test_geostrophic_wind_has_the_textbook_size():
+    grid = Grid("north", 112.5)
+    pressure = np.broadcast_to(grid.x / 1e6 * 1_000, grid.shape).astype("float32")  # 10 hPa in 1000 km
+    u, v = geostrophic(pressure, grid, coriolis(grid))
+    # dp/dx / (rho f) = 1e-3 / (1.25 * 1.458e-4) at the pole
+    assert v[48, 48] == pytest.approx(5.49, rel=0.01)
+    assert u[48, 48] == pytest.approx(0, abs=1e-3)
+
+
+def test_weather_has_unit_spread_and_the_memory_of_its_field():
+    grid = Grid("north", 225.0)
+    weather = Weather(grid)
+    generators = [np.random.default_rng(m) for m in range(40)]
+    coefficients = weather.start(generators)
+    before = [weather.field(coefficients[:, i]) for i in range(len(RANDOM_FIELDS))]
+    for _ in range(4):
+        coefficients = weather.step(coefficients, generators)
+    after = [weather.field(coefficients[:, i]) for i in range(len(RANDOM_FIELDS))]
+    for i, (name, (memory, _)) in enumerate(RANDOM_FIELDS.items()):
+        assert before[i].std() == pytest.approx(1, abs=0.1), name
+        assert after[i].std() == pytest.approx(1, abs=0.1), name
+        expected = np.exp(-4 * 365 * 86400 / 72 / memory)
+        assert np.corrcoef(before[i].ravel(), after[i].ravel())[0, 1] == pytest.approx(expected, abs=0.1), name
+
+
+def test_weather_is_smooth_in_space():
+    grid = Grid("north", 225.0)
+    weather = Weather(grid)
+    field = weather.field(weather.start([np.random.default_rng(m) for m in range(20)])[:, 0])
+    along = np.corrcoef(field[:, 10:-10, 10:-11].ravel(), field[:, 10:-10, 11:-10].ravel())[0, 1]
+    assert along == pytest.approx(np.exp(-((225 / 700) ** 2)), abs=0.05)
