@@ -44,11 +44,15 @@ def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, di
             folder = folders[way][member]
             folder.mkdir(parents=True)
             network.set_weights(weights)
-            bare = keras.Model.from_config(network.get_config())  # as `trained.finish` does, without the optimiser
+            bare = keras.Model.from_config(
+                network.get_config()
+            )  # as `trained.finish` does, without the optimiser
             bare.set_weights(weights)
             bare.save(folder / trained.NETWORK)
             (folder / trained.CHANNELS).write_text(json.dumps(data.metadata()))
-            (folder / trained.KEY).write_text(json.dumps({"key": str(member), **Training().model_dump(mode="json")}))
+            (folder / trained.KEY).write_text(
+                json.dumps({"key": str(member), **Training().model_dump(mode="json")})
+            )
     return folders
 
 

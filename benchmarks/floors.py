@@ -42,7 +42,12 @@ def matrix_rate(dtype: str, *, turns: int = 5) -> float:
 
     product = compiled(products)
     ops.convert_to_numpy(product(matrix))  # compiled, which does not count
-    return times * 2 * side**3 / min(seconds(lambda: ops.convert_to_numpy(product(matrix)))[0] for _ in range(turns))
+    return (
+        times
+        * 2
+        * side**3
+        / min(seconds(lambda: ops.convert_to_numpy(product(matrix)))[0] for _ in range(turns))
+    )
 
 
 def accelerator() -> str | None:

@@ -47,7 +47,9 @@ def step(side: int):
     data = Samples(fields(side, years=3), CHANNELS)
     network = kinds.untrained(data, Training(network="correction", filters_factor=FACTOR, focal_gamma=0.0))
     times = data.init_times[:2]
-    return lambda: network.train_on_batch(data.inputs(times), data.targets(times), sample_weight=data.weights(times))
+    return lambda: network.train_on_batch(
+        data.inputs(times), data.targets(times), sample_weight=data.weights(times)
+    )
 
 
 def forecast(members: int, folder: Path):
@@ -103,7 +105,8 @@ def measure(axis: str, value: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         call = [sys.executable, __file__, "--one", axis, str(value), "--folder", folder]
         processes = [
-            subprocess.Popen(call, stdout=subprocess.PIPE, text=True) for _ in range(value if axis == "workers" else 1)
+            subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
+            for _ in range(value if axis == "workers" else 1)
         ]
         found = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
     return {"seconds": round(max(f["seconds"] for f in found), 4), "mb": sum(f["mb"] for f in found)}
@@ -154,7 +157,11 @@ def main() -> None:
         values = AXES[axis][1][: options.points]
         rows = [measure(axis, value) for value in values]
         found = {what: [row[what] for row in rows] for what in ("seconds", "mb")}
-        axes[axis] = {"values": values, **found, "exponent": {w: exponent(values, of) for w, of in found.items()}}
+        axes[axis] = {
+            "values": values,
+            **found,
+            "exponent": {w: exponent(values, of) for w, of in found.items()},
+        }
     write("growth", {"axes": axes})
     figures_style.save(figure(axes), paths.root() / "docs" / "growth.png")
 

@@ -14,13 +14,23 @@ RECORDS = Path(__file__).parent / "records"
 
 def resident_mb() -> int:
     """Largest resident memory that this process has had, MB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+    return round(
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    )
 
 
 def write(name: str, content: dict) -> None:
     """Print a record and put it among the others, whole or not at all; machine, its load and the date are added."""
-    load = [round(value, 1) for value in os.getloadavg()]  # 1, 5 and 15 minutes: whether the machine was shared
-    record = {"benchmark": name, "date": date.today().isoformat(), "machine": machine(), "load": load, **content}
+    load = [
+        round(value, 1) for value in os.getloadavg()
+    ]  # 1, 5 and 15 minutes: whether the machine was shared
+    record = {
+        "benchmark": name,
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "load": load,
+        **content,
+    }
     RECORDS.mkdir(exist_ok=True)
     part = RECORDS / f"{name}.part"
     part.write_text(json.dumps(record, indent=1) + "\n")

@@ -31,12 +31,19 @@ ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full
 CHANNELS = [
     {"variable": "siconc", "lags": 3},
     {"variable": "siconc_anomaly", "lags": 12},
-    *({"variable": v, "leads": 6} for v in ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")),
+    *(
+        {"variable": v, "leads": 6}
+        for v in ("siconc_trend", "ice_frequency", "full_ice_frequency", "siconc_damping")
+    ),
     *({"variable": v, "lags": 3} for v in ("tas", "psl")),
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["2001-01", "2001-07"], "validation": ["2002-01", "2002-12"], "test": ["2003-06", "2004-05"]}
+SPLITS = {
+    "train": ["2001-01", "2001-07"],
+    "validation": ["2002-01", "2002-12"],
+    "test": ["2003-06", "2004-05"],
+}
 GROUPS = ["siconc_anomaly", "tas"]
 
 
@@ -46,11 +53,16 @@ def fields(cells: int, *, years: int = 6) -> xr.Dataset:
     time, dims = pd.date_range("2000-01", periods=12 * years, freq="MS"), ("time", "y", "x")
     data = {name: (dims, rng.random((len(time), cells, cells), dtype="float32")) for name in ALONG_TIME}
     data["siconc_flag"] = (dims, np.zeros((len(time), cells, cells), "uint8"))
-    data["siconc_damping"] = (("month", "lead_time", "y", "x"), rng.random((12, 6, cells, cells), dtype="float32"))
+    data["siconc_damping"] = (
+        ("month", "lead_time", "y", "x"),
+        rng.random((12, 6, cells, cells), dtype="float32"),
+    )
     data["siconc_climatology"] = (("month", "y", "x"), np.zeros((12, cells, cells), "float32"))
     data["active"] = (("month", "y", "x"), np.ones((12, cells, cells), bool))
     data["land"] = (("y", "x"), np.zeros((cells, cells), bool))
-    return xr.Dataset(data, {"time": time, "y": np.arange(cells), "x": np.arange(cells), "month": np.arange(1, 13)})
+    return xr.Dataset(
+        data, {"time": time, "y": np.arange(cells), "x": np.arange(cells), "month": np.arange(1, 13)}
+    )
 
 
 def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]:
@@ -59,7 +71,9 @@ def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]
     for member, folder in folders.items():
         folder.mkdir(parents=True)
         keras.utils.set_random_seed(member)
-        correction.build(samples.shape, samples.channel_names, filters_factor=0.5).save(folder / trained.NETWORK)
+        correction.build(samples.shape, samples.channel_names, filters_factor=0.5).save(
+            folder / trained.NETWORK
+        )
         (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
         (folder / trained.KEY).write_text(json.dumps({"key": str(member), "network": "correction"}))
     return folders
@@ -84,10 +98,14 @@ def loop(samples: Samples, ready: xr.Dataset, networks, times: pd.DatetimeIndex,
 def score(logits: np.ndarray, ready: xr.Dataset, time: pd.Timestamp) -> list[float]:
     """Score one forecast with labelled maps."""
     probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    p = xr.DataArray(probability, {"y": ready.y, "x": ready.x}, ("init_time", "y", "x", "lead_time", "ice_class"))
+    p = xr.DataArray(
+        probability, {"y": ready.y, "x": ready.x}, ("init_time", "y", "x", "lead_time", "ice_class")
+    )
     valid = valid_time([time], range(1, 7))
     ice, weight = truth_and_weight(ready, valid)
-    p, sip = (a.assign_coords(ice.drop_vars("month", errors="ignore").coords) for a in (p, 1 - p.isel(ice_class=0)))
+    p, sip = (
+        a.assign_coords(ice.drop_vars("month", errors="ignore").coords) for a in (p, 1 - p.isel(ice_class=0))
+    )
     siconc = ready.siconc.sel(time=valid)
     return [
         float(verify_scores.binary_accuracy(sip, ice, weight).mean()),

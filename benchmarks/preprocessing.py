@@ -53,7 +53,10 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
     if workers == THREADS:
         taken, _ = seconds(lambda: pipeline.build(target, grid, **options))
         return {"seconds": taken, "process_mb": resident_mb()}
-    with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
         client.run(resident_mb)  # all have started, which does not count
         with get_task_stream(client) as stream:
             taken, _ = seconds(lambda: pipeline.build(target, grid, **options))
@@ -61,13 +64,24 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
         for part in (part for task in stream.data for part in task["startstops"] if part["action"] in spent):
             spent[part["action"]] += part["stop"] - part["start"]
         held = {"process_mb": resident_mb(), "worker_mb": max(client.run(resident_mb).values())}
-        return {"seconds": taken, **held, "tasks": len(stream.data)} | {k: round(v, 2) for k, v in spent.items()}
+        return {"seconds": taken, **held, "tasks": len(stream.data)} | {
+            k: round(v, 2) for k, v in spent.items()
+        }
 
 
 def measure(run: str, resolution_km: float, workers: int) -> dict:
     """Do `build` in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--run", run, "--resolution", str(resolution_km), "--one", str(workers), "--folder", folder]
+        arguments = [
+            "--run",
+            run,
+            "--resolution",
+            str(resolution_km),
+            "--one",
+            str(workers),
+            "--folder",
+            folder,
+        ]
         done = subprocess.run(
             [sys.executable, __file__, *arguments],
             check=True,
@@ -83,7 +97,9 @@ def main() -> None:
     """Measure, print and write the record."""
     observed = bool(os.environ.get("SEAICE_DATA"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", default="nsidc_north" if observed else "demo", help="run whose sources are taken")
+    parser.add_argument(
+        "--run", default="nsidc_north" if observed else "demo", help="run whose sources are taken"
+    )
     parser.add_argument("--resolution", type=float, default=25.0 if observed else 112.5, help="km")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--turns", type=int, default=1)
@@ -101,7 +117,9 @@ def main() -> None:
             if workers not in fastest or found["seconds"] < fastest[workers]["seconds"]:
                 fastest[workers] = found
     reference = fastest[EAGER]["seconds"]
-    rows = {NAMES.get(w, str(w)): f | {"ratio": round(reference / f["seconds"], 2)} for w, f in fastest.items()}
+    rows = {
+        NAMES.get(w, str(w)): f | {"ratio": round(reference / f["seconds"], 2)} for w, f in fastest.items()
+    }
     for row in rows.values():
         row["seconds"] = round(row["seconds"], 2)
     write(

@@ -31,7 +31,9 @@ def steps(run: str) -> pd.DataFrame:
         index=pd.Index([c["step"] if "step" in c else c["notebook"] for c in contents], name="step"),
     )
     table["share"] = (table["seconds"] / table["seconds"].sum()).round(3)
-    return table.assign(machine=f"{contents[-1]['machine']['processor']}, {contents[-1]['machine']['cores']} cores")
+    return table.assign(
+        machine=f"{contents[-1]['machine']['processor']}, {contents[-1]['machine']['cores']} cores"
+    )
 
 
 def main() -> None:

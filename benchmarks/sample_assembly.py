@@ -58,7 +58,9 @@ def gather(samples: Samples, n_samples: int) -> list[np.ndarray]:
 def gather_in_threads(samples: Samples, n_samples: int) -> list[np.ndarray]:
     """Assemble with a sample a thread at a time, and keep the last."""
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(deque(pool.map(lambda time: samples.inputs([time]), samples.init_times[:n_samples]), maxlen=1))
+        return list(
+            deque(pool.map(lambda time: samples.inputs([time]), samples.init_times[:n_samples]), maxlen=1)
+        )
 
 
 def gather_compiled(gather, numbers: np.ndarray) -> list:
@@ -124,7 +126,9 @@ def machine() -> dict:
     """Describe where the figures come from."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    model = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
     return {"cpu": model, "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1)}
 
 
@@ -163,7 +167,9 @@ def main() -> None:
             taken, kept = seconds(way)
             fastest[name] = min(fastest.get(name, np.inf), taken)
             rounding = ROUNDING.get(name.removeprefix("compiled_"), 0.0)
-            np.testing.assert_allclose(np.asarray(kept[-1]).reshape(expected.shape), expected, rtol=rounding, atol=1e-7)
+            np.testing.assert_allclose(
+                np.asarray(kept[-1]).reshape(expected.shape), expected, rtol=rounding, atol=1e-7
+            )
             del kept
     untransposed = compiled(samples, "float32", transposed=False)
     planes_only = min(seconds(gather_compiled, untransposed, numbers)[0] for _ in range(options.turns + 1))

@@ -78,7 +78,9 @@ def trained(found: dict) -> tuple[str, str]:
     """Training step: its ratio, and the share of the bfloat16 peak, of a GPU that which its vendor states."""
     taken = found["seconds_per_step"]
     stated = found["share_of_vendor_bf16"]
-    return f"{found['ratio']}x ({taken['plain']} to {taken['ours']} s)", share(stated or found["share_of_peak"]["ours"])
+    return f"{found['ratio']}x ({taken['plain']} to {taken['ours']} s)", share(
+        stated or found["share_of_peak"]["ours"]
+    )
 
 
 def ensembled(found: dict) -> tuple[str, str]:
@@ -86,9 +88,7 @@ def ensembled(found: dict) -> tuple[str, str]:
     taken, reached = found["seconds_per_member"], share(found["share_of_peak"]["forward_ours"])
     if "service" in taken:
         return f"{number(25 * taken['service'])} s for 25 members, {found['ratio']}x with loading", reached
-    measured = (
-        f"{found['ratio']}x ({taken['plain']} to {taken['ours']} s a member, {found['members']} members measured)"
-    )
+    measured = f"{found['ratio']}x ({taken['plain']} to {taken['ours']} s a member, {found['members']} members measured)"
     return measured, reached
 
 
@@ -96,13 +96,18 @@ def preprocessed(found: dict) -> tuple[str, str]:
     """Preprocessing: the ratio by workers, and the largest memory of one."""
     rows = {k: v for k, v in found["workers"].items() if k != "eager"}
     memory = max(v.get("worker_mb", v["process_mb"]) for v in rows.values())
-    return ", ".join(f"{v['ratio']}x with {k}" for k, v in rows.items()) + f"; {memory} MB a worker at most", "-"
+    return ", ".join(
+        f"{v['ratio']}x with {k}" for k, v in rows.items()
+    ) + f"; {memory} MB a worker at most", "-"
 
 
 def started(found: dict) -> tuple[str, str]:
     """Cold start: seconds to the forecast and to the product."""
     taken = found["seconds"]
-    return f"{taken['forecast']} s, of which imports {taken['import']} s; whole product {taken['product']} s", "-"
+    return (
+        f"{taken['forecast']} s, of which imports {taken['import']} s; whole product {taken['product']} s",
+        "-",
+    )
 
 
 def aims() -> str:
@@ -126,7 +131,13 @@ def aims() -> str:
             trained,
             command=gpu.format("training_step"),
         ),
-        row(f"{members}, CPU", "loading and `model.predict`, one by one", ">= 3x", "ensemble_forecast", ensembled),
+        row(
+            f"{members}, CPU",
+            "loading and `model.predict`, one by one",
+            ">= 3x",
+            "ensemble_forecast",
+            ensembled,
+        ),
         row(
             f"{members}, GPU",
             "the same",
@@ -143,7 +154,11 @@ def aims() -> str:
             lambda r: (f"{r['ratio']}x", share(r["share_of_floor"])),
         ),
         row(
-            "preprocessing to Zarr", "one thread, eager", "near-linear, < 2 GB a worker", "preprocessing", preprocessed
+            "preprocessing to Zarr",
+            "one thread, eager",
+            "near-linear, < 2 GB a worker",
+            "preprocessing",
+            preprocessed,
         ),
         row(
             "cold start, 25 members at demo size",
@@ -232,7 +247,10 @@ def gaps() -> str:
             for k, v in rows.items()
             if "tasks" in v
         )
-        alone = {name: f"{rows[name]['seconds']} s and {rows[name]['process_mb']} MB" for name in ("eager", "threads")}
+        alone = {
+            name: f"{rows[name]['seconds']} s and {rows[name]['process_mb']} MB"
+            for name in ("eager", "threads")
+        }
         lines.append(
             f"- Preprocessing at {prepared['resolution_km']:g} km: {alone['eager']} in one thread that reads all first; {alone['threads']} "
             f"over the threads of one process, as the runner's page does it. Workers: {spent}. On this machine they share the cores with "
@@ -247,7 +265,9 @@ def scaled(rows: dict[str, dict]) -> str:
     if 1 not in seconds or len(seconds) == 1:
         return ""
     return (
-        " Over one worker: " + ", ".join(f"{seconds[1] / s:.2f}x with {n}" for n, s in seconds.items() if n > 1) + "."
+        " Over one worker: "
+        + ", ".join(f"{seconds[1] / s:.2f}x with {n}" for n, s in seconds.items() if n > 1)
+        + "."
     )
 
 
@@ -304,7 +324,13 @@ def plan() -> str:
             )
         else:
             rate = ASSUMED_SHARE * STATED_PEAK
-            add(where, count, rate, forward / rate, f"bound: {100 * ASSUMED_SHARE:.0f} % of 989 TFLOP/s, an assumption")
+            add(
+                where,
+                count,
+                rate,
+                forward / rate,
+                f"bound: {100 * ASSUMED_SHARE:.0f} % of 989 TFLOP/s, an assumption",
+            )
     step, ensemble = record("training_step"), record("ensemble_forecast")
     if step and ensemble:
         rate = step["samples_per_second"]["ours"] * costs.TRAINING * forward

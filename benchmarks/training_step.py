@@ -28,7 +28,10 @@ from seaice.samples import batches
 from seaice.samples.assembly import Samples
 from seaice.samples.channels import ICENET_2021
 
-ROWS, COLUMNS = slice(46, 392), slice(11, 413)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
+ROWS, COLUMNS = (
+    slice(46, 392),
+    slice(11, 413),
+)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
 MONTHS = 20  # length of the record; the fewer, the less of the memory is that of the fields
 FASTER = {"window": "active", "precision": "mixed_bfloat16"}
 _step = None  # of the way that this process goes
@@ -46,7 +49,9 @@ def plain(data: Samples, batch_size: int, factor: float):
     """Return a step of Keras `fit` on arrays that are there already."""
     training = Training(filters_factor=factor)
     network = kinds.of(training.network, siconc_head=False).build(data, training)
-    network.compile(keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()])
+    network.compile(
+        keras.optimizers.Adam(5e-4), losses.FocalLoss(), weighted_metrics=[losses.ActiveAccuracy()]
+    )
     times = data.init_times[:batch_size]
     batch = data.inputs(times), data.targets(times), data.weights(times)
     return lambda: network.fit(*batch[:2], batch_size, sample_weight=batch[2], shuffle=False, verbose=0)
@@ -125,7 +130,8 @@ def main() -> None:
             "plain": round(rate["plain"] / peaks["gflops"]["float32"], 3),
             "ours": round(rate["ours"] / peaks["gflops"]["bfloat16"], 3),
         },
-        "share_of_vendor_bf16": peaks["vendor_bf16_gflops"] and round(rate["ours"] / peaks["vendor_bf16_gflops"], 3),
+        "share_of_vendor_bf16": peaks["vendor_bf16_gflops"]
+        and round(rate["ours"] / peaks["vendor_bf16_gflops"], 3),
         "peak_memory_mb": memory,
     }
     write("training_step_gpu" if peaks["machine"]["accelerator"] else "training_step", record)

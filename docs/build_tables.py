@@ -46,8 +46,13 @@ def scores(run: str, metric: str) -> pd.DataFrame:
 
 def rows(title: str, table: pd.DataFrame) -> str:
     """Markdown of a table of text."""
-    lines = [f"| {title} | " + " | ".join(map(str, table.columns)) + " |", "|---" * (table.shape[1] + 1) + "|"]
-    return "\n".join(lines + [f"| {name} | " + " | ".join(row) + " |" for name, row in table.iterrows()]) + "\n"
+    lines = [
+        f"| {title} | " + " | ".join(map(str, table.columns)) + " |",
+        "|---" * (table.shape[1] + 1) + "|",
+    ]
+    return (
+        "\n".join(lines + [f"| {name} | " + " | ".join(row) + " |" for name, row in table.iterrows()]) + "\n"
+    )
 
 
 def results() -> str:
@@ -69,8 +74,14 @@ def ablation() -> str:
             shown[what] = ["-"] * 8 + [f"`{run}`, not run yet"]
             continue
         accuracy, brier = (scores(run, metric).loc[model] for metric in ("binary_accuracy", "brier"))
-        shown[what] = [f"{v:.2f}" for v in accuracy] + [f"{accuracy.mean():.2f}", f"{brier.mean():.4f}", f"`{run}`"]
-    return rows("", pd.DataFrame.from_dict(shown, orient="index", columns=[*range(1, 7), "mean", "Brier", "run"]))
+        shown[what] = [f"{v:.2f}" for v in accuracy] + [
+            f"{accuracy.mean():.2f}",
+            f"{brier.mean():.4f}",
+            f"`{run}`",
+        ]
+    return rows(
+        "", pd.DataFrame.from_dict(shown, orient="index", columns=[*range(1, 7), "mean", "Brier", "run"])
+    )
 
 
 def daily() -> str:
@@ -83,7 +94,11 @@ def daily() -> str:
         .set_index(["metric", "lead_time", "baseline"])[["difference", "low", "high"]]
         .sort_index()
     )
-    models = {"persistence": "persistence", "damped_anomaly_persistence": "damped anomaly", "icenet": "IceNet"}
+    models = {
+        "persistence": "persistence",
+        "damped_anomaly_persistence": "damped anomaly",
+        "icenet": "IceNet",
+    }
     parts = []
     for metric, title, digits in (("siconc_rmse", "RMSE", 4), ("siconc_iiee", "IIEE (million km²)", 3)):
         table = {}
@@ -95,7 +110,9 @@ def daily() -> str:
             interval = f"{pair.low:+.{digits}f} .. {pair.high:+.{digits}f}"
             table[lead] = [f"{one[m]:.{digits}f}" for m in models] + [change, interval]
         columns = [*models.values(), "change", "difference, 95 %"]
-        parts.append(rows(f"{title}, lead (days)", pd.DataFrame.from_dict(table, orient="index", columns=columns)))
+        parts.append(
+            rows(f"{title}, lead (days)", pd.DataFrame.from_dict(table, orient="index", columns=columns))
+        )
     return "\n".join(parts)
 
 

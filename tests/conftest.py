@@ -40,8 +40,14 @@ def no_network():
         def only_here(self, address):
             if self.family in (socket.AF_INET, socket.AF_INET6) and self.type == socket.SOCK_STREAM:
                 host = str(address[0]).partition("%")[0]
-                if host != "localhost" and not ipaddress.ip_address(host).is_loopback and host not in _own_addresses():
-                    raise Reached(f"a test tried to reach {address[0]} port {address[1]}; give it a server of its own")
+                if (
+                    host != "localhost"
+                    and not ipaddress.ip_address(host).is_loopback
+                    and host not in _own_addresses()
+                ):
+                    raise Reached(
+                        f"a test tried to reach {address[0]} port {address[1]}; give it a server of its own"
+                    )
             return connect(self, address)
 
         return only_here

@@ -29,7 +29,9 @@ def layers() -> list[set[str]]:
     """Names on each layer of the contract, from the highest down; the last are the modules that everybody may use."""
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     (contract,) = [c for c in tools["importlinter"]["contracts"] if c["type"] == "layers"]
-    return [{word.strip(" ()") for word in layer.replace(":", "|").split("|")} for layer in contract["layers"]]
+    return [
+        {word.strip(" ()") for word in layer.replace(":", "|").split("|")} for layer in contract["layers"]
+    ]
 
 
 def imported(file: Path) -> set[str]:
@@ -47,10 +49,19 @@ def imported(file: Path) -> set[str]:
 
 def check_imports(project: Path) -> subprocess.CompletedProcess:
     """Run import-linter on the package and the contract of a project's folder."""
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command; lint_imports_command()",
+    ]
     environment = os.environ | {"PYTHONPATH": str(project / "lib")}
     return subprocess.run(
-        [*command, "--no-cache", "--no-logo"], cwd=project, env=environment, capture_output=True, text=True, check=False
+        [*command, "--no-cache", "--no-logo"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -55,5 +55,7 @@ def test_attributes_of_one_dataset_are_not_those_of_the_next(file):
 def test_what_the_file_does_not_state_is_refused(file):
     with pytest.raises(DataError, match="some.yml: no attributes of sip; state them there"):
         cf.dataset(file, {"sip": np.ones(2)}, **WORDS)
-    with pytest.raises(DataError, match="some.yml: the placeholder 'place' of 'forecast of {place}' has no word"):
+    with pytest.raises(
+        DataError, match="some.yml: the placeholder 'place' of 'forecast of {place}' has no word"
+    ):
         cf.dataset(file, {"flag": np.zeros(2, "int8")}, resolution_km=25.0)

@@ -20,7 +20,9 @@ def test_the_commands_are_listed_without_importing_what_they_do():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     shown, _, modules = out.rpartition("[")
     assert all(name in shown for name in ("run", "forecast", "persist", "fit-twin"))
-    assert not any(f"'{name}'" in modules for name in ("numpy", "xarray", "keras", "papermill", "seaice.run.runner"))
+    assert not any(
+        f"'{name}'" in modules for name in ("numpy", "xarray", "keras", "papermill", "seaice.run.runner")
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,16 @@ def test_help_of_a_command_is_that_of_its_module(name, module, option):
 def test_options_reach_the_command_in_their_order(monkeypatch):
     calls = []
     monkeypatch.setattr(runner, "run", lambda file, **options: calls.append((str(file), options)))
-    words = ["run", "--set", "epochs=1", "params/demo.yaml", "--force", "05_train", "--set=seeds=[1]", "--dry-run"]
+    words = [
+        "run",
+        "--set",
+        "epochs=1",
+        "params/demo.yaml",
+        "--force",
+        "05_train",
+        "--set=seeds=[1]",
+        "--dry-run",
+    ]
     done = command.invoke(cli.app, words)
     assert done.exit_code == 0, done.output
     [(file, options)] = calls

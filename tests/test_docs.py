@@ -25,9 +25,13 @@ def tracked() -> list[str]:
 
 @pytest.mark.parametrize(("file", "name"), build_tables.BLOCKS)
 def test_tables_are_those_of_the_results(file: str, name: str):
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "results"], cwd=paths.root(), check=False)
+    changed = subprocess.run(
+        ["git", "diff", "--quiet", "HEAD", "--", "results"], cwd=paths.root(), check=False
+    )
     if changed.returncode:
-        pytest.skip("the tables in results/ are not those that are tracked: another machine's figures, or a new run's")
+        pytest.skip(
+            "the tables in results/ are not those that are tracked: another machine's figures, or a new run's"
+        )
     text = (paths.root() / file).read_text(encoding="utf-8")
     assert build_tables.block(name).search(text).group() == build_tables.BLOCKS[file, name]()
 
@@ -40,7 +44,9 @@ def test_a_table_is_written_between_its_marks_and_nothing_else_is_changed(tmp_pa
 
 
 def test_tracked_results_are_small():
-    sizes = {name: (paths.root() / name).stat().st_size for name in tracked() if (paths.root() / name).exists()}
+    sizes = {
+        name: (paths.root() / name).stat().st_size for name in tracked() if (paths.root() / name).exists()
+    }
     assert sum(sizes.values()) < MAX_BYTES, sorted(sizes, key=sizes.get)[-5:]
 
 
@@ -58,7 +64,13 @@ def test_every_tracked_run_has_its_headline_and_its_digests():
 
 def test_pictures_that_are_shown_are_tracked():
     pages = [paths.root() / "README.md", *sorted((paths.root() / "docs").glob("*.md"))]
-    links = [(page, link) for page in pages for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text("utf-8"))]
-    places = {(page.parent / link).resolve().relative_to(paths.root().resolve()).as_posix() for page, link in links}
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text("utf-8"))
+    ]
+    places = {
+        (page.parent / link).resolve().relative_to(paths.root().resolve()).as_posix() for page, link in links
+    }
     shown = {place for place in places if place.startswith("results/")}
     assert shown and shown <= set(tracked())

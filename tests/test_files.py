@@ -225,9 +225,18 @@ def test_threads_hold_a_lock_one_by_one(tmp_path):
 
 def test_who_holds_a_lock_is_said_and_readers_share_it(tmp_path):
     lock = tmp_path / ".lock"
-    with files.holding(lock, "read by process 1", shared=True), files.holding(lock, "read by process 2", shared=True):
-        with pytest.raises(files.HeldError, match="^read by process 2$"), files.holding(lock, "written by process 3"):
+    with (
+        files.holding(lock, "read by process 1", shared=True),
+        files.holding(lock, "read by process 2", shared=True),
+    ):
+        with (
+            pytest.raises(files.HeldError, match="^read by process 2$"),
+            files.holding(lock, "written by process 3"),
+        ):
             pass
     with files.holding(lock, "written by process 3"):
-        with pytest.raises(files.HeldError, match="^written by process 3$"), files.holding(lock, "read", shared=True):
+        with (
+            pytest.raises(files.HeldError, match="^written by process 3$"),
+            files.holding(lock, "read", shared=True),
+        ):
             pass

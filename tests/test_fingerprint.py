@@ -124,7 +124,10 @@ def test_magics_of_a_notebook_are_no_python_and_its_imports_count(tmp_path):
     sources = ", ".join(f'{{"cell_type": "code", "metadata": {{}}, "source": {cell!r}}}' for cell in cells)
     notebook.write_text(f'{{"cells": [{sources}]}}'.replace("'", '"'))
     parts = run_notebooks.parts(notebook, {"n": 1}, before={}, inputs={})
-    assert set(parts["module"]) == {"seaice", "seaice.errors", "seaice.schema"} and "ipython" not in parts["package"]
+    assert (
+        set(parts["module"]) == {"seaice", "seaice.errors", "seaice.schema"}
+        and "ipython" not in parts["package"]
+    )
     assert parts["package"]["numpy"] == fingerprint.pinned("numpy")
 
 
@@ -186,7 +189,11 @@ def test_lock_entries_of_this_system_only():
     )
     entries = fingerprint._entries(lock)
     assert set(entries) == {"numpy", "foo-bar"}
-    assert "sha256:aa" in entries["numpy"] and "sha256:bb" in entries["numpy"] and "sha256:cc" not in entries["numpy"]
+    assert (
+        "sha256:aa" in entries["numpy"]
+        and "sha256:bb" in entries["numpy"]
+        and "sha256:cc" not in entries["numpy"]
+    )
 
 
 def test_installed_version_counts_beside_the_lock():

@@ -44,7 +44,12 @@ def test_cells_have_equal_area_on_the_ellipsoid(hemisphere, sign):
         side = np.linspace(-37_500, 37_500, 20)
         edge_x = x + np.concatenate([side, np.full(20, 37_500), side[::-1], np.full(20, -37_500)])
         edge_y = y + np.concatenate([np.full(20, -37_500), side, np.full(20, 37_500), side[::-1]])
-        area = abs(pyproj.Geod(ellps="WGS84").polygon_area_perimeter(*to_geographic.transform(edge_x, edge_y))[0]) / 1e6
+        area = (
+            abs(
+                pyproj.Geod(ellps="WGS84").polygon_area_perimeter(*to_geographic.transform(edge_x, edge_y))[0]
+            )
+            / 1e6
+        )
         assert area == pytest.approx(
             grid.cell_area_km2, rel=1e-3
         )  # by pyproj's geodesic polygons, independent of the grid

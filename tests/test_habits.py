@@ -14,7 +14,10 @@ from seaice import paths
 ROOT = paths.root()
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".ci/run", ".pre-commit-config.yaml")]
+PAGES = [
+    ROOT / name
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".ci/run", ".pre-commit-config.yaml")
+]
 PAGES += [ROOT / ".devcontainer" / "devcontainer.json", *WORKFLOWS, *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES += [*sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / ".github" / "pull_request_template.md"]
 # `make target`, `VARIABLE=x make VARIABLE=y target target`, in code; ordinary prose has no backquote before `make`.
@@ -56,7 +59,11 @@ def test_every_make_target_that_is_named_exists(page):
 
 
 def test_calls_of_make_are_seen():
-    assert named("`make demo`, `A=b make NEWEST=1 lint tests-rest`, `make <run>`") == {"demo", "lint", "tests-rest"}
+    assert named("`make demo`, `A=b make NEWEST=1 lint tests-rest`, `make <run>`") == {
+        "demo",
+        "lint",
+        "tests-rest",
+    }
     assert named("      - run: make tests-pages\n") == {"tests-pages"}
     assert {"demo", "test", "lint", "env", "nsidc_north"} <= targets()
     assert {"demo", "test"} <= named(code_of(ROOT / "README.md"))
@@ -65,7 +72,9 @@ def test_calls_of_make_are_seen():
 
 def test_make_agrees_that_the_targets_of_the_workflows_exist():
     wanted = sorted(set().union(*(named(file.read_text(encoding="utf-8")) for file in WORKFLOWS)))
-    dry = subprocess.run(["make", "--dry-run", *wanted], cwd=ROOT, capture_output=True, text=True, check=False)
+    dry = subprocess.run(
+        ["make", "--dry-run", *wanted], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert dry.returncode == 0, dry.stderr
 
 
@@ -80,7 +89,9 @@ def test_workflows_are_bounded_and_call_make_only(file):
         for step in job["steps"]:
             assert ("uses" in step) != ("run" in step)
             if "uses" in step:
-                assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]), "an action is pinned to its major version"
+                assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]), (
+                    "an action is pinned to its major version"
+                )
             else:
                 assert re.fullmatch(r"make( [\w.=-]+)+", step["run"].strip())
 
@@ -92,7 +103,9 @@ def test_workflows_cover_what_the_package_promises():
     assert load(ROOT / ".github" / "workflows" / "newest.yml")["on"]["schedule"]
 
 
-@pytest.mark.parametrize("file", [file for file in FORMS if file.stem != "config"], ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", [file for file in FORMS if file.stem != "config"], ids=lambda file: file.stem
+)
 def test_issue_forms_have_what_the_site_asks_for(file):
     form = load(file)
     assert form["name"] and form["description"]
@@ -106,8 +119,12 @@ def test_issue_forms_have_what_the_site_asks_for(file):
 def test_the_other_files_parse():
     json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
     hooks = load(ROOT / ".pre-commit-config.yaml")["repos"]
-    assert [repo["repo"] for repo in hooks] == ["local"], "hooks are the project's own tools, of the locked versions"
-    assert all(hook["entry"].split()[0] in ("make",) or "/bin/" in hook["entry"] for hook in hooks[0]["hooks"])
+    assert [repo["repo"] for repo in hooks] == ["local"], (
+        "hooks are the project's own tools, of the locked versions"
+    )
+    assert all(
+        hook["entry"].split()[0] in ("make",) or "/bin/" in hook["entry"] for hook in hooks[0]["hooks"]
+    )
 
 
 def test_version_changelog_and_citation_agree():

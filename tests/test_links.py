@@ -56,7 +56,9 @@ def anchors(file: Path) -> set[str]:
     if file.suffix == ".ipynb":
         text = markdown(file)
     found: set[str] = set()
-    for heading in re.findall(r"^#{1,6}\s+(.*?)\s*#*$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M):
+    for heading in re.findall(
+        r"^#{1,6}\s+(.*?)\s*#*$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M
+    ):
         anchor, n = slug(heading), 0
         while (name := f"{anchor}-{n}" if n else anchor) in found:
             n += 1
@@ -102,9 +104,7 @@ def test_pages_and_links_are_seen():
 
 def test_a_dead_link_is_seen():
     page = ROOT / "README.md"
-    text = (
-        "[a](CONTRIBUTING.md#tests-and-locks) ![b](no/picture.png) [c](CHANGELOG.md#nowhere) <https://nohost> `[d](e)`"
-    )
+    text = "[a](CONTRIBUTING.md#tests-and-locks) ![b](no/picture.png) [c](CHANGELOG.md#nowhere) <https://nohost> `[d](e)`"
     assert links(CODE.sub("", text)) == [
         "CONTRIBUTING.md#tests-and-locks",
         "no/picture.png",

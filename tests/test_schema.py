@@ -33,8 +33,14 @@ def test_every_variable_has_cf_attributes_and_a_range_that_is_one():
     [
         ({"attrs": {"units": "degC"}}, ["entry", "'tas'", "'degC'", "'K'"]),
         ({"dims": ("time", "latitude", "x")}, ["entry", "'tas'", "latitude"]),
-        ({"time": pd.to_datetime(["2000-01-01", "2000-03-01", "2000-02-01"])}, ["entry", "2000-02-01", "out of order"]),
-        ({"time": pd.to_datetime(["2000-01-01", "2000-02-01", "2000-02-01"])}, ["entry", "2000-02-01", "twice"]),
+        (
+            {"time": pd.to_datetime(["2000-01-01", "2000-03-01", "2000-02-01"])},
+            ["entry", "2000-02-01", "out of order"],
+        ),
+        (
+            {"time": pd.to_datetime(["2000-01-01", "2000-02-01", "2000-02-01"])},
+            ["entry", "2000-02-01", "twice"],
+        ),
     ],
 )
 def test_what_does_not_follow_the_schema_is_named(change, words):

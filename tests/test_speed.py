@@ -30,7 +30,8 @@ def test_a_benchmark_that_was_not_run_is_named_with_its_command(speed_page, tmp_
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.1294, "0.129 s"), (119, "119 s"), (150, "2.5 min"), (14000, "3.89 h"), (864000, "10 days")]
+    ("seconds", "text"),
+    [(0.1294, "0.129 s"), (119, "119 s"), (150, "2.5 min"), (14000, "3.89 h"), (864000, "10 days")],
 )
 def test_durations_are_in_a_unit_that_suits_them(speed_page, seconds, text):
     assert speed_page.time(seconds) == text

@@ -38,11 +38,15 @@ def test_the_last_known_step_is_the_one_before():
 
 
 def test_a_bare_month_ends_on_its_last_day_where_days_are_counted():
-    assert list(steps.bounds(["2015-01", "2016-02"], "daily")) == list(pd.to_datetime(["2015-01-01", "2016-02-29"]))
+    assert list(steps.bounds(["2015-01", "2016-02"], "daily")) == list(
+        pd.to_datetime(["2015-01-01", "2016-02-29"])
+    )
     assert list(steps.bounds(["2015-01-15", "2016-03-02"], "daily")) == list(
         pd.to_datetime(["2015-01-15", "2016-03-02"])
     )
-    assert list(steps.bounds(["2015-01", "2016-02"], "monthly")) == list(pd.to_datetime(["2015-01-01", "2016-02-01"]))
+    assert list(steps.bounds(["2015-01", "2016-02"], "monthly")) == list(
+        pd.to_datetime(["2015-01-01", "2016-02-01"])
+    )
     assert len(steps.between(["2015-01", "2015-12"], "daily")) == 365
     assert len(steps.between(["2015-01", "2015-12"], "monthly")) == 12
 
@@ -55,7 +59,9 @@ def test_the_fit_period_ends_with_its_last_day():
 
 
 def test_seasons_are_angles_of_the_year():
-    np.testing.assert_allclose(steps.season(dates("1999-03-01", "2001-12-01"), "monthly"), [np.pi / 2, 2 * np.pi])
+    np.testing.assert_allclose(
+        steps.season(dates("1999-03-01", "2001-12-01"), "monthly"), [np.pi / 2, 2 * np.pi]
+    )
     angle = steps.season(pd.to_datetime(["2015-01-01", "2015-12-31", "2016-12-31"]), "daily")
     np.testing.assert_allclose(angle, 2 * np.pi * np.array([0, 364, 365]) / 365.25)
 

@@ -41,7 +41,9 @@ def read(text: str, name: str) -> tuple[dict[str, list[str]], set[str]]:
         elif package and line.startswith("    --hash="):
             entries[package][-1] += line + "\n"
         else:
-            raise ValueError(f"{name}, line {number}: '{line}' is neither name==version nor a hash; run `make lock`")
+            raise ValueError(
+                f"{name}, line {number}: '{line}' is neither name==version nor a hash; run `make lock`"
+            )
     return entries, without
 
 
@@ -71,7 +73,9 @@ def compose(lock: Mapping[str, list[str]], changes: Mapping[str, list[str]], wit
         raise ValueError(f"the delta leaves out {', '.join(unknown)}, not in the lock; run `make lock`")
     kept = {package: entry for package, entry in lock.items() if package not in without}
     if twice := sorted(kept.keys() & changes.keys()):
-        raise ValueError(f"{', '.join(twice)}: in the lock and in the delta, and not left out; run `make lock`")
+        raise ValueError(
+            f"{', '.join(twice)}: in the lock and in the delta, and not left out; run `make lock`"
+        )
     return write(kept | changes)
 
 

@@ -29,7 +29,9 @@ def dataset(file: Path, values: Mapping, **words) -> xr.Dataset:
     stated = _stated(file)
     unstated = sorted(set(values) - set(stated["variables"]))
     if unstated:
-        raise DataError(f"{file.name}: no attributes of {', '.join(unstated)}; state them there, under `variables`")
+        raise DataError(
+            f"{file.name}: no attributes of {', '.join(unstated)}; state them there, under `variables`"
+        )
     shared = stated.get("encoding", {})
     variables = {
         name: _variable(file, about, shared, values[name], words)

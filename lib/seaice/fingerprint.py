@@ -73,7 +73,9 @@ def pinned(distribution: str) -> str:
 def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tuple[dict[str, str], set[str]]:
     """Digests of the package's modules, and names of the others that are no part of Python."""
     places = [path for path in PACKAGE.rglob("*") if path.suffix not in (".pyc", ".typed")]
-    texts = {_dotted(path): (path, path.read_text(encoding="utf-8")) for path in places if path.suffix == ".py"}
+    texts = {
+        _dotted(path): (path, path.read_text(encoding="utf-8")) for path in places if path.suffix == ".py"
+    }
     reached, outside, waiting = set(), set(), [(source, NAME, text) for text in code]
     while waiting:
         for name in _imports(*waiting.pop()):

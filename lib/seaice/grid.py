@@ -34,7 +34,9 @@ class Grid:
         """Return the grid that the attributes of a dataset name; DataError where one of them is missing."""
         for name in ("hemisphere", "resolution_km"):
             if name not in attrs:
-                raise DataError(f"the data have no attribute '{name}', so that their grid is unknown; write it to them")
+                raise DataError(
+                    f"the data have no attribute '{name}', so that their grid is unknown; write it to them"
+                )
         return cls(attrs["hemisphere"], float(attrs["resolution_km"]))
 
     def __post_init__(self) -> None:

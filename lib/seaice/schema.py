@@ -16,7 +16,11 @@ FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
 MAP = ("y", "x")  # dims of a map
-KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")  # at a valid time they tell of earlier years only
+KNOWN_AHEAD = (
+    "siconc_trend",
+    "ice_frequency",
+    "full_ice_frequency",
+)  # at a valid time they tell of earlier years only
 WITH_LEADS = (
     *KNOWN_AHEAD,
     "siconc_damping",
@@ -60,7 +64,9 @@ VARIABLES = {
     "rsds": Variable(
         "surface_downwelling_shortwave_flux_in_air", "W m-2", -1.0, 700.0, "surface downwelling shortwave"
     ),
-    "rsus": Variable("surface_upwelling_shortwave_flux_in_air", "W m-2", -1.0, 600.0, "surface upwelling shortwave"),
+    "rsus": Variable(
+        "surface_upwelling_shortwave_flux_in_air", "W m-2", -1.0, 600.0, "surface upwelling shortwave"
+    ),
     "psl": Variable("air_pressure_at_mean_sea_level", "Pa", 85_000.0, 110_000.0, "mean sea level pressure"),
     "zg500": Variable("geopotential_height", "m", 4_000.0, 6_500.0, "geopotential height at 500 hPa"),
     "zg250": Variable("geopotential_height", "m", 8_000.0, 12_000.0, "geopotential height at 250 hPa"),
@@ -87,7 +93,9 @@ def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None
     names = list(variables) if variables is not None else [n for n in ds.data_vars if n in VARIABLES]
     for name in names:
         if name not in ds:
-            raise DataError(f"{source}: variable '{name}' is missing; it holds {sorted(map(str, ds.data_vars))}")
+            raise DataError(
+                f"{source}: variable '{name}' is missing; it holds {sorted(map(str, ds.data_vars))}"
+            )
         units = ds[name].attrs.get("units")
         if units != VARIABLES[name].units:
             raise DataError(

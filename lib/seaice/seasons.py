@@ -22,7 +22,9 @@ def extremes(hemisphere: Hemisphere) -> tuple[int, int]:
 
 def summer(hemisphere: Hemisphere, year: int) -> pd.DatetimeIndex:
     """First days of the months of the summer whose least ice is that of `year`; in the south it begins the year before."""
-    return pd.date_range(end=f"{year}-{LEAST_ICE[hemisphere]:02d}-01", periods=len(SUMMER[hemisphere]), freq="MS")
+    return pd.date_range(
+        end=f"{year}-{LEAST_ICE[hemisphere]:02d}-01", periods=len(SUMMER[hemisphere]), freq="MS"
+    )
 
 
 def whole_summers(hemisphere: Hemisphere, times: Iterable[pd.Timestamp]) -> list[int]:

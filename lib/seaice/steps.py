@@ -44,7 +44,9 @@ def offset(cadence: str) -> pd.DateOffset:
 
 def shift(time: ArrayLike, steps: ArrayLike, *, cadence: str = "monthly") -> np.ndarray:
     """Return `time` (any shape) moved by `steps` (broadcast against it), at the beginning of the step it comes to."""
-    return (np.asarray(time).astype(f"datetime64[{UNIT[cadence]}]") + np.asarray(steps)).astype("datetime64[ns]")
+    return (np.asarray(time).astype(f"datetime64[{UNIT[cadence]}]") + np.asarray(steps)).astype(
+        "datetime64[ns]"
+    )
 
 
 def shift_by(time: xr.DataArray, steps: int, *, cadence: str = "monthly") -> xr.DataArray:
@@ -52,7 +54,9 @@ def shift_by(time: xr.DataArray, steps: int, *, cadence: str = "monthly") -> xr.
     return time.copy(data=shift(time, steps, cadence=cadence))
 
 
-def valid_time(init_times: ArrayLike, lead_times: ArrayLike = LEADS, *, cadence: str = "monthly") -> xr.DataArray:
+def valid_time(
+    init_times: ArrayLike, lead_times: ArrayLike = LEADS, *, cadence: str = "monthly"
+) -> xr.DataArray:
     """First moment of the step that each forecast is for: init_time + (lead_time - 1) steps, dims (init_time, lead_time).
 
     Raises DataError for an `init_time` that does not begin a step: no first day of a month, or no midnight.
@@ -70,7 +74,9 @@ def valid_time(init_times: ArrayLike, lead_times: ArrayLike = LEADS, *, cadence:
 
 def last_step(init_times: ArrayLike, *, cadence: str = "monthly") -> xr.DataArray:
     """The newest step known at each `init_time`, dims (init_time)."""
-    return shift_by(valid_time(init_times, [1], cadence=cadence).isel(lead_time=0, drop=True), -1, cadence=cadence)
+    return shift_by(
+        valid_time(init_times, [1], cadence=cadence).isel(lead_time=0, drop=True), -1, cadence=cadence
+    )
 
 
 def at(da: xr.DataArray, time: xr.DataArray) -> xr.DataArray:

@@ -52,7 +52,9 @@ def test_persistence_is_the_month_before(ready):
 def test_anomaly_persistence_of_a_constant_anomaly_is_exact(ready, about, field):
     # Every month lies 0.1 above a normal of 0.3, so the forecast is 0.4 whatever the lead.
     flat = ready.assign({"siconc": xr.full_like(ready.siconc, 0.4), field: xr.full_like(ready[field], 0.3)})
-    np.testing.assert_allclose(baselines_simple.anomaly_persistence(flat, INIT_TIMES, about=about), 0.4, rtol=1e-6)
+    np.testing.assert_allclose(
+        baselines_simple.anomaly_persistence(flat, INIT_TIMES, about=about), 0.4, rtol=1e-6
+    )
 
 
 def test_anomalies_about_something_unknown(ready):
@@ -108,11 +110,15 @@ def test_ice_frequency_counts_years_of_the_fit_period(ready):
     september = years[years.time.dt.month == 9]
     assert len(september) == 10  # 1979..1988
     expected = (september > 0.15).sum() / 10
-    assert float(baselines_climatology.ice_frequency(ready).sel(month=9).isel(cell)) == pytest.approx(float(expected))
+    assert float(baselines_climatology.ice_frequency(ready).sel(month=9).isel(cell)) == pytest.approx(
+        float(expected)
+    )
 
 
 def test_certain_keeps_missing_missing():
-    np.testing.assert_array_equal(baselines_climatology.certain(xr.DataArray([0.15, 0.16, np.nan])), [0, 1, np.nan])
+    np.testing.assert_array_equal(
+        baselines_climatology.certain(xr.DataArray([0.15, 0.16, np.nan])), [0, 1, np.nan]
+    )
 
 
 def test_constant_bias_is_removed(ready, hindcast):
@@ -142,7 +148,9 @@ def test_sip_is_a_fraction_of_the_members_present(ready):
 
 
 def test_first_hindcast_cannot_be_corrected(ready, hindcast):
-    sip = baselines_physics.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))["seasonal"]
+    sip = baselines_physics.from_seasonal(hindcast, ready, pd.to_datetime(["1984-05-01", "1985-05-01"]))[
+        "seasonal"
+    ]
     assert bool(sip[0].isnull().all()) and bool(sip[1].notnull().any())
 
 
@@ -152,7 +160,9 @@ def test_bias_knows_only_what_was_observed_before(ready, hindcast):
     disturbed_truth.siconc.loc[{"time": slice("1989-03-01", None)}] = 0.9
     disturbed_hindcast.siconc.loc[{"init_time": slice("1989-04-01", None)}] = 0.5
     before = baselines_physics.from_seasonal(hindcast, ready, init)
-    xr.testing.assert_identical(before, baselines_physics.from_seasonal(disturbed_hindcast, disturbed_truth, init))
+    xr.testing.assert_identical(
+        before, baselines_physics.from_seasonal(disturbed_hindcast, disturbed_truth, init)
+    )
 
 
 def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
@@ -163,7 +173,9 @@ def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
 def issued_edge(ready, years):
     """The true September edge, as if issued on 1 July."""
     september = baselines_climatology.certain(ready.siconc.sel(time=[f"{y}-09-01" for y in years]))
-    sip = september.rename(time="init_time").assign_coords(init_time=pd.to_datetime([f"{y}-07-01" for y in years]))
+    sip = september.rename(time="init_time").assign_coords(
+        init_time=pd.to_datetime([f"{y}-07-01" for y in years])
+    )
     return sip.expand_dims(lead_time=[3]).to_dataset(name="sip")
 
 
@@ -231,7 +243,9 @@ def test_future_changes_no_bit(ready, hindcast):
 def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, tmp_path):
     init = INIT_TIMES[:2]
     hindcast, parts = hindcast.sel(init_time=slice("1987", None)), ready.chunk(time=1)
-    eager = baselines_simple.all_forecasts(ready, init, others=baselines_physics.physics(hindcast, ready, init))
+    eager = baselines_simple.all_forecasts(
+        ready, init, others=baselines_physics.physics(hindcast, ready, init)
+    )
     lazy = baselines_simple.all_forecasts(
         parts, init, others=baselines_physics.physics(hindcast.chunk(init_time=1), parts, init)
     )
@@ -266,7 +280,10 @@ def test_daily_forecasts_belong_to_their_days(days):
     one = {"init_time": "1986-07-01", "lead_time": 30}
     for made, expected in (
         (baselines_simple.persistence(days, DAYS, lead_times=[1, 30]), days.siconc.sel(time="1986-06-30")),
-        (baselines_simple.linear_trend(days, DAYS, lead_times=[1, 30]), days.siconc_trend.sel(time="1986-07-30")),
+        (
+            baselines_simple.linear_trend(days, DAYS, lead_times=[1, 30]),
+            days.siconc_trend.sel(time="1986-07-30"),
+        ),
     ):
         np.testing.assert_array_equal(made.sel(one), expected)
     # 30 July lies 13.5 of the 31 days between the middles of July and August past the first (noon of the 16th).
@@ -334,7 +351,9 @@ def test_concentrations_beside_probabilities(ready):
     found = baselines_simple.all_forecasts(ready, INIT_TIMES, others={"trees": extra})
     assert found.siconc.dims == found.sip.dims and found.siconc.dtype == "float32"
     assert bool(found.siconc.sel(model="trees").isnull().all())
-    certain = found.sip.sel(model=["persistence", "anomaly_persistence", "damped_anomaly_persistence", "linear_trend"])
+    certain = found.sip.sel(
+        model=["persistence", "anomaly_persistence", "damped_anomaly_persistence", "linear_trend"]
+    )
     siconc = found.siconc.sel(model=certain.model)
     np.testing.assert_array_equal(certain, baselines_climatology.certain(siconc))
     np.testing.assert_array_equal(
@@ -346,7 +365,14 @@ def test_concentrations_beside_probabilities(ready):
 def test_parts_are_the_whole(days, tmp_path, monkeypatch):
     whole = baselines_simple.all_forecasts(days, DAYS, lead_times=[1, 2])
     monkeypatch.setattr(baselines_store, "PART_BYTES", 3 * 2 * 8 * 2 * 16 * 16 * 4)  # three initialisations
-    assert [part.sizes["init_time"] for part in baselines_store.in_parts(days, DAYS, lead_times=[1, 2])] == [3, 3, 3, 1]
-    stored = baselines_store.write(baselines_store.in_parts(days, DAYS, lead_times=[1, 2]), tmp_path / "baselines.zarr")
+    assert [part.sizes["init_time"] for part in baselines_store.in_parts(days, DAYS, lead_times=[1, 2])] == [
+        3,
+        3,
+        3,
+        1,
+    ]
+    stored = baselines_store.write(
+        baselines_store.in_parts(days, DAYS, lead_times=[1, 2]), tmp_path / "baselines.zarr"
+    )
     xr.testing.assert_equal(stored.load().drop_attrs(), whole.drop_attrs())
     assert [p.name for p in tmp_path.iterdir()] == ["baselines.zarr"]

@@ -47,7 +47,10 @@ def test_beats_the_frequency_of_ice(sip, ready):
 def test_same_seed_same_bits_other_seed_other_sample(ready, classifiers, sip):
     again = trees.forecast(trees.fit(ready, TRAIN, lead_times=LEADS), ready, TEST)
     xr.testing.assert_identical(sip, again)
-    few = [trees.forecast(trees.fit(ready, TRAIN, lead_times=[1], max_rows=2000, seed=s), ready, TEST) for s in (0, 1)]
+    few = [
+        trees.forecast(trees.fit(ready, TRAIN, lead_times=[1], max_rows=2000, seed=s), ready, TEST)
+        for s in (0, 1)
+    ]
     assert not few[0].equals(few[1])
 
 
@@ -66,7 +69,8 @@ def test_features_are_those_of_their_months(ready):
     known = features.features(features.fields(ready, init), init, 3).isel(init_time=0)
     cell = {"y": 8, "x": 4}
     month = {
-        name: ready.siconc.sel(time=t).isel(cell) for name, t in {"feb": "1986-02-01", "jan": "1986-01-01"}.items()
+        name: ready.siconc.sel(time=t).isel(cell)
+        for name, t in {"feb": "1986-02-01", "jan": "1986-01-01"}.items()
     }
     trend = ready.siconc_trend.isel(cell)
     expected = {
@@ -74,7 +78,8 @@ def test_features_are_those_of_their_months(ready):
         "last_anomaly": month["feb"] - trend.sel(time="1986-02-01"),
         "last_anomaly_earlier": month["jan"] - trend.sel(time="1986-01-01"),
         "valid_trend": trend.sel(time="1986-05-01"),
-        "valid_anomaly_year_before": ready.siconc.sel(time="1985-05-01").isel(cell) - trend.sel(time="1985-05-01"),
+        "valid_anomaly_year_before": ready.siconc.sel(time="1985-05-01").isel(cell)
+        - trend.sel(time="1985-05-01"),
         # Mays of 1979..1985: the record is seven years old.
         "valid_recent_frequency": (
             ready.siconc.isel(cell).sel(time=[f"{y}-05-01" for y in range(1979, 1986)]) > 0.15
@@ -156,7 +161,9 @@ def test_days_have_trees_at_some_leads(ready, days):
 
 def test_daily_features_are_those_of_their_days(days):
     init = pd.to_datetime(["1986-03-01"])
-    known = features.features(features.fields(days, init), init, 3, cadence="daily").isel(init_time=0, y=8, x=4)
+    known = features.features(features.fields(days, init), init, 3, cadence="daily").isel(
+        init_time=0, y=8, x=4
+    )
     cell = days.isel(y=8, x=4)
     expected = {
         "last_siconc": cell.siconc.sel(time="1986-02-28"),

@@ -79,7 +79,9 @@ def test_the_headline_has_the_scores_of_both_tables_and_a_digest(made):
     assert {"brier", "siconc_rmse"} <= set(headline["metric"])
     pd.testing.assert_frame_equal(headline, rows[list(headline)].reset_index(drop=True))
     outputs = json.loads((results / "record.json").read_text())["outputs"]
-    assert {"results/toy/headline.csv", "results/toy/tables/skill.csv", "data/toy/networks/seed_36"} <= set(outputs)
+    assert {"results/toy/headline.csv", "results/toy/tables/skill.csv", "data/toy/networks/seed_36"} <= set(
+        outputs
+    )
 
 
 def enter(folder, monkeypatch) -> runfile.Run:
@@ -113,9 +115,19 @@ def test_every_page_made_its_tables_and_pictures(made):
     pages = [step.notebook for step in runfile.load(made / "params" / "toy.yaml").steps]
     assert pages[0] == "01_catalogue" and pages[-1] == "08_uncertainty"
     executed = {path.stem for path in (results / "notebooks").glob("*.ipynb")}
-    assert {page for page in pages if page != "05_train"} | {"05_train-seed_36", "05_train-seed_37"} <= executed
+    assert {page for page in pages if page != "05_train"} | {
+        "05_train-seed_36",
+        "05_train-seed_37",
+    } <= executed
     tables = {path.stem for path in (results / "tables").glob("*.csv")}
-    assert {"skill", "differences", "concentration", "concentration_differences", "edge_region", "quality"} <= tables
+    assert {
+        "skill",
+        "differences",
+        "concentration",
+        "concentration_differences",
+        "edge_region",
+        "quality",
+    } <= tables
     pictures = {path.stem for path in (results / "figures").glob("*.png")}
     assert {"forecast_map", "concentration", "concentration_maps", "extent", "edge_region"} <= pictures
     assert not {"summer", "least_ice_edges"} & pictures, "these are of months"
@@ -134,7 +146,9 @@ def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
     assert set(whole.month) == {"all", "6", "7"}
     rmse = whole[whole.month == "all"].pivot(index="lead_time", columns="model", values="value")
     assert list(rmse.index) == [1, 2]
-    assert (rmse["icenet"] < 1.2 * rmse["damped_anomaly_persistence"]).all(), "the network forgot its first guess"
+    assert (rmse["icenet"] < 1.2 * rmse["damped_anomaly_persistence"]).all(), (
+        "the network forgot its first guess"
+    )
     assert rmse["persistence"].is_monotonic_increasing
 
 
@@ -163,7 +177,9 @@ def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_
     own = xr.open_zarr(paths.forecast("toy"), consolidated=False).sel(init_time=INIT)
     forecast = xr.open_dataset(product.folder / "forecast.nc")
     np.testing.assert_allclose(forecast.sip, own.sip, atol=1e-6)
-    np.testing.assert_allclose(forecast.siconc, own.siconc.transpose("member", "lead_time", "y", "x"), atol=1e-6)
+    np.testing.assert_allclose(
+        forecast.siconc, own.siconc.transpose("member", "lead_time", "y", "x"), atol=1e-6
+    )
 
     ignored = shutil.ignore_patterns("forecasts", "baselines.zarr", "ready.zarr")
     shutil.copytree(made / "data" / "toy", tmp_path / "toy", ignore=ignored)
@@ -184,7 +200,9 @@ def test_a_day_s_product_is_the_run_s_own_forecast_and_nothing_from_that_day_on_
     assert realtime_run.sha(again.folder) == first
 
 
-def test_a_missing_day_inside_is_filled_and_flagged_and_a_missing_last_one_refused(made, inside, tmp_path, monkeypatch):
+def test_a_missing_day_inside_is_filled_and_flagged_and_a_missing_last_one_refused(
+    made, inside, tmp_path, monkeypatch
+):
     for name in ("ready.zarr", "forecast.zarr", "networks", "records"):
         shutil.copytree(made / "data" / "toy" / name, tmp_path / "toy" / name)
     monkeypatch.setenv("SEAICE_CACHE", str(tmp_path))
@@ -196,7 +214,9 @@ def test_a_missing_day_inside_is_filled_and_flagged_and_a_missing_last_one_refus
         assert flag in xr.open_dataset(product.folder / name).attrs["comment"]
     for day in ("1984-07-05", "1984-07-06", "1984-07-07"):
         lose(tmp_path / "toy", day)
-    with pytest.raises(DataError, match="siconc of 1984-07-0[78] is missing; at most 3 days in a row are filled"):
+    with pytest.raises(
+        DataError, match="siconc of 1984-07-0[78] is missing; at most 3 days in a row are filled"
+    ):
         production.make(inside, INIT, now=NOW)
     lose(tmp_path / "toy", "1984-07-09")
     with pytest.raises(DataError, match="siconc of 1984-07-09 is missing: 0 % of the active cells"):
@@ -212,12 +232,16 @@ def lose(run, day: str) -> None:
 def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkeypatch):
     run = enter(project(tmp_path, "south"), monkeypatch)
     ready = prepared(run)
-    assert (ready.attrs["hemisphere"], ready.attrs["cadence"]) == ("south", "daily") and float(ready.lat.max()) < 0
+    assert (ready.attrs["hemisphere"], ready.attrs["cadence"]) == ("south", "daily") and float(
+        ready.lat.max()
+    ) < 0
     extent = (ready.siconc > 0.15).sum(("y", "x"))
     assert int(extent.sel(time="1983-09-15")) > int(extent.sel(time="1983-02-15"))
     assert bool(ready.siconc_trend.notnull().where(~ready.land, True).all())
     seas = regions.mask(ready)
-    assert not bool((ready.active.any("month") & ~seas.any("region")).any()), "every cell that counts lies in a sea"
+    assert not bool((ready.active.any("month") & ~seas.any("region")).any()), (
+        "every cell that counts lies in a sea"
+    )
 
     data = sampling.of_run("toy", run.samples, ready=ready, target=run.training.target)
     splits, leads = run.samples.splits.ranges, range(1, LEADS + 1)
@@ -227,7 +251,9 @@ def test_the_south_goes_from_data_to_scores_by_the_same_modules(tmp_path, monkey
     folders, until = {36: paths.network("toy", 36)}, times["validation"]
     icenet = ensemble.write(data, folders, judged, paths.forecast("toy"), calibrate_on=until)
     others = baselines_simple.all_forecasts(ready, judged, lead_times=leads)
-    errors = verify_concentration.forecast_scores(verify_concentration.forecasts(icenet, others), ready, seas=seas)
+    errors = verify_concentration.forecast_scores(
+        verify_concentration.forecasts(icenet, others), ready, seas=seas
+    )
     table = concentration_tables.skill_table(errors, splits)
     assert set(table.region) == {"all", *regions.names("south")}
     whole = table[(table.region == "all") & (table.metric == "siconc_rmse") & (table.month == "all")]

@@ -87,7 +87,9 @@ def cluster(projects):
     outside = project.parent  # they serve any project, so that they are started in none
     (outside / "said.txt").touch()
     options = ["--scheduler-file", str(file), "--no-dashboard"]
-    running = [start(outside, "distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1", *options)]
+    running = [
+        start(outside, "distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1", *options)
+    ]
     try:
         address = wait_for("scheduler", lambda: file.exists() and json.loads(file.read_text())["address"])
         worker = ["--nworkers", "2", "--nthreads", "1", "--local-directory", str(outside), "--no-dashboard"]
@@ -127,7 +129,11 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
 
         def in_mid_training():
             assert runner.poll() is None, (project / "said.txt").read_text()
-            mid = (seed for seed in SEEDS if seed not in killed and network(project, seed, "checkpoint.npz").exists())
+            mid = (
+                seed
+                for seed in SEEDS
+                if seed not in killed and network(project, seed, "checkpoint.npz").exists()
+            )
             return next(mid, None)
 
         seed = wait_for("a checkpoint", in_mid_training)
@@ -141,7 +147,9 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
     assert runner.wait(timeout=PATIENCE) == 0, (project / "said.txt").read_text()
 
     said = (project / "said.txt").read_text()
-    assert sorted(re.findall(r"05_train-(seed_\d+) \(members \d of 3\) took", said)) == [f"seed_{s}" for s in SEEDS]
+    assert sorted(re.findall(r"05_train-(seed_\d+) \(members \d of 3\) took", said)) == [
+        f"seed_{s}" for s in SEEDS
+    ]
     records = {p.stem: json.loads(p.read_text()) for p in (project / "data/toy/records").glob("*.json")}
     assert sorted(records) == [f"05_train-seed_{seed}" for seed in SEEDS]
     assert len({content["attempt"] for content in records.values()}) == len(SEEDS)
@@ -149,7 +157,10 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
         f"{n}.ipynb" for n in sorted(records)
     ]
     for seed in SEEDS:
-        assert network(project, seed, "key.json").exists() and not network(project, seed, "checkpoint.npz").exists()
+        assert (
+            network(project, seed, "key.json").exists()
+            and not network(project, seed, "checkpoint.npz").exists()
+        )
         assert len(network(project, seed, "history.csv").read_text().splitlines()) == EPOCHS + 1
     for seed in killed:
         log = (project / f"data/toy/records/05_train-seed_{seed}.log").read_text()
@@ -166,13 +177,17 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
     )
     for file in ("history.csv", "key.json"):
         assert network(project, seed, file).read_bytes() == network(undisturbed, seed, file).read_bytes()
-    assert weights(network(project, seed, "network.keras")) == weights(network(undisturbed, seed, "network.keras"))
+    assert weights(network(project, seed, "network.keras")) == weights(
+        network(undisturbed, seed, "network.keras")
+    )
 
 
 def weights(file: Path) -> dict[str, bytes]:
     """Every array of a saved network; the archive around them holds the time."""
     with ZipFile(file) as archive, archive.open("model.weights.h5") as content, h5py.File(content) as h5:
         found = {}
-        h5.visititems(lambda name, item: found.update({name: item[()].tobytes()}) if hasattr(item, "shape") else None)
+        h5.visititems(
+            lambda name, item: found.update({name: item[()].tobytes()}) if hasattr(item, "shape") else None
+        )
     assert found
     return found

@@ -18,10 +18,13 @@ FILE = paths.root() / "params" / "paper.yaml"
 REPLACED = {
     "data.sources": {"siconc": "twin_observed_north"}
     | dict.fromkeys(
-        ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10", "uas", "vas"), "twin_atmosphere_north"
+        ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10", "uas", "vas"),
+        "twin_atmosphere_north",
     ),
     "data.seasonal": "twin_seasonal_north",
-    "data.simulations": [{"entry": "twin_cmip6_a_north", "members": [2], "start": "1996-01", "end": "2003-12"}],
+    "data.simulations": [
+        {"entry": "twin_cmip6_a_north", "members": [2], "start": "1996-01", "end": "2003-12"}
+    ],
     # What the simulated world's climate simulations do not hold.
     "samples.missing": dict.fromkeys(("ta500", "rsds", "rsus", "zg500", "zg250", "ua10"), "climatology"),
     "data.resolution_km": coarse.KM,
@@ -42,13 +45,28 @@ def test_it_is_the_published_experiment(paper):
     """Numbers of Andersson et al. 2021 and its code."""
     data, samples, training, pretraining = paper.data, paper.samples, paper.training, paper.pretraining
     assert paper.forecast.seeds == tuple(range(36, 61))
-    assert samples.table == [dict(c) for c in channels.ICENET_2021] and estimates.n_channels(samples.table) == 50
-    assert (data.resolution_km, training.filters_factor, training.batch_size, samples.n_leads) == (25, 2, 2, 6)
-    assert (pretraining.epochs, pretraining.validate_every, training.epochs, training.patience) == (2, 1000, 50, 10)
+    assert (
+        samples.table == [dict(c) for c in channels.ICENET_2021] and estimates.n_channels(samples.table) == 50
+    )
+    assert (data.resolution_km, training.filters_factor, training.batch_size, samples.n_leads) == (
+        25,
+        2,
+        2,
+        6,
+    )
+    assert (pretraining.epochs, pretraining.validate_every, training.epochs, training.patience) == (
+        2,
+        1000,
+        50,
+        10,
+    )
     assert (training.network, training.learning_rate, training.schedule) == ("icenet_2021", 5e-4, "decay")
     assert (training.focal_gamma, training.weight_average, training.withhold) == (2, None, 0)
     assert (training.turns, training.siconc_head, training.faster) == (False, False, Faster())
-    assert samples.splits.train == ("1980-01", "2011-06") and samples.splits.validation == ("2012-01", "2017-06")
+    assert samples.splits.train == ("1980-01", "2011-06") and samples.splits.validation == (
+        "2012-01",
+        "2017-06",
+    )
     last = pd.Period(samples.splits.test[1], "M") + samples.n_leads - 1
     assert str(last) == data.end == "2020-09"
     assert estimates.simulated(data.simulations, samples.table) == 26_450

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.chain
 # All that makes the run small; neither a page nor a module is told which pole it is at but by `hemisphere`.
 SMALL = {
     "data.resolution_km": coarse.KM,
-    "data.simulations": [{"entry": "twin_cmip6_a_south", "members": [1], "start": "1996-01", "end": "1999-12"}],
+    "data.simulations": [
+        {"entry": "twin_cmip6_a_south", "members": [1], "start": "1996-01", "end": "1999-12"}
+    ],
     "forecast.seeds": [36],
     "training.epochs": 1,
     "training.filters_factor": 0.125,
@@ -41,18 +43,24 @@ def ready(made):
 
 @pytest.fixture(scope="module")
 def table(made):
-    return lambda name: pd.read_csv(made / "results" / "twin_south" / "tables" / f"{name}.csv", dtype={"month": str})
+    return lambda name: pd.read_csv(
+        made / "results" / "twin_south" / "tables" / f"{name}.csv", dtype={"month": str}
+    )
 
 
 def test_the_run_is_the_demo_at_the_other_pole():
     north, south = (runfile.load(paths.root() / "params" / f"{run}.yaml") for run in ("demo", "twin_south"))
     named = {"data.hemisphere", "data.sources", "data.seasonal", "data.simulations", "importance.init_months"}
     assert different(north, south) == named
-    assert [s.notebook for s in north.steps if s.notebook != "09_published"] == [s.notebook for s in south.steps]
+    assert [s.notebook for s in north.steps if s.notebook != "09_published"] == [
+        s.notebook for s in south.steps
+    ]
 
 
 def test_the_observed_south_is_judged_on_the_splits_of_the_north():
-    north, south = (runfile.load(paths.root() / "params" / f"nsidc_{pole}.yaml") for pole in ("north", "south"))
+    north, south = (
+        runfile.load(paths.root() / "params" / f"nsidc_{pole}.yaml") for pole in ("north", "south")
+    )
     named = {"data.hemisphere", "data.sources", "data.seasonal", "forecast.seeds"}
     assert different(north, south) - {"attribution.cases", "attribution.roi"} == named
 
@@ -65,20 +73,28 @@ def test_the_grid_is_the_south_polar_one(ready):
 
 
 def test_active_cells_and_ice_follow_the_southern_year(ready):
-    extent = (ready.siconc > 0.15).sum(("y", "x")).sel(time=slice("1979", "2020")).groupby("time.month").mean()
+    extent = (
+        (ready.siconc > 0.15).sum(("y", "x")).sel(time=slice("1979", "2020")).groupby("time.month").mean()
+    )
     assert int(extent.idxmin()) in (2, 3) and int(extent.idxmax()) in (9, 10)
     active = ready.active.sum(("y", "x"))
     assert int(active.sel(month=9)) > int(active.sel(month=2))
     seas = regions.mask(ready)
     assert set(seas.region.values) == {"weddell", "indian", "west_pacific", "ross", "amundsen_bellingshausen"}
-    assert not bool((ready.active.any("month") & ~seas.any("region")).any()), "every cell that counts lies in a sea"
+    assert not bool((ready.active.any("month") & ~seas.any("region")).any()), (
+        "every cell that counts lies in a sea"
+    )
 
 
 def test_all_models_are_judged_by_southern_seas(table):
     skill = table("skill")
-    assert {"icenet", "trees", "seasonal", "linear_trend", "damped_anomaly_persistence"} <= set(skill["model"])
+    assert {"icenet", "trees", "seasonal", "linear_trend", "damped_anomaly_persistence"} <= set(
+        skill["model"]
+    )
     assert set(skill["region"]) == {"all", *regions.names("south")}
-    icenet = skill[(skill["model"] == "icenet") & (skill["metric"] == "binary_accuracy") & (skill["region"] == "all")]
+    icenet = skill[
+        (skill["model"] == "icenet") & (skill["metric"] == "binary_accuracy") & (skill["region"] == "all")
+    ]
     assert set(icenet["lead_time"]) == set(range(1, 7)) and np.isfinite(icenet["value"]).all()
     assert set(icenet["month"]) == {"all", *map(str, range(1, 13))}
 

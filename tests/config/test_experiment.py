@@ -30,7 +30,9 @@ def test_of_two_sections_one_may_be_handed_over():
 def test_a_section_that_is_not_declared_can_not_be_read():
     """Else the page would depend on what its key does not hold."""
     this = experiment.open("demo", samples=None)
-    with pytest.raises(DataError, match="declares no section 'data'; write `data = None` in its parameters cell"):
+    with pytest.raises(
+        DataError, match="declares no section 'data'; write `data = None` in its parameters cell"
+    ):
         this.data  # noqa: B018
     with pytest.raises(DataError, match="declares no section 'data'"):
         this.grid  # noqa: B018
@@ -43,10 +45,18 @@ def test_a_section_that_is_not_declared_can_not_be_read():
     [
         ("demo", {"trainig": None}, "there is no section 'trainig'; did you mean 'training'"),
         ("demo", {"training": {"epoch": 1}}, "training: unknown key 'epoch'; did you mean 'training.epochs'"),
-        ("demo", {"training": {"epochs": 0}}, "training.epochs: is 0; input should be greater than or equal to 1"),
+        (
+            "demo",
+            {"training": {"epochs": 0}},
+            "training.epochs: is 0; input should be greater than or equal to 1",
+        ),
         ("demo", {"data": {}}, "data.hemisphere: is missing; add it"),
         ("dmo", {"training": None}, "there is no such run file; did you mean 'demo'"),
-        ("nsidc_north", {"pretraining": None}, "run 'nsidc_north': the section 'pretraining' is missing; add it"),
+        (
+            "nsidc_north",
+            {"pretraining": None},
+            "run 'nsidc_north': the section 'pretraining' is missing; add it",
+        ),
     ],
 )
 def test_what_can_not_be_opened_is_named(run, sections, message):

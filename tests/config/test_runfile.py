@@ -66,7 +66,12 @@ def test_what_a_file_leaves_out_is_the_default_of_the_model(write, tmp_path):
     run = runfile.load(write(GOOD))
     assert runfile.load(tmp_path / "demo.yaml").training.turns
     assert run.training == Training(learning_rate=5e-4, epochs=8) and not run.training.turns
-    assert (run.forecast.blend, run.forecast.blend_share, run.data.seasonal, run.pretraining) == (None, 0.5, None, None)
+    assert (run.forecast.blend, run.forecast.blend_share, run.data.seasonal, run.pretraining) == (
+        None,
+        0.5,
+        None,
+        None,
+    )
     for notebook in (paths.root() / "notebooks").glob("*.ipynb"):
         assert not run_notebooks.declared(notebook) - {"run", "seed", *SECTIONS}
 
@@ -85,15 +90,26 @@ def test_a_run_written_and_read_again_is_the_same(file, tmp_path):
 
 
 def test_pretraining_is_like_training_but_for_what_it_says(write):
-    first = ["training.network=correction", "training.weight_average=0.9", SIMULATIONS, "pretraining.epochs=2"]
-    run = runfile.load(write(GOOD), overrides=[*first, "pretraining.learning_rate=1e-3", "training.schedule=cosine"])
-    assert run.pretraining == Pretraining(network="correction", weight_average=0.9, epochs=2, learning_rate=1e-3)
+    first = [
+        "training.network=correction",
+        "training.weight_average=0.9",
+        SIMULATIONS,
+        "pretraining.epochs=2",
+    ]
+    run = runfile.load(
+        write(GOOD), overrides=[*first, "pretraining.learning_rate=1e-3", "training.schedule=cosine"]
+    )
+    assert run.pretraining == Pretraining(
+        network="correction", weight_average=0.9, epochs=2, learning_rate=1e-3
+    )
     expected = Training(network="correction", weight_average=0.9, epochs=2, learning_rate=1e-3, patience=None)
     assert run.pretraining.training == expected and expected.schedule == "constant"
     assert run.training.fine_tuning() == Training(
         **{**dict(run.training), "learning_rate": run.training.learning_rate / 2}
     )
-    with pytest.raises(DataError, match="pretraining.network is 'icenet_2021', and training.network 'correction'"):
+    with pytest.raises(
+        DataError, match="pretraining.network is 'icenet_2021', and training.network 'correction'"
+    ):
         runfile.load(write(GOOD), overrides=[*first, "pretraining.network=icenet_2021"])
 
 
@@ -115,7 +131,10 @@ def test_simulations_and_pretraining_belong_together(write, override, message):
         ("[{entry: a, members: [1, 1], start: 1950-01, end: 1960-12}]", "simulations give 'a_1' twice"),
         ("[{entry: a, members: [], start: 1950-01, end: 1960-12}]", "members"),
         ("[{entry: {tas: a}, members: [1], start: 1950-01, end: 1960-12}]", "entry names no 'siconc'"),
-        ("[{entry: a, members: [1], start: 1970-01, end: 1960-12}]", "start 1970-01 must lie before end 1960-12"),
+        (
+            "[{entry: a, members: [1], start: 1970-01, end: 1960-12}]",
+            "start 1970-01 must lie before end 1960-12",
+        ),
         ("[{entry: a, member: 1, start: 1950-01, end: 1960-12}]", "did you mean 'members'"),
     ],
 )
@@ -145,7 +164,12 @@ def test_the_paper_s_channels_are_one_setting(write):
 
 
 def test_set_overrides_sections_and_cluster(write):
-    sets = ["training.epochs=2", "data.hemisphere=south", "cluster.workers=2", "training.faster.window=active"]
+    sets = [
+        "training.epochs=2",
+        "data.hemisphere=south",
+        "cluster.workers=2",
+        "training.faster.window=active",
+    ]
     run = runfile.load(write(GOOD), overrides=sets)
     assert (run.training.epochs, run.data.hemisphere, run.cluster.workers) == (2, "south", 2)
     assert run.training.faster.window == "active" and run.training.learning_rate == 5e-4
@@ -170,13 +194,21 @@ def test_daily_leads_are_days(write):
 def test_daily_splits_may_begin_and_end_on_days(write):
     good = GOOD.replace("cadence: monthly", "cadence: daily").replace("n_leads: 6", "n_leads: 30")
     # 2009-12-02 and 29 days on: 2009-12-31, the day before validation begins.
-    run = runfile.load(write(good.replace('"2009-06"', '"2009-12-02"')), overrides=["data.normals=monthly_record"])
+    run = runfile.load(
+        write(good.replace('"2009-06"', '"2009-12-02"')), overrides=["data.normals=monthly_record"]
+    )
     assert run.samples.splits.train == ("1980-01", "2009-12-02") and run.data.normals == "monthly_record"
     for text, message in (
         (good.replace('"2009-06"', '"2009-12-03"'), "reach 2010-01-01, but 'validation' begins 2010-01"),
         (good.replace('"2009-06"', '"2009-02-30"'), "'2009-02-30' is no month or day"),
-        (GOOD.replace('"2009-06"', '"2009-06-02"'), "2009-06-02 is a day, and this run counts months; write 2009-06"),
-        (GOOD.replace("  cadence: monthly", "  cadence: monthly\n  normals: a"), "normals 'a' are for a daily run"),
+        (
+            GOOD.replace('"2009-06"', '"2009-06-02"'),
+            "2009-06-02 is a day, and this run counts months; write 2009-06",
+        ),
+        (
+            GOOD.replace("  cadence: monthly", "  cadence: monthly\n  normals: a"),
+            "normals 'a' are for a daily run",
+        ),
     ):
         with pytest.raises(DataError, match=message):
             runfile.load(write(text))
@@ -204,7 +236,11 @@ def test_trees_at_every_lead_are_for_months(write):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("hemisphere: north", "hemispher: north", "data: unknown key 'hemispher'; did you mean 'data.hemisphere'"),
+        (
+            "hemisphere: north",
+            "hemispher: north",
+            "data: unknown key 'hemispher'; did you mean 'data.hemisphere'",
+        ),
         (
             "hemisphere: north",
             "hemisphere: arctic",
@@ -213,9 +249,17 @@ def test_trees_at_every_lead_are_for_months(write):
         ("hemisphere: north", "hemisphere: north\n  hemisphere: south", "'hemisphere' is given twice"),
         ("resolution_km: 112.5", "resolution_km: 110", "110.0 does not divide the domain's 10800 km; try 25"),
         ('start: "1979-01"', "start: 1979-01-01", "'1979-01-01' is no month; write it as 'YYYY-MM'"),
-        ('start: "1979-01"', 'start: "1985-01"', r"split 'train' \(1980-01 to 2009-06\) leaves the data's 1985-01"),
+        (
+            'start: "1979-01"',
+            'start: "1985-01"',
+            r"split 'train' \(1980-01 to 2009-06\) leaves the data's 1985-01",
+        ),
         ('start: "1979-01"', 'start: "2015-01"', "start 2015-01 lies after end 2014-12; swap them"),
-        ('train: ["1980-01", "2009-06"]', "train: []", r"split 'train' is \[\]; give its first and last month"),
+        (
+            'train: ["1980-01", "2009-06"]',
+            "train: []",
+            r"split 'train' is \[\]; give its first and last month",
+        ),
         (
             'train: ["1980-01", "2009-06"]',
             "train: 1980-01",
@@ -237,7 +281,11 @@ def test_trees_at_every_lead_are_for_months(write):
         ("lags: 12}", "lags: 12, leads: 6}", "'siconc' takes `lags` only"),
         ("lags: 12}", "lags: 0}", "channels.0.lags: is 0; input should be greater than or equal to 1"),
         ("{variable: land}", "{variable: land, lags: 1}", "'land' takes neither lags nor leads"),
-        ("{tas: climatology}", "{tas: zero}", "missing.*is 'zero'; input should be 'error', 'drop' or 'climatology'"),
+        (
+            "{tas: climatology}",
+            "{tas: zero}",
+            "missing.*is 'zero'; input should be 'error', 'drop' or 'climatology'",
+        ),
         ("5e-4", "-5e-4", "learning_rate: is -0.0005; input should be greater than 0"),
         ("seeds: [36, 37]", "seeds: [36, 36]", r"seeds \[36, 36\] hold one twice"),
         ("seeds: [36, 37]", "seeds: []", "seeds: is .*at least 1 item"),
@@ -252,8 +300,16 @@ def test_trees_at_every_lead_are_for_months(write):
             "foreach names 'seeds', which is no list of the run; did you mean 'forecast.seeds' or 'importance.seeds'",
         ),
         ("{seed: forecast.seeds}", "{seed: [36, 36]}", "foreach 'seed' needs a list of different values"),
-        ("{seed: forecast.seeds}", "{seed: [36], n_leads: [6]}", "foreach takes one parameter, not seed, n_leads"),
-        ("{seed: forecast.seeds}", "{training: [1]}", "foreach 'training' is taken by the run; choose another name"),
+        (
+            "{seed: forecast.seeds}",
+            "{seed: [36], n_leads: [6]}",
+            "foreach takes one parameter, not seed, n_leads",
+        ),
+        (
+            "{seed: forecast.seeds}",
+            "{training: [1]}",
+            "foreach 'training' is taken by the run; choose another name",
+        ),
         ("epochs: 8", "epochs: many", "training.epochs: is 'many'; input should be a valid integer"),
         ("epochs: 8", "epocs: 8", "training: unknown key 'epocs'; did you mean 'training.epochs'"),
         (
@@ -275,10 +331,22 @@ def test_trees_at_every_lead_are_for_months(write):
             "network 'icenet_2021' forecasts classes only; take network: correction for siconc_head",
         ),
         ("notebook: 01_data", "notebook: data", "steps.0.notebook: is 'data'; string should match pattern"),
-        ("notebook: 01_data", "notebook: 03_train", "must be different notebooks in the order of their numbers"),
+        (
+            "notebook: 01_data",
+            "notebook: 03_train",
+            "must be different notebooks in the order of their numbers",
+        ),
         ("run: toy", "run: toi", "would write to results/toi; name the run 'toy', like its file"),
-        ("run: toy", "run: toy\ncluster: {worker: 2}", "cluster: unknown key 'worker'; did you mean 'workers'"),
-        ("run: toy", "run: toy\ncluster: {kind: lsf}", "cluster.kind: is 'lsf'; input should be 'local', 'slurm'"),
+        (
+            "run: toy",
+            "run: toy\ncluster: {worker: 2}",
+            "cluster: unknown key 'worker'; did you mean 'workers'",
+        ),
+        (
+            "run: toy",
+            "run: toy\ncluster: {kind: lsf}",
+            "cluster.kind: is 'lsf'; input should be 'local', 'slurm'",
+        ),
         ("run: toy", "run: [toy", "this is no YAML that can be read"),
         ("run: toy", "run: !!python/name:os.system toy", "this is no YAML that can be read"),
     ],
@@ -309,7 +377,10 @@ def test_set_without_a_value(write):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("epochs=3", "--set epochs=3: there is no 'epochs'; did you mean 'training.epochs' or 'pretraining.epochs'"),
+        (
+            "epochs=3",
+            "--set epochs=3: there is no 'epochs'; did you mean 'training.epochs' or 'pretraining.epochs'",
+        ),
         ("epoch=3", "did you mean 'training.epochs'"),
         ("trainig.epochs=3", "--set trainig.epochs=3: there is no 'trainig'; did you mean 'training.epochs'"),
         ("training.epoch=3", "training: unknown key 'epoch'; did you mean 'training.epochs'"),

@@ -9,7 +9,13 @@ from fitting import fit
 from support import synthetic
 
 from seaice.errors import DataError
-from seaice.explain import attribution as explain_attribution, attribution_checks, attribution_tables, gradients, roi
+from seaice.explain import (
+    attribution as explain_attribution,
+    attribution_checks,
+    attribution_tables,
+    gradients,
+    roi,
+)
 from seaice.explain.gradients import Function
 from seaice.figures import attribution as figures_attribution
 from seaice.networks import correction, unet
@@ -47,7 +53,9 @@ def network(samples):
     keras.utils.set_random_seed(4)
     network = correction.build(samples.shape, samples.channel_names, n_leads=2, filters_factor=1 / 8)
     head = network.get_layer("heads")
-    head.set_weights([w + 0.05 * np.random.default_rng(1).standard_normal(w.shape) for w in head.get_weights()])
+    head.set_weights(
+        [w + 0.05 * np.random.default_rng(1).standard_normal(w.shape) for w in head.get_weights()]
+    )
     return network
 
 
@@ -69,7 +77,13 @@ def inputs(samples):
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
-    options = {"splits": SPLITS, "network": "correction", "filters_factor": 1 / 8, "epochs": 1, "batch_size": 8}
+    options = {
+        "splits": SPLITS,
+        "network": "correction",
+        "filters_factor": 1 / 8,
+        "epochs": 1,
+        "batch_size": 8,
+    }
     for seed in (3, 8):
         fit(samples, seed=seed, folder=root / f"{seed}", **options)
     return {seed: root / f"{seed}" for seed in (3, 8)}
@@ -93,7 +107,9 @@ def table(store):
 
 def test_gradients_agree_with_finite_differences(function, inputs, samples):
     """Channels that meet clips in the first guess agree but for those corners."""
-    found = attribution_checks.finite_differences(function, inputs, channels=samples.channel_names, step=0.001)
+    found = attribution_checks.finite_differences(
+        function, inputs, channels=samples.channel_names, step=0.001
+    )
     assert (found["gradient"] > 0).any()
     through_clips = found["channel"].str.contains("trend|frequency|anomaly_lag_1|damping")
     np.testing.assert_allclose(found["difference"], found["gradient"], rtol=0.25, atol=0.02)
@@ -105,7 +121,9 @@ def test_gradients_agree_with_finite_differences(function, inputs, samples):
 def test_integrated_gradients_are_complete(function, inputs, samples, baseline):
     of = {
         "zeros": 0 * inputs,
-        "climatology": explain_attribution.climatologies(samples, climatology_times(), [pd.Timestamp("1989-08-01")])[8],
+        "climatology": explain_attribution.climatologies(
+            samples, climatology_times(), [pd.Timestamp("1989-08-01")]
+        )[8],
     }
     found, start = gradients.integrated(function, inputs, of[baseline])
     change = function(inputs)[0][0] - start
@@ -161,7 +179,9 @@ def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, sam
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0
     deaf = Function(attribution_checks.deaf(network, place), function.cells, 2)
     baselines = {"zeros": 0 * inputs, "climatology": 0.5 * inputs}
-    for found, _ in gradients.by_methods(deaf, list(gradients.METHODS), inputs, baselines, samples.land).values():
+    for found, _ in gradients.by_methods(
+        deaf, list(gradients.METHODS), inputs, baselines, samples.land
+    ).values():
         assert (found[..., place] == 0).all() and abs(found).max() > 0
     with pytest.raises(DataError, match="part of the first guess"):
         attribution_checks.deaf(network, samples.channel_names.index("siconc_trend_lead_1"))
@@ -172,7 +192,10 @@ def test_other_weights_give_other_attributions(samples, inputs):
     keras.utils.set_random_seed(2)
     one = unet.build(samples.shape, len(samples.channels), n_leads=2, filters_factor=1 / 16)
     cells = ~samples.land
-    maps = [Function(n, cells, 1)(inputs, gradient=True)[1][0] for n in (one, one, attribution_checks.shuffled(one))]
+    maps = [
+        Function(n, cells, 1)(inputs, gradient=True)[1][0]
+        for n in (one, one, attribution_checks.shuffled(one))
+    ]
     assert attribution_checks.similarity(maps[0], maps[1]) > 0.999
     assert abs(attribution_checks.similarity(maps[0], maps[2])) < 0.3
 
@@ -196,7 +219,9 @@ def test_a_planted_cause_is_found_with_its_sign():
     keras.utils.set_random_seed(1)
     shape = [keras.Input((16, 16, 3))]
     hidden = [keras.layers.Conv2D(16, 3, padding="same", activation="relu") for _ in range(2)]
-    network = keras.Sequential([*shape, *hidden, keras.layers.Conv2D(3, 1), keras.layers.Reshape((16, 16, 1, 3))])
+    network = keras.Sequential(
+        [*shape, *hidden, keras.layers.Conv2D(3, 1), keras.layers.Reshape((16, 16, 1, 3))]
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(1e-2), loss, weighted_metrics=["accuracy"])
     learnt = network.fit(x, truth, sample_weight=weight, batch_size=16, epochs=15, verbose=0).history
@@ -220,23 +245,31 @@ def test_a_planted_cause_is_found_with_its_sign():
 def test_the_store_follows_the_contract(store, samples, folders, inputs, region, ready):
     assert store.attribution.dims == ("case", "method", "lead_time", "member", "channel", "y", "x")
     assert store.method.values.tolist() == list(gradients.METHODS) and store.member.values.tolist() == [3, 8]
-    assert store.channel.values.tolist() == samples.channel_names and store.attribution.attrs["grid_mapping"] == "crs"
+    assert (
+        store.channel.values.tolist() == samples.channel_names
+        and store.attribution.attrs["grid_mapping"] == "crs"
+    )
     assert store.init_time.sel(case="1989-09-01", lead_time=2).values == np.datetime64("1989-08-01")
     function = Function(explain_attribution.load(folders[8]), roi.at_month(region, ready, "1989-09"), 2)
     one = store.sel(case="1989-09-01", lead_time=2, member=8)
     expected = function(inputs, gradient=True)[1][0] * inputs[0]
     np.testing.assert_allclose(
-        np.moveaxis(one.attribution.sel({"method": "gradient_x_input"}).values, 0, -1), expected, rtol=3e-4, atol=1e-8
+        np.moveaxis(one.attribution.sel({"method": "gradient_x_input"}).values, 0, -1),
+        expected,
+        rtol=3e-4,
+        atol=1e-8,
     )
     np.testing.assert_allclose(one.output, function(inputs)[0][0], rtol=1e-5)
     assert (attribution_tables.completeness(store)["missed"] < 1).all()
 
 
 def test_tables_add_up(store, table):
-    rows = table[(table["case"] == "1989-09") & (table["lead_time"] == 2) & (table["method"] == "gradient")].set_index(
-        "channel"
+    rows = table[
+        (table["case"] == "1989-09") & (table["lead_time"] == 2) & (table["method"] == "gradient")
+    ].set_index("channel")
+    maps = store.attribution.sel({"case": "1989-09-01", "lead_time": 2, "method": "gradient"}).astype(
+        "float64"
     )
-    maps = store.attribution.sel({"case": "1989-09-01", "lead_time": 2, "method": "gradient"}).astype("float64")
     mean, one = rows[rows["member"] == "mean"], rows[rows["member"] == "8"]
     np.testing.assert_allclose(mean["value"], maps.mean("member").sum(("y", "x")), atol=1e-9)
     np.testing.assert_allclose(mean["magnitude"], abs(maps.mean("member")).sum(("y", "x")))
@@ -245,7 +278,13 @@ def test_tables_add_up(store, table):
     assert (rows["init_time"] == "1989-08").all()
     shares = attribution_tables.mean_rows(attribution_tables.grouped(table), "gradient")
     np.testing.assert_allclose(shares.groupby(["case", "lead_time"])["share"].sum(), 100)
-    assert set(shares["family"]) == {"previous SIC", "trend and recent years", "season", "place", "weather and ocean"}
+    assert set(shares["family"]) == {
+        "previous SIC",
+        "trend and recent years",
+        "season",
+        "place",
+        "weather and ocean",
+    }
 
 
 def test_ranks_beside_permutation(table):
@@ -256,7 +295,13 @@ def test_ranks_beside_permutation(table):
         .sum()
         .reset_index()
     )
-    constant = {"kind": "channel", "within_month": False, "split": "test", "month": "all", "metric": "binary_accuracy"}
+    constant = {
+        "kind": "channel",
+        "within_month": False,
+        "split": "test",
+        "month": "all",
+        "metric": "binary_accuracy",
+    }
     importance = rows.rename(columns={"channel": "group"}).assign(change=-rows["magnitude"], **constant)
     found = attribution_tables.rank_agreement(table, importance, method="gradient")
     assert found["lead_time"].tolist() == [1, 2] and np.allclose(found["rho"], 1)
@@ -264,13 +309,19 @@ def test_ranks_beside_permutation(table):
 
 
 def test_shares_by_threshold_leave_out_what_has_no_cell(samples, ready, folders):
-    shares = explain_attribution.by_threshold(samples, ready, folders, CASES, lead=1, thresholds=(0.05, 0.2, 1.5))
+    shares = explain_attribution.by_threshold(
+        samples, ready, folders, CASES, lead=1, thresholds=(0.05, 0.2, 1.5)
+    )
     assert shares.groupby("threshold")["share"].sum().to_dict() == pytest.approx({0.05: 100, 0.2: 100})
 
 
 def test_the_record_low_and_its_rebound_are_found(ready):
     found = roi.record_low(ready, until="1990-12")
-    extent = (ready.siconc.sel(time=ready.time.dt.month == 9) > 0.15).sum(("y", "x")).sel(time=slice(None, "1990-12"))
+    extent = (
+        (ready.siconc.sel(time=ready.time.dt.month == 9) > 0.15)
+        .sum(("y", "x"))
+        .sel(time=slice(None, "1990-12"))
+    )
     low = extent.sel(time=found[0]).item()
     assert low < extent.sel(time=found[1]).item() and int(found[1][:4]) == int(found[0][:4]) + 1
     rises = extent.values[:-1][np.diff(extent.values) > 0]
@@ -283,7 +334,10 @@ def test_regions_of_interest(ready):
     assert wide.sum() > narrow.sum() > 0 and bool(wide.where(narrow, True).all())
     sizes = roi.sizes(ready, CASES, (0.05, 0.2))
     assert sizes["cells"].tolist() == [int(wide.sum()), int(narrow.sum())]
-    assert roi.region(ready, "central_arctic", threshold=0.1, until="1990-12").attrs["long_name"] == "central arctic"
+    assert (
+        roi.region(ready, "central_arctic", threshold=0.1, until="1990-12").attrs["long_name"]
+        == "central arctic"
+    )
     corners = {"polygon": [[70, 0], [70, 120], [70, 240]]}
     assert 0 < roi.region(ready, corners, threshold=0.1, until="1990-12").sum() < (~ready.land).sum()
 
@@ -316,7 +370,12 @@ def test_regions_that_cannot_be_used_are_named(ready, wanted, message):
     ],
 )
 def test_what_cannot_be_attributed_is_named(samples, ready, folders, region, tmp_path, change, message):
-    given = {"folders": folders, "cases": CASES, "climatology_times": climatology_times(), "lead_times": [1]} | change
+    given = {
+        "folders": folders,
+        "cases": CASES,
+        "climatology_times": climatology_times(),
+        "lead_times": [1],
+    } | change
     places = samples, ready, given.pop("folders"), given.pop("cases"), region, tmp_path / "a.zarr"
     with pytest.raises(DataError, match=message):
         explain_attribution.ensemble(*places, **given)
@@ -329,7 +388,9 @@ def test_empty_regions_channels_that_there_are_not_and_broken_networks(
     with pytest.raises(DataError, match="no active cell in 1989-09"):
         roi.at_month(ready.land.rename("region"), ready, "1989-09")
     with pytest.raises(DataError, match="no channel 'tas_lag_9'; choose of siconc_lag_1"):
-        attribution_checks.finite_differences(function, inputs, channels=samples.channel_names, chosen=["tas_lag_9"])
+        attribution_checks.finite_differences(
+            function, inputs, channels=samples.channel_names, chosen=["tas_lag_9"]
+        )
     broken = attribution_checks.copy(network)
     broken.set_weights([np.full_like(w, np.nan) for w in broken.get_weights()])
     with pytest.raises(DataError, match="seed 3: the gradient or the output is not finite"):

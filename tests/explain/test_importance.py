@@ -28,7 +28,11 @@ CHANNELS = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1983-06"], "validation": ["1984-01", "1985-12"], "test": ["1987-01", "1988-12"]}
+SPLITS = {
+    "train": ["1980-01", "1983-06"],
+    "validation": ["1984-01", "1985-12"],
+    "test": ["1987-01", "1988-12"],
+}
 ALL = {"seeds": 2, "batch_size": 5}
 
 
@@ -101,11 +105,16 @@ def test_what_a_network_ignores_gets_exactly_nothing_and_members_stay_apart(made
     assert (made.change.sel(group=["siconc", "land"]) == 0).all()
     rows = table[(table.group == "tas_lag_2") & (table.lead_time == 2) & (table.metric == "brier")]
     assert (rows.agreement == 0.5).all() and (rows.members == 2).all()
-    assert (table[(table.group == "psl") & (table.lead_time == 1) & (table.month == "all")].agreement == 1).all()
+    assert (
+        table[(table.group == "psl") & (table.lead_time == 1) & (table.month == "all")].agreement == 1
+    ).all()
 
 
 def test_groups_follow_from_the_channel_table(samples, made):
-    found = {name: [samples.channel_names[k] for k in places] for name, places in importance.groups(samples).items()}
+    found = {
+        name: [samples.channel_names[k] for k in places]
+        for name, places in importance.groups(samples).items()
+    }
     assert found["tas"] == ["tas_lag_1", "tas_lag_2"] and found["tas_lag_2"] == ["tas_lag_2"]
     assert found["atmosphere"] == [*found["tas"], "psl_lag_1"] and found["ice_history"] == found["siconc"]
     assert found["known_ahead"] == ["siconc_trend_lead_1", "siconc_trend_lead_2"] and "ocean" not in found
@@ -115,9 +124,13 @@ def test_groups_follow_from_the_channel_table(samples, made):
 
 
 def test_a_permutation_gives_everyone_another_and_may_keep_the_calendar_month():
-    times = pd.date_range("1984-01-01", "1986-12-01", freq="MS").append(pd.date_range("1990-03-01", periods=1))
+    times = pd.date_range("1984-01-01", "1986-12-01", freq="MS").append(
+        pd.date_range("1990-03-01", periods=1)
+    )
     for seed in range(3):
-        across, within = (importance.donors(times, seed=seed, within_month=option) for option in (False, True))
+        across, within = (
+            importance.donors(times, seed=seed, within_month=option) for option in (False, True)
+        )
         for place in (across, within):
             assert sorted(place) == list(range(len(times))) and (place != np.arange(len(times))).all()
         assert (times.month[within] == times.month).all() and (times.month[across] != times.month).any()
@@ -132,7 +145,9 @@ def test_few_initialisations_a_seed_reach_all_months_alike():
     counts = pd.Series(np.concatenate([c.month for c in chosen])).value_counts()
     assert (counts == 2).all() and len(counts) == 12
     assert len({c.year[0] for c in chosen}) > 1
-    assert importance.drawn(times, None, seed=0).equals(times) and len(importance.drawn(times, 99, seed=0)) == 36
+    assert (
+        importance.drawn(times, None, seed=0).equals(times) and len(importance.drawn(times, 99, seed=0)) == 36
+    )
 
 
 def test_scores_are_those_of_verify(samples, folders, made):
@@ -154,7 +169,9 @@ def test_scores_are_those_of_verify(samples, folders, made):
         "brier": verify_scores.brier(sip, (targets > 0).astype(float), weight),
         "class_accuracy": verify_scores.class_accuracy(p, targets / 2, weight),
     }.items():
-        np.testing.assert_allclose(found.sel(metric=metric), value.transpose("init_time", "lead_time"), rtol=1e-5)
+        np.testing.assert_allclose(
+            found.sel(metric=metric), value.transpose("init_time", "lead_time"), rtol=1e-5
+        )
 
 
 def test_a_change_is_that_of_a_forecast_with_the_donors_values(samples, folders, made):
@@ -224,7 +241,9 @@ def test_what_two_groups_share_is_computed_once(samples, folders, tmp_path):
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["psl", "unpermuted_3.npz", "unpermuted_8.npz"]
     assert found.kind.values.tolist() == ["group", "channel"]
-    xr.testing.assert_equal(found.change[0].drop_vars(["group", "kind"]), found.change[1].drop_vars(["group", "kind"]))
+    xr.testing.assert_equal(
+        found.change[0].drop_vars(["group", "kind"]), found.change[1].drop_vars(["group", "kind"])
+    )
 
 
 @pytest.mark.slow
@@ -254,7 +273,11 @@ def test_an_interval_covers_permutations_as_well_as_years():
     sums[..., 0, 0] += np.arange(6)[:, None]  # differs by year
     sums[..., 1, 0] += np.arange(5)  # differs by permutation
     low, high = importance_tables.interval(sums)
-    assert low[0] < 3.5 - 1 < 3.5 + 1 < high[0] and low[1] < 3 - 0.7 < 3 + 0.7 < high[1] and low[2] == high[2] == 1
+    assert (
+        low[0] < 3.5 - 1 < 3.5 + 1 < high[0]
+        and low[1] < 3 - 0.7 < 3 + 0.7 < high[1]
+        and low[2] == high[2] == 1
+    )
     assert np.isnan(importance_tables.interval(sums[:1])[0]).all()
 
 
@@ -281,7 +304,9 @@ def test_figures_show_what_the_table_says(table):
     chart = figures_importance.top_inputs(table, leads=(2, 1), count=4)
     assert len(chart.axes) == 4 and chart.axes[1].get_yticklabels()[0].get_text() == "psl_lag_1 (100%)"
     both = figures_importance.within_and_across(table, leads=(1, 2))
-    assert both.axes[0].get_xscale() == "symlog" and both.axes[0].get_yticklabels()[0].get_text() == "psl_lag_1"
+    assert (
+        both.axes[0].get_xscale() == "symlog" and both.axes[0].get_yticklabels()[0].get_text() == "psl_lag_1"
+    )
     with pytest.raises(DataError, match="no rows with split 'train'"):
         figures_importance.importance_heat(table, split="train")
 
@@ -297,7 +322,10 @@ def test_a_group_that_is_not_there_is_named(samples, folders, tmp_path):
     [
         ({"judged": ["train"]}, "importance.judged.0: is 'train'; input should be 'validation' or 'test'"),
         ({"judged": []}, "importance.judged: is .*at least 1 item"),
-        ({"init_months": [1, 13]}, "importance.init_months.1: is 13; input should be less than or equal to 12"),
+        (
+            {"init_months": [1, 13]},
+            "importance.init_months.1: is 13; input should be less than or equal to 12",
+        ),
         ({"seeds": 0}, "importance.seeds: is 0; input should be greater than or equal to 1"),
         ({"inits": 0}, "importance.inits: is 0; input should be greater than or equal to 1"),
     ],
@@ -325,7 +353,9 @@ def test_a_month_with_one_initialisation_has_nothing_to_permute_within(samples, 
         measure(samples, folders, splits, tmp_path)
     options = {"groups": ["psl"], "seeds": 1, "init_months": [1, 6]}
     assert measure(samples, folders, splits, tmp_path, **options).sizes["init_time"] == 4
-    assert measure(samples, folders, splits, tmp_path, groups=["psl"], seeds=1, within_month=[False]).sizes == {
+    assert measure(
+        samples, folders, splits, tmp_path, groups=["psl"], seeds=1, within_month=[False]
+    ).sizes == {
         "group": 1,
         "within_month": 1,
         "seed": 1,

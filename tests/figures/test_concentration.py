@@ -21,7 +21,14 @@ def closed():
 @pytest.fixture
 def table():
     rows = [
-        {"model": model, "split": "test", "region": "all", "lead_time": lead, "month": "all", "metric": metric}
+        {
+            "model": model,
+            "split": "test",
+            "region": "all",
+            "lead_time": lead,
+            "month": "all",
+            "metric": metric,
+        }
         | {"value": error * lead, "low": error * lead - 0.01, "high": error * lead + 0.01, "n": 9}
         for metric in figures_concentration.METRICS
         for lead in range(1, 31)
@@ -44,7 +51,9 @@ def test_errors_and_skill_are_those_of_the_table(table):
 
 def test_maps_show_the_forecast_and_what_came():
     ready = synthetic.ready()
-    siconc = baselines_simple.persistence(ready, pd.to_datetime(["1989-02-01", "1990-12-01"]), lead_times=range(1, 4))
+    siconc = baselines_simple.persistence(
+        ready, pd.to_datetime(["1989-02-01", "1990-12-01"]), lead_times=range(1, 4)
+    )
     forecast = (
         xr.concat([siconc, siconc], pd.Index([1, 2], name="member"))
         .rename("siconc")

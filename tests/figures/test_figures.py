@@ -58,19 +58,42 @@ def skill():
     """A table of scores in the layout of skill.csv, its values known: a model's own number, less one a lead, plus a season."""
     rows = []
     for split, shift in (("validation", 1.0), ("test", 0.0)):
-        for model, base in (("icenet", 94.0), ("linear_trend", 93.0), ("climatology", 92.0), ("persistence", 40.0)):
+        for model, base in (
+            ("icenet", 94.0),
+            ("linear_trend", 93.0),
+            ("climatology", 92.0),
+            ("persistence", 40.0),
+        ):
             for lead in (1, 2, 3):
                 value = base + shift - lead * (2 if model == "icenet" else 1)
                 for month in ("all", *range(1, 13)):
                     cell = value + (0 if month == "all" else month / 10)
-                    rows.append((model, split, "all", lead, month, "binary_accuracy", cell, cell - 1, cell + 1, 10))
-                    rows.append((model, split, "all", lead, month, "brier", 1 - cell / 100, np.nan, np.nan, 10))
-                rows.append((model, split, "kara", lead, "all", "binary_accuracy", value - 3, np.nan, np.nan, 10))
+                    rows.append(
+                        (model, split, "all", lead, month, "binary_accuracy", cell, cell - 1, cell + 1, 10)
+                    )
+                    rows.append(
+                        (model, split, "all", lead, month, "brier", 1 - cell / 100, np.nan, np.nan, 10)
+                    )
                 rows.append(
-                    (model, split, "east_siberian", lead, "all", "binary_accuracy", value - 5, np.nan, np.nan, 10)
+                    (model, split, "kara", lead, "all", "binary_accuracy", value - 3, np.nan, np.nan, 10)
+                )
+                rows.append(
+                    (
+                        model,
+                        split,
+                        "east_siberian",
+                        lead,
+                        "all",
+                        "binary_accuracy",
+                        value - 5,
+                        np.nan,
+                        np.nan,
+                        10,
+                    )
                 )
     return pd.DataFrame(
-        rows, columns=["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"]
+        rows,
+        columns=["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"],
     )
 
 
@@ -78,7 +101,9 @@ def skill():
 def scores():
     """Scores in the layout of `scoring.forecast_scores`: icenet is 2 % better in even years and 1 % worse in odd ones."""
     init = pd.date_range("1985-01", "1988-12", freq="MS")
-    trend = xr.DataArray(np.full((48, 2), 90.0), {"init_time": init, "lead_time": [1, 2]}, ("init_time", "lead_time"))
+    trend = xr.DataArray(
+        np.full((48, 2), 90.0), {"init_time": init, "lead_time": [1, 2]}, ("init_time", "lead_time")
+    )
     valid = valid_time(init, [1, 2])
     even = valid.dt.year % 2 == 0
     icenet = trend + xr.where(even, 2.0, -1.0)
@@ -98,7 +123,9 @@ def smallest_font(fig):
 def test_forecast_map_names_months_and_accuracy(forecast, ready):
     fig = maps.forecast_map(forecast, ready, "1989-08-01", leads=(1, 2))
     ice, weight = truth_and_weight(ready, xr.DataArray(np.datetime64("1989-09-01", "ns")))
-    expected = float(verify_scores.binary_accuracy(forecast.sip.sel(init_time="1989-08-01", lead_time=2), ice, weight))
+    expected = float(
+        verify_scores.binary_accuracy(forecast.sip.sel(init_time="1989-08-01", lead_time=2), ice, weight)
+    )
     assert "lead 2: September 1989" in texts(fig) and f"{expected:.1f} % of cells right" in texts(fig)
     assert "up to the end of July 1989" in texts(fig) and "members disagree" in texts(fig)
     assert smallest_font(fig) >= 8
@@ -118,17 +145,27 @@ def test_forecast_map_without_truth_or_members(forecast, ready):
 def test_data_overview_shows_newest_complete_year(ready):
     fig = maps.data_overview(ready)
     least, most = ("Sep 1990", "Mar 1990") if ready.hemisphere == "north" else ("Feb 1990", "Sep 1990")
-    assert least in texts(fig) and most in texts(fig) and ready.hemisphere in texts(fig) and smallest_font(fig) >= 8
+    assert (
+        least in texts(fig)
+        and most in texts(fig)
+        and ready.hemisphere in texts(fig)
+        and smallest_font(fig) >= 8
+    )
 
 
 def test_accuracy_by_lead_draws_the_table(skill):
     fig = figures_scores.accuracy_by_lead(skill)
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
-    np.testing.assert_allclose(drawn["linear trend"], [92, 91, 90])  # of the test years, not of the validation years
+    np.testing.assert_allclose(
+        drawn["linear trend"], [92, 91, 90]
+    )  # of the test years, not of the validation years
     assert any(label.startswith("persistence\n(off the axis") for label in drawn)
     (band,) = fig.axes[0].collections  # from one below to one above IceNet's own line
     assert band.get_datalim(fig.axes[0].transData).y1 == pytest.approx(93)
-    assert "95 %" in texts(fig) and not figures_scores.accuracy_by_lead(skill, metric="brier").axes[0].collections
+    assert (
+        "95 %" in texts(fig)
+        and not figures_scores.accuracy_by_lead(skill, metric="brier").axes[0].collections
+    )
     assert smallest_font(fig) >= 8
 
 
@@ -168,7 +205,9 @@ def test_gain_is_over_the_best_of_the_others(skill):
     assert "against climatology" in texts(brier) and smallest_font(brier) >= 8
     with pytest.raises(DataError, match="sie_error has a sign"):
         figures_gains.gain_heatmap(
-            skill.assign(metric="sie_error").drop_duplicates(["model", "split", "region", "lead_time", "month"]),
+            skill.assign(metric="sie_error").drop_duplicates(
+                ["model", "split", "region", "lead_time", "month"]
+            ),
             metric="sie_error",
         )
     with pytest.raises(DataError, match="no model 'trees'"):
@@ -215,7 +254,11 @@ def test_extent_series_measures_active_area(forecast, ready, sip):
     assert lines["observed"][at] == pytest.approx(float(((september > 0.15) & active).sum()) * cell)
     ice = forecast.sip.sel(init_time="1989-08-01", lead_time=2) > 0.5
     assert lines["IceNet ensemble"][at] == pytest.approx(float((ice & active).sum()) * cell)
-    assert np.isfinite(lines["observed"]).all() and {"linear trend"} <= set(lines) and "IceNet members" in texts(fig)
+    assert (
+        np.isfinite(lines["observed"]).all()
+        and {"linear trend"} <= set(lines)
+        and "IceNet members" in texts(fig)
+    )
 
 
 def test_ice_off_the_active_cells_is_no_extent(forecast, ready):
@@ -239,7 +282,12 @@ def test_extent_of_many_years_shows_one_month(ready):
 @pytest.mark.parametrize("members", [1, 3, 25])
 def test_history_marks_the_kept_epoch(members):
     table = pd.DataFrame(
-        {"loss": [3.0, 2, 1], "accuracy": [0.5, 0.6, 0.7], "val_loss": [3.0, 2, 2.5], "val_accuracy": [0.5, 0.62, 0.6]},
+        {
+            "loss": [3.0, 2, 1],
+            "accuracy": [0.5, 0.6, 0.7],
+            "val_loss": [3.0, 2, 2.5],
+            "val_accuracy": [0.5, 0.62, 0.6],
+        },
         index=pd.RangeIndex(1, 4, name="epoch"),
     )
     fig = figures_scores.history(dict.fromkeys(range(members), table))
@@ -259,7 +307,9 @@ def test_reliability_draws_the_table_of_a_split():
         }
     ).assign(observed=[0.1, 0.9], share=[0.4, 0.6])
     raw = table.assign(model="networks", observed=[0.0, 1.0])
-    fig = figures_probability.reliability(pd.concat([raw, table, table.assign(split="validation", observed=0.5)]))
+    fig = figures_probability.reliability(
+        pd.concat([raw, table, table.assign(split="validation", observed=0.5)])
+    )
     drawn = {line.get_label(): line.get_ydata() for line in fig.axes[0].lines}
     np.testing.assert_allclose(drawn["IceNet ensemble"], [0.1, 0.9])
     np.testing.assert_allclose(drawn["IceNet's networks alone"], [0, 1])
@@ -274,7 +324,9 @@ def test_roc_of_a_probability_and_of_a_certain_forecast():
     false = np.array([[1, 0.3, 0.1, 0.05, 0.01], [1, 0.2, 0.2, 0.2, 0.2]])[:, None, None]
     coords = {"model": ["icenet", "linear_trend"], "split": ["test"], "lead_time": np.array(["all"], object)}
     area = (dims[:3], np.array([0.97, 0.85])[:, None, None])
-    curves = xr.Dataset({"POD": (dims, found), "POFD": (dims, false), "AUC": area}, coords | {"threshold": threshold})
+    curves = xr.Dataset(
+        {"POD": (dims, found), "POFD": (dims, false), "AUC": area}, coords | {"threshold": threshold}
+    )
     fig = figures_probability.roc(curves)
     lines = {line.get_label(): line for line in fig.axes[0].lines}
     curve, point = lines["IceNet ensemble, area 0.970"], lines["linear trend, area 0.850"]
@@ -288,10 +340,14 @@ def test_roc_of_a_probability_and_of_a_certain_forecast():
 
 def test_edge_region_compares_the_splits():
     rows = [
-        (split, lead, 90 - lead * k, 1 + lead / 10) for k, split in enumerate(("validation", "test")) for lead in (1, 2)
+        (split, lead, 90 - lead * k, 1 + lead / 10)
+        for k, split in enumerate(("validation", "test"))
+        for lead in (1, 2)
     ]
     table = pd.DataFrame(rows, columns=["split", "lead_time", "coverage", "area"])
-    more = table.assign(method="paper", fitted_to="all leads", month="all", region="all").astype({"lead_time": object})
+    more = table.assign(method="paper", fitted_to="all leads", month="all", region="all").astype(
+        {"lead_time": object}
+    )
     others = [
         more.assign(month=9, coverage=0),
         more.assign(lead_time="all"),
@@ -349,7 +405,9 @@ def test_summer_maps_are_all_at_one_lead(forecast, ready):
     north = ready.hemisphere == "north"
     fig = maps.summer_maps(forecast, ready, 1989 if north else 1990, lead_time=2)
     shown = (
-        ["July 1989", "August 1989", "September 1989"] if north else ["December 1989", "January 1990", "February 1990"]
+        ["July 1989", "August 1989", "September 1989"]
+        if north
+        else ["December 1989", "January 1990", "February 1990"]
     )
     assert all(f"lead 2: {month}" in texts(fig) for month in shown)
     assert f"The summer up to {shown[-1]}" in texts(fig)
@@ -368,7 +426,9 @@ def test_saving_gives_the_same_bytes_and_leaves_nothing_else(skill, tmp_path):
 def test_realism_draws_both_records_and_the_limits():
     rows = [("extent", m, 10 + m / 10, 10.0, "+- 1", True) for m in range(1, 13)]
     rows += [
-        (q, lead, 90.0, 91.0, "+- 2", True) for q in ("anomaly_persistence", "linear_trend") for lead in range(1, 7)
+        (q, lead, 90.0, 91.0, "+- 2", True)
+        for q in ("anomaly_persistence", "linear_trend")
+        for lead in range(1, 7)
     ]
     rows += [("september_trend", 0, -0.08, -0.08, "-0.12 .. -0.05", True)]
     table = pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])

@@ -11,7 +11,11 @@ from seaice.errors import DataError
 from seaice.forecasts import blend, ensemble
 from seaice.samples.assembly import Samples
 
-CHANNELS = [{"variable": "siconc", "lags": 2}, {"variable": "siconc_trend", "leads": 2}, {"variable": "month"}]
+CHANNELS = [
+    {"variable": "siconc", "lags": 2},
+    {"variable": "siconc_trend", "leads": 2},
+    {"variable": "month"},
+]
 SPLITS = {"train": ["1980-01", "1986-10"], "validation": ["1987-01", "1988-06"]}
 JUDGES = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
@@ -21,7 +25,9 @@ def test_mixed_classes_add_up_and_keep_the_ratio_of_ice():
     probability = np.array([0.5, 0.3, 0.2], "float32")[None, :, None, None]
     mixed = blend.mix(probability, np.full((1, 1, 1), 0.9, "float32"), 0.5)[0, :, 0, 0]
     np.testing.assert_allclose(mixed, [0.3, 0.42, 0.28], atol=1e-6)
-    none = blend.mix(np.array([1.0, 0, 0], "float32")[None, :, None, None], np.full((1, 1, 1), 0.4, "float32"), 0.5)
+    none = blend.mix(
+        np.array([1.0, 0, 0], "float32")[None, :, None, None], np.full((1, 1, 1), 0.4, "float32"), 0.5
+    )
     np.testing.assert_allclose(none[0, :, 0, 0], [0.8, 0.2, 0], atol=1e-6)
 
 
@@ -46,7 +52,8 @@ def other(ready, certainty: float) -> xr.DataArray:
     """SIP (init_time, lead_time, y, x) that knows the truth with a certainty."""
     inits = JUDGES.append(TIMES)
     valid = xr.DataArray(
-        np.array([[t, t + pd.DateOffset(months=1)] for t in inits], "datetime64[ns]"), dims=("init_time", "lead_time")
+        np.array([[t, t + pd.DateOffset(months=1)] for t in inits], "datetime64[ns]"),
+        dims=("init_time", "lead_time"),
     )
     ice = (ready.siconc.sel(time=valid) > 0.15).drop_vars("time")
     sip = xr.where(ice, certainty, 1 - certainty).where(~ready.land).astype("float32")
@@ -57,7 +64,9 @@ def test_the_mean_is_half_the_other_model(ready, samples, folders, tmp_path):
     """Without temperatures SIP is the mean of both in active cells, open water elsewhere, and the members are themselves."""
     mixed = other(ready, 0.8)
     alone = ensemble.write(samples, folders, TIMES, tmp_path / "alone.zarr").load()
-    made = ensemble.write(samples, folders, TIMES, tmp_path / "f.zarr", blend_with=mixed, blend_share=0.5).load()
+    made = ensemble.write(
+        samples, folders, TIMES, tmp_path / "f.zarr", blend_with=mixed, blend_share=0.5
+    ).load()
     xr.testing.assert_identical(made.ice_class_probability, alone.ice_class_probability)
     active = ready.active.sel(month=made.valid_time.dt.month).drop_vars("month")
     expected = xr.where(active, (alone.sip + mixed.sel(init_time=TIMES)) / 2, 0).where(~ready.land)

@@ -33,7 +33,13 @@ def samples():
 @pytest.fixture(scope="module")
 def folder(samples, tmp_path_factory):
     place = tmp_path_factory.mktemp("networks") / "3"
-    options = {"network": "correction", "siconc_head": True, "filters_factor": 1 / 8, "epochs": 1, "batch_size": 6}
+    options = {
+        "network": "correction",
+        "siconc_head": True,
+        "filters_factor": 1 / 8,
+        "epochs": 1,
+        "batch_size": 6,
+    }
     fit(samples, splits=SPLITS, seed=3, folder=place, **options)
     return place
 
@@ -46,7 +52,9 @@ def made(samples, folder, tmp_path_factory):
 
 
 def test_concentration_is_the_networks_kept_to_active_cells(samples, folder, made):
-    assert made.siconc.dims == ("init_time", "lead_time", "member", "y", "x") and made.siconc.dtype == np.float32
+    assert (
+        made.siconc.dims == ("init_time", "lead_time", "member", "y", "x") and made.siconc.dtype == np.float32
+    )
     assert made.siconc.attrs["standard_name"] == "sea_ice_area_fraction"
     assert made.siconc.min() >= 0 and made.siconc.max() <= 1
     network = keras.saving.load_model(folder / "network.keras", compile=False)
@@ -55,7 +63,9 @@ def test_concentration_is_the_networks_kept_to_active_cells(samples, folder, mad
     active, land = samples.active[9], samples.land
     np.testing.assert_allclose(found[active], np.clip(output[1, ..., 1, 3], 0, 1)[active], atol=1e-6)
     assert (found[~active & ~land] == 0).all() and np.isnan(found[land]).all()
-    np.testing.assert_allclose(made.class_probability.sum("ice_class").where(~made.sip.isnull(), 1), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        made.class_probability.sum("ice_class").where(~made.sip.isnull(), 1), 1, atol=1e-5
+    )
 
 
 def test_temperatures_are_those_of_samples_of_classes(samples, folder, made, tmp_path):

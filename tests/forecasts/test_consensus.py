@@ -14,7 +14,11 @@ def test_it_is_the_mean_on_the_side_that_the_probability_says():
     sip = xr.DataArray(np.float32([[0.4, 0.7, 0.99, np.nan]]), dims=("y", "x"))
     found = consensus.siconc(members, sip)
     np.testing.assert_allclose(found, [[0.149, 0.151, 0.85, np.nan]], atol=1e-6)
-    assert ((found > 0.15).where(sip.notnull()) == (sip > 0.5).where(sip.notnull())).where(sip.notnull(), True).all()
+    assert (
+        ((found > 0.15).where(sip.notnull()) == (sip > 0.5).where(sip.notnull()))
+        .where(sip.notnull(), True)
+        .all()
+    )
     lazy = consensus.siconc(members.chunk(x=2), sip.chunk(x=2))
     assert lazy.chunks is not None
     xr.testing.assert_identical(lazy.compute(), found)

@@ -35,7 +35,15 @@ def samples():
 def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
     for seed in (3, 8):
-        fit(samples, splits=SPLITS, seed=seed, folder=root / f"{seed}", filters_factor=1 / 64, epochs=1, batch_size=6)
+        fit(
+            samples,
+            splits=SPLITS,
+            seed=seed,
+            folder=root / f"{seed}",
+            filters_factor=1 / 64,
+            epochs=1,
+            batch_size=6,
+        )
     return {seed: root / f"{seed}" for seed in (3, 8)}
 
 
@@ -69,7 +77,9 @@ def test_probabilities_are_the_networks_and_sip_their_mean(samples, folders, mad
     expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     one = made.sel(init_time="1989-09-01", lead_time=4)
     active = samples.active[11]
-    np.testing.assert_allclose(one.ice_class_probability.sel(member=1).values[:, active].T, expected[active], rtol=1e-4)
+    np.testing.assert_allclose(
+        one.ice_class_probability.sel(member=1).values[:, active].T, expected[active], rtol=1e-4
+    )
     np.testing.assert_allclose(
         one.sip.values[active], 1 - one.ice_class_probability.values[:, 0].mean(0)[active], atol=1e-6
     )
@@ -78,7 +88,10 @@ def test_probabilities_are_the_networks_and_sip_their_mean(samples, folders, mad
 
 def test_outside_the_active_cells_nothing_is_invented(samples, made):
     land = samples.land
-    assert np.isnan(made.sip.values[..., land]).all() and np.isnan(made.ice_class_probability.values[..., land]).all()
+    assert (
+        np.isnan(made.sip.values[..., land]).all()
+        and np.isnan(made.ice_class_probability.values[..., land]).all()
+    )
     idle = ~samples.active[8] & ~land  # September is lead 1 of the second init_time
     assert (made.sip.values[1, 0][idle] == 0).all()
     assert (made.ice_class_probability.values[1, 0, :, 0][:, idle] == 1).all()
@@ -88,7 +101,9 @@ def test_outside_the_active_cells_nothing_is_invented(samples, made):
 
 def cross_entropy(samples, probability, times) -> float:
     """Mean over the cells that count, of probabilities (init_time, lead_time, ice_class, y, x)."""
-    truth, weight = (np.moveaxis(values, -1, 1) for values in (samples.targets(times), samples.weights(times)))
+    truth, weight = (
+        np.moveaxis(values, -1, 1) for values in (samples.targets(times), samples.weights(times))
+    )
     true = np.take_along_axis(probability.values, truth[:, :, None].astype("intp"), axis=2)[:, :, 0]
     counts = weight > 0
     return float(np.average(-np.log(np.clip(true[counts], 1e-7, 1)), weights=weight[counts]))
@@ -102,7 +117,8 @@ def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path
     )
     for member in range(len(folders)):
         before, after = (
-            cross_entropy(samples, made.ice_class_probability.sel(member=member), VALIDATION) for made in (raw, fitted)
+            cross_entropy(samples, made.ice_class_probability.sel(member=member), VALIDATION)
+            for made in (raw, fitted)
         )
         assert 0 < after < before
     before, after = (cross_entropy(samples, made.class_probability, VALIDATION) for made in (raw, fitted))
@@ -125,7 +141,9 @@ def test_temperatures_see_the_validation_years_only(samples, folders, calibrated
     ready["siconc"] = ready["siconc"].where(~later, 0.9 * (ready["siconc"] < 0.5)).astype("float32")
     other = Samples(ready, CHANNELS)
     again = ensemble.write(other, folders, TIMES[:2], tmp_path / "f.zarr", calibrate_on=VALIDATION)
-    xr.testing.assert_identical(again.class_probability.load(), calibrated.class_probability.isel(init_time=slice(2)))
+    xr.testing.assert_identical(
+        again.class_probability.load(), calibrated.class_probability.isel(init_time=slice(2))
+    )
 
 
 def test_the_store_is_replaced_and_nothing_else_is_left(samples, folders, made, tmp_path):

@@ -19,7 +19,9 @@ def test_members_are_numbered_network_by_network():
     two = forecasts_members.numbered([8, 3], n_draws=2)
     assert two == [Member(8, 0), Member(8, 1), Member(3, 0), Member(3, 1)]
     assert forecasts_members.number(two, 3) == 2 and forecasts_members.number(two, 8, draw=1) == 1
-    with pytest.raises(DataError, match=r"no draw 2 of network 8 in this ensemble; its networks are \[3, 8\]"):
+    with pytest.raises(
+        DataError, match=r"no draw 2 of network 8 in this ensemble; its networks are \[3, 8\]"
+    ):
         forecasts_members.number(two, 8, draw=2)
 
 
@@ -28,7 +30,9 @@ def test_two_draws_of_one_network_in_a_store(tmp_path):
     samples = Samples(synthetic.ready(), [{"variable": "siconc", "lags": 1}], n_leads=2)
     both = forecasts_members.numbered([36, 8], n_draws=2)
     path = tmp_path / "forecast.zarr"
-    forecasts_store.template(samples, TIMES, both, with_siconc=False).to_zarr(path, compute=False, consolidated=False)
+    forecasts_store.template(samples, TIMES, both, with_siconc=False).to_zarr(
+        path, compute=False, consolidated=False
+    )
     for place, member in enumerate(both):
         values = np.full((2, 2, 1, 3, *samples.shape), 10 * member.network + member.draw, "float32")
         where = slice(place, place + 1)

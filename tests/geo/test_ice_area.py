@@ -35,7 +35,9 @@ def test_a_cell_that_must_have_a_value_takes_the_extent_with_it(siconc):
 
 
 def test_a_probability_says_ice_above_one_half():
-    np.testing.assert_array_equal(ice_area.extent_of_sip(maps([[0.5, 0.51]], [[np.nan, 1.0]]), AREA), [AREA, AREA])
+    np.testing.assert_array_equal(
+        ice_area.extent_of_sip(maps([[0.5, 0.51]], [[np.nan, 1.0]]), AREA), [AREA, AREA]
+    )
 
 
 def test_lazy_maps_stay_lazy_and_give_the_same(siconc):

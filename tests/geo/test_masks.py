@@ -69,7 +69,9 @@ def test_active_cells_follow_the_ice_of_the_month_and_its_neighbours():
     assert not active.where(ds.land, False).any()
     counts = active.sum(("y", "x"))
     assert counts.sel(month=3) > counts.sel(month=9)
-    iced = [(ds.siconc.isel(time=fit & (ds.time.dt.month.values == m)) > 0.15).any("time") for m in (8, 9, 10)]
+    iced = [
+        (ds.siconc.isel(time=fit & (ds.time.dt.month.values == m)) > 0.15).any("time") for m in (8, 9, 10)
+    ]
     expected = (iced[0] | iced[1] | iced[2]) & ~ds.land & ~masks.inland(ds.lon, ds.lat)
     assert (active.sel(month=9) == expected).all()
 

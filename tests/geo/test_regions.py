@@ -38,7 +38,9 @@ PLACES = {  # latitude, longitude, degrees
 
 @pytest.fixture(scope="module", params=["north", "south"])
 def ready(request):
-    return synthetic.ready(hemisphere=request.param, resolution_km=50.0, end="1980-01", fit_end="1980-01", variables=())
+    return synthetic.ready(
+        hemisphere=request.param, resolution_km=50.0, end="1980-01", fit_end="1980-01", variables=()
+    )
 
 
 def nearest(ready, lat, lon):

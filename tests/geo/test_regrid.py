@@ -16,7 +16,9 @@ def native(values, *, land=None, flag=None, km=25.0, hemisphere="north", chunks=
     """A one-step ice dataset on an EASE2 grid."""
     grid = Grid(hemisphere, km)
     siconc = xr.DataArray(np.asarray(values, "float32")[None], dims=("time", "y", "x"))
-    flag = xr.where(siconc.isnull(), 3, 0) if flag is None else xr.DataArray(flag[None], dims=("time", "y", "x"))
+    flag = (
+        xr.where(siconc.isnull(), 3, 0) if flag is None else xr.DataArray(flag[None], dims=("time", "y", "x"))
+    )
     land = np.zeros(grid.shape, bool) if land is None else land
     ds = xr.Dataset({"siconc": siconc, "siconc_flag": flag.astype("uint8"), "land": (("y", "x"), land)})
     ds = ds.assign_coords(grid.coords()).assign_attrs(grid_kind="ease2")
@@ -42,7 +44,9 @@ def test_land_takes_no_part_in_the_mean():
     values, land = np.full(fine.shape, 0.8), np.zeros(fine.shape, bool)
     land[:, ::4] = True  # half of every other target column
     values[land] = np.nan
-    out = regrid.to_grid(native(values, land=land, km=75.0, flag=np.zeros(fine.shape)), coarse, source="entry")
+    out = regrid.to_grid(
+        native(values, land=land, km=75.0, flag=np.zeros(fine.shape)), coarse, source="entry"
+    )
     np.testing.assert_allclose(out.siconc, 0.8, rtol=1e-6)
     assert not out.land.any() and (out.siconc_flag == 0).all()
 
@@ -85,7 +89,9 @@ def test_stereographic_weights_agree_with_pyproj(hemisphere):
     # Where a target centre falls, by a transformation of its own.
     grid = Grid(hemisphere, 75.0)
     axes = stencils.STEREOGRAPHIC[hemisphere]
-    x, y = pyproj.Transformer.from_crs(grid.crs, axes["epsg"], always_xy=True).transform(grid.x[60], grid.y[80])
+    x, y = pyproj.Transformer.from_crs(grid.crs, axes["epsg"], always_xy=True).transform(
+        grid.x[60], grid.y[80]
+    )
     column, row = round((x - axes["x"][0]) / 25_000), round((axes["y"][0] - y) / 25_000)
     weights = stencils.stereographic(grid)[80 * grid.size + 60].toarray().reshape(axes["y"][1], axes["x"][1])
     rows, columns = np.nonzero(weights)
@@ -100,7 +106,9 @@ def smooth(**options):
     return da.to_dataset().assign_attrs(grid_kind="latlon")
 
 
-@pytest.mark.parametrize("options", [{}, {"west": -180.0}, {"descending": True}, {"west": -180.0, "descending": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"west": -180.0}, {"descending": True}, {"west": -180.0, "descending": True}]
+)
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_latlon_fields_agree_with_xarray_interp(hemisphere, options):
     rng = np.random.default_rng(0)
@@ -200,12 +208,17 @@ def test_september_extents_survive(seaice_data):
         for year in (2007, 2012, 2013):
             month = f"{year}-09"
             ds = providers.load("nsidc0051_monthly_north", grid, start=month, end=month)
-            assert float(extent(ds, grid).item()) == pytest.approx(float(truth.sel(time=month).item()), rel=tolerance)
+            assert float(extent(ds, grid).item()) == pytest.approx(
+                float(truth.sel(time=month).item()), rel=tolerance
+            )
 
 
 @pytest.mark.real_data
 def test_all_months_survive_at_25_km(seaice_data):
-    for hemisphere, tolerance in (("north", 0.01), ("south", 0.025)):  # south: February, 2 million km2 along the coast
+    for hemisphere, tolerance in (
+        ("north", 0.01),
+        ("south", 0.025),
+    ):  # south: February, 2 million km2 along the coast
         entry, grid = f"nsidc0051_monthly_{hemisphere}", Grid(hemisphere)
         ds = providers.load(entry, grid, start="2005-01", end="2008-12")
         ratio = extent(ds, grid) / published_extent(entry, hemisphere).sel(time=slice("2005-01", "2008-12"))

@@ -30,7 +30,9 @@ def test_rotation_agrees_with_pyproj(hemisphere):
     u, v = (xr.DataArray(rng.normal(0, 10, lon.shape), dims=("y", "x")) for _ in range(2))
     x, y = winds.rotate(u, v, xr.DataArray(lon, dims=("y", "x")), hemisphere=hemisphere)
     expected = u.values * east + v.values * north
-    np.testing.assert_allclose([x, y], expected, atol=1e-6 * 40)  # 40 m s-1: the largest wind in the sample, 1e-6 of it
+    np.testing.assert_allclose(
+        [x, y], expected, atol=1e-6 * 40
+    )  # 40 m s-1: the largest wind in the sample, 1e-6 of it
 
 
 @pytest.mark.parametrize("hemisphere", ["north", "south"])

@@ -11,7 +11,8 @@ from support import ENVIRONMENT, backend_numbers
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        importlib.util.find_spec("jax") is None, reason="jax is not installed: make JAX=1 VENV=.venv-jax tests-jax"
+        importlib.util.find_spec("jax") is None,
+        reason="jax is not installed: make JAX=1 VENV=.venv-jax tests-jax",
     ),
 ]
 # What may differ, absolute and relative: sums of float32 in another order, which a training carries on.

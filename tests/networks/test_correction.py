@@ -52,7 +52,9 @@ def test_it_starts_at_the_blend_of_trend_frequency_and_damped_anomaly(ready):
     frequency = np.clip(ready.ice_frequency.sel(time="1988-09-01").values, 0.03, 0.97)
     said = 0.6 * np.clip(8 * (damped - 0.15), -4, 4) + 0.25 * np.clip(8 * (trend - 0.15), -4, 4)
     expected = 1 / (1 + np.exp(-said - 0.35 * np.log(frequency / (1 - frequency))))
-    np.testing.assert_allclose(1 - found[sea][:, 0], expected[sea], atol=3e-3)  # classes below 0.001 are raised to it
+    np.testing.assert_allclose(
+        1 - found[sea][:, 0], expected[sea], atol=3e-3
+    )  # classes below 0.001 are raised to it
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
 
 
@@ -62,7 +64,8 @@ def test_with_trees_it_starts_mostly_at_theirs(ready):
     shape = (len(times), 3, *ready.siconc.shape[1:])
     coords = {"init_time": times, "lead_time": [1, 2, 3], "y": ready.y, "x": ready.x}
     low, high = (
-        xr.DataArray(np.full(shape, p, "float32"), coords, ("init_time", "lead_time", "y", "x")) for p in (0.1, 0.9)
+        xr.DataArray(np.full(shape, p, "float32"), coords, ("init_time", "lead_time", "y", "x"))
+        for p in (0.1, 0.9)
     )
     ice = []
     for trees in (low, high):

@@ -77,7 +77,9 @@ def test_samples_are_those_that_are_drawn():
 
     table = [{"variable": "siconc", "lags": 3}, {"variable": "month"}]
     store = ready(start="1979-01", end="1990-12").assign_attrs(key="k")
-    pooled = pool.PooledBatches({"a": store}, lambda part: Samples(part, table, n_leads=3), batch_size=2, seed=1)
+    pooled = pool.PooledBatches(
+        {"a": store}, lambda part: Samples(part, table, n_leads=3), batch_size=2, seed=1
+    )
     assert estimates.samples("1979-01", "1990-12", table) == len(pooled.order)
     assert estimates.n_channels(table) == len(Samples(store, table, n_leads=3).channels)
 
@@ -201,5 +203,7 @@ def test_days_are_counted_where_the_run_is_daily():
 
 
 def test_a_simulated_record_of_days_counts_days(own_folders):
-    comes, amount = inputs.describe("twin_daily_north", period={}, asked=[{"resolution_km": 675, "end": "1980-12"}])
+    comes, amount = inputs.describe(
+        "twin_daily_north", period={}, asked=[{"resolution_km": 675, "end": "1980-12"}]
+    )
     assert (comes, amount) == ("simulated, made on first use", inputs.Amount((365 + 366) * 16 * 16 * 8 * 4))

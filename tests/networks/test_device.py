@@ -58,7 +58,9 @@ def test_training_through_it_is_training_on_the_inputs(samples):
     losses = []
     for model, given in ((direct, samples.inputs(TIMES)), (through, samples.plane_numbers(TIMES))):
         model.compile(optimizer=keras.optimizers.SGD(0.1), loss=FocalLoss())
-        losses.append(model.train_on_batch(given, samples.targets(TIMES), sample_weight=samples.weights(TIMES)))
+        losses.append(
+            model.train_on_batch(given, samples.targets(TIMES), sample_weight=samples.weights(TIMES))
+        )
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
     for expected, found in zip(direct.get_weights(), copy.get_weights(), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

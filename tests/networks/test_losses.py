@@ -27,7 +27,9 @@ def test_certain_forecasts_cost_nothing_or_a_finite_lot():
     sure = np.float32([[200, 0, 0], [200, 0, 0]]).reshape(1, 1, 2, 1, 3)
     assert number(FocalLoss()(np.zeros_like(TRUTH), sure, sample_weight=WEIGHTS)) == 0
     # p = e^-200 is 0 in float32, log p is -200
-    assert number(FocalLoss()(np.ones_like(TRUTH), sure, sample_weight=np.ones_like(WEIGHTS))) == pytest.approx(200)
+    assert number(
+        FocalLoss()(np.ones_like(TRUTH), sure, sample_weight=np.ones_like(WEIGHTS))
+    ) == pytest.approx(200)
 
 
 def test_weight_zero_means_no_influence():

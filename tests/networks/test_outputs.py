@@ -62,7 +62,10 @@ def test_classes_start_from_what_there_is(ready, table):
     chances = keras.ops.convert_to_numpy(
         keras.ops.softmax(outputs.class_logits(network(data.inputs([TIME]))), axis=-1)
     )[0]
-    last, trend = (ready.siconc.sel(time="1988-07-01").values, ready.siconc_trend.sel(time="1988-08-01").values)
+    last, trend = (
+        ready.siconc.sel(time="1988-07-01").values,
+        ready.siconc_trend.sel(time="1988-08-01").values,
+    )
     water, pack = (last == 0) & (trend < 0.02), (last > 0.99) & (trend > 0.97)
     assert water.any() and pack.any()
     assert (chances[water][:, 0, 0] > 0.85).all() and (chances[pack][:, 0, 2] > 0.85).all()
@@ -114,7 +117,9 @@ def test_the_loss_is_that_of_the_classes_plus_the_squared_error():
     given = np.concatenate([log_p, [[0.8], [0.0]]], axis=1).astype("float32").reshape(1, 1, 2, 1, 4)
     weight = np.float32([2, 0]).reshape(1, 1, 2, 1)
     loss = losses.SiconcLoss(0.0, 5.0)(truth, given, sample_weight=weight)
-    assert float(keras.ops.convert_to_numpy(loss)) == pytest.approx(2 * (-np.log(0.2) + 5 * 0.09) / 2, rel=1e-5)
+    assert float(keras.ops.convert_to_numpy(loss)) == pytest.approx(
+        2 * (-np.log(0.2) + 5 * 0.09) / 2, rel=1e-5
+    )
     scores = {}
     for metric in (losses.SiconcAccuracy(), losses.SiconcError()):
         metric.update_state(truth, given, sample_weight=weight)
@@ -127,6 +132,8 @@ def test_the_loss_is_that_of_the_classes_plus_the_squared_error():
 def test_classes_of_concentration_are_those_of_the_samples(ready):
     data = Samples(ready, TABLE, n_leads=3)
     times, weight = ["1988-01-01", TIME], data.weights(["1988-01-01", TIME]) > 0
-    siconc = np.moveaxis(ready.siconc.sel(time=data.valid_times(times).ravel()).values.reshape(2, 3, 16, 16), 1, -1)
+    siconc = np.moveaxis(
+        ready.siconc.sel(time=data.valid_times(times).ravel()).values.reshape(2, 3, 16, 16), 1, -1
+    )
     found = keras.ops.convert_to_numpy(losses.ice_class(np.nan_to_num(siconc)))
     np.testing.assert_array_equal(found[weight], data.targets(times)[weight])

@@ -33,7 +33,11 @@ CHANNELS = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"], "test": ["1989-01", "1990-06"]}
+SPLITS = {
+    "train": ["1980-01", "1986-06"],
+    "validation": ["1987-01", "1988-06"],
+    "test": ["1989-01", "1990-06"],
+}
 # 78 and 18 samples make whole batches of 6: one compiled step each for training and validation
 SMALL = {"splits": SPLITS, "seed": 1, "filters_factor": 1 / 8, "batch_size": 6, "learning_rate": 5e-3}
 
@@ -65,7 +69,12 @@ def scripted(monkeypatch):
 
     def validated(network, learner, training, validation, first, rates, bar):
         network.set_weights([w + 1 for w in network.get_weights()])
-        scores = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": accuracies[first // len(rates)]}
+        scores = {
+            "loss": 1.0,
+            "accuracy": 0.5,
+            "val_loss": 1.0,
+            "val_accuracy": accuracies[first // len(rates)],
+        }
         return scores, network.get_weights()
 
     monkeypatch.setattr(train, "_round", validated)
@@ -77,7 +86,12 @@ def test_it_learns_and_leaves_four_files(samples, trained):
     assert list(history.columns) == ["learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
     assert history.index.tolist() == [1, 2, 3, 4]
     assert history.loss.iloc[-1] < 0.8 * history.loss.iloc[0]
-    assert sorted(p.name for p in folder.iterdir()) == ["channels.json", "history.csv", "key.json", "network.keras"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "channels.json",
+        "history.csv",
+        "key.json",
+        "network.keras",
+    ]
     assert json.loads((folder / "channels.json").read_text()) == json.loads(json.dumps(samples.metadata()))
     assert json.loads((folder / "key.json").read_text())["seed"] == 1
 
@@ -123,7 +137,12 @@ def test_another_key_trains_anew(samples, tmp_path, scripted):
     changed["tas"].loc["1985-01-01"] += 1
     other_data = Samples(changed, CHANNELS)
     keys, networks = [], []
-    for data_, change in ((samples, {}), (samples, {"seed": 2}), (samples, {"learning_rate": 1e-3}), (other_data, {})):
+    for data_, change in (
+        (samples, {}),
+        (samples, {"seed": 2}),
+        (samples, {"learning_rate": 1e-3}),
+        (other_data, {}),
+    ):
         fit(data_, **(quick | change))
         keys.append(json.loads((tmp_path / "key.json").read_text())["key"])
         networks.append((tmp_path / "network.keras").stat().st_mtime_ns)
@@ -154,7 +173,9 @@ def test_the_best_epoch_is_kept_and_patience_ends_training(samples, tmp_path, sc
 
 def test_schedules(samples, tmp_path, scripted):
     # exp(-0.1) an epoch from epoch 3 on (counted from 0), Andersson et al. 2021
-    assert [train.SCHEDULES["decay"](k, 9) for k in range(5)] == pytest.approx([1, 1, 1, np.exp(-0.1), np.exp(-0.2)])
+    assert [train.SCHEDULES["decay"](k, 9) for k in range(5)] == pytest.approx(
+        [1, 1, 1, np.exp(-0.1), np.exp(-0.2)]
+    )
     assert [train.SCHEDULES["cosine"](k, 4) for k in (0, 2)] == pytest.approx([1, 0.5])
     scripted += [0.5, 0.6]
     history = fit(samples, folder=tmp_path, epochs=2, schedule="cosine", **SMALL)
@@ -186,24 +207,37 @@ def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.2))
         os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed: it needs more epochs"
+        assert process.wait() == -signal.SIGKILL, (
+            "the training ended before it could be killed: it needs more epochs"
+        )
         assert not is_finished(folder)
     resumed = fit(samples, folder=folder, **settings)
     assert resumed.equals(whole)
     assert weights(folder) == weights(tmp_path / "whole")
-    assert sorted(p.name for p in folder.iterdir()) == ["channels.json", "history.csv", "key.json", "network.keras"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "channels.json",
+        "history.csv",
+        "key.json",
+        "network.keras",
+    ]
 
 
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"schedule": "cosin"}, "training.schedule: is 'cosin'; input should be 'constant', 'decay' or 'cosine'"),
+        (
+            {"schedule": "cosin"},
+            "training.schedule: is 'cosin'; input should be 'constant', 'decay' or 'cosine'",
+        ),
         ({"learning_rate": 5}, "training.learning_rate: is 5; input should be less than 1"),
         ({"epochs": 0}, "training.epochs: is 0; input should be greater than or equal to 1"),
         ({"batch_size": 0}, "training.batch_size: is 0; input should be greater than or equal to 1"),
         ({"weight_average": 1}, "training.weight_average: is 1; input should be less than 1"),
         ({"network": "unet"}, "training.network: is 'unet'; input should be 'icenet_2021' or 'correction'"),
-        ({"siconc_head": True}, "training: network 'icenet_2021' forecasts classes only; take network: correction"),
+        (
+            {"siconc_head": True},
+            "training: network 'icenet_2021' forecasts classes only; take network: correction",
+        ),
     ],
 )
 def test_settings_that_can_not_be_are_named(settings, message):
@@ -231,18 +265,35 @@ def test_bad_splits_are_named_and_leave_nothing(samples, tmp_path, splits, messa
 
 def test_every_setting_is_part_of_the_key(samples):
     """A field added to the settings can't be forgotten: the key holds the whole model."""
-    changed = {"network": "correction", "schedule": "cosine", "siconc_head": True, "turns": True, "patience": None}
-    numbers = dict.fromkeys(("filters_factor", "learning_rate", "focal_gamma", "weight_average", "withhold"), 0.5)
-    changed |= numbers | {"batch_size": 3, "epochs": 7, "validate_every": 5, "faster": Faster(window="active")}
+    changed = {
+        "network": "correction",
+        "schedule": "cosine",
+        "siconc_head": True,
+        "turns": True,
+        "patience": None,
+    }
+    numbers = dict.fromkeys(
+        ("filters_factor", "learning_rate", "focal_gamma", "weight_average", "withhold"), 0.5
+    )
+    changed |= numbers | {
+        "batch_size": 3,
+        "epochs": 7,
+        "validate_every": 5,
+        "faster": Faster(window="active"),
+    }
     assert set(changed) == set(Training.model_fields)
     drawn = [batches.Batches(samples, samples_of_split(samples, "validation"), batch_size=6)] * 2
     others = [Training(), *(Training().model_copy(update={name: value}) for name, value in changed.items())]
-    keys = {train._key(*drawn, settings, 1, None) for settings in others} | {train._key(*drawn, Training(), 2, None)}
+    keys = {train._key(*drawn, settings, 1, None) for settings in others} | {
+        train._key(*drawn, Training(), 2, None)
+    }
     assert len(keys) == len(changed) + 2
 
 
 def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeypatch):
-    monkeypatch.setattr(losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2))
+    monkeypatch.setattr(
+        losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2)
+    )
     with pytest.raises(DataError, match="epoch 1.*smaller learning_rate"):
         fit(samples, folder=tmp_path, epochs=1, **SMALL)
     assert not is_finished(tmp_path) and not list(tmp_path.iterdir())

@@ -28,7 +28,14 @@ CHANNELS = [
 ]
 SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
-SMALL = {"splits": SPLITS, "seed": 1, "filters_factor": 1 / 8, "batch_size": 6, "learning_rate": 1e-3, "epochs": 2}
+SMALL = {
+    "splits": SPLITS,
+    "seed": 1,
+    "filters_factor": 1 / 8,
+    "batch_size": 6,
+    "learning_rate": 1e-3,
+    "epochs": 2,
+}
 MARGINS = ((4, 12), (16, 0))
 
 
@@ -87,7 +94,9 @@ def test_a_network_with_a_window_is_that_of_the_window_laid_on_the_map(build):
     alone.set_weights(weights)
     windowed.set_weights(weights)
     inputs = rng.random((2, 48, 48, 6), "float32")
-    found, wanted = (keras.ops.convert_to_numpy(n(i)) for n, i in ((windowed, inputs), (alone, inputs[:, 4:36, 16:])))
+    found, wanted = (
+        keras.ops.convert_to_numpy(n(i)) for n, i in ((windowed, inputs), (alone, inputs[:, 4:36, 16:]))
+    )
     np.testing.assert_allclose(found[:, 4:36, 16:], wanted, rtol=1e-5, atol=1e-5)
     found[:, 4:36, 16:] = 0
     assert found.shape[:3] == (2, 48, 48) and found.dtype == np.float32 and not found.any()
@@ -105,7 +114,9 @@ def test_samples_assembled_where_the_network_computes_teach_the_same(samples, tr
     assembled = trained[None, None]
     found = {}
     for storage in ("float32", "bfloat16"):
-        history = fit(samples, folder=tmp_path / storage, network="correction", faster={"gather": storage}, **SMALL)
+        history = fit(
+            samples, folder=tmp_path / storage, network="correction", faster={"gather": storage}, **SMALL
+        )
         found[storage] = history.val_loss.iloc[-1]
     of = {
         name: keras.saving.load_model(folder / "network.keras", compile=False).get_weights()
@@ -142,7 +153,8 @@ def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, train
     rough = kinds.NETWORKS["correction"].build(samples, training | {"precision": "mixed_bfloat16"})
     rough.set_weights(network.get_weights())
     fine, coarse = (
-        keras.ops.convert_to_numpy(keras.ops.softmax(n(samples.inputs(TIMES)), axis=-1)) for n in (network, rough)
+        keras.ops.convert_to_numpy(keras.ops.softmax(n(samples.inputs(TIMES)), axis=-1))
+        for n in (network, rough)
     )
     assert 0 < abs(fine - coarse).max() < 0.02
 
@@ -172,7 +184,10 @@ def test_a_network_knows_its_switches_and_trains_anew_for_others(samples, traine
     [
         ({"faster": {"window": "half"}}, "training.faster.window: is 'half'; input should be 'active'"),
         ({"faster": {"precision": "float16"}}, "precision: is 'float16'; input should be 'mixed_bfloat16'"),
-        ({"faster": {"gather": "int8"}}, "gather: is 'int8'; input should be 'float32', 'float16' or 'bfloat16'"),
+        (
+            {"faster": {"gather": "int8"}},
+            "gather: is 'int8'; input should be 'float32', 'float16' or 'bfloat16'",
+        ),
         ({"faster": {"window": "active"}, "turns": True}, "training: turns: a turned map leaves the window"),
     ],
 )
@@ -194,7 +209,9 @@ def test_what_is_done_to_assembled_inputs_needs_them(samples, tmp_path, options,
 
 
 def test_storages_that_may_be_named_are_those_of_the_device():
-    names = {name for option in get_args(Faster.model_fields["gather"].annotation) for name in get_args(option)}
+    names = {
+        name for option in get_args(Faster.model_fields["gather"].annotation) for name in get_args(option)
+    }
     assert names == set(device.STORAGES)
 
 

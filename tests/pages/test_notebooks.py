@@ -65,7 +65,9 @@ def test_every_run_file_fits_the_notebooks(file):
 def test_every_place_that_the_code_names_is_declared(notebook):
     """Which of them it writes the runner checks after every execution."""
     nodes = [node for cell in code_cells(notebook) for node in ast.walk(ast.parse(cell.source))]
-    used = {(n.value.id, n.attr) for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
+    used = {
+        (n.value.id, n.attr) for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+    }
     places = {name for module, name in used if module in ("paths", "stored") and name in stages.FOLDERS}
     places |= {place for name in SAMPLED for place in SAMPLED[name] if ("sampling", name) in used}
     places |= {"simulation" for module, _ in used if module == "simulations"}

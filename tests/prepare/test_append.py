@@ -175,7 +175,9 @@ def test_other_sources_are_remembered_by_the_first_step_that_they_gave(path):
         (Grid("north", 900.0), offer("1989-03"), "ready.zarr: 16 cells along x, the 900 km grid has 12"),
         (
             GRID,
-            lambda entry, grid, **options: offer("1989-04")(entry, grid, **options).assign_attrs(cadence="daily"),
+            lambda entry, grid, **options: offer("1989-04")(entry, grid, **options).assign_attrs(
+                cadence="daily"
+            ),
             "entry 'ice' is daily, and the run is monthly",
         ),
     ],

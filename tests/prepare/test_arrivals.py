@@ -36,7 +36,14 @@ def test_it_is_what_preprocessing_all_of_it_makes(continued, tmp_path):
     pipeline.build(tmp_path / "ready.zarr", GRID, sources=SOURCES, load=day_loader(), **span)
     whole = ready_store.open_ready(tmp_path / "ready.zarr")
     assert continued.ready.indexes["time"].equals(whole.indexes["time"])
-    for name in ("siconc", "siconc_flag", "siconc_trend", "siconc_anomaly", "ice_frequency", "full_ice_frequency"):
+    for name in (
+        "siconc",
+        "siconc_flag",
+        "siconc_trend",
+        "siconc_anomaly",
+        "ice_frequency",
+        "full_ice_frequency",
+    ):
         xr.testing.assert_allclose(
             continued.ready[name].drop_vars("crs", errors="ignore"), whole[name].drop_vars("crs"), atol=1e-6
         )
@@ -45,7 +52,10 @@ def test_it_is_what_preprocessing_all_of_it_makes(continued, tmp_path):
 def test_what_is_stored_stays_to_the_bit(stored, continued):
     known = slice(None, "1988-03-31")
     for name in ("siconc", "siconc_flag", "siconc_anomaly"):
-        assert continued.ready[name].sel(time=known).values.tobytes() == stored[name].sel(time=known).values.tobytes()
+        assert (
+            continued.ready[name].sel(time=known).values.tobytes()
+            == stored[name].sel(time=known).values.tobytes()
+        )
     for name in ("siconc_trend", "ice_frequency"):
         before = stored[name].values.tobytes()
         assert continued.ready[name].sel(time=stored.time).values.tobytes() == before
@@ -63,7 +73,9 @@ def gap(*days):
     def load(entry, grid, **options):
         ds = offer(entry, grid, **options)
         lost = ds.time.isin(pd.DatetimeIndex(days)) & (ds.attrs["cadence"] == "daily")
-        return ds.assign(siconc=ds.siconc.where(~lost), siconc_flag=ds.siconc_flag.where(~lost, 3).astype("uint8"))
+        return ds.assign(
+            siconc=ds.siconc.where(~lost), siconc_flag=ds.siconc_flag.where(~lost, 3).astype("uint8")
+        )
 
     return load
 
@@ -71,7 +83,9 @@ def gap(*days):
 def last_week(stored, load) -> xr.Dataset:
     """20 to 31 May 1988, continued and known on 1 June."""
     ready = arrivals.extend(stored, xr.Dataset(), SOURCES, now=NOW, load=load).ready
-    return known_at.as_of(ready, pd.Timestamp("1988-06-01")).sel(time=slice("1988-05-20", "1988-05-31")).load()
+    return (
+        known_at.as_of(ready, pd.Timestamp("1988-06-01")).sel(time=slice("1988-05-20", "1988-05-31")).load()
+    )
 
 
 def test_a_gap_of_a_few_days_is_a_straight_line_and_said_to_be_filled(stored, continued):
@@ -170,7 +184,9 @@ def test_a_predictor_that_comes_later_than_its_ice_is_fetched_and_all_else_stays
     since = {"tas": pd.Timestamp("1988-03-25")}
     found = arrivals.extend(lacking, STATISTICS, sources, now=now, since=since, load=load)
     np.testing.assert_allclose(found.ready.tas.sel(time=late), 1, atol=1e-4)
-    assert load.asked == ["1988-03-30"] and list(found.arrived) == ["tas"] and found.arrived["tas"].equals(late)
+    assert (
+        load.asked == ["1988-03-30"] and list(found.arrived) == ["tas"] and found.arrived["tas"].equals(late)
+    )
     assert found.ready.indexes["time"].equals(lacking.indexes["time"])
     others = ~lacking.time.isin(late)
     xr.testing.assert_identical(found.ready.drop_vars("tas"), lacking.drop_vars("tas"))

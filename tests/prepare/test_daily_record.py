@@ -52,7 +52,13 @@ def icenet(ready, tmp_path_factory):
     root = tmp_path_factory.mktemp("daily")
     samples = Samples(ready, CHANNELS, n_leads=LEADS, target="siconc")
     times = split(samples, SPLITS)
-    options = {"network": "correction", "siconc_head": True, "turns": True, "filters_factor": 1 / 8, "epochs": 1}
+    options = {
+        "network": "correction",
+        "siconc_head": True,
+        "turns": True,
+        "filters_factor": 1 / 8,
+        "epochs": 1,
+    }
     fit(samples, splits=SPLITS, seed=1, folder=root / "1", batch_size=8, focal_gamma=0.0, **options)
     judged = times["validation"].append(times["test"])
     path = root / "forecast.zarr"
@@ -61,7 +67,9 @@ def icenet(ready, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def others(ready, icenet):
-    return baselines_simple.all_forecasts(ready, icenet.init_time.values, lead_times=icenet.lead_time.values).load()
+    return baselines_simple.all_forecasts(
+        ready, icenet.init_time.values, lead_times=icenet.lead_time.values
+    ).load()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,9 @@ def errors(ready, icenet, others):
 
 def test_every_model_with_concentration_is_scored_and_the_network_keeps_up(errors):
     assert {"icenet", "persistence", "damped_anomaly_persistence"} <= set(errors.model.values)
-    assert pd.Timestamp(errors.valid_time.sel(init_time="1986-08-31", lead_time=2).item()) == pd.Timestamp("1986-09-01")
+    assert pd.Timestamp(errors.valid_time.sel(init_time="1986-08-31", lead_time=2).item()) == pd.Timestamp(
+        "1986-09-01"
+    )
     table = concentration_tables.skill_table(errors, SPLITS)
     whole = table[(table.metric == "siconc_rmse") & (table.month == "all") & (table.split == "test")]
     rmse = whole.pivot(index="lead_time", columns="model", values="value")
@@ -94,7 +104,9 @@ def test_probabilities_are_scored_as_those_of_months(ready, icenet, others):
     bounds = edge_region.edge_region_table(icenet.sip, ready, SPLITS, methods=edge_region.METHODS[:1])
     paper = bounds[(bounds.split == "validation") & (bounds.fitted_to == edge_region.EACH)]
     assert (paper.coverage >= 90 - 1e-9).all()
-    sizes = ensemble_size.ensemble_table(icenet.sel(init_time=slice(*SPLITS["test"])), ready, lead_times=(1, 3))
+    sizes = ensemble_size.ensemble_table(
+        icenet.sel(init_time=slice(*SPLITS["test"])), ready, lead_times=(1, 3)
+    )
     assert set(sizes.lead_time) == {1, 3} and sizes.value.notna().all()
     for fig in (
         figures_scores.accuracy_by_lead(skill, unit="days"),

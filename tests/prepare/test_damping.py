@@ -45,7 +45,9 @@ def test_the_slope_is_numpy_s(ready):
         damping.PRIOR_YEARS * 365.25 / len(anomaly) * squares.sum(axis=0)[(squares > 0).any(axis=0)].mean()
     )
     now, then = (a[:, 8, 4][known[:, 8, 4]] for a in (now, then))
-    expected = np.linalg.lstsq(np.append(now, weight)[:, None], np.append(then, weight * of_all), rcond=None)[0][0]
+    expected = np.linalg.lstsq(np.append(now, weight)[:, None], np.append(then, weight * of_all), rcond=None)[
+        0
+    ][0]
     np.testing.assert_allclose(fitted(made, lead_times=[7]).values[0, 8, 4], expected, rtol=1e-4)
     alone = np.linalg.lstsq(now[:, None], then, rcond=None)[0][0]
     assert abs(expected - of_all) < abs(alone - of_all)
@@ -82,4 +84,7 @@ def test_a_long_record_is_thinned_and_agrees(ready, monkeypatch):
 
 def test_nothing_after_the_fit_period_counts(ready):
     changed = ready.assign(siconc=ready.siconc.where(ready.time <= np.datetime64(ready.fit_end), 0.5))
-    assert fitted(ready, lead_times=[1, 30]).values.tobytes() == fitted(changed, lead_times=[1, 30]).values.tobytes()
+    assert (
+        fitted(ready, lead_times=[1, 30]).values.tobytes()
+        == fitted(changed, lead_times=[1, 30]).values.tobytes()
+    )

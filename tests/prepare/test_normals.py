@@ -42,7 +42,12 @@ def test_the_calendar_goes_round_at_new_year():
 def test_months_are_taken_as_they_are(straight):
     valid = steps.valid_time(["2000-03-01", "2000-05-01"], [1, 2])
     found = normals.at_normal(straight, valid, cadence="monthly")
-    assert found.dims == ("init_time", "lead_time", "y", "x") and found.values.ravel().tolist() == [2, 3, 4, 5]
+    assert found.dims == ("init_time", "lead_time", "y", "x") and found.values.ravel().tolist() == [
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
 def test_any_dims_and_laziness(straight):
@@ -68,7 +73,9 @@ def test_monthly_means_need_most_of_a_month():
 def test_no_normal_ahead_knows_the_day_of_the_forecast_nor_any_later(hemisphere):
     """All ice from some day on becomes other ice: normals up to the longest lead keep every bit, and later ones do not for ever."""
     init = pd.Timestamp("1985-06-16")
-    record = synthetic.ready(hemisphere=hemisphere, start="1979-01", end="1986-12", fit_end="1984-12", variables=())
+    record = synthetic.ready(
+        hemisphere=hemisphere, start="1979-01", end="1986-12", fit_end="1984-12", variables=()
+    )
     changed = record.copy(deep=True)
     changed["siconc"] = record.siconc.where(record.time < np.datetime64("1985-06-01"), 1 - record.siconc)
     time = pd.date_range("1985-01-01", "1986-12-31", name="time")

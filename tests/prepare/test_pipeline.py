@@ -97,7 +97,9 @@ def test_statistics_are_kept_with_the_store(built, tmp_path):
 def test_nothing_fitted_sees_the_future(built, tmp_path):
     def change(ds):
         later = ds.time > np.datetime64("1988-12-01")
-        ds["siconc"] = xr.where(later, 1 - ds["siconc"], ds["siconc"]).transpose("time", "y", "x").astype("float32")
+        ds["siconc"] = (
+            xr.where(later, 1 - ds["siconc"], ds["siconc"]).transpose("time", "y", "x").astype("float32")
+        )
         ds["tas"] = xr.where(later, 5 + ds["tas"], ds["tas"]).transpose("time", "y", "x")
         return ds
 
@@ -108,7 +110,9 @@ def test_nothing_fitted_sees_the_future(built, tmp_path):
     past = slice("1979-01", "1988-12")
     for name in ("tas", "siconc_trend"):
         assert a[name].sel(time=past).values.tobytes() == b[name].sel(time=past).values.tobytes(), name
-    assert a["siconc"].sel(time="1990-01").values.tobytes() != b["siconc"].sel(time="1990-01").values.tobytes()
+    assert (
+        a["siconc"].sel(time="1990-01").values.tobytes() != b["siconc"].sel(time="1990-01").values.tobytes()
+    )
 
 
 def test_two_builds_give_the_same_bits_in_blocks_of_any_size(built, tmp_path, monkeypatch):
@@ -205,7 +209,9 @@ def day_loader(change=lambda ds: ds, change_months=lambda ds: ds):
     def load(entry, grid, *, start="1979-01", end=None, variables=None):
         months = synthetic.ready(end="1988-12", variables=())[["siconc", "siconc_flag", "land"]]
         if entry == "months":
-            return change_months(months.sel(time=slice(start, min(end, "1988-12")))).assign_attrs(cadence="monthly")
+            return change_months(months.sel(time=slice(start, min(end, "1988-12")))).assign_attrs(
+                cadence="monthly"
+            )
         days = pd.date_range(start, pd.Period(end).end_time.normalize(), name="time")
         ice = months.reindex(time=days, method="ffill").assign_attrs(cadence="daily", hemisphere="north")
         # The days of a month differ a little, else quality control takes them for repeats.
@@ -235,21 +241,27 @@ def test_a_daily_store_follows_the_contract(built_days):
         assert float(abs(built_days[name]).max()) <= 1
     assert built_days.attrs["normals"] == "months" and built_days.attrs["fit_end"] == "1987-12-15"
     sea = ~built_days.land
-    assert bool(built_days.siconc_trend.notnull().where(sea, True).all()), "normals are known 93 days past the record"
+    assert bool(built_days.siconc_trend.notnull().where(sea, True).all()), (
+        "normals are known 93 days past the record"
+    )
     xr.testing.assert_allclose(built_days.siconc_anomaly, built_days.siconc - built_days.siconc_trend)
 
 
 def test_months_up_to_the_last_whole_one_are_fitted_to(built_days):
     """fit_end lies in December 1987: the climatology is the mean of 1979-01..1987-11, but for months that quality control rejects."""
     months = day_loader()("months", GRID, end="1988-10")
-    sound = quality.mask_broken(months, quality.find_broken(months)).siconc.sel(time=slice("1979-01", "1987-11"))
+    sound = quality.mask_broken(months, quality.find_broken(months)).siconc.sel(
+        time=slice("1979-01", "1987-11")
+    )
     expected = sound.groupby("time.month").mean()
     np.testing.assert_allclose(built_days.siconc_climatology, expected, atol=1e-6)
 
 
 def test_nothing_of_a_daily_store_that_is_fitted_sees_the_future(built_days, tmp_path):
     def other(after):
-        return lambda ds: ds.assign(siconc=ds.siconc.where(ds.time <= np.datetime64(after), 0.9 - 0.8 * ds.siconc))
+        return lambda ds: ds.assign(
+            siconc=ds.siconc.where(ds.time <= np.datetime64(after), 0.9 - 0.8 * ds.siconc)
+        )
 
     changed = day_loader(other("1987-12-15"), other("1987-11-30"))
     _, again = build_days(tmp_path, load=changed)
@@ -257,7 +269,9 @@ def test_nothing_of_a_daily_store_that_is_fitted_sees_the_future(built_days, tmp
         assert built_days[name].values.tobytes() == again[name].values.tobytes(), name
     known = slice(None, np.datetime64("1987-12-15") + np.timedelta64(93, "D"))
     for name in ("siconc_trend", "ice_frequency", "full_ice_frequency"):
-        assert built_days[name].sel(time=known).values.tobytes() == again[name].sel(time=known).values.tobytes(), name
+        assert (
+            built_days[name].sel(time=known).values.tobytes() == again[name].sel(time=known).values.tobytes()
+        ), name
 
 
 def test_without_other_normals_the_record_s_own_months_serve(tmp_path):
@@ -275,7 +289,9 @@ def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_f
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     entry, asked, checksummed = "osisaf_cdr_monthly_north", {}, {}
     published = [
-        f"{month:%Y-%m}" for month in pd.date_range("1983-02", "1988-07", freq="MS") if f"{month:%Y-%m}" != "1985-05"
+        f"{month:%Y-%m}"
+        for month in pd.date_range("1983-02", "1988-07", freq="MS")
+        if f"{month:%Y-%m}" != "1985-05"
     ]
     with Loopback(tmp_path / "site") as site:
         for month in published:
@@ -283,7 +299,8 @@ def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_f
             (site.folder / place).mkdir(parents=True, exist_ok=True)
             raw = synthetic.raw_osisaf(time=pd.to_datetime([month]))
             raw.to_netcdf(
-                site.folder / place / f"ice_conc_nh_ease2-250_cdr-v3p0_{month.replace('-', '')}.nc", engine="h5netcdf"
+                site.folder / place / f"ice_conc_nh_ease2-250_cdr-v3p0_{month.replace('-', '')}.nc",
+                engine="h5netcdf",
             )
 
         def load(name, grid, **options):
@@ -297,7 +314,9 @@ def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_f
 
         _, ready = build_days(tmp_path, normals=entry, load=load)
     assert ready.attrs["normals"] == entry
-    assert bool(ready.siconc_trend.notnull().any()) and ready.indexes["time"].equals(built_days.indexes["time"])
+    assert bool(ready.siconc_trend.notnull().any()) and ready.indexes["time"].equals(
+        built_days.indexes["time"]
+    )
 
     monkeypatch.setattr(catalog, "checksum", lambda name, **options: checksummed.update(options) or "0")
     run = {"start": DAYS["start"], "end": DAYS["end"]}
@@ -329,7 +348,10 @@ def test_the_end_of_the_fit_is_the_last_training_target():
 
 def test_real_days_have_their_broken_ones_missing_and_a_september_s_extent(seaice_data, tmp_path):
     """NSIDC-0081: 5 and 6 August 2015 are broken; September 2015 had 4.6 million km2 (Sea Ice Index), within what 75 km and a mask make."""
-    sources, span = {"siconc": "nsidc0081_daily_north"}, {"start": "2015-07", "end": "2015-09", "fit_end": "2015-08-31"}
+    sources, span = (
+        {"siconc": "nsidc0081_daily_north"},
+        {"start": "2015-07", "end": "2015-09", "fit_end": "2015-08-31"},
+    )
     report = pipeline.build(
         tmp_path / "ready.zarr",
         Grid("north", 75.0),

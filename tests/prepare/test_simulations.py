@@ -78,11 +78,17 @@ def test_same_layout_as_the_observations(observed, tmp_path):
 def test_own_climatology_over_the_same_years_with_the_observations_scaling(observed, tmp_path):
     member = build(tmp_path, observed)
     theirs, own = statistics(observed), statistics(tmp_path / "member.zarr")
-    assert float(own["tas_std"]) == float(theirs["tas_std"]) and float(own["tas_mean"]) == float(theirs["tas_mean"])
-    raw = loader(start="1970-01", seed=1, warmer=10.0, spread=6.0)("air", GRID, start="1970-01", end="1990-12")["tas"]
+    assert float(own["tas_std"]) == float(theirs["tas_std"]) and float(own["tas_mean"]) == float(
+        theirs["tas_mean"]
+    )
+    raw = loader(start="1970-01", seed=1, warmer=10.0, spread=6.0)(
+        "air", GRID, start="1970-01", end="1990-12"
+    )["tas"]
     climatology = raw.sel(time=FIT).astype("float64").groupby("time.month").mean("time").astype("float32")
     np.testing.assert_allclose(own["tas_climatology"], climatology, rtol=1e-6)
-    expected = (raw - climatology.sel(month=raw.time.dt.month) - float(theirs["tas_mean"])) / float(theirs["tas_std"])
+    expected = (raw - climatology.sel(month=raw.time.dt.month) - float(theirs["tas_mean"])) / float(
+        theirs["tas_std"]
+    )
     np.testing.assert_allclose(member["tas"].sel(time=slice(None, "1990-12")), expected, atol=2e-5)
     # Three times the weather of the observations shows as such: it is not scaled away.
     assert 2.8 < float(member["tas"].sel(time=FIT).std()) < 3.2
@@ -98,15 +104,22 @@ def test_masks_are_those_of_the_observations_and_nothing_of_the_models_land_is_l
         land[2, 3] = True  # and an island that is not there
         flag = ds["siconc_flag"].where(~land, 0).astype("uint8")
         return ds.assign(
-            land=land, siconc=ds["siconc"].fillna(0.5).where(~land & (ds["siconc_flag"] != 3)), siconc_flag=flag
+            land=land,
+            siconc=ds["siconc"].fillna(0.5).where(~land & (ds["siconc_flag"] != 3)),
+            siconc_flag=flag,
         )
 
     member = build(tmp_path, observed, change=other_land)
     for name in ("land", "active"):
         assert member[name].values.tobytes() == truth[name].values.tobytes()
     land, known = truth["land"], member.sel(time=slice(None, "1990-12"))
-    assert np.isnan(known["siconc"].where(land, np.nan)).all() and (known["siconc_flag"].where(land, 0) == 0).all()
-    assert known["siconc"].notnull().where(~land, True).all()  # the model's land is filled from the sea around it
+    assert (
+        np.isnan(known["siconc"].where(land, np.nan)).all()
+        and (known["siconc_flag"].where(land, 0) == 0).all()
+    )
+    assert (
+        known["siconc"].notnull().where(~land, True).all()
+    )  # the model's land is filled from the sea around it
     assert (known["siconc_flag"][:, 2, 3] == 1).all()  # an input, no truth
     weights = Samples(member, CHANNELS).weights(["1985-01-01"])
     assert (weights[0, 2, 3] == 0).all() and weights[0][truth["active"][0].values].any()
@@ -114,13 +127,20 @@ def test_masks_are_those_of_the_observations_and_nothing_of_the_models_land_is_l
 
 def test_the_trend_comes_from_its_own_past_only(observed, tmp_path):
     def later(ds):
-        return ds.assign(siconc=ds["siconc"].where(ds.time < np.datetime64("1985-01-01"), 0.3).where(~ds["land"]))
+        return ds.assign(
+            siconc=ds["siconc"].where(ds.time < np.datetime64("1985-01-01"), 0.3).where(~ds["land"])
+        )
 
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
     a, b = build(tmp_path / "a", observed), build(tmp_path / "b", observed, change=later)
     past = slice("1970-01", "1985-12")
-    assert a["siconc_trend"].sel(time=past).values.tobytes() == b["siconc_trend"].sel(time=past).values.tobytes()
-    assert a["siconc_trend"].sel(time="1987").values.tobytes() != b["siconc_trend"].sel(time="1987").values.tobytes()
+    assert (
+        a["siconc_trend"].sel(time=past).values.tobytes() == b["siconc_trend"].sel(time=past).values.tobytes()
+    )
+    assert (
+        a["siconc_trend"].sel(time="1987").values.tobytes()
+        != b["siconc_trend"].sel(time="1987").values.tobytes()
+    )
 
 
 def test_months_of_a_models_own_calendar(observed, tmp_path):
@@ -133,7 +153,9 @@ def test_months_of_a_models_own_calendar(observed, tmp_path):
 
     path = tmp_path / "noleap.zarr"
     span = {"start": "1979-01", "end": "1982-12"}
-    pipeline.build_simulation(path, GRID, sources={"siconc": "ice"}, like=observed, key="k", load=load, **span)
+    pipeline.build_simulation(
+        path, GRID, sources={"siconc": "ice"}, like=observed, key="k", load=load, **span
+    )
     member = ready_store.open_ready(path)
     assert member.indexes["time"].equals(pd.date_range("1979-01", "1983-12", freq="MS"))
     sea = ~member["land"] & (abs(member["lat"]) < 80)
@@ -181,7 +203,11 @@ def test_years_outside_the_fit_period_are_refused(observed, tmp_path):
 def test_a_field_without_any_value_is_refused(observed, tmp_path, entry):
     def load(asked, *args, **kwargs):
         ds = loader(start="1970-01")(asked, *args, **kwargs)
-        return ds.where(asked != entry) if asked == "air" else ds.assign(siconc=ds["siconc"].where(asked != entry))
+        return (
+            ds.where(asked != entry)
+            if asked == "air"
+            else ds.assign(siconc=ds["siconc"].where(asked != entry))
+        )
 
     with pytest.raises(DataError, match=f"{entry}: no value on the grid between 1979-01 and 1988-12"):
         build(tmp_path, observed, load=load)
@@ -214,7 +240,10 @@ def with_(**changes) -> Simulation:
 
 def test_members_are_made_once_and_again_when_something_changed(world):
     table = simulations.build_all("toy", WORLD, MEMBERS, **(world | {"variables": ["siconc", "psl"]}))
-    assert list(table.index) == ["twin_cmip6_a_north_1", "twin_cmip6_a_north_2"] and (table["months"] == 84).all()
+    assert (
+        list(table.index) == ["twin_cmip6_a_north_1", "twin_cmip6_a_north_2"]
+        and (table["months"] == 84).all()
+    )
     one, two = simulations.open_all("toy", MEMBERS).values()
     assert not np.array_equal(one["psl"], two["psl"], equal_nan=True)
     assert float(one["siconc"].max()) > 0.9 and np.isfinite(one["psl"].sel(time="1980")).all()
@@ -246,7 +275,9 @@ def test_observations_of_another_grid_are_refused(world):
 
 
 def test_no_simulations_is_no_error(world):
-    assert simulations.build_all("toy", WORLD, None, **world).empty and simulations.open_all("toy", None) == {}
+    assert (
+        simulations.build_all("toy", WORLD, None, **world).empty and simulations.open_all("toy", None) == {}
+    )
 
 
 def test_an_entry_without_members_or_ice_is_refused(world):

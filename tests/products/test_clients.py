@@ -20,7 +20,14 @@ from seaice.products import meshiphi
 
 PAGE = paths.root() / "clients" / "route.ipynb"
 REASON = "MeshiPhi and PolarRoute have an environment of their own: make clients-test"
-REGION = {"lat_min": 70.0, "lat_max": 80.0, "long_min": 30.0, "long_max": 60.0, "cell_width": 5.0, "cell_height": 2.5}
+REGION = {
+    "lat_min": 70.0,
+    "lat_max": 80.0,
+    "long_min": 30.0,
+    "long_max": 60.0,
+    "cell_width": 5.0,
+    "cell_height": 2.5,
+}
 PERIOD = {"start_time": "2016-07-12", "end_time": "2016-07-16"}
 
 
@@ -86,7 +93,9 @@ def test_the_page_builds_a_mesh_and_a_route(file, tmp_path):
 
 def test_paths_and_files_that_meshiphi_can_t_read_are_refused(file, tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        routes.mesh_settings(tmp_path / "north_daily_forecast.2016-01-01.nc", tmp_path / "c.csv", REGION, split_depth=1)
+        routes.mesh_settings(
+            tmp_path / "north_daily_forecast.2016-01-01.nc", tmp_path / "c.csv", REGION, split_depth=1
+        )
     dotted = tmp_path / "v1.0"
     dotted.mkdir()
     with pytest.raises(DataError, match="a folder has a dot"):

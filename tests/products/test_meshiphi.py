@@ -53,7 +53,9 @@ def test_it_opens_as_the_loader_reads_it(forecast, tmp_path):
     assert sorted(rows.time.unique()) == list(pd.date_range("2016-07-12", periods=4))
     lead = 3  # 10 July is lead 1
     day = rows[rows.time == "2016-07-12"]
-    np.testing.assert_allclose(day.SIC, forecast.siconc.sel(lead_time=lead).mean("member").values.ravel(), atol=1e-6)
+    np.testing.assert_allclose(
+        day.SIC, forecast.siconc.sel(lead_time=lead).mean("member").values.ravel(), atol=1e-6
+    )
     np.testing.assert_allclose(day.lat, forecast.lat.values.ravel(), atol=1e-6)
     np.testing.assert_allclose(day["long"], forecast.lon.values.ravel(), atol=1e-6)
 
@@ -74,7 +76,9 @@ def test_mean_spread_land_and_dates(forecast, tmp_path):
     assert ds.xc.attrs["units"] == ds.yc.attrs["units"] == "km"
     mapping = ds.Lambert_Azimuthal_Grid.attrs
     assert mapping["grid_mapping_name"] == "lambert_azimuthal_equal_area"
-    assert np.sign(mapping["latitude_of_projection_origin"]) == (1 if forecast.attrs["hemisphere"] == "north" else -1)
+    assert np.sign(mapping["latitude_of_projection_origin"]) == (
+        1 if forecast.attrs["hemisphere"] == "north" else -1
+    )
 
 
 def test_it_follows_the_conventions(forecast, tmp_path):
@@ -94,7 +98,9 @@ def test_it_follows_the_conventions(forecast, tmp_path):
 
 def test_with_init_time_as_a_dimension_it_is_the_same_to_the_byte(forecast, tmp_path):
     (tmp_path / "other").mkdir()
-    wide = forecast.assign(siconc=forecast.siconc.expand_dims("init_time").transpose("init_time", "lead_time", ...))
+    wide = forecast.assign(
+        siconc=forecast.siconc.expand_dims("init_time").transpose("init_time", "lead_time", ...)
+    )
     one, other = meshiphi.write(forecast, tmp_path), meshiphi.write(wide, tmp_path / "other")
     assert one.read_bytes() == other.read_bytes()
 
@@ -102,7 +108,9 @@ def test_with_init_time_as_a_dimension_it_is_the_same_to_the_byte(forecast, tmp_
 def test_rounding_is_put_right_and_more_is_refused(forecast):
     ds = meshiphi.dataset(forecast.assign(siconc=(forecast.siconc + 2e-6).where(~forecast.land)))
     assert float(ds.sic_mean.max()) <= 1
-    with pytest.raises(DataError, match="forecast of 2016-07-10: siconc is .* to 100; it has to be a fraction"):
+    with pytest.raises(
+        DataError, match="forecast of 2016-07-10: siconc is .* to 100; it has to be a fraction"
+    ):
         meshiphi.dataset(forecast.assign(siconc=100 * forecast.siconc))
 
 
@@ -113,7 +121,10 @@ def test_rounding_is_put_right_and_more_is_refused(forecast):
         (lambda ds: ds.drop_vars("siconc"), "no variable 'siconc'"),
         (lambda ds: ds.isel(lead_time=[0, 2]), r"lead_time is \[1, 3\]"),
         (lambda ds: ds.isel(member=0), "dims .*not"),
-        (lambda ds: ds.assign(siconc=ds.siconc.where(ds.lead_time != 4)), "siconc of lead 4 is missing in other cells"),
+        (
+            lambda ds: ds.assign(siconc=ds.siconc.where(ds.lead_time != 4)),
+            "siconc of lead 4 is missing in other cells",
+        ),
         (lambda ds: ds.assign(siconc=ds.siconc * np.nan), "missing throughout"),
         (lambda ds: ds.drop_vars("init_time"), "0 init_times"),
         (lambda ds: ds.assign_coords(init_time=INIT + pd.Timedelta(hours=12)), "no whole day"),

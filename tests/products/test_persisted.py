@@ -48,7 +48,9 @@ def test_gaps_are_filled_from_the_nearest_day_and_what_can_t_be_is_refused(recor
     assert ds.siconc.sel(member=2).values[(0, *sea)] == pytest.approx(0.4)
     values[(slice(None), *sea)] = np.nan
     with pytest.raises(DataError, match="cells without a value on any of the 3 days before 2016-07-08"):
-        persisted.forecast(record.assign(siconc=record.siconc.copy(data=values)), "2016-07-08", n_leads=1, days=3)
+        persisted.forecast(
+            record.assign(siconc=record.siconc.copy(data=values)), "2016-07-08", n_leads=1, days=3
+        )
     with pytest.raises(DataError, match="siconc of 2016-07-11 is missing"):
         persisted.forecast(record, "2016-07-12", n_leads=1, days=3)
 

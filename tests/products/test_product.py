@@ -41,12 +41,18 @@ def made_up(ready, channels, init, n_leads) -> tuple[xr.Dataset, xr.Dataset]:
     """A forecast made up of the truth of the year before, with two members that differ, and the record it is of."""
     known = known_at.as_of(ready, init)
     samples = Samples(known, channels, n_leads=n_leads, missing="climatology")
-    before = ready.siconc.sel(time=pd.DatetimeIndex(samples.valid_times([init])[0]) - pd.DateOffset(years=1)).fillna(0)
+    before = ready.siconc.sel(
+        time=pd.DatetimeIndex(samples.valid_times([init])[0]) - pd.DateOffset(years=1)
+    ).fillna(0)
     full = np.stack([before.values, np.clip(before.values - 0.2, 0, 1)])
-    classes = np.stack([0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2)
+    classes = np.stack(
+        [0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2
+    )
     classes /= classes.sum(axis=2, keepdims=True)
     temperatures = {"network": {3: 1.0, 8: 1.0}, "lead": [1.0] * n_leads}
-    return ensemble.calibrated(classes.astype("float32"), temperatures, samples, init, numbered([3, 8])), known
+    return ensemble.calibrated(
+        classes.astype("float32"), temperatures, samples, init, numbered([3, 8])
+    ), known
 
 
 MADE_FROM = {
@@ -60,7 +66,9 @@ MADE_FROM = {
 def case(request, tmp_path_factory):
     fields, known = fields_of(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    product.write(fields, known, folder, made_from=MADE_FROM, flags=["tas is late"], created=pd.Timestamp("1990-01-05"))
+    product.write(
+        fields, known, folder, made_from=MADE_FROM, flags=["tas is late"], created=pd.Timestamp("1990-01-05")
+    )
     return fields, known, folder
 
 
@@ -74,8 +82,15 @@ def test_the_summary_s_numbers_are_those_counted_again(case):
         month = pd.Timestamp(row["valid_time"]).month
         active = ready.active.sel(month=month).values
         own = area * (ds.sip.values[k] > 0.5)[active].sum()
-        assert row["extent"] == pytest.approx(own, abs=1e-4) == pytest.approx(float(ds.sea_ice_extent[k]), abs=1e-3)
-        seen = ready.siconc.sel(time=[f"{year}-{month:02d}-01" for year in range(1979, 1990)]).values[:, active] > 0.15
+        assert (
+            row["extent"]
+            == pytest.approx(own, abs=1e-4)
+            == pytest.approx(float(ds.sea_ice_extent[k]), abs=1e-3)
+        )
+        seen = (
+            ready.siconc.sel(time=[f"{year}-{month:02d}-01" for year in range(1979, 1990)]).values[:, active]
+            > 0.15
+        )
         past = area * seen.sum(axis=1)
         fit = past[: 8 if month <= 11 else 7]  # to 1986-11
         assert row["normal"] == pytest.approx(fit.mean(), abs=1e-3)
@@ -89,10 +104,14 @@ def test_the_summary_s_numbers_are_those_counted_again(case):
             area * ((ds.sip.values[k][active] > 0.5) != normal).sum(), abs=1e-3
         )
         p = np.clip(ds.sip.values[k][active].astype(float), 1e-6, 1 - 1e-6)
-        assert row["confidence"] == pytest.approx((1 + p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean(), abs=1e-3)
+        assert row["confidence"] == pytest.approx(
+            (1 + p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean(), abs=1e-3
+        )
         assert row["doubtful"] == pytest.approx(area * ((p > 0.1) & (p < 0.9)).sum(), abs=1e-3)
         line = (folder / "summary.txt").read_text().splitlines()[4 + k]
-        assert line.startswith(row["valid_time"]) and f"{own:.2f}" in line and f"{row['departure']:+.2f}" in line
+        assert (
+            line.startswith(row["valid_time"]) and f"{own:.2f}" in line and f"{row['departure']:+.2f}" in line
+        )
     assert summary["newest_data"] == "1989-12-01"
     assert "Flag: tas is late." in (folder / "summary.txt").read_text()
 
@@ -131,7 +150,9 @@ def test_a_daily_product_is_made_from_the_frequencies_that_its_normals_are_of():
     assert provenance.digest(known_at.as_of(ready, init)) == first
     for day, same in (("1986-07-10", False), ("1986-07-01", True)):
         other = ready.assign(ice_frequency=ready.ice_frequency.where(ready.time != np.datetime64(day), 0.5))
-        assert (provenance.digest(known_at.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, day
+        assert (provenance.digest(known_at.as_of(other.assign_attrs(ready.attrs), init)) == first) is same, (
+            day
+        )
 
 
 def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(monkeypatch):
@@ -139,7 +160,9 @@ def test_the_sheet_of_many_leads_shows_some_with_the_normal_edge_of_their_day(mo
     fields, known = made_up(ready, [{"variable": "siconc", "lags": 1}], pd.Timestamp("1986-07-03"), 30)
     drawn, edge = [], products_maps.edge
     monkeypatch.setattr(
-        products_maps, "edge", lambda ax, values, *rest, **look: drawn.append(values) or edge(ax, values, *rest, **look)
+        products_maps,
+        "edge",
+        lambda ax, values, *rest, **look: drawn.append(values) or edge(ax, values, *rest, **look),
     )
     fig = products_maps.sheet(fields, known)
     titles = [ax.get_title() for ax in fig.axes if ax.get_title()]
@@ -183,7 +206,9 @@ def test_lines_are_cut_at_the_180th_meridian_and_run_around_the_pole(hemisphere)
     grid = Grid(hemisphere, 675.0)
     forward = products_edge.pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True)
     sign = 1 if hemisphere == "north" else -1
-    around = np.stack(forward.transform(np.arange(0.0, 361, 10), np.full(37, sign * 75.0)), axis=1)  # 180 is a point
+    around = np.stack(
+        forward.transform(np.arange(0.0, 361, 10), np.full(37, sign * 75.0)), axis=1
+    )  # 180 is a point
     [ring] = products_edge.cut(around, grid)
     assert sorted(ring[[0, -1], 0]) == [-180, 180] and len(ring) == 37
     assert (abs(np.diff(ring[:, 0])) <= 10.001).all()
@@ -195,7 +220,9 @@ def test_lines_are_cut_at_the_180th_meridian_and_run_around_the_pole(hemisphere)
     [part] = products_edge.cut(touching, grid)
     np.testing.assert_allclose(part[:, 0], [170, 180, 170])
     [along] = products_edge.cut(np.array([[1e-9, sign * 2e6], [-1e-9, sign * 3e6]]), grid)
-    assert along[:, 0].tolist() == [180, 180], "a rounding error across the meridian is no way around the globe"
+    assert along[:, 0].tolist() == [180, 180], (
+        "a rounding error across the meridian is no way around the globe"
+    )
     far = np.stack(forward.transform([10.0, -10.0], sign * np.array([70.0, 70.0])), axis=1)
     [part] = products_edge.cut(far, grid)
     np.testing.assert_allclose(part[:, 0], [10, -10])
@@ -236,27 +263,51 @@ def test_a_sea_without_an_edge_has_a_feature_without_geometry():
     fields, _ = fields_of("north")
     empty = fields.assign(sip=fields.sip * 0)
     edges = products_edge.collection(empty.sip, Grid("north", 675.0))
-    assert all(feature["geometry"] is None and feature["properties"]["length_km"] == 0 for feature in edges["features"])
+    assert all(
+        feature["geometry"] is None and feature["properties"]["length_km"] == 0
+        for feature in edges["features"]
+    )
 
 
 def test_it_follows_the_conventions(case):
     fields, known, folder = case
     with xr.open_dataset(folder / "forecast.nc", decode_cf=False) as raw:
         assert raw.attrs["Conventions"] == "CF-1.11, ACDD-1.3"
-        for name in ("title", "summary", "keywords", "license", "date_created", "creator_name", "time_coverage_start"):
+        for name in (
+            "title",
+            "summary",
+            "keywords",
+            "license",
+            "date_created",
+            "creator_name",
+            "time_coverage_start",
+        ):
             assert raw.attrs[name]
         assert (
             raw.attrs["geospatial_lat_max"] * raw.attrs["geospatial_lat_min"] < 0
             or raw.attrs["geospatial_lat_max"] < 90.1
         )
         assert json.loads(raw.attrs["network_sha256"]) == {"3": "ab", "8": "cd"}
-        assert raw.time.attrs["units"] == "days since 1990-01-01" and raw.time.attrs["bounds"] == "time_bounds"
+        assert (
+            raw.time.attrs["units"] == "days since 1990-01-01" and raw.time.attrs["bounds"] == "time_bounds"
+        )
         assert raw.time_bounds.values[0].tolist() == [0, 31]
         for name in ("sip", "class_probability", "member_class_probability", "sea_ice_class", "land"):
             assert raw[name].attrs["grid_mapping"] == "crs" and raw[name].attrs["long_name"]
         assert {"lat", "lon", "lead_time"} <= set(raw.sip.attrs["coordinates"].split())
         assert raw.crs.attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"
-        for coordinate in ("time", "y", "x", "lat", "lon", "lead_time", "member", "network", "draw", "ice_class"):
+        for coordinate in (
+            "time",
+            "y",
+            "x",
+            "lat",
+            "lon",
+            "lead_time",
+            "member",
+            "network",
+            "draw",
+            "ice_class",
+        ):
             assert "_FillValue" not in raw[coordinate].attrs
     ds = xr.open_dataset(folder / "forecast.nc")
     np.testing.assert_array_equal(ds.sip, fields.sip)
@@ -286,7 +337,8 @@ def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are
     with xr.open_dataset(tmp_path / f"{known.attrs['hemisphere']}_daily_forecast.1989-12-31.nc") as ds:
         np.testing.assert_allclose(ds.sic_mean[0], fields.sip, atol=1e-6)
         assert (
-            json.loads(ds.attrs["network_sha256"]) == {"3": "ab", "8": "cd"} and "concentration" in ds.attrs["summary"]
+            json.loads(ds.attrs["network_sha256"]) == {"3": "ab", "8": "cd"}
+            and "concentration" in ds.attrs["summary"]
         )
 
 
@@ -302,7 +354,9 @@ def test_files_of_a_registered_writer_are_in_every_product_that_it_applies_to(ca
         raise AssertionError("it does not apply")
 
     product.register(product.Writer("dates", dates))
-    product.register(product.Writer("daily dates", unwanted, lambda context: context.summary["cadence"] == "daily"))
+    product.register(
+        product.Writer("daily dates", unwanted, lambda context: context.summary["cadence"] == "daily")
+    )
     product.write(fields, known, tmp_path, made_from=MADE_FROM, flags=[], created=pd.Timestamp("1990-01-05"))
     assert (tmp_path / "dates.txt").read_text() == f"{known.attrs['hemisphere']} 1990-01-01"
     with pytest.raises(DataError, match="already called 'dates'"):
@@ -318,7 +372,12 @@ def test_the_classes_of_the_attributes_are_those_of_the_schema(case):
 def test_same_forecast_same_bytes(case, tmp_path):
     fields, known, folder = case
     product.write(
-        fields, known, tmp_path, made_from=MADE_FROM, flags=["tas is late"], created=pd.Timestamp("1990-01-05")
+        fields,
+        known,
+        tmp_path,
+        made_from=MADE_FROM,
+        flags=["tas is late"],
+        created=pd.Timestamp("1990-01-05"),
     )
     assert realtime_run.sha(tmp_path) == realtime_run.sha(folder)
 
@@ -335,7 +394,9 @@ def checked(folder, test: str) -> subprocess.CompletedProcess:
     """What the checker of the conventions says of a product; skips where there is none."""
     program = shutil.which("compliance-checker")
     if program is None:
-        pytest.skip("compliance-checker is not on PATH: pip install -e '.[check]' in an environment of its own")
+        pytest.skip(
+            "compliance-checker is not on PATH: pip install -e '.[check]' in an environment of its own"
+        )
     command = [program, "--test", test, "--format", "json_new", "--output", "-", str(folder / "forecast.nc")]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -350,5 +411,11 @@ def test_the_checker_misses_only_standard_names_of_probabilities_in_acdd(case):
     [report] = json.loads(checked(case[2], "acdd:1.3").stdout).values()
     required = [item for item in report["acdd:1.3"]["all_priorities"] if item["weight"] == 3]
     said = {(item["name"].split('"')[1], said) for item in required for said in item["msgs"]}
-    unnamed = ("sip", "class_probability", "member_class_probability", "member_temperature", "lead_temperature")
+    unnamed = (
+        "sip",
+        "class_probability",
+        "member_class_probability",
+        "member_temperature",
+        "lead_temperature",
+    )
     assert said <= {(name, "standard_name") for name in unnamed}

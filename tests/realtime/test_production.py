@@ -57,7 +57,11 @@ def made(finished) -> dict[str, bytes]:
 
 def test_it_is_the_forecast_of_the_run(finished):
     """Members, mean and SIP are to the bit those of the run's own step for this init_time, temperatures included."""
-    own = xr.open_zarr(finished / "tiny" / "forecast.zarr", consolidated=False).sel(init_time="1990-01-01").load()
+    own = (
+        xr.open_zarr(finished / "tiny" / "forecast.zarr", consolidated=False)
+        .sel(init_time="1990-01-01")
+        .load()
+    )
     product = xr.open_dataset(finished / "tiny" / "forecasts" / "1990-01-01" / "forecast.nc")
     assert abs(own.member_temperature - 1).min() > 1e-3
     np.testing.assert_array_equal(product.member_temperature, own.member_temperature)
@@ -90,7 +94,11 @@ def test_what_lies_before_init_does(finished, run):
     realtime_run.store(realtime_run.record(change=lambda ready: unlike(ready, "1989-12-01")))
     [product] = production.make(RUN, INIT, now=NOW)
     again, first = sha(product.folder), made(finished)
-    assert {name for name in first if again.get(name) != first[name]} >= {"forecast.nc", "summary.json", "key.json"}
+    assert {name for name in first if again.get(name) != first[name]} >= {
+        "forecast.nc",
+        "summary.json",
+        "key.json",
+    }
 
 
 def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, run):
@@ -114,7 +122,9 @@ def test_a_kill_leaves_no_half_product(run, monkeypatch):
     assert [p.name for p in products_store.folder("tiny").iterdir()] == [".classifiers"]
 
 
-def test_a_registered_writer_adds_its_file_and_its_checksum_and_one_that_fails_leaves_no_product(run, monkeypatch):
+def test_a_registered_writer_adds_its_file_and_its_checksum_and_one_that_fails_leaves_no_product(
+    run, monkeypatch
+):
     def write_dates(folder, ds, context):
         (folder / "dates.txt").write_text(context.summary["init_time"])
 
@@ -183,7 +193,9 @@ def test_two_at_once_make_it_once(finished, run):
     )
     environment = ENVIRONMENT
     two = [
-        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         for _ in range(2)
     ]
     said = [process.communicate(timeout=300) for process in two]
@@ -196,7 +208,11 @@ def test_two_at_once_make_it_once(finished, run):
     ]
     xr.testing.assert_identical(*(xr.open_zarr(store, consolidated=False).load() for store in stores))
     plain = [
-        {name: content for name, content in sha(store.parent).items() if "zarr" not in name and name != "key.json"}
+        {
+            name: content
+            for name, content in sha(store.parent).items()
+            if "zarr" not in name and name != "key.json"
+        }
         for store in stores
     ]
     assert plain[0] == plain[1] and "forecast.nc" in plain[0]
@@ -224,7 +240,9 @@ def test_air_that_comes_later_than_its_ice_takes_the_place_of_climatology(run):
 
 def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(run, monkeypatch):
     """A store that ends in June, continued to December by the catalogue: the same product as from the whole store."""
-    monkeypatch.setitem(quality.FLOOR, "monthly", 50.0)  # a cell of the synthetic ice is as large as a broken month
+    monkeypatch.setitem(
+        quality.FLOOR, "monthly", 50.0
+    )  # a cell of the synthetic ice is as large as a broken month
     [whole] = production.make(RUN, "1991-01", now=NOW)
     expected = sha(whole.folder)
     shutil.rmtree(run / "forecasts")
@@ -240,7 +258,9 @@ def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(run, monkey
 @pytest.mark.parametrize(("last", "own"), [("1990-10-01", "1990-10-01"), ("1990-06-01", "1990-06-01")])
 def test_an_entry_that_continues_the_run_s_own_is_named_beside_it(run, monkeypatch, last, own):
     """Own ice up to October, within the reach of the channels, or up to June, before it; the rest is of the interim record."""
-    monkeypatch.setitem(quality.FLOOR, "monthly", 50.0)  # a cell of the synthetic ice is as large as a broken month
+    monkeypatch.setitem(
+        quality.FLOOR, "monthly", 50.0
+    )  # a cell of the synthetic ice is as large as a broken month
     dois = {"ice_entry": "10.1/own", "interim_entry": "10.1/interim", "air_entry": "10.1/air"}
     monkeypatch.setattr(catalog, "metadata", lambda entry: {"doi": dois[entry]})
     shutil.rmtree(run / "ready.zarr")
@@ -284,7 +304,9 @@ def test_a_month_that_is_not_over_is_left_out_and_one_of_the_future_refused():
         {"tas_climatology": xr.zeros_like(ready.siconc_climatology), "tas_mean": 0.0, "tas_std": 1.0}
     )
     short = ready.isel(time=slice(0, -1))
-    short["siconc_flag"] = short.siconc_flag.where(short.time < np.datetime64("1990-11-01"), 3).astype("uint8")
+    short["siconc_flag"] = short.siconc_flag.where(short.time < np.datetime64("1990-11-01"), 3).astype(
+        "uint8"
+    )
     short["siconc"] = short.siconc.where(short.time < np.datetime64("1990-11-01"))
     load, sources = offer(ready, last="1990-12-01"), RUN.data.sources
     longer, said, _ = arrivals.extend(short, statistics, sources, now=pd.Timestamp("1990-12-15"), load=load)
@@ -326,7 +348,9 @@ def test_a_duplicate_month_is_refused(run):
 def test_an_entry_of_another_cadence_is_refused(run):
     def daily(*args, **kwargs):
         ds = offer(realtime_run.record(), last="1990-12-01")(*args, **kwargs)
-        return ds.assign_coords(time=pd.date_range("1990-12-01", periods=ds.sizes["time"]) + pd.Timedelta(days=1))
+        return ds.assign_coords(
+            time=pd.date_range("1990-12-01", periods=ds.sizes["time"]) + pd.Timedelta(days=1)
+        )
 
     with pytest.raises(DataError, match="'ice_entry': 1990-12-02 is no step of the record"):
         production.make(RUN, "latest", now=NOW, load=daily)
@@ -353,7 +377,9 @@ def without(run, month: str, name: str, values) -> None:
     ready = xr.open_zarr(run / "ready.zarr", consolidated=False)[[name]].load()
     changed = ready[name].where(ready.time != np.datetime64(month), values).astype(ready[name].dtype)
     drop = [c for c in ready.coords if c not in ("time",)]
-    changed.to_dataset().drop_vars(drop).to_zarr(run / "ready.zarr", region="auto", consolidated=False, mode="r+")
+    changed.to_dataset().drop_vars(drop).to_zarr(
+        run / "ready.zarr", region="auto", consolidated=False, mode="r+"
+    )
 
 
 def test_a_missing_last_month_is_refused_and_a_missing_predictor_flagged(run):
@@ -399,13 +425,19 @@ def test_another_network_than_the_one_recorded_is_refused(run):
     for seed in (3, 8):
         label = run_records.label(paths.network("tiny", seed) / "network.keras", "tiny")
         run_records.write(
-            "tiny", f"05_train-seed_{seed}", {"key": "k", "parts": {}, "outputs": {label: run_records.checksum(label)}}
+            "tiny",
+            f"05_train-seed_{seed}",
+            {"key": "k", "parts": {}, "outputs": {label: run_records.checksum(label)}},
         )
     trained = [run_records.read("tiny", f"05_train-seed_{seed}") for seed in (3, 8)]
     link = fingerprint.digest([run_records.link(content) for content in trained])
-    run_records.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": link}}, "outputs": {}})
+    run_records.write(
+        "tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": link}}, "outputs": {}}
+    )
     production.make(RUN, INIT, now=NOW)
-    run_records.write("tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": "other"}}, "outputs": {}})
+    run_records.write(
+        "tiny", "06_forecast", {"key": "k", "parts": {"step": {"05_train": "other"}}, "outputs": {}}
+    )
     with pytest.raises(DataError, match="made by other networks than those of now"):
         production.make(RUN, INIT, now=NOW)
     shutil.copy(paths.network("tiny", 3) / "network.keras", paths.network("tiny", 8) / "network.keras")
@@ -425,7 +457,10 @@ def test_the_current_generation_forecasts(run):
     generations.make_current("tiny", "generation_1")
     [second] = production.make(RUN, INIT, now=NOW)
     after = json.loads((second.folder / "key.json").read_text())["made_from"]
-    assert not second.fresh and (before["generation"], after["generation"]) == ("generation_0", "generation_1")
+    assert not second.fresh and (before["generation"], after["generation"]) == (
+        "generation_0",
+        "generation_1",
+    )
     assert after["networks"] == {"3": before["networks"]["8"], "8": before["networks"]["3"]}
 
 
@@ -458,7 +493,9 @@ def test_a_run_file_changed_since_the_run_was_executed_is_refused(run, name):
     section, _, key = name.partition(".")
     changed = Run.model_validate(written | {section: written[section] | {key: CHANGES[name]}})
     step = "02_preprocess" if section == "data" else "06_forecast"
-    with pytest.raises(DataError, match=rf"{name} is .*its step {step} was executed with .*run this run anew") as told:
+    with pytest.raises(
+        DataError, match=rf"{name} is .*its step {step} was executed with .*run this run anew"
+    ) as told:
         production.make(changed, INIT, now=NOW)
     assert repr(CHANGES[name]) in str(told.value) and repr(WRITTEN[section][key]) in str(told.value)
     assert not list(products_store.folder("tiny").glob("1*"))
@@ -467,7 +504,9 @@ def test_a_run_file_changed_since_the_run_was_executed_is_refused(run, name):
 
 
 def test_a_run_file_without_a_section_that_a_forecast_needs_is_refused(run):
-    with pytest.raises(DataError, match="run 'tiny': the section 'forecast' is missing; add it to the run file"):
+    with pytest.raises(
+        DataError, match="run 'tiny': the section 'forecast' is missing; add it to the run file"
+    ):
         production.make(RUN.model_copy(update={"forecast": None}), INIT, now=NOW)
 
 
@@ -479,7 +518,8 @@ def test_networks_of_another_fit_period_than_the_store_s_are_refused(run, what, 
     shutil.rmtree(run / "ready.zarr")
     realtime_run.store(ready.assign_attrs({what: other}))
     with pytest.raises(
-        DataError, match=f"seed 3 was trained with {what} {was}, the ready store has {other}; run this run anew"
+        DataError,
+        match=f"seed 3 was trained with {what} {was}, the ready store has {other}; run this run anew",
     ):
         production.make(RUN, INIT, now=NOW)
 
@@ -513,7 +553,9 @@ def test_products_of_other_networks_are_not_judged_with_those_of_now(run):
     key.write_text(json.dumps(content))
     said = []
     assert realtime_scores.products("tiny", say=said.append).init_time.values == [np.datetime64("1990-02-01")]
-    assert said == ["note: 1990-01-01 is left out: it was made by other networks than those of now; make it anew"]
+    assert said == [
+        "note: 1990-01-01 is left out: it was made by other networks than those of now; make it anew"
+    ]
     (paths.network("tiny", 8) / "network.keras").write_text("other")
     with pytest.raises(DataError, match="all products in .* are of other networks than those of now"):
         realtime_scores.products("tiny", say=said.append)
@@ -525,10 +567,14 @@ def test_the_command_says_what_it_made_and_why_it_did_not(run, monkeypatch):
     said = command.invoke(production.app, ["params/tiny.yaml", "--init", INIT])
     assert said.exit_code == 0 and said.output.strip().endswith("1990-01-01")
     assert (
-        command.invoke(production.app, ["params/tiny.yaml", "--init", INIT]).output.strip().endswith("(already there)")
+        command.invoke(production.app, ["params/tiny.yaml", "--init", INIT])
+        .output.strip()
+        .endswith("(already there)")
     )
     refused = command.invoke(production.app, ["params/tiny.yaml", "--init", "1985-01"])
-    assert refused.exit_code == 1 and "error: init_time 1985-01-01: networks and temperatures" in refused.output
+    assert (
+        refused.exit_code == 1 and "error: init_time 1985-01-01: networks and temperatures" in refused.output
+    )
     refused = command.invoke(production.app, ["params/tiny.yaml", "--newer", "siconc"])
     assert refused.exit_code == 1 and "write it as variable=entry" in refused.output
 
@@ -546,11 +592,15 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     [kept] = tmp_path.iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(trees, "fit", None)  # would fail if it were called
-        np.testing.assert_array_equal(kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"], own)
+        np.testing.assert_array_equal(
+            kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"], own
+        )
     whole = kept.read_bytes()
     for damaged in (whole[:100], whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
         kept.write_bytes(damaged)
-        np.testing.assert_array_equal(kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"], own)
+        np.testing.assert_array_equal(
+            kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"], own
+        )
         assert list(tmp_path.iterdir()) == [kept] and kept.stat().st_size == len(whole)
     later = unlike(ready, "1990-01-01")
     np.testing.assert_array_equal(

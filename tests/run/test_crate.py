@@ -10,7 +10,12 @@ from seaice import paths
 from seaice.errors import DataError
 from seaice.run import crate, records as run_records
 
-ABOUT = {"description": "Sea ice.", "doi": "10.5067/TE<ST (the sensor)", "licence": "CC-BY-4.0", "provider": None}
+ABOUT = {
+    "description": "Sea ice.",
+    "doi": "10.5067/TE<ST (the sensor)",
+    "licence": "CC-BY-4.0",
+    "provider": None,
+}
 
 
 @pytest.fixture
@@ -18,7 +23,10 @@ def run(own_folders):
     """Name of a run with two records: a step alone with an input, and a member."""
     (paths.ready("toy") / "siconc").mkdir(parents=True)
     (paths.ready("toy") / "siconc" / "c0").write_text("0")
-    files = {"01_data": ["notebooks/01_data.ipynb", "figures/map.png"], "02_train-seed_3": ["tables/loss-seed_3.csv"]}
+    files = {
+        "01_data": ["notebooks/01_data.ipynb", "figures/map.png"],
+        "02_train-seed_3": ["tables/loss-seed_3.csv"],
+    }
     for name, outputs in files.items():
         labels = [f"results/toy/{output}" for output in outputs]
         for label in labels:
@@ -58,9 +66,14 @@ def test_actions_with_instrument_parameters_inputs_outputs_and_times(run):
         "epochs": 4,
         "splits": '{"train": ["1980-01", "2009-06"]}',
     }
-    assert {e.id for e in first["result"]} == {"notebooks/01_data.ipynb", "figures/map.png", "#data/toy/ready.zarr"}
+    assert {e.id for e in first["result"]} == {
+        "notebooks/01_data.ipynb",
+        "figures/map.png",
+        "#data/toy/ready.zarr",
+    }
     assert (
-        back.dereference("figures/map.png")["sha256"] == run_records.checksum("results/toy/figures/map.png")["sha256"]
+        back.dereference("figures/map.png")["sha256"]
+        == run_records.checksum("results/toy/figures/map.png")["sha256"]
     )
     assert back.dereference("figures/map.png")["encodingFormat"] == "image/png"
     assert {e.id for e in back.data_entities} == {

@@ -14,7 +14,11 @@ from seaice.run import digests, records as run_records
 TABLE, FIGURE = "results/toy/tables/skill.csv", "results/toy/figures/map.png"
 NETWORK = "data/toy/networks/seed_3"
 OUTPUTS = {
-    "05_train-seed_3": [f"{NETWORK}/weights/b.npz", f"{NETWORK}/a.json", "results/toy/notebooks/05_train-seed_3.ipynb"],
+    "05_train-seed_3": [
+        f"{NETWORK}/weights/b.npz",
+        f"{NETWORK}/a.json",
+        "results/toy/notebooks/05_train-seed_3.ipynb",
+    ],
     "07_evaluate": [TABLE, FIGURE, "results/toy/headline.csv", "data/toy/ready.zarr"],
 }
 
@@ -51,7 +55,10 @@ def test_every_output_with_what_made_it(run):
     digests.write(run)
     content = written(run)
     assert (content["run"], content["end"]) == ("toy", "2026-01-01T00:02:00Z")
-    assert content["commits"] == ["1111", "2222"] and content["versions"] == {"numpy": "2.2", "python": "3.11.7"}
+    assert content["commits"] == ["1111", "2222"] and content["versions"] == {
+        "numpy": "2.2",
+        "python": "3.11.7",
+    }
     labels = {label for labels in OUTPUTS.values() for label in labels if not label.startswith(f"{NETWORK}/")}
     assert set(content["outputs"]) == labels | {NETWORK}
     assert content["outputs"][TABLE] == run_records.checksum(TABLE)
@@ -60,7 +67,9 @@ def test_every_output_with_what_made_it(run):
 def test_a_network_s_folder_has_the_checksum_of_the_folder_on_disk(run):
     digests.write(run)
     assert written(run)["outputs"][NETWORK] == run_records.checksum(NETWORK)
-    listing = [[name, *run_records.checksum(f"{NETWORK}/{name}").values()] for name in ("a.json", "weights/b.npz")]
+    listing = [
+        [name, *run_records.checksum(f"{NETWORK}/{name}").values()] for name in ("a.json", "weights/b.npz")
+    ]
     assert run_records.checksum(NETWORK)["sha256"] == fingerprint.digest(listing)
 
 

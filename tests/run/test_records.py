@@ -59,7 +59,9 @@ def test_a_record_edited_by_hand_or_of_another_format_is_no_record(run, monkeypa
 
 
 def test_reasons(run):
-    outputs = {name: run_records.checksum(name) for name in ("results/toy/tables/skill.csv", "data/toy/ready.zarr")}
+    outputs = {
+        name: run_records.checksum(name) for name in ("results/toy/tables/skill.csv", "data/toy/ready.zarr")
+    }
     content = CONTENT | {"outputs": outputs}
     assert run_records.why_stale(content, content["parts"]) == []
     assert run_records.why_stale(None, content["parts"]) == ["it has no record"]
@@ -76,7 +78,9 @@ def test_reasons(run):
         "output data/toy/ready.zarr changed",
     ]
     (paths.tables(run) / "skill.csv").unlink()
-    assert "output results/toy/tables/skill.csv is missing" in run_records.why_stale(content, content["parts"])
+    assert "output results/toy/tables/skill.csv is missing" in run_records.why_stale(
+        content, content["parts"]
+    )
 
 
 def test_a_store_s_checksum_sees_names_and_contents(run):
@@ -96,7 +100,10 @@ def test_scan_sees_new_changed_and_replaced_outputs_but_not_the_runner_s(run):
     (paths.ready(run) / "siconc" / "c1").touch()
     other = paths.tables(run) / "other.csv"
     other.write_text("a")
-    assert run_records.changed(before, run_records.scan(run)) == ["data/toy/ready.zarr", "results/toy/tables/other.csv"]
+    assert run_records.changed(before, run_records.scan(run)) == [
+        "data/toy/ready.zarr",
+        "results/toy/tables/other.csv",
+    ]
     os.replace(other, paths.tables(run) / "skill.csv")
     assert "results/toy/tables/skill.csv" in run_records.changed(before, run_records.scan(run))
 
@@ -112,7 +119,10 @@ def test_lock_is_let_go_by_a_killed_process(run):
     code = "import time; from seaice.run import records as record\nwith record.lock('toy'): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(run_records.DataError, match=f"executed by process {holder.pid}"), run_records.lock(run):
+    with (
+        pytest.raises(run_records.DataError, match=f"executed by process {holder.pid}"),
+        run_records.lock(run),
+    ):
         pass
     holder.kill()
     holder.communicate()
@@ -125,7 +135,9 @@ def test_readers_share_a_run_that_is_not_executed_meanwhile(run):
         with run_records.lock(run, shared=True):
             pass
         with (
-            pytest.raises(run_records.DataError, match=f"run 'toy' is being read by process {os.getpid()}; wait"),
+            pytest.raises(
+                run_records.DataError, match=f"run 'toy' is being read by process {os.getpid()}; wait"
+            ),
             run_records.lock(run),
         ):
             pass

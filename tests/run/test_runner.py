@@ -87,7 +87,9 @@ DECLARED = {
 def notebook(folder: Path, name: str, *cells: str) -> None:
     """Write a notebook whose first cell is its parameters cell, and its declaration."""
     first, *others = cells
-    content = new_notebook(cells=[new_code_cell(first, metadata={"tags": ["parameters"]}), *map(new_code_cell, others)])
+    content = new_notebook(
+        cells=[new_code_cell(first, metadata={"tags": ["parameters"]}), *map(new_code_cell, others)]
+    )
     for number, cell in enumerate(content.cells):
         cell.id = f"cell-{number}"
     content.metadata["seaice"] = DECLARED[name]
@@ -166,11 +168,23 @@ CHANGES = {
         lambda p: edit("notebooks/02_train.ipynb", "time.sleep", "1; time.sleep"),
         [*TRAIN, "03_skill"],
     ),
-    "code of the last notebook": (lambda p: edit("notebooks/03_skill.ipynb", "len(str(loss))", "1"), ["03_skill"]),
+    "code of the last notebook": (
+        lambda p: edit("notebooks/03_skill.ipynb", "len(str(loss))", "1"),
+        ["03_skill"],
+    ),
     "a setting of another section": (lambda p: edit("params/toy.yaml", "north", "south"), ALL),
-    "a setting of one section": (lambda p: edit("params/toy.yaml", "epochs: 4", "epochs: 5"), [*TRAIN, "03_skill"]),
-    "one member more": (lambda p: edit("params/toy.yaml", "[3, 36]", "[3, 36, 37]"), ["02_train-seed_37", "03_skill"]),
-    "another description": (lambda p: edit("params/toy.yaml", "run: toy", "run: toy\ndescription: other"), []),
+    "a setting of one section": (
+        lambda p: edit("params/toy.yaml", "epochs: 4", "epochs: 5"),
+        [*TRAIN, "03_skill"],
+    ),
+    "one member more": (
+        lambda p: edit("params/toy.yaml", "[3, 36]", "[3, 36, 37]"),
+        ["02_train-seed_37", "03_skill"],
+    ),
+    "another description": (
+        lambda p: edit("params/toy.yaml", "run: toy", "run: toy\ndescription: other"),
+        [],
+    ),
     "an imported module": (lambda p: edit("package/first.py", "", "X = 1"), ALL),
     "a module imported by a module": (lambda p: edit("package/lazy.py", "", "X = 1"), [*TRAIN, "03_skill"]),
     "a module of the last step": (lambda p: edit("package/third.py", "TABLE", "X = 1\nTABLE"), ["03_skill"]),
@@ -180,9 +194,15 @@ CHANGES = {
     "a lock line": (lambda p: edit("requirements.lock", "aa", "ab"), [*TRAIN, "03_skill"]),
     "an unrelated lock line": (lambda p: edit("requirements.lock", "bb", "bc"), []),
     "a lost table": (lambda p: Path("results/toy/tables/loss-seed_3.csv").unlink(), ["02_train-seed_3"]),
-    "a table written over": (lambda p: edit("results/toy/tables/loss-seed_36.csv", "36", "37"), ["02_train-seed_36"]),
+    "a table written over": (
+        lambda p: edit("results/toy/tables/loss-seed_36.csv", "36", "37"),
+        ["02_train-seed_36"],
+    ),
     "a file in a store": (lambda p: edit("data/toy/ready.zarr/zarr.json", "north", "nrth"), ["01_data"]),
-    "a lost executed notebook": (lambda p: Path("results/toy/notebooks/03_skill.ipynb").unlink(), ["03_skill"]),
+    "a lost executed notebook": (
+        lambda p: Path("results/toy/notebooks/03_skill.ipynb").unlink(),
+        ["03_skill"],
+    ),
     "a lost record": (lambda p: Path("data/toy/records/01_data.json").unlink(), ["01_data"]),
     "a broken record": (
         lambda p: Path("data/toy/records/02_train-seed_3.json").write_text('{"key": 1'),
@@ -302,7 +322,12 @@ def test_every_entry_of_the_data_is_found():
         "simulations": [simulation | {"start": "1980-01", "end": "1981-12"} for simulation in simulations],
     }
     by_setting = Data.model_validate(data).entries
-    assert by_setting == {"sources": {"a", "b"}, "normals": {"c"}, "seasonal": {"d"}, "simulations": {"e", "f", "g"}}
+    assert by_setting == {
+        "sources": {"a", "b"},
+        "normals": {"c"},
+        "seasonal": {"d"},
+        "simulations": {"e", "f", "g"},
+    }
     assert set(stages.ENTRIES) == set(by_setting)
 
 
@@ -368,7 +393,9 @@ def test_until_and_force_name_the_nearest_step(quick):
 
 
 def test_settings_that_no_notebook_takes_and_notebooks_that_take_what_is_not_there(quick):
-    with pytest.raises(DataError, match="--set importance.inits=3: no notebook of the run declares the section 'impo"):
+    with pytest.raises(
+        DataError, match="--set importance.inits=3: no notebook of the run declares the section 'impo"
+    ):
         go(overrides=["importance.inits=3"])
     edit("notebooks/02_train.ipynb", "training = None", "training = None\\nepochs = 3")
     with pytest.raises(
@@ -376,7 +403,9 @@ def test_settings_that_no_notebook_takes_and_notebooks_that_take_what_is_not_the
     ):
         go()
     edit("notebooks/02_train.ipynb", "epochs = 3", "pretraining = None")
-    with pytest.raises(DataError, match="toy.yaml: the section 'pretraining' is missing, which 02_train takes; add it"):
+    with pytest.raises(
+        DataError, match="toy.yaml: the section 'pretraining' is missing, which 02_train takes; add it"
+    ):
         go()
     edit("notebooks/02_train.ipynb", "\\npretraining = None", "")
     edit("notebooks/02_train.ipynb", "seed = 0\\n", "")
@@ -425,7 +454,9 @@ def test_missing_and_broken_notebooks(quick):
 def test_a_step_may_not_change_the_output_of_another(quick):
     edit("notebooks/03_skill.ipynb", "skill.csv", "data.csv")
     for _ in range(2):  # it must not look finished the second time
-        with pytest.raises(DataError, match="03_skill.ipynb changed results/toy/tables/data.csv, an output of 01_data"):
+        with pytest.raises(
+            DataError, match="03_skill.ipynb changed results/toy/tables/data.csv, an output of 01_data"
+        ):
             go()
 
 
@@ -442,7 +473,12 @@ DATA = "(paths.data() / run / 'other.zarr').mkdir(exist_ok=True)\n(paths.data() 
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("01_data", '"ready"', "", "01_data.ipynb wrote data/toy/ready.zarr, which it does not declare; add its place"),
+        (
+            "01_data",
+            '"ready"',
+            "",
+            "01_data.ipynb wrote data/toy/ready.zarr, which it does not declare; add its place",
+        ),
         (
             "03_skill",
             '"writes": []',
@@ -477,12 +513,18 @@ def test_what_a_run_has_nothing_of_need_not_be_written(quick):
     [
         (None, '01_data.ipynb: it declares no role, and a step must; write "seaice": .* into its metadata'),
         ({"role": "prepare"}, "01_data.ipynb: it declares {'role': 'prepare'}, and a step must"),
-        ({"role": "prepair", "reads": [], "writes": []}, "its role 'prepair' is unknown; did you mean 'prepare'"),
+        (
+            {"role": "prepair", "reads": [], "writes": []},
+            "its role 'prepair' is unknown; did you mean 'prepare'",
+        ),
         (
             {"role": "prepare", "reads": ["redy"], "writes": []},
             "it reads 'redy', which is unknown; did you mean 'ready'",
         ),
-        ({"role": "prepare", "reads": [], "writes": ["tables"]}, "it writes 'tables', which is unknown.*choose among"),
+        (
+            {"role": "prepare", "reads": [], "writes": ["tables"]},
+            "it writes 'tables', which is unknown.*choose among",
+        ),
     ],
 )
 def test_a_notebook_without_a_declaration_is_no_step(quick, monkeypatch, declaration, message):
@@ -518,12 +560,19 @@ def test_what_a_notebook_left_alone_stays_its_output(quick):
 
 @pytest.mark.parametrize(
     ("cluster", "fanned_out"),
-    [([], False), (["cluster.workers=2"], True), (["cluster.address=tcp://h:1"], True), (["cluster.kind=slurm"], True)],
+    [
+        ([], False),
+        (["cluster.workers=2"], True),
+        (["cluster.address=tcp://h:1"], True),
+        (["cluster.kind=slurm"], True),
+    ],
 )
 def test_one_worker_is_the_runner_itself(quick, monkeypatch, cluster, fanned_out):
     asked, one_by_one = [], fanout.execute_all
     monkeypatch.setattr(
-        fanout, "execute_all", lambda jobs, *rest, **done: asked.append(len(jobs)) or one_by_one(jobs, *rest, **done)
+        fanout,
+        "execute_all",
+        lambda jobs, *rest, **done: asked.append(len(jobs)) or one_by_one(jobs, *rest, **done),
     )
     assert go(overrides=cluster) == ALL
     assert asked == ([2] if fanned_out else [])
@@ -538,7 +587,8 @@ def test_lock(quick):
 
 def test_a_cluster_that_is_not_installed(quick):
     with pytest.raises(
-        DataError, match="cluster.kind: slurm needs dask-jobqueue; install it with `pip install dask-jobqueue`"
+        DataError,
+        match="cluster.kind: slurm needs dask-jobqueue; install it with `pip install dask-jobqueue`",
     ):
         with fanout._scheduler(Cluster(kind="slurm")):
             pass
@@ -627,18 +677,25 @@ def test_killed_three_times_and_resumed_gives_the_same_bits(tmp_path):
         process.communicate()
         assert all_gone(killed, within=6.0), "a kernel or worker outlived the runner"
         for file in (killed / "results" / "toy" / "notebooks").glob("[0-9]*.ipynb"):
-            assert nbformat.read(file, as_version=4).cells[-1].execution_count, f"{file.name} is half a notebook"
+            assert nbformat.read(file, as_version=4).cells[-1].execution_count, (
+                f"{file.name} is half a notebook"
+            )
     finished = {
-        p.stem: json.loads(p.read_text())["attempt"] for p in (killed / "data" / "toy" / "records").glob("*.json")
+        p.stem: json.loads(p.read_text())["attempt"]
+        for p in (killed / "data" / "toy" / "records").glob("*.json")
     }
     out, error = start(killed).communicate(timeout=90)
     assert "3 steps in" in out, error
-    records = {p.stem: json.loads(p.read_text()) for p in (killed / "data" / "toy" / "records").glob("*.json")}
+    records = {
+        p.stem: json.loads(p.read_text()) for p in (killed / "data" / "toy" / "records").glob("*.json")
+    }
     assert {name: records[name]["attempt"] for name in finished} == finished, "what was finished ran again"
     assert set(records) == set(ALL)
     assert contents(killed / "results" / "toy" / "tables") == contents(whole / "results" / "toy" / "tables")
     # Executed notebooks are free of times, paths and addresses, so that they are the same too.
-    assert contents(killed / "results" / "toy" / "notebooks") == contents(whole / "results" / "toy" / "notebooks")
+    assert contents(killed / "results" / "toy" / "notebooks") == contents(
+        whole / "results" / "toy" / "notebooks"
+    )
     executed = (whole / "results" / "toy" / "notebooks" / "01_data.ipynb").read_text()
     assert ". <object object at 0x0> 0" in executed and str(tmp_path) not in executed
     assert str(tmp_path) not in (whole / "results" / "toy" / "ro-crate-metadata.json").read_text()
@@ -650,7 +707,10 @@ def test_failing_notebook(project):
     process = start(project)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "error: 02_train.ipynb failed in cell In [4], `assert seed != 36, 'boom'`\n  AssertionError: boom\n" in error
+    assert (
+        "error: 02_train.ipynb failed in cell In [4], `assert seed != 36, 'boom'`\n  AssertionError: boom\n"
+        in error
+    )
     assert "parameters: run='toy', seed=36, training={'network': " in error and "'epochs': 4" in error
     assert "as far as it came: results/toy/notebooks/02_train-seed_36.failed.ipynb" in error
     assert "Traceback" not in error and "03_skill" not in out
@@ -697,7 +757,9 @@ def test_member_whose_worker_dies_is_tried_again(project):
 
     def kill_a_worker():
         wait_for(project / "results/toy/tables/loss-seed_3.csv")
-        workers = [p for p in psutil.Process().children() if any("spawn_main" in word for word in p.cmdline())]
+        workers = [
+            p for p in psutil.Process().children() if any("spawn_main" in word for word in p.cmdline())
+        ]
         kernels = [k for worker in workers for k in worker.children(recursive=True)]
         workers[0].kill()
         end = time.monotonic() + 0.9  # less than until another worker has started

@@ -20,7 +20,11 @@ CHANNELS = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"], "test": ["1989-01", "1990-12"]}
+SPLITS = {
+    "train": ["1980-01", "1986-06"],
+    "validation": ["1987-01", "1988-06"],
+    "test": ["1989-01", "1990-12"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +67,9 @@ def test_each_channel_holds_its_month(hemisphere):
     ):
         np.testing.assert_array_equal(x[name][sea], month(ready, name.rsplit("_", 2)[0], date)[sea])
         assert (x[name][~sea] == 0).all()
-    np.testing.assert_array_equal(x["siconc_trend_lead_6"][sea], month(ready, "siconc_trend", "1985-08-01")[sea])
+    np.testing.assert_array_equal(
+        x["siconc_trend_lead_6"][sea], month(ready, "siconc_trend", "1985-08-01")[sea]
+    )
     np.testing.assert_array_equal(x["tas_lag_3"], month(ready, "tas", "1984-12-01"))
     np.testing.assert_array_equal(x["land"], np.where(sea, -1, 1))
     # March: cos and sin of 2 pi 3 / 12
@@ -79,7 +85,9 @@ def test_many_init_times_are_the_single_ones_together(samples):
 def test_a_grid_larger_than_a_block_is_assembled_whole():
     ready = synthetic.ready(resolution_km=112.5, end="1980-12", fit_end="1980-12")  # 9216 cells, 18 blocks
     samples = Samples(ready, [{"variable": "tas", "lags": 2}])
-    np.testing.assert_array_equal(samples.inputs(["1980-06-01"])[0, ..., 1], month(ready, "tas", "1980-04-01"))
+    np.testing.assert_array_equal(
+        samples.inputs(["1980-06-01"])[0, ..., 1], month(ready, "tas", "1980-04-01")
+    )
 
 
 def test_lazy_or_half_precision_data_give_the_same(ready, samples):
@@ -87,7 +95,9 @@ def test_lazy_or_half_precision_data_give_the_same(ready, samples):
     np.testing.assert_array_equal(lazy.inputs(["1985-03-01"]), samples.inputs(["1985-03-01"]))
     half = Samples(ready, CHANNELS, dtype="float16")
     # float16 has 11 significant bits
-    np.testing.assert_allclose(half.inputs(["1985-03-01"]), samples.inputs(["1985-03-01"]), rtol=2**-11, atol=1e-6)
+    np.testing.assert_allclose(
+        half.inputs(["1985-03-01"]), samples.inputs(["1985-03-01"]), rtol=2**-11, atol=1e-6
+    )
     np.testing.assert_array_equal(half.targets(["1985-03-01"]), samples.targets(["1985-03-01"]))
     assert half.nbytes < 0.6 * samples.nbytes
 
@@ -154,7 +164,9 @@ def test_training_needs_a_target_and_testing_does_not(ready):
 def test_a_missing_predictor_needs_a_decision(ready):
     ready = ready.copy(deep=True)
     ready["tas"].loc["1985-06-01"] = np.nan
-    with pytest.raises(DataError, match=r"split 'train'.*1985-07-01.*tas of 1985-06-01 is missing.*drop.*climatology"):
+    with pytest.raises(
+        DataError, match=r"split 'train'.*1985-07-01.*tas of 1985-06-01 is missing.*drop.*climatology"
+    ):
         split(Samples(ready, CHANNELS), SPLITS)
     with pytest.raises(DataError, match=r"tas of 1985-06-01 is missing"):
         Samples(ready, CHANNELS).inputs(["1985-08-01"])
@@ -217,7 +229,9 @@ def test_digest_follows_what_is_used_and_nothing_else(ready, samples):
 def test_split_returns_the_ranges(samples):
     parts = split(samples, SPLITS)
     assert [len(parts[name]) for name in ("train", "validation", "test")] == [78, 18, 24]
-    assert parts["train"][0] == pd.Timestamp("1980-01-01") and parts["train"][-1] == pd.Timestamp("1986-06-01")
+    assert parts["train"][0] == pd.Timestamp("1980-01-01") and parts["train"][-1] == pd.Timestamp(
+        "1986-06-01"
+    )
 
 
 @pytest.mark.parametrize(
@@ -225,7 +239,10 @@ def test_split_returns_the_ranges(samples):
     [
         ({"train": ["1979-01", "1979-12"]}, "'train' .*is empty"),
         ({"train": ["1980-01", "1987-06"]}, "'train' .*'validation' .*overlap"),
-        ({"train": ["1989-01", "1989-06"], "test": ["1990-01", "1990-06"]}, "'train' .*'validation' .*out of order"),
+        (
+            {"train": ["1989-01", "1989-06"], "test": ["1990-01", "1990-06"]},
+            "'train' .*'validation' .*out of order",
+        ),
         (
             {"train": ["1980-01", "1986-08"]},
             "1986-08-01, whose last target 1987-01-01 lies in 'validation'.*1987-01-01",
@@ -347,7 +364,9 @@ def test_concentration_as_target_is_the_record_where_it_is_truth(days, daily):
     assert truth.shape == (1, 16, 16, 30) and truth.dtype == np.float32
     sea = ~days.land.values
     np.testing.assert_array_equal(truth[0, ..., 4][sea], month(days, "siconc", "1986-12-24")[sea])
-    assert (truth[0, ~sea] == 0).all() and (truth[0, ..., 12:] == 0).all()  # 1 January 1987 is past the record
+    assert (truth[0, ~sea] == 0).all() and (
+        truth[0, ..., 12:] == 0
+    ).all()  # 1 January 1987 is past the record
     assert (weights[0, ..., 12:] == 0).all() and weights[0, ..., 11].any()
     filled = days.copy(deep=True)
     filled["siconc_flag"].loc["1986-12-24"][8, 4] = 1
@@ -377,7 +396,9 @@ def test_daily_samples_that_can_not_be_are_refused(days, options, message):
 
 def test_daily_splits_keep_apart(daily):
     parts = split(daily, DAILY_SPLITS)
-    assert parts["train"][-1] == pd.Timestamp("1986-03-02") and parts["test"][-1] == pd.Timestamp("1986-11-30")
+    assert parts["train"][-1] == pd.Timestamp("1986-03-02") and parts["test"][-1] == pd.Timestamp(
+        "1986-11-30"
+    )
     assert parts["validation"][0] == pd.Timestamp("1986-04-01")
     with pytest.raises(DataError, match="1986-03-03, whose last target 1986-04-01 lies in 'validation'"):
         split(daily, DAILY_SPLITS | {"train": ["1985-01-15", "1986-03-03"]})

@@ -43,7 +43,9 @@ def test_batches_hold_each_sample_once(samples):
 def test_plane_numbers_stand_for_the_inputs(samples):
     """In the same order, with the same targets and weights."""
     times = samples.init_times[:10]
-    whole, numbers = (Batches(samples, times, batch_size=4, seed=3, as_numbers=given) for given in (False, True))
+    whole, numbers = (
+        Batches(samples, times, batch_size=4, seed=3, as_numbers=given) for given in (False, True)
+    )
     for k in range(len(whole)):
         order = numbers.order[4 * k : 4 * k + 4]
         np.testing.assert_array_equal(numbers[k][0], samples.plane_numbers(times[order]))
@@ -85,7 +87,10 @@ def test_nothing_to_draw_from_is_an_error(samples):
 def test_digest_is_that_of_the_samples_drawn(samples):
     times = samples.init_times
     assert Batches(samples, times[:10], batch_size=4, seed=1).digest() == samples.digest(times[:10])
-    assert Batches(samples, times[:10], batch_size=4).digest() != Batches(samples, times[:9], batch_size=4).digest()
+    assert (
+        Batches(samples, times[:10], batch_size=4).digest()
+        != Batches(samples, times[:9], batch_size=4).digest()
+    )
 
 
 def test_turned_maps_are_the_samples_laid_another_way(samples):

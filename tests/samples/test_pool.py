@@ -11,7 +11,11 @@ from seaice.samples.assembly import Samples
 from seaice.samples.batches import Batches
 from seaice.samples.pool import PooledBatches
 
-CHANNELS = [{"variable": "siconc", "lags": 2}, {"variable": "siconc_trend", "leads": 6}, {"variable": "tas", "lags": 1}]
+CHANNELS = [
+    {"variable": "siconc", "lags": 2},
+    {"variable": "siconc_trend", "leads": 6},
+    {"variable": "tas", "lags": 1},
+]
 BOUND = 1e6  # bytes; a block of five years of 16 x 16 cells has about 0.3 MB
 
 
@@ -20,7 +24,10 @@ def make(ready):
 
 
 def stores(n=3, **kwargs):
-    made = {f"model_{i}": synthetic.ready(start="1979-01", end="2000-12", seed=i, **kwargs).chunk() for i in range(n)}
+    made = {
+        f"model_{i}": synthetic.ready(start="1979-01", end="2000-12", seed=i, **kwargs).chunk()
+        for i in range(n)
+    }
     return {name: ready.assign_attrs(key=name) for name, ready in made.items()}
 
 
@@ -162,7 +169,11 @@ def test_a_batch_has_the_shape_of_other_batches(pool):
             {},
             "'a': no month has 12 known months",
         ),
-        (lambda: stores(1) | {"b": stores(1, fit_end="1987-12")["model_0"]}, {}, "simulation 'b': fit_end differ"),
+        (
+            lambda: stores(1) | {"b": stores(1, fit_end="1987-12")["model_0"]},
+            {},
+            "simulation 'b': fit_end differ",
+        ),
         (
             lambda: {"a": stores(1)["model_0"].assign(tas=stores(1)["model_0"]["tas"] * np.nan)},
             {},

@@ -56,9 +56,9 @@ def daily_forecasts(*, days=70, hours_in=True):
     raw = raw.expand_dims(
         forecast_period=period if hours_in else period.astype("timedelta64[h]").astype("timedelta64[ns]")
     )
-    raw["siconc"] = (raw["siconc"] * 0 + xr.DataArray(np.arange(days) / 100, dims="forecast_period")).assign_attrs(
-        units="(0 - 1)"
-    )
+    raw["siconc"] = (
+        raw["siconc"] * 0 + xr.DataArray(np.arange(days) / 100, dims="forecast_period")
+    ).assign_attrs(units="(0 - 1)")
     return raw
 
 

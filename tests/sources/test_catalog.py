@@ -20,7 +20,17 @@ from seaice.errors import DataError
 from seaice.sources import catalog, remote, stores
 from seaice.sources.catalog import CatalogError
 
-FIELDS = {"description", "provider", "doi", "licence", "credentials", "units", "variables", "hemisphere", "cadence"}
+FIELDS = {
+    "description",
+    "provider",
+    "doi",
+    "licence",
+    "credentials",
+    "units",
+    "variables",
+    "hemisphere",
+    "cadence",
+}
 OSISAF = "thredds/fileServer/osisaf/met.no/reprocessed/ice"
 LOCAL = "nsidc0051_monthly_north"
 TWIN = """
@@ -54,7 +64,8 @@ def field(time: str, name: str = "ice_conc", n: int = 8) -> xr.Dataset:
     x = np.linspace(-100.0, 100.0, n)
     values = np.full((1, n, n), float(pd.Timestamp(time).month), "float32")
     return xr.Dataset(
-        {name: (("time", "yc", "xc"), values, {"units": "%"})}, {"time": [pd.Timestamp(time)], "yc": -x, "xc": x}
+        {name: (("time", "yc", "xc"), values, {"units": "%"})},
+        {"time": [pd.Timestamp(time)], "yc": -x, "xc": x},
     )
 
 
@@ -100,11 +111,31 @@ def test_every_entry_says_all_a_user_must_know():
 
 def test_every_row_of_the_plan_has_an_entry():
     families = [
-        *[f"osisaf_{r}_{c}_{h}" for r in ("cdr", "interim") for c in ("daily", "monthly") for h in ("north", "south")],
-        *[f"{f}_{h}" for f in ("noaa_cdr_monthly", "sea_ice_index", "nsidc0051_monthly") for h in ("north", "south")],
+        *[
+            f"osisaf_{r}_{c}_{h}"
+            for r in ("cdr", "interim")
+            for c in ("daily", "monthly")
+            for h in ("north", "south")
+        ],
+        *[
+            f"{f}_{h}"
+            for f in ("noaa_cdr_monthly", "sea_ice_index", "nsidc0051_monthly")
+            for h in ("north", "south")
+        ],
         *[f"{f}_{h}" for f in ("nsidc0081_daily", "twin_observed", "twin_daily") for h in ("north", "south")],
-        *[f"twin_{p}_{h}" for p in ("atmosphere", "seasonal", "cmip6_a", "cmip6_b") for h in ("north", "south")],
-        *["era5_arco", "era5_monthly_single", "era5_monthly_pressure", "cmip6_pangeo", "seas5_daily", "seas5_monthly"],
+        *[
+            f"twin_{p}_{h}"
+            for p in ("atmosphere", "seasonal", "cmip6_a", "cmip6_b")
+            for h in ("north", "south")
+        ],
+        *[
+            "era5_arco",
+            "era5_monthly_single",
+            "era5_monthly_pressure",
+            "cmip6_pangeo",
+            "seas5_daily",
+            "seas5_monthly",
+        ],
         *["oras5", "hadisst", "icenet_forecast_results", "icenet_sip", "ncep_t2m", "ncep_slp", "noaa_oisst"],
         *["ecmwf_september_edge", "cmip6_canesm5", "sea_ice_index"],
         *[f"cmip6_{m}_{p}" for m in ("ec_earth3", "mri_esm2") for p in ("ice", "ocean", "atmosphere")],
@@ -127,7 +158,9 @@ def test_local_entries_are_available_only_with_their_files(tmp_path, monkeypatch
 def test_byte_fields_open_raw_and_lazy(tmp_path, monkeypatch):
     monkeypatch.setenv("SEAICE_DATA", str(tmp_path))
     raw = np.array([[[0, 250], [251, 255]]] * 3, "uint8")
-    ds = xr.Dataset({"sic": (("time", "y", "x"), raw)}, {"time": pd.date_range("1980-01-01", periods=3, freq="MS")})
+    ds = xr.Dataset(
+        {"sic": (("time", "y", "x"), raw)}, {"time": pd.date_range("1980-01-01", periods=3, freq="MS")}
+    )
     encoding = {"sic": {"dtype": "uint8", "_FillValue": None}}
     ds["sic"].attrs = {"scale_factor": 0.004, "flag_values": np.array([251, 255], "uint8")}
     ds.to_netcdf(tmp_path / "nsidc0051_monthly_north_197811-201412.nc", engine="h5netcdf", encoding=encoding)
@@ -233,19 +266,25 @@ def test_many_files_stop_at_the_first_that_fails(site):
 def test_osisaf_days_south_have_their_own_path(site):
     name = "ice_conc_sh_ease2-250_icdr-v3p0_202103031200.nc"
     publish(site, f"{OSISAF}/conc_cra_files/2021/03/{name}", field("2021-03-03T12:00"))
-    ds = catalog.open_entry("osisaf_interim_daily_south", base_url=site.url, start="2021-03-03", end="2021-03-03")
+    ds = catalog.open_entry(
+        "osisaf_interim_daily_south", base_url=site.url, start="2021-03-03", end="2021-03-03"
+    )
     assert str(ds.time.values[0]).startswith("2021-03-03T12")
 
 
 def test_a_step_the_provider_lacks_is_named_or_skipped(site, tmp_path):
     publish_osisaf(site, ["2012-07", "2012-09"])
     options = {"base_url": site.url, "start": "2012-07", "end": "2012-09"}
-    with pytest.raises(CatalogError, match="'osisaf_cdr_monthly_north': .*_201208.nc: the server has no such file"):
+    with pytest.raises(
+        CatalogError, match="'osisaf_cdr_monthly_north': .*_201208.nc: the server has no such file"
+    ):
         catalog.open_entry("osisaf_cdr_monthly_north", **options)
     ds = catalog.open_entry("osisaf_cdr_monthly_north", skip_missing=True, **options)
     assert ds.time.dt.month.values.tolist() == [7, 9]
     with pytest.raises(CatalogError, match="none of the files"):
-        catalog.open_entry("osisaf_cdr_monthly_north", base_url=site.url, year=2013, month=1, skip_missing=True)
+        catalog.open_entry(
+            "osisaf_cdr_monthly_north", base_url=site.url, year=2013, month=1, skip_missing=True
+        )
 
 
 def test_files_on_different_grids_do_not_join(site):
@@ -284,7 +323,10 @@ def test_the_sea_ice_index_is_twelve_tables_below_each_other(site):
             "year, mo, source_dataset, region, extent,   area\n" + row
         )
     table = catalog.open_entry("sea_ice_index_north", base_url=site.url)
-    assert table["mo"].tolist() == list(range(1, 13)) and table["extent"].isna().tolist() == [True] + [False] * 11
+    assert (
+        table["mo"].tolist() == list(range(1, 13))
+        and table["extent"].isna().tolist() == [True] + [False] * 11
+    )
     assert len(catalog.open_entry("sea_ice_index_north", base_url=site.url, month=9)) == 1
 
 
@@ -304,7 +346,9 @@ def test_era5_opens_as_consolidated_zarr_over_http(site):
     ds.chunk(time=1).to_zarr(store, zarr_format=2, consolidated=True)
     opened = catalog.open_entry("era5_arco", base_url=site.url)
     assert opened["2m_temperature"].chunks[0] == (1,) * 6
-    chunks_asked = [p for _, p, _ in site.requests if "2m_temperature/" in p and p.rsplit("/", 1)[1][0].isdigit()]
+    chunks_asked = [
+        p for _, p, _ in site.requests if "2m_temperature/" in p and p.rsplit("/", 1)[1][0].isdigit()
+    ]
     assert chunks_asked == []  # lazy: no value has been asked for
     np.testing.assert_array_equal(opened["2m_temperature"].isel(time=2), values[2])
     checksum = catalog.checksum("era5_arco", base_url=site.url)
@@ -315,7 +359,15 @@ def test_era5_opens_as_consolidated_zarr_over_http(site):
 @pytest.fixture
 def collection(site) -> Loopback:
     """A small intake-esm collection in Pangeo's layout: two models, two members, Zarr stores beside it."""
-    facets = ["activity_id", "institution_id", "source_id", "experiment_id", "member_id", "table_id", "variable_id"]
+    facets = [
+        "activity_id",
+        "institution_id",
+        "source_id",
+        "experiment_id",
+        "member_id",
+        "table_id",
+        "variable_id",
+    ]
     columns = [*facets, "grid_label", "zstore", "dcpp_init_year", "version"]
     rows = []
     past, future = ("historical", "2014-12-16"), ("ssp245", "2015-01-16")
@@ -356,7 +408,9 @@ def test_cmip6_opens_through_its_collection(collection):
     assert ds.siconc.chunks is not None and set(ds.member_id.values) == {"r2i1p1f1", "r7i1p1f1"}
     one = catalog.checksum("cmip6_pangeo", base_url=collection.url)
     assert one == catalog.checksum("cmip6_pangeo", base_url=collection.url)
-    other = catalog.checksum("cmip6_pangeo", base_url=collection.url, source_id="MRI-ESM2-0", member_id="r1i1p1f1")
+    other = catalog.checksum(
+        "cmip6_pangeo", base_url=collection.url, source_id="MRI-ESM2-0", member_id="r1i1p1f1"
+    )
     assert one != other
 
 

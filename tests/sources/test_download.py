@@ -29,7 +29,9 @@ def local_only(own_folders, monkeypatch):
 @pytest.fixture
 def content(tmp_path) -> bytes:
     """Bytes that do not repeat, published as `NAME` below tmp_path / "site"."""
-    content = b"".join(hashlib.sha256(bytes([i % 256, i // 256 % 256, i // 65536])).digest() for i in range(SIZE // 32))
+    content = b"".join(
+        hashlib.sha256(bytes([i % 256, i // 256 % 256, i // 65536])).digest() for i in range(SIZE // 32)
+    )
     (tmp_path / "site" / "ice").mkdir(parents=True)
     (tmp_path / "site" / NAME).write_bytes(content)
     return content
@@ -100,7 +102,9 @@ def test_a_server_without_ranges_starts_over(tmp_path, content):
 
 def test_bytes_no_server_can_vouch_for_are_not_kept(tmp_path, content):
     with served(tmp_path, etags=False, faults=[("cut", 1_000_000)] * 2) as site:
-        with pytest.raises(download.DownloadError, match="of 3000000 bytes came|IncompleteRead|ProtocolError"):
+        with pytest.raises(
+            download.DownloadError, match="of 3000000 bytes came|IncompleteRead|ProtocolError"
+        ):
             download.fetch(f"{site.url}/{NAME}", attempts=1, **QUICK)
     assert left(tmp_path) == set()
 
@@ -153,7 +157,9 @@ def test_an_unreachable_server_is_named_without_secrets(tmp_path):
         port = free.getsockname()[1]
     for action in (download.fetch, download.fingerprint):
         with pytest.raises(download.DownloadError, match="127.0.0.1 does not answer") as caught:
-            action(f"http://127.0.0.1:{port}/{NAME}?token=hunter2", **(QUICK if action is download.fetch else {}))
+            action(
+                f"http://127.0.0.1:{port}/{NAME}?token=hunter2", **(QUICK if action is download.fetch else {})
+            )
         assert "hunter2" not in str(caught.value) and caught.value.__suppress_context__
     assert left(tmp_path) == set()
 
@@ -193,15 +199,15 @@ def test_no_address_leads_out_of_the_cache(tmp_path):
     assert download.local_path("http://h/../../%2e%2e/etc/a", folder=tmp_path) == tmp_path / "h" / "etc" / "a"
 
 
-FETCH = (
-    "import sys; from seaice.sources import download; print(download.fetch(sys.argv[1], backoff=0.01, progress=False))"
-)
+FETCH = "import sys; from seaice.sources import download; print(download.fetch(sys.argv[1], backoff=0.01, progress=False))"
 
 
 def test_two_processes_fetch_one_file_once(tmp_path, content):
     with served(tmp_path) as site:
         command = [sys.executable, "-c", FETCH, f"{site.url}/{NAME}"]
-        both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=os.getcwd()) for _ in range(2)]
+        both = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=os.getcwd()) for _ in range(2)
+        ]
         files = {p.communicate(timeout=60)[0] for p in both}
     assert len(files) == 1 and site.sent == len(content)
     assert left(tmp_path) == {"sic_2012.nc", "sic_2012.nc.fetched.json"}

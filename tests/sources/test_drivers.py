@@ -28,7 +28,12 @@ def test_every_driver_of_the_package_tells_of_its_data():
 
 def test_a_driver_of_another_package_knows_nothing():
     driver = Driver()
-    assert (driver.local_copies(), driver.n_steps(), driver.n_bytes(), driver.elsewhere) == ([], None, None, None)
+    assert (driver.local_copies(), driver.n_steps(), driver.n_bytes(), driver.elsewhere) == (
+        [],
+        None,
+        None,
+        None,
+    )
     driver.require_access("era5")
 
 

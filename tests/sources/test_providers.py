@@ -16,9 +16,21 @@ KM = 225.0
 NORTH, SOUTH = Grid("north", KM), Grid("south", KM)
 
 
-def load(raw, grid=NORTH, *, monkeypatch, hemisphere=None, cadence="monthly", provider=None, metadata=None, **options):
+def load(
+    raw,
+    grid=NORTH,
+    *,
+    monkeypatch,
+    hemisphere=None,
+    cadence="monthly",
+    provider=None,
+    metadata=None,
+    **options,
+):
     """`providers.load` of a dataset held in memory, as if the catalogue had opened it."""
-    about = {"hemisphere": hemisphere or grid.hemisphere, "cadence": cadence, "provider": provider} | (metadata or {})
+    about = {"hemisphere": hemisphere or grid.hemisphere, "cadence": cadence, "provider": provider} | (
+        metadata or {}
+    )
     monkeypatch.setattr(catalog, "metadata", lambda name: about)
     monkeypatch.setattr(catalog, "open_entry", lambda name, **opening: raw() if callable(raw) else raw)
     return providers.load("entry", grid, **options)
@@ -104,20 +116,29 @@ FIELDS = [
 def test_names_and_units_become_the_schema(monkeypatch, grid, name, units, expected, value, converted):
     raw = synthetic.raw_latlon(name=name, units=units, value=value).chunk(time=1)
     ds = load(raw, grid, monkeypatch=monkeypatch, hemisphere="both")
-    assert ds[expected].attrs == schema.attributes(expected) and ds[expected].dtype == "float32" and ds[expected].chunks
+    assert (
+        ds[expected].attrs == schema.attributes(expected)
+        and ds[expected].dtype == "float32"
+        and ds[expected].chunks
+    )
     np.testing.assert_allclose(ds[expected].values[np.isfinite(ds[expected].values)], converted, rtol=1e-5)
 
 
 def test_pressure_levels_become_heights_temperature_and_wind(monkeypatch):
     raw = xr.concat(
-        [synthetic.raw_latlon(name="z", units="m**2 s**-2", value=v * 9.80665) for v in (10_000.0, 5_500.0)], "level"
+        [synthetic.raw_latlon(name="z", units="m**2 s**-2", value=v * 9.80665) for v in (10_000.0, 5_500.0)],
+        "level",
     )
     raw["t"] = synthetic.raw_latlon(name="t", units="K", value=250.0)["t"].expand_dims(level=2)
     raw["u"] = raw["t"].assign_attrs(units="m s**-1") * 0 + 7
     raw["u"].attrs["units"] = "m s**-1"
     ds = load(raw.assign_coords(level=[250, 500]), monkeypatch=monkeypatch)
-    assert float(ds["zg500"].max()) == pytest.approx(5_500) and float(ds["zg250"].max()) == pytest.approx(10_000)
-    assert float(ds["ta500"].max()) == pytest.approx(250) and "ua10" not in ds  # no level of 10 hPa in the file
+    assert float(ds["zg500"].max()) == pytest.approx(5_500) and float(ds["zg250"].max()) == pytest.approx(
+        10_000
+    )
+    assert (
+        float(ds["ta500"].max()) == pytest.approx(250) and "ua10" not in ds
+    )  # no level of 10 hPa in the file
 
 
 def test_upward_shortwave_follows_from_downward_and_net(monkeypatch):
@@ -231,7 +252,9 @@ def test_dates_are_passed_on_where_there_is_a_file_a_step(monkeypatch):
         return synthetic.raw_osisaf(resolution_km=75.0)
 
     monkeypatch.setattr(
-        catalog, "metadata", lambda name: {"hemisphere": "north", "cadence": "monthly", "one_file_a_step": True}
+        catalog,
+        "metadata",
+        lambda name: {"hemisphere": "north", "cadence": "monthly", "one_file_a_step": True},
     )
     monkeypatch.setattr(catalog, "open_entry", open_entry)
     providers.load("entry", NORTH, start="2000-01", end="2000-12")
@@ -277,14 +300,22 @@ def daily_noleap():
 
 
 BAD = {
-    "flag bytes decoded as data": (nsidc(decoded), {}, ["'sic'", "flag bytes 251..255", "mask_and_scale=False"]),
+    "flag bytes decoded as data": (
+        nsidc(decoded),
+        {},
+        ["'sic'", "flag bytes 251..255", "mask_and_scale=False"],
+    ),
     "bytes between 100 % and the flags": (
         lambda: synthetic.raw_nsidc()["sic"].assign_attrs(units="1").rename("cdr_seaice_conc").to_dataset(),
         {},
         ["'siconc'", "2000-01-01", "flags"],
     ),
     "no land flag": (nsidc(lambda ds: ds.assign(sic=ds["sic"].clip(0, 250))), {}, ["'sic'", "no land flag"]),
-    "shifted grid": (nsidc(lambda ds: ds.assign_coords(x=ds["x"] + 12_500)), {}, ["x is off by up to 12500 m"]),
+    "shifted grid": (
+        nsidc(lambda ds: ds.assign_coords(x=ds["x"] + 12_500)),
+        {},
+        ["x is off by up to 12500 m"],
+    ),
     "flipped rows": (nsidc(lambda ds: ds.assign_coords(y=ds["y"].values[::-1])), {}, ["y is off"]),
     "coordinates in km": (nsidc(lambda ds: ds.assign_coords(x=ds["x"] / 1000)), {}, ["x is off", "km"]),
     "file of the other hemisphere": (
@@ -303,9 +334,21 @@ BAD = {
         {},
         ["latitudes reach 355", "swapped"],
     ),
-    "missing coordinate": (nsidc(lambda ds: ds.drop_vars("x")), {"provider": "nsidc_bytes"}, ["no coordinate 'x'"]),
-    "missing latitude": (latlon(lambda ds: ds.drop_vars("lat")), {"provider": "latlon"}, ["no coordinate 'lat'"]),
-    "missing variable": (nsidc(lambda ds: ds.drop_vars("sic")), {"provider": "nsidc_bytes"}, ["no variable 'sic'"]),
+    "missing coordinate": (
+        nsidc(lambda ds: ds.drop_vars("x")),
+        {"provider": "nsidc_bytes"},
+        ["no coordinate 'x'"],
+    ),
+    "missing latitude": (
+        latlon(lambda ds: ds.drop_vars("lat")),
+        {"provider": "latlon"},
+        ["no coordinate 'lat'"],
+    ),
+    "missing variable": (
+        nsidc(lambda ds: ds.drop_vars("sic")),
+        {"provider": "nsidc_bytes"},
+        ["no variable 'sic'"],
+    ),
     "missing variable asked for": (latlon(), {"variables": ["psl"]}, ["variable 'psl' is missing", "tas"]),
     "no known variable": (latlon(name="snow", units="m"), {}, ["snow", "is known", "ALIASES"]),
     "unknown provider": (
@@ -347,7 +390,11 @@ BAD = {
         {},
         ["'time' starts with 0", "not a date"],
     ),
-    "a missing date": (nsidc(lambda ds: at(ds, "2000-01-01", "NaT", "2000-03-01")), {}, ["missing date at position 1"]),
+    "a missing date": (
+        nsidc(lambda ds: at(ds, "2000-01-01", "NaT", "2000-03-01")),
+        {},
+        ["missing date at position 1"],
+    ),
     "no dates": (nsidc(lambda ds: ds.drop_vars("time")), {}, ["no coordinate 'time'"]),
     "days of a model calendar": (daily_noleap, {"cadence": "daily"}, ["'noleap'", "monthly means"]),
     "no time step": (nsidc(lambda ds: ds.isel(time=slice(0, 0))), {}, ["holds no time step"]),
@@ -424,4 +471,6 @@ def test_the_observed_edge_forecast(seaice_data):
     ds = providers.load("ecmwf_september_edge", Grid("north", 75.0))
     assert ds.sizes["init_time"] == 18 and ds["lead_time"].values.tolist() == [3]
     extent = ds["sip"].sum(("y", "x")).values.ravel() * 75**2 / 1e6
-    assert (extent > 3).all() and (extent < 9.5).all()  # raw September extents of a model near the observed 4.3 to 8
+    assert (extent > 3).all() and (
+        extent < 9.5
+    ).all()  # raw September extents of a model near the observed 4.3 to 8

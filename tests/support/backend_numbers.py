@@ -53,7 +53,10 @@ def save_networks(folder: Path) -> None:
                 data.shape, data.channel_names, n_leads=N_LEADS, filters_factor=1 / 8, siconc_head=True
             )
         network.set_weights(
-            [(w * rng.uniform(0.8, 1.2, w.shape) + rng.uniform(-0.05, 0.05, w.shape)) for w in network.get_weights()]
+            [
+                (w * rng.uniform(0.8, 1.2, w.shape) + rng.uniform(-0.05, 0.05, w.shape))
+                for w in network.get_weights()
+            ]
         )
         network.compile(optimizer=keras.optimizers.Adam())
         (folder / name).mkdir()

@@ -32,7 +32,9 @@ def project(folder: Path, *runs: str, end: str | None = None) -> Path:
     return folder
 
 
-def run(project: Path, name: str, *words: str, module: str = "seaice.run.runner") -> subprocess.CompletedProcess:
+def run(
+    project: Path, name: str, *words: str, module: str = "seaice.run.runner"
+) -> subprocess.CompletedProcess:
     """Execute a run of the copy, or another command on it, with results and cache of its own; words: more of the command line."""
     environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
     command = [sys.executable, "-m", module, f"params/{name}.yaml", *words]

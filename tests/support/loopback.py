@@ -17,7 +17,9 @@ class Loopback:
     requests: (method, path, Range header) of all that was asked. sent: body bytes.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, faults=(), ranges=True, careful=True, sized=True, etags=True):
+    def __init__(
+        self, folder: Path, *, port: int = 0, faults=(), ranges=True, careful=True, sized=True, etags=True
+    ):
         self.folder, self.faults = folder, deque(faults)
         self.ranges, self.careful, self.sized, self.etags = ranges, careful, sized, etags
         self.requests, self.sent = [], 0

@@ -44,7 +44,10 @@ RUN = Run.model_validate(
         },
         "training": {"filters_factor": 1 / 64, "epochs": 1, "batch_size": 6},
         "forecast": {"seeds": [3, 8], "blend": "trees"},
-        "steps": [{"notebook": "05_train", "foreach": {"seed": "forecast.seeds"}}, {"notebook": "06_forecast"}],
+        "steps": [
+            {"notebook": "05_train", "foreach": {"seed": "forecast.seeds"}},
+            {"notebook": "06_forecast"},
+        ],
     }
 )
 NOW = pd.Timestamp("1991-01-10")  # the data of December 1990 are complete
@@ -64,7 +67,9 @@ def store(ready: xr.Dataset, run: str = "tiny") -> None:
     ready.chunk(time=12).to_zarr(paths.ready(run), mode="w", consolidated=False, zarr_format=3)
     flat = xr.zeros_like(ready.siconc_climatology)
     statistics = xr.Dataset({"tas_climatology": flat, "tas_mean": 0.0, "tas_std": 1.0})
-    statistics.drop_vars(["lat", "lon"]).to_zarr(paths.ready(run), group="statistics", mode="a", consolidated=False)
+    statistics.drop_vars(["lat", "lon"]).to_zarr(
+        paths.ready(run), group="statistics", mode="a", consolidated=False
+    )
 
 
 def finish(ready: xr.Dataset) -> None:
@@ -106,7 +111,9 @@ def until(ready: xr.Dataset, last: str) -> xr.Dataset:
 
 def sha(folder) -> dict[str, bytes]:
     """Content of every file below a folder."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 def unlike(ready: xr.Dataset, since: str) -> xr.Dataset:

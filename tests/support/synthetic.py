@@ -33,7 +33,12 @@ def ready(
     radius = np.hypot(x, y)
     years = np.arange(len(time)) / 12
     month = time.month.to_numpy()
-    edge = 2.6e6 + 0.9e6 * np.cos(2 * np.pi * (month - 3) / 12) - 2e4 * years + 1.5e5 * rng.standard_normal(len(time))
+    edge = (
+        2.6e6
+        + 0.9e6 * np.cos(2 * np.pi * (month - 3) / 12)
+        - 2e4 * years
+        + 1.5e5 * rng.standard_normal(len(time))
+    )
     sic = np.clip((edge[:, None, None] - radius) / 1.5e6 + 0.5, 0, 1).astype("float32")
     land = (x > 2.4e6) & (y > 0)
     sic[:, land] = np.nan
@@ -42,7 +47,9 @@ def ready(
     flag[n_observed:] = 3
     flag[:n_observed, radius < 0.05 * 5.4e6] = 1
     fit = (time <= pd.Timestamp(fit_end)) & (np.arange(len(time)) < n_observed)
-    climatology = np.stack([np.nanmean(np.where(land, 0, sic[fit & (month == m)]), axis=0) for m in range(1, 13)])
+    climatology = np.stack(
+        [np.nanmean(np.where(land, 0, sic[fit & (month == m)]), axis=0) for m in range(1, 13)]
+    )
     climatology[:, land] = np.nan
     trend = np.clip(climatology[month - 1] - 0.002 * years[:, None, None], 0, 1).astype("float32")
     dims = ("time", "y", "x")
@@ -79,11 +86,19 @@ def expected(months: xr.Dataset) -> xr.Dataset:
 
 
 def ready_daily(
-    *, hemisphere="north", resolution_km=SMALL_KM, start="1985-01", end="1986-12", fit_end="1986-03-31", seed=0
+    *,
+    hemisphere="north",
+    resolution_km=SMALL_KM,
+    start="1985-01",
+    end="1986-12",
+    fit_end="1986-03-31",
+    seed=0,
 ) -> xr.Dataset:
     """Return a dataset in the layout of a daily analysis-ready store: the same disc day by day, with anomalies that last some weeks."""
     last = str(pd.Period(end, "M") + 1)
-    months = ready(hemisphere=hemisphere, resolution_km=resolution_km, end=last, fit_end="1984-12", variables=())
+    months = ready(
+        hemisphere=hemisphere, resolution_km=resolution_km, end=last, fit_end="1984-12", variables=()
+    )
     rng = np.random.default_rng(seed)
     observed = pd.date_range(start, pd.Period(end).end_time, freq="D")
     time = pd.date_range(observed[0], observed[-1] + steps.AHEAD["daily"] * pd.Timedelta(days=1), name="time")
@@ -161,7 +176,9 @@ def raw_osisaf(*, hemisphere="north", time=None, resolution_km=SMALL_KM) -> xr.D
     )
 
 
-def raw_latlon(*, name="t2m", units="degC", time=None, step=5.0, west=0.0, descending=False, value=None) -> xr.Dataset:
+def raw_latlon(
+    *, name="t2m", units="degC", time=None, step=5.0, west=0.0, descending=False, value=None
+) -> xr.Dataset:
     """Return a field on a regular global grid; by default a temperature of 20 degC - |latitude|."""
     time = months(n=3) if time is None else time
     lat = np.arange(-90 + step / 2, 90, step)
@@ -170,13 +187,16 @@ def raw_latlon(*, name="t2m", units="degC", time=None, step=5.0, west=0.0, desce
     field = (20 - np.abs(lat))[:, None] if value is None else value
     field = np.broadcast_to(field, (len(time), len(lat), len(lon))).astype("float32")
     return xr.Dataset(
-        {name: (("time", "lat", "lon"), field.copy(), {"units": units})}, coords={"time": time, "lat": lat, "lon": lon}
+        {name: (("time", "lat", "lon"), field.copy(), {"units": units})},
+        coords={"time": time, "lat": lat, "lon": lon},
     )
 
 
 def raw_cmip6(*, units="%", calendar="noleap", n_time=12) -> xr.Dataset:
     """Return siconc on a curvilinear grid whose own pole lies 20 degrees off the true one, mid-month dates of a model calendar."""
-    rows, columns = np.meshgrid(np.deg2rad(np.arange(-89, 90, 2.0)), np.deg2rad(np.arange(0, 360, 2.0)), indexing="ij")
+    rows, columns = np.meshgrid(
+        np.deg2rad(np.arange(-89, 90, 2.0)), np.deg2rad(np.arange(0, 360, 2.0)), indexing="ij"
+    )
     x, y, z = np.cos(rows) * np.cos(columns), np.cos(rows) * np.sin(columns), np.sin(rows)
     tilt = np.deg2rad(20)
     x, z = x * np.cos(tilt) + z * np.sin(tilt), -x * np.sin(tilt) + z * np.cos(tilt)
@@ -242,4 +262,6 @@ def daily_forecast(
 def assert_in_range(da: xr.DataArray) -> None:
     """All values of a schema variable lie where its definition has them: no flag and no other unit was read as data."""
     variable = schema.VARIABLES[str(da.name)]
-    assert variable.valid_min - 1e-6 <= float(da.min()) and float(da.max()) <= variable.valid_max + 1e-6, da.name
+    assert variable.valid_min - 1e-6 <= float(da.min()) and float(da.max()) <= variable.valid_max + 1e-6, (
+        da.name
+    )

@@ -51,7 +51,9 @@ def test_surface_ice_and_ocean_gain_exactly_what_flows_in(world, march):
 
         def heat(s):
             below = np.where(world.ocean, world.below, 0)
-            stored = world.heat.astype(float) * s.surface + below * s.deep.astype(float) - float(FUSION) * s.volume
+            stored = (
+                world.heat.astype(float) * s.surface + below * s.deep.astype(float) - float(FUSION) * s.volume
+            )
             return stored.sum((1, 2))
 
         after, fluxes = world.step(state, step, 2.0, generators)
@@ -73,7 +75,9 @@ def test_diffusion_of_heat_neither_makes_nor_loses_any():
 def test_air_loses_by_emission_what_the_slope_says():
     p = twin_parameters.load("TRUTH", "north")
     damp = World(TOY, p).damp
-    assert float(damp[..., 0, 0].squeeze()) == pytest.approx(1 / (1 + STEP / AIR_HEAT * p.emission_slope), rel=1e-5)
+    assert float(damp[..., 0, 0].squeeze()) == pytest.approx(
+        1 / (1 + STEP / AIR_HEAT * p.emission_slope), rel=1e-5
+    )
 
 
 def test_advection_conserves_volume_keeps_to_the_sea_and_stays_positive():
@@ -146,7 +150,9 @@ def test_land_matches_the_map():
     lon, lat = grid.lonlat
 
     def at(where_lat, where_lon):
-        gap = (lat - where_lat) ** 2 + ((lon - where_lon + 180) % 360 - 180) ** 2 * np.cos(np.radians(lat)) ** 2
+        gap = (lat - where_lat) ** 2 + ((lon - where_lon + 180) % 360 - 180) ** 2 * np.cos(
+            np.radians(lat)
+        ) ** 2
         return fraction.flat[gap.argmin()]
 
     assert at(75, -40) > 0.9  # Greenland
@@ -171,7 +177,9 @@ def test_water_holds_its_heat_capacity(world):
     assert world.heat[world.ocean] == pytest.approx(float(OCEAN_HEAT) * p.mixed_layer, rel=1e-6)
 
 
-@pytest.mark.parametrize("model, hemisphere, named", [("TWIN-C", "north", "TWIN-A"), ("TRUTH", "east", "south")])
+@pytest.mark.parametrize(
+    "model, hemisphere, named", [("TWIN-C", "north", "TWIN-A"), ("TRUTH", "east", "south")]
+)
 def test_unknown_parameters_name_the_valid_ones(model, hemisphere, named):
     with pytest.raises(DataError, match=named):
         twin_parameters.load(model, hemisphere)

@@ -14,7 +14,9 @@ GRID = Grid("north", 675.0)
 
 def record(sic) -> xr.DataArray:
     time = pd.date_range("1979-01", "2020-12", freq="MS")
-    return xr.DataArray(np.broadcast_to(sic, (len(time), *GRID.shape)), dims=("time", "y", "x"), coords={"time": time})
+    return xr.DataArray(
+        np.broadcast_to(sic, (len(time), *GRID.shape)), dims=("time", "y", "x"), coords={"time": time}
+    )
 
 
 def receding(per_year):
@@ -46,7 +48,9 @@ def test_ice_that_repeats_each_year_is_forecast_without_error():
 def test_a_steady_retreat_favours_the_trend():
     years = np.arange(42).repeat(12)[:, None, None]
     edge = np.arange(GRID.shape[1]) - 8
-    retreating = record(np.clip(0.5 - 0.2 * edge - 0.02 * years, 0, 1).astype("float32") * np.ones((16, 1), "float32"))
+    retreating = record(
+        np.clip(0.5 - 0.2 * edge - 0.02 * years, 0, 1).astype("float32") * np.ones((16, 1), "float32")
+    )
     figures = realism.figures(retreating, GRID)
     assert figures["linear_trend", 6] > figures["anomaly_persistence", 6] - 1e-9
     assert figures["linear_trend", 6] > 97

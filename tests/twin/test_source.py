@@ -121,7 +121,13 @@ def test_a_longer_record_begins_with_the_shorter_one(cache, observed):
 def test_simulation_is_shaped_like_cmip6(cache):
     runs = {
         (model, member): TwinSource(
-            "simulation", "north", model=model, member=member, start="1990-01", end="1991-12", resolution_km=KM
+            "simulation",
+            "north",
+            model=model,
+            member=member,
+            start="1990-01",
+            end="1991-12",
+            resolution_km=KM,
         ).to_dask()
         for model, member in (("TWIN-A", 1), ("TWIN-A", 2), ("TWIN-B", 1))
     }
@@ -135,7 +141,9 @@ def test_simulation_is_shaped_like_cmip6(cache):
     assert [t.day for t in ds["time_bnds"].values[1]] == [1, 1]
     assert (ds.attrs["source_id"], ds.attrs["variant_label"]) == ("TWIN-A", "r2i1p1f1")
     ice = [run["siconc"].values for run in runs.values()]
-    assert not np.array_equal(ice[0], ice[1], equal_nan=True) and not np.array_equal(ice[0], ice[2], equal_nan=True)
+    assert not np.array_equal(ice[0], ice[1], equal_nan=True) and not np.array_equal(
+        ice[0], ice[2], equal_nan=True
+    )
 
 
 def test_winds_of_a_simulation_point_east_and_north(cache):
@@ -144,8 +152,12 @@ def test_winds_of_a_simulation_point_east_and_north(cache):
     grid = Grid("north", KM)
     u, v = views.wind(xr.open_zarr(simulation.path(), consolidated=False)["psl"], grid)
     lon = ds["lon"].rename(j="y", i="x")
-    back = winds.rotate(ds["uas"].rename(j="y", i="x"), ds["vas"].rename(j="y", i="x"), lon, hemisphere="north")
-    assert np.allclose(back[0].values, u.values, atol=1e-3) and np.allclose(back[1].values, v.values, atol=1e-3)
+    back = winds.rotate(
+        ds["uas"].rename(j="y", i="x"), ds["vas"].rename(j="y", i="x"), lon, hemisphere="north"
+    )
+    assert np.allclose(back[0].values, u.values, atol=1e-3) and np.allclose(
+        back[1].values, v.values, atol=1e-3
+    )
 
 
 def test_daily_products_have_every_day_and_noleap_leaves_out_february_29(cache):
@@ -169,7 +181,9 @@ def test_seasonal_is_shaped_like_seas5_and_knows_its_start(cache):
     assert ds["valid_time"].values[2, 5] == np.datetime64("1981-12-01")
     sea = ~ds["land"].values
     given = np.isfinite(ds["siconc"].values[..., sea]).all(-1)
-    assert given[1:].all() and given[0, :, :2].all() and not given[0, :, 2].any()  # a hindcast has fewer members
+    assert (
+        given[1:].all() and given[0, :, :2].all() and not given[0, :, 2].any()
+    )  # a hindcast has fewer members
     assert ds.attrs["compute_seconds"] > 0
     truth = TwinSource("observed", "north", resolution_km=KM, end="1981-12").to_dask()["ice_conc"] / 100
     forecast = ds["siconc"].mean("member").values

@@ -43,7 +43,9 @@ def test_weather_has_unit_spread_and_the_memory_of_its_field():
         assert before[i].std() == pytest.approx(1, abs=0.1), name
         assert after[i].std() == pytest.approx(1, abs=0.1), name
         expected = np.exp(-4 * 365 * 86400 / 72 / memory)
-        assert np.corrcoef(before[i].ravel(), after[i].ravel())[0, 1] == pytest.approx(expected, abs=0.1), name
+        assert np.corrcoef(before[i].ravel(), after[i].ravel())[0, 1] == pytest.approx(expected, abs=0.1), (
+            name
+        )
 
 
 def test_weather_is_smooth_in_space():

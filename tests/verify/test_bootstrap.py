@@ -21,7 +21,9 @@ def test_equal_years_have_no_width():
 
 
 def test_one_year_says_nothing():
-    assert np.isnan(bootstrap.interval(sums(np.array([1.0, 2.0]), np.array([2000, 2000])), bootstrap.mean)).all()
+    assert np.isnan(
+        bootstrap.interval(sums(np.array([1.0, 2.0]), np.array([2000, 2000])), bootstrap.mean)
+    ).all()
 
 
 def test_covers_about_as_often_as_it_says():
@@ -44,7 +46,9 @@ def test_paired_differences_keep_their_pairs():
 
 def test_years_without_a_forecast_are_left_out_of_the_draws():
     values = np.where(np.repeat(range(4), 3) == 0, 1.0, np.nan)
-    assert bootstrap.interval(sums(values, np.repeat(range(4), 3)), bootstrap.mean) == pytest.approx((1.0, 1.0))
+    assert bootstrap.interval(sums(values, np.repeat(range(4), 3)), bootstrap.mean) == pytest.approx(
+        (1.0, 1.0)
+    )
     nothing = bootstrap.interval(sums(np.full(12, np.nan), np.repeat(range(4), 3)), bootstrap.mean)
     assert np.isnan(nothing).all()
 

@@ -47,7 +47,12 @@ def test_errors_by_hand():
     expected |= {"siconc_iiee_over": 1e-4, "siconc_iiee_under": 1e-4}
     for name, value in expected.items():
         assert float(found[name]) == pytest.approx(value, rel=1e-5), name
-    assert verify_concentration.errors(forecast, truth, 0 * weight, cell_area_km2=100.0).to_array().isnull().all()
+    assert (
+        verify_concentration.errors(forecast, truth, 0 * weight, cell_area_km2=100.0)
+        .to_array()
+        .isnull()
+        .all()
+    )
 
 
 def test_the_root_is_of_the_mean_over_forecasts(scores, skill):
@@ -91,7 +96,9 @@ def test_forecasts_that_one_model_lacks_count_for_none(ready, siconcs):
 def test_blocks_are_years_of_months_and_months_of_days():
     monthly = bootstrap.blocks(pd.to_datetime(["1989-12-01", "1990-01-01", "1990-06-01"]), "monthly")
     assert len(set(monthly[1:])) == 1 and monthly[0] != monthly[1]
-    daily = bootstrap.blocks(pd.to_datetime(["2016-05-01", "2016-05-31", "2016-06-01", "2015-05-01"]), "daily")
+    daily = bootstrap.blocks(
+        pd.to_datetime(["2016-05-01", "2016-05-31", "2016-06-01", "2015-05-01"]), "daily"
+    )
     assert daily[0] == daily[1] and len(set(daily[1:])) == 3
 
 

@@ -24,7 +24,9 @@ def ready():
 @pytest.fixture(scope="module")
 def sip(ready):
     """A soft edge about the linear trend's: unsure near 0.15, surer away from it."""
-    return baselines_simple.linear_trend(ready, INIT_TIMES).pipe(lambda sic: 1 / (1 + np.exp(-(sic - 0.15) / 0.2)))
+    return baselines_simple.linear_trend(ready, INIT_TIMES).pipe(
+        lambda sic: 1 / (1 + np.exp(-(sic - 0.15) / 0.2))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,9 @@ def test_table(table, ready, sip):
     assert ((fitted.coverage >= 90) & (fitted.coverage < 91)).all() and (fitted.n >= 60).all()
     conformal = whole[(whole.level.notna()) & (whole.split == "validation")]
     fitted = conformal[(conformal.fitted_to == "each lead") | (conformal.lead_time == "all")]
-    assert (fitted.units_covered >= 100 * fitted.level).all()  # on the years that it was fitted to it can't fail
+    assert (
+        fitted.units_covered >= 100 * fitted.level
+    ).all()  # on the years that it was fitted to it can't fail
     assert set(fitted[fitted.method == "conformal_year"].units) == {5}
     assert ((table.share > 0) & (table.share <= 100 + 1e-6)).all() and (table.p >= 0).all()
     test = whole[whole.split == "test"]
@@ -129,9 +133,15 @@ def test_size_by_hand(ready, sip):
     p = pd.Series(0.3, index=sip.lead_time.values)
     found = edge_region.region_size(some, ready, {(method, "all leads"): p}, seas=regions.mask(ready))
     active = ready.active.sel(month=9)
-    inside = ((some.sel(lead_time=3) >= 0.3) & (some.sel(lead_time=3) <= 0.7) & active).sum() * 0.09  # million km2
-    assert float(found.inside.sel(region="all", lead_time=3).squeeze()) == pytest.approx(float(inside), rel=1e-5)
-    assert float(found.active.sel(region="all", lead_time=3).squeeze()) == pytest.approx(float(active.sum()) * 0.09)
+    inside = (
+        (some.sel(lead_time=3) >= 0.3) & (some.sel(lead_time=3) <= 0.7) & active
+    ).sum() * 0.09  # million km2
+    assert float(found.inside.sel(region="all", lead_time=3).squeeze()) == pytest.approx(
+        float(inside), rel=1e-5
+    )
+    assert float(found.active.sel(region="all", lead_time=3).squeeze()) == pytest.approx(
+        float(active.sum()) * 0.09
+    )
 
 
 def test_nothing_is_fitted_to_test_years(ready, sip, table):

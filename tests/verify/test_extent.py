@@ -36,7 +36,9 @@ def table(scores, ready):
 def test_observed_extent(ready):
     found = verify_extent.observed(ready)
     march = ready.siconc.sel(time="1990-03-01")
-    expected = float(((march > 0.15) & ready.active.sel(month=3)).sum()) * 0.09  # million km2 of a 300 km cell
+    expected = (
+        float(((march > 0.15) & ready.active.sel(month=3)).sum()) * 0.09
+    )  # million km2 of a 300 km cell
     assert float(found.sel(time="1990-03-01")) == pytest.approx(expected)
     assert found.sel(time="1998").isnull().all()  # after the record
 
@@ -54,7 +56,11 @@ def test_few_years_take_the_old_trend_and_have_no_months(table):
     found = table[table.metric == "detrended_correlation"]
     few, many = (found[found.split == split] for split in ("validation", "test"))
     assert set(few.trend) == {"fit period"} and set(few.month) == {"all"} and set(few.years) == {3}
-    assert set(many.trend) == {"judged years"} and set(many.month) == {"all", *range(1, 13)} and many.years.min() >= 11
+    assert (
+        set(many.trend) == {"judged years"}
+        and set(many.month) == {"all", *range(1, 13)}
+        and many.years.min() >= 11
+    )
     assert (found.low <= found.value + 1e-9).all() and (found.high >= found.value - 1e-9).all()
 
 

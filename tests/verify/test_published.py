@@ -90,7 +90,9 @@ def site(tmp_path, own_folders, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "site" / FOLDER
     folder.mkdir(parents=True)
-    for name, table in ({"2021_07_01_183913_forecast_results.csv": forecast_results()} | small_tables()).items():
+    for name, table in (
+        {"2021_07_01_183913_forecast_results.csv": forecast_results()} | small_tables()
+    ).items():
         (folder / name).write_text("# made for tests\n" + table.to_csv(index=False))
     with Loopback(tmp_path / "site") as site:
         yield site
@@ -119,8 +121,14 @@ def test_scores_are_read_under_our_names(site):
         "published_linear_trend",
     }
     assert "NA" in set(table.member) and "36" in set(table.member)  # the text NA is a name, not a gap
-    chosen = table.query("model == 'published_seas5' and lead_time == 2").set_index("valid_time").loc[["2012-09-01"]]
-    assert chosen.binary_accuracy.item() == 90 and chosen.sie_error.item() == pytest.approx(2.0)  # million km2
+    chosen = (
+        table.query("model == 'published_seas5' and lead_time == 2")
+        .set_index("valid_time")
+        .loc[["2012-09-01"]]
+    )
+    assert chosen.binary_accuracy.item() == 90 and chosen.sie_error.item() == pytest.approx(
+        2.0
+    )  # million km2
 
 
 def test_all_tables_are_read(site):
@@ -129,7 +137,9 @@ def test_all_tables_are_read(site):
     for entry, table in tables.items():
         assert list(table.columns) == list(published.LAYOUTS[entry]) and len(table)
     assert tables["icenet_ice_edge_region"].area.unique() == [2.0]
-    assert tables["icenet_permute_and_predict"].seed.tolist() == [0] * 6  # the row without a value is left out
+    assert (
+        tables["icenet_permute_and_predict"].seed.tolist() == [0] * 6
+    )  # the row without a value is left out
     assert tables["icenet_uncertainty"].edge.dtype == bool
     assert "because" not in published.account("demo", tables, reasons)
 
@@ -212,7 +222,9 @@ def run_page(address: str, capsys, monkeypatch) -> tuple[str, list]:
     paths.tables("demo").mkdir(parents=True)
     skill.to_csv(paths.tables("demo") / "skill.csv", index=False)
     genuine, shown, draw = published.fetch, [], figures_scores.accuracy_by_lead
-    monkeypatch.setattr(figures_scores, "accuracy_by_lead", lambda skill: shown.append(draw(skill)) or shown[-1])
+    monkeypatch.setattr(
+        figures_scores, "accuracy_by_lead", lambda skill: shown.append(draw(skill)) or shown[-1]
+    )
     monkeypatch.setattr(published, "fetch", lambda: genuine(base_url=address))
     names = {"display": shown.append}
     for cell in cells:
@@ -226,7 +238,9 @@ def test_page_with_the_tables(site, capsys, monkeypatch):
     assert "read: icenet_forecast_results" in text and "no contest" in text
     assert {"icenet", "published_icenet", "published_seas5", "published_linear_trend"} <= set(shown[0].index)
     drawn = [line.get_label() for line in shown.pop(2).axes[0].lines]
-    assert {"IceNet ensemble", "IceNet, published", "SEAS5, published", "linear trend, published"} <= set(drawn)
+    assert {"IceNet ensemble", "IceNet, published", "SEAS5, published", "linear trend, published"} <= set(
+        drawn
+    )
     assert len(shown) == 4 and (paths.figures("demo") / "published.png").exists()
     assert shown[3]["June"].item() == 0.75
 
@@ -236,6 +250,8 @@ def test_page_without_the_tables(own_folders, nobody, capsys, monkeypatch):
     text, (shown, figure) = run_page(nobody, capsys, monkeypatch)
     assert [line.get_label() for line in figure.axes[0].lines] == ["IceNet ensemble", "linear trend"]
     assert "NOT reached" in text and nobody in text
-    assert list(shown.index) == ["icenet", "linear_trend"] and (paths.figures("demo") / "published.png").exists()
+    assert (
+        list(shown.index) == ["icenet", "linear_trend"] and (paths.figures("demo") / "published.png").exists()
+    )
     # Nothing that depends on the network lies among the tables.
     assert [p.name for p in paths.tables("demo").iterdir()] == ["skill.csv"]

@@ -86,7 +86,9 @@ def test_an_unsure_forecast_ranks_as_well_but_is_less_reliable(counted):
     table = reliability.summary_table(counted)
     table = table[table.lead_time == "all"].set_index(["metric", "split", "model"]).value
     for split in ("validation", "test"):
-        assert table["roc_auc", split, "unsure"] == pytest.approx(table["roc_auc", split, "climatology"], abs=2e-3)
+        assert table["roc_auc", split, "unsure"] == pytest.approx(
+            table["roc_auc", split, "climatology"], abs=2e-3
+        )
         assert table["reliability", split, "unsure"] > table["reliability", split, "climatology"]
 
 

@@ -54,7 +54,9 @@ def test_brier_by_hand():
 
 
 def test_sps_by_hand_and_of_a_certain_forecast():
-    assert float(verify_scores.sps(SIP, ICE, ONES, **AREA)) == pytest.approx(0.82)  # million km2, see the Brier score
+    assert float(verify_scores.sps(SIP, ICE, ONES, **AREA)) == pytest.approx(
+        0.82
+    )  # million km2, see the Brier score
     certain = (SIP > 0.5).astype("float32")
     assert float(verify_scores.sps(certain, ICE, ONES, **AREA)) == float(
         verify_scores.iiee(certain, ICE, ONES, **AREA).iiee
@@ -80,7 +82,9 @@ def test_rps_by_hand():
     perfect = xr.concat([(true_class == k).astype(float) for k in range(3)], "ice_class")
     assert float(verify_scores.rps(perfect, SICONC, weight)) == 0
     full = (xr.DataArray([0.0, 0, 1], dims="ice_class") * weight).transpose("ice_class", "y", "x")
-    assert float(verify_scores.rps(full, SICONC, weight.where(SICONC <= 0.15, 0))) == 2  # full ice said of open water
+    assert (
+        float(verify_scores.rps(full, SICONC, weight.where(SICONC <= 0.15, 0))) == 2
+    )  # full ice said of open water
 
 
 @pytest.mark.parametrize("score", ["binary_accuracy", "brier", "iiee", "sie_error", "sps"])
@@ -113,7 +117,9 @@ def test_other_dimensions_broadcast_and_lazy_stays_lazy(score):
     many = SIP.expand_dims(model=["a", "b"], init_time=3).chunk(model=1)
     found = getattr(verify_scores, score)(many, ICE, ONES, **extra)
     assert set(found.dims) == {"model", "init_time"} and found.chunks is not None
-    np.testing.assert_allclose(found, float(getattr(verify_scores, score)(SIP, ICE, ONES, **extra)), rtol=1e-6)
+    np.testing.assert_allclose(
+        found, float(getattr(verify_scores, score)(SIP, ICE, ONES, **extra)), rtol=1e-6
+    )
 
 
 def test_weight_is_zero_for_filled_missing_and_inactive_cells(ready):

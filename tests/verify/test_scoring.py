@@ -41,8 +41,13 @@ def members(sip):
 @pytest.fixture(scope="module")
 def scores(ready, sip, seas, members):
     classes = xr.concat([1 - members, members / 4, 3 * members / 4], "ice_class").mean("member")
-    models = {"icenet": members.mean("member"), **{m: sip.sel(model=m) for m in ("climatology", "linear_trend")}}
-    return scoring.forecast_scores(models, ready, classes={"icenet": classes}, members={"icenet": members}, seas=seas)
+    models = {
+        "icenet": members.mean("member"),
+        **{m: sip.sel(model=m) for m in ("climatology", "linear_trend")},
+    }
+    return scoring.forecast_scores(
+        models, ready, classes={"icenet": classes}, members={"icenet": members}, seas=seas
+    )
 
 
 def test_scores_are_those_of_the_maps(ready, sip, scores):
@@ -63,7 +68,9 @@ def test_scores_are_those_of_the_maps(ready, sip, scores):
 
 
 def test_areas_of_the_seas_add_up(ready, scores, seas):
-    inside = scores.drop_sel(region="all")[["iiee", "iiee_over", "iiee_under", "sps", "sie_error"]].sum("region")
+    inside = scores.drop_sel(region="all")[["iiee", "iiee_over", "iiee_under", "sps", "sie_error"]].sum(
+        "region"
+    )
     everywhere = ready.assign(active=ready.active & seas.any("region"))
     within = baselines_simple.all_forecasts(ready, INIT_TIMES).sip.sel(model=["climatology", "linear_trend"])
     expected = scoring.forecast_scores(within, everywhere).sel(region="all", drop=True)
@@ -98,7 +105,9 @@ def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(re
     gone = (perfect.member == 2) & (perfect.init_time == first) | (perfect.init_time == second) & (leads == 2)
     given = perfect.where(~gone).sel(lead_time=leads < leads.max(), init_time=perfect.init_time != third)
     sip = {"icenet": perfect.isel(member=0, drop=True)}
-    found = scoring.forecast_scores(sip, ready, members={"icenet": given}).extent_crps.sel(model="icenet", region="all")
+    found = scoring.forecast_scores(sip, ready, members={"icenet": given}).extent_crps.sel(
+        model="icenet", region="all"
+    )
     lacking = (found.init_time == second) & (leads == 2) | (leads == leads.max()) | (found.init_time == third)
     assert (found.notnull() == (~lacking & (sip["icenet"].notnull().any(MAP)))).all()
     np.testing.assert_allclose(found.where(~lacking, 0), 0, atol=1e-6)
@@ -113,7 +122,9 @@ def test_climatological_classes_are_the_climatology(ready, sip):
     # Full ice in September 1989: how often there was any in the Septembers up to fit_end.
     septembers = ready.siconc.sel(time=ready.time.dt.month == 9).sel(time=slice(None, "1988-12"))
     expected = (septembers >= 0.8).mean("time").where(~ready.land)
-    np.testing.assert_allclose(classes.sel(init_time="1989-07-01", lead_time=3).isel(ice_class=2), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        classes.sel(init_time="1989-07-01", lead_time=3).isel(ice_class=2), expected, atol=1e-6
+    )
     scored = scoring.forecast_scores(sip.sel(model=["climatology"]), ready, classes={"climatology": classes})
     assert ((scored.rps >= scored.brier - 1e-6) & (scored.rps <= 2)).all()
 

@@ -12,7 +12,11 @@ from seaice.steps import at, valid_time
 from seaice.verify import scoring, tables
 
 INIT_TIMES = pd.date_range("1987-06", "1990-05", freq="MS")
-SPLITS = {"train": ["1980-01", "1986-12"], "validation": ["1987-06", "1988-05"], "test": ["1988-06", "1990-05"]}
+SPLITS = {
+    "train": ["1980-01", "1986-12"],
+    "validation": ["1987-06", "1988-05"],
+    "test": ["1988-06", "1990-05"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +53,15 @@ def test_layout(skill):
 def test_means_by_split_and_month(skill, scores):
     lead = skill.query("model == 'linear_trend' and lead_time == 2 and metric == 'brier' and region == 'all'")
     for split, n in (("validation", 12), ("test", 24)):
-        months, whole = (lead[(lead.split == split) & chosen] for chosen in (lead.month != "all", lead.month == "all"))
+        months, whole = (
+            lead[(lead.split == split) & chosen] for chosen in (lead.month != "all", lead.month == "all")
+        )
         whole = whole.iloc[0]
         assert months.n.sum() == whole.n == n
         assert np.average(months.value, weights=months.n) == pytest.approx(whole.value)
-        own = scores.brier.sel(model="linear_trend", lead_time=2, region="all", init_time=slice(*SPLITS[split]))
+        own = scores.brier.sel(
+            model="linear_trend", lead_time=2, region="all", init_time=slice(*SPLITS[split])
+        )
         assert whole.value == pytest.approx(float(own.mean()))
         assert whole.low <= whole.value <= whole.high
     # September at lead 3 comes from the July initialisation.
@@ -136,7 +144,9 @@ def test_differences_are_paired_and_by_split(scores):
     assert set(table.metric) == {"binary_accuracy", "iiee", "sps", "brier"}  # nobody gave classes for the RPS
     brier = scores.brier.sel(lead_time=4, region="all", init_time=slice(*SPLITS["test"]))
     expected = float((brier.sel(model="linear_trend") - brier.sel(model="persistence")).mean())
-    row = table.query("baseline == 'persistence' and metric == 'brier' and lead_time == 4 and split == 'test'").iloc[0]
+    row = table.query(
+        "baseline == 'persistence' and metric == 'brier' and lead_time == 4 and split == 'test'"
+    ).iloc[0]
     assert row.difference == pytest.approx(expected)
     assert row.low <= row.difference <= row.high and row.n == 24 and row.years == 3
     assert "linear_trend" not in set(table.baseline)
@@ -146,7 +156,8 @@ def test_differences_are_paired_and_by_split(scores):
 
 def test_a_difference_between_alikes_is_nothing(scores):
     twin = xr.concat(
-        [scores.sel(model=["persistence"]), scores.sel(model=["persistence"]).assign_coords(model=["b"])], "model"
+        [scores.sel(model=["persistence"]), scores.sel(model=["persistence"]).assign_coords(model=["b"])],
+        "model",
     )
     table = tables.differences_table(twin, SPLITS, model="b")
     assert (table[["difference", "low", "high"]] == 0).all(axis=None)
@@ -160,7 +171,9 @@ def test_the_headline_is_all_months_and_the_whole_map_of_every_table(skill):
     keys = ["model", "split", "lead_time", "metric"]
     assert not table.duplicated(keys).any()
     rows = skill[(skill["month"] == "all") & (skill["region"] == "all")].set_index(keys)
-    pd.testing.assert_frame_equal(table[table["metric"] != "siconc_rmse"].set_index(keys), rows[list(table)[4:]])
+    pd.testing.assert_frame_equal(
+        table[table["metric"] != "siconc_rmse"].set_index(keys), rows[list(table)[4:]]
+    )
 
 
 def test_the_headline_of_a_table_read_back_is_the_same_text(skill, tmp_path):

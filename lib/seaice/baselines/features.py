@@ -68,13 +68,27 @@ def features(
     for name, field in known.items():
         times = valid if name.startswith("valid_") else last
         gathered[name] = (
-            at_months(field, times) if "month" in field.dims else at(field, times) if "time" in field.dims else field
+            at_months(field, times)
+            if "month" in field.dims
+            else at(field, times)
+            if "time" in field.dims
+            else field
         )
     factor = gathered.pop("valid_damping").sel(lead_time=lead_time, drop=True)
-    gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(0, 1)
+    gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(
+        0, 1
+    )
     template = gathered["valid_trend"].reset_coords(drop=True)
     x, y, angle = template.x / 1e6, template.y / 1e6, valid.copy(data=season(valid, cadence))
-    gathered |= {"x": x, "y": y, "radius": np.hypot(x, y), "season_sin": np.sin(angle), "season_cos": np.cos(angle)}
-    stacked = [f.reset_coords(drop=True).astype("float32").broadcast_like(template) for f in gathered.values()]
+    gathered |= {
+        "x": x,
+        "y": y,
+        "radius": np.hypot(x, y),
+        "season_sin": np.sin(angle),
+        "season_cos": np.cos(angle),
+    }
+    stacked = [
+        f.reset_coords(drop=True).astype("float32").broadcast_like(template) for f in gathered.values()
+    ]
     out = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
     return out.transpose("init_time", "y", "x", "feature")

@@ -15,7 +15,9 @@ from seaice.schema import Flag
 from seaice.steps import LEADS, at, cadence, valid_time
 
 
-def physics(opened: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> dict[str, xr.DataArray]:
+def physics(
+    opened: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS
+) -> dict[str, xr.DataArray]:
     """SIPs of a physics-based forecast by model name: an ensemble's, see `from_seasonal`, or a published edge's, see `from_edge`.
 
     opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a daily record.
@@ -42,7 +44,11 @@ def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dat
         raise DataError(
             f"seasonal hindcast: siconc has dims {siconc.dims}, expected init_time, lead_time, member, y, x"
         )
-    observed, issued, sips = ready.siconc.where(ready.siconc_flag == Flag.OBSERVED), siconc.indexes["init_time"], {}
+    observed, issued, sips = (
+        ready.siconc.where(ready.siconc_flag == Flag.OBSERVED),
+        siconc.indexes["init_time"],
+        {},
+    )
     for month in sorted(set(init_times.month)):
         earlier = []  # errors, and the last months that they are of
         for init in issued[(issued.month == month) & (issued <= init_times.max())]:
@@ -54,7 +60,9 @@ def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dat
             earlier.append((valid, members.mean("member") - at(observed, valid).load()))
     nothing = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32").load()
     none = xr.Dataset({"seasonal": nothing, "seasonal_raw": nothing})
-    sip = xr.concat([sips.get(init, none) for init in init_times], pd.DatetimeIndex(init_times, name="init_time"))
+    sip = xr.concat(
+        [sips.get(init, none) for init in init_times], pd.DatetimeIndex(init_times, name="init_time")
+    )
     return sip.reset_coords(drop=True).transpose("init_time", "lead_time", "y", "x")
 
 

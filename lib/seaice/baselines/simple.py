@@ -19,7 +19,10 @@ from seaice.schema import SIP_ATTRS, attributes
 from seaice.steps import AHEAD, LEADS, NAME, at, cadence, last_step, shift_by, valid_time
 
 SIMPLE = ("persistence", "anomaly_persistence", "damped_anomaly_persistence", "climatology", "linear_trend")
-LOOK_BACK = {"monthly": 0, "daily": 3}  # steps before the last one that may stand in; a month ago is another season
+LOOK_BACK = {
+    "monthly": 0,
+    "daily": 3,
+}  # steps before the last one that may stand in; a month ago is another season
 
 
 # ---- forecasts of concentration
@@ -47,7 +50,9 @@ def last_known(ready: xr.Dataset, init_times) -> xr.DataArray:
     return last.fillna(at(ready.siconc_trend, step)).where(there)
 
 
-def anomaly_persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend") -> xr.DataArray:
+def anomaly_persistence(
+    ready: xr.Dataset, init_times, *, lead_times=LEADS, about: str = "trend"
+) -> xr.DataArray:
     """Forecast the normal SIC of the valid step plus the anomaly of the last known step, clipped to 0..1.
 
     about: what is normal, "trend" (the linear-trend forecast) or "climatology" (of the fit period). In a record with a trend
@@ -122,7 +127,9 @@ def all_forecasts(
     valid = _valid(ready, init_times, lead_times)
     forecasters = (persistence, anomaly_persistence, damped_anomaly_persistence, climatology, linear_trend)
     sics = {name: make(ready, init_times, **options) for name, make in zip(SIMPLE, forecasters, strict=True)}
-    sips = {name: certain(siconc) for name, siconc in sics.items()} | {"climatology": probability(ready, valid)}
+    sips = {name: certain(siconc) for name, siconc in sics.items()} | {
+        "climatology": probability(ready, valid)
+    }
     sips |= dict(others or {})
     sics |= {name: xr.full_like(sip, np.nan) for name, sip in sips.items() if name not in sics}
     models, out = pd.Index(list(sips), name="model", dtype=object), xr.Dataset()

@@ -116,7 +116,10 @@ def _fit_lead(known, ready, init_times, lead, end, max_rows, seed) -> HistGradie
     # The record may be too short for the year before. A constant is never split at; a column without any value is refused.
     rows[:, np.isnan(rows).all(axis=0)] = 0
     classifier = HistGradientBoostingClassifier(
-        **SETTINGS, min_samples_leaf=max(20, int(LEAF_SHARE * len(rows))), monotonic_cst=rising, random_state=seed
+        **SETTINGS,
+        min_samples_leaf=max(20, int(LEAF_SHARE * len(rows))),
+        monotonic_cst=rising,
+        random_state=seed,
     )
     with threadpool_limits(1):
         return classifier.fit(rows, ice[counts])
@@ -150,7 +153,9 @@ def write(folds: xr.DataArray, later: xr.DataArray, path: Path) -> None:
     baselines_store.write(sip.rename("sip").to_dataset(), path)
 
 
-def forecast(classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times) -> xr.DataArray:
+def forecast(
+    classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times
+) -> xr.DataArray:
     """SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32; lazy where `ready` is.
 
     0 outside the month's active cells, where nothing was trained; NaN on land and for an init_time whose last step is missing.

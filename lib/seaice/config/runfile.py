@@ -39,10 +39,14 @@ class Step(Strict):
     @model_validator(mode="after")
     def _one_foreach(self) -> Self:
         if len(self.foreach) > 1:
-            raise ValueError(f"step {self.notebook}: foreach takes one parameter, not {', '.join(self.foreach)}")
+            raise ValueError(
+                f"step {self.notebook}: foreach takes one parameter, not {', '.join(self.foreach)}"
+            )
         for name, values in self.foreach.items():
             if name in SECTIONS or name == "run":
-                raise ValueError(f"step {self.notebook}: foreach '{name}' is taken by the run; choose another name")
+                raise ValueError(
+                    f"step {self.notebook}: foreach '{name}' is taken by the run; choose another name"
+                )
             if not isinstance(values, str) and (not values or len(set(map(str, values))) < len(values)):
                 raise ValueError(
                     f"step {self.notebook}: foreach '{name}' needs a list of different values, not {values}"
@@ -125,9 +129,13 @@ class Run(Strict):
             samples.splits.check_apart(n_leads=samples.n_leads, cadence=cadence)
         for name, (start, end) in samples.splits.ranges.items() if data and samples else ():
             if start < data.start or end[:7] > data.end:
-                raise ValueError(f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}")
+                raise ValueError(
+                    f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}"
+                )
         if bool(first) != bool(data and data.simulations):
-            lacking, there = ("pretraining", "data.simulations") if not first else ("data.simulations", "pretraining")
+            lacking, there = (
+                ("pretraining", "data.simulations") if not first else ("data.simulations", "pretraining")
+            )
             raise ValueError(f"{there} is given and {lacking} is not; give both, or neither (null)")
         for name in ("network", "filters_factor") if first else ():
             pair = getattr(first, name), getattr(self.training, name)
@@ -142,7 +150,9 @@ class Run(Strict):
     def _steps_agree(self) -> Self:
         names = [step.notebook for step in self.steps]
         if names != sorted(set(names)):
-            raise ValueError(f"steps {', '.join(names)} must be different notebooks in the order of their numbers")
+            raise ValueError(
+                f"steps {', '.join(names)} must be different notebooks in the order of their numbers"
+            )
         for step in self.steps:
             self.members(step)
         return self
@@ -157,7 +167,9 @@ class Run(Strict):
     def members(self, step: Step) -> list[dict[str, Any]]:
         """Parameter values that tell the members of a step apart; one empty dict for a step without foreach."""
         for name, values in step.foreach.items():
-            return [{name: value} for value in (self._listed(step, values) if isinstance(values, str) else values)]
+            return [
+                {name: value} for value in (self._listed(step, values) if isinstance(values, str) else values)
+            ]
         return [{}]
 
     def _listed(self, step: Step, setting: str) -> list[Any]:
@@ -230,7 +242,9 @@ def _override(raw: dict, override: str) -> None:
         raise DataError(f"--set {override}: write it as key=value")
     first, *inner = setting.split(".")
     if first not in Run.model_fields:
-        raise DataError(f"--set {override}: there is no '{first}'{_suggestion(inner[-1] if inner else first)}")
+        raise DataError(
+            f"--set {override}: there is no '{first}'{_suggestion(inner[-1] if inner else first)}"
+        )
     for name in (first, *inner[:-1]) if inner else ():
         raw[name] = dict(raw.get(name) or {})
         raw = raw[name]
@@ -249,7 +263,9 @@ class _Literals(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"key '{twice[0]}' is given twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key '{twice[0]}' is given twice", node.start_mark
+            )
         return super().construct_mapping(node, deep)
 
 

@@ -10,7 +10,15 @@ from seaice.config.settings import Channel, Missing, Month, Positive, Seed, Simu
 from seaice.grid import Grid, Hemisphere
 
 # What networks are trained with and pre-training leaves out is taken from `training`.
-SHARED = ("network", "filters_factor", "batch_size", "learning_rate", "focal_gamma", "weight_average", "faster")
+SHARED = (
+    "network",
+    "filters_factor",
+    "batch_size",
+    "learning_rate",
+    "focal_gamma",
+    "weight_average",
+    "faster",
+)
 
 
 class Section(Strict):

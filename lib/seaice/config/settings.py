@@ -4,7 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from seaice import steps
 from seaice.errors import DataError, nearest
@@ -125,14 +133,18 @@ class Splits(Strict):
     def _not_empty(cls, values: Any) -> Any:
         for name, value in values.items() if isinstance(values, Mapping) else ():
             if not (isinstance(value, list | tuple) and len(value) == 2):
-                raise ValueError(f"split '{name}' is {value!r}; give its first and last month, ['YYYY-MM', 'YYYY-MM']")
+                raise ValueError(
+                    f"split '{name}' is {value!r}; give its first and last month, ['YYYY-MM', 'YYYY-MM']"
+                )
         return values
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         for name, (first, last) in self:
             if len(steps.between((first, last), "daily")) == 0:
-                raise ValueError(f"split '{name}' is empty: it begins {first}, after its end {last}; swap them")
+                raise ValueError(
+                    f"split '{name}' is empty: it begins {first}, after its end {last}; swap them"
+                )
         return self
 
     def check_apart(self, *, n_leads: int, cadence: str) -> None:
@@ -141,7 +153,9 @@ class Splits(Strict):
         for name, ends in self:
             for end in ends:
                 if cadence == "monthly" and len(end) > len("YYYY-MM"):
-                    raise ValueError(f"split '{name}': {end} is a day, and this run counts months; write {end[:7]}")
+                    raise ValueError(
+                        f"split '{name}': {end} is a day, and this run counts months; write {end[:7]}"
+                    )
             ranges[name] = steps.bounds(ends, cadence)
         for name, following in zip(ranges, [*ranges][1:], strict=False):
             last, first = ranges[name][1], ranges[following][0]
@@ -179,7 +193,9 @@ class Simulation(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if isinstance(self.entry, dict) and "siconc" not in self.entry:
-            raise ValueError(f"entry names no 'siconc', only {sorted(self.entry)}; add the entry with the sea ice")
+            raise ValueError(
+                f"entry names no 'siconc', only {sorted(self.entry)}; add the entry with the sea ice"
+            )
         if self.start >= self.end:
             raise ValueError(f"start {self.start} must lie before end {self.end}")
         return self

@@ -10,7 +10,10 @@ import shapely
 from seaice.errors import DataError
 from seaice.geo.coast import on_land
 
-STEP = (0.125, 0.25)  # degrees of latitude and longitude between points of the coast: 14 km, and 7 km at 75 degrees
+STEP = (
+    0.125,
+    0.25,
+)  # degrees of latitude and longitude between points of the coast: 14 km, and 7 km at 75 degrees
 LAND, SEA = 1.0, -1000.0  # m; only the sign counts: the shoreline knows no depths
 SPLIT = {
     "threshold": 15,

@@ -98,7 +98,9 @@ def by_threshold(
     for seed, network in trained.networks(folders):
         for threshold in thresholds:
             found = roi.region(ready, pair, threshold=threshold, until=pair[1])
-            function = Function(network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}", often=True)
+            function = Function(
+                network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}", often=True
+            )
             size = abs(function(inputs, gradient=True)[1][0] * inputs[0]).sum(axis=(0, 1))
             rows += [
                 (threshold, family(c.variable), share)
@@ -119,7 +121,9 @@ def climatologies(samples: Samples, times: pd.DatetimeIndex, inits) -> dict[int,
     for month in sorted({init.month for init in inits}):
         alike = times[times.month == month]
         if not len(alike):
-            raise DataError(f"no initialisation of month {month} among those that the climatology is the mean of")
+            raise DataError(
+                f"no initialisation of month {month} among those that the climatology is the mean of"
+            )
         out[month] = sum(samples.inputs([time]).astype("float64") for time in alike) / len(alike)
     return out
 
@@ -158,7 +162,9 @@ def _put(part: Path, place: dict, output: float, found: list[tuple]) -> None:
     data.to_zarr(part, region=where, consolidated=False)
 
 
-def _template(samples: Samples, inits: Mapping, seeds: list[int], region: xr.DataArray, counts, methods) -> xr.Dataset:
+def _template(
+    samples: Samples, inits: Mapping, seeds: list[int], region: xr.DataArray, counts, methods
+) -> xr.Dataset:
     """Return the store with all its coordinates and attributes, its values still to come."""
     cases, leads = list(dict.fromkeys(c for c, _ in inits)), list(dict.fromkeys(k for _, k in inits))
     names = samples.channel_names

@@ -72,7 +72,9 @@ def deaf(network: keras.Model, place: int) -> keras.Model:
     other = copy(network)
     for layer in other.layers:
         if place in sum(getattr(layer, "places", {}).values(), []):
-            raise DataError(f"channel {place} is part of the first guess, which reads it past the first convolution")
+            raise DataError(
+                f"channel {place} is part of the first guess, which reads it past the first convolution"
+            )
     first = next(layer for layer in other.layers if isinstance(layer, keras.layers.Conv2D))
     kernel, *bias = first.get_weights()
     kernel[:, :, place] = 0
@@ -88,7 +90,11 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def randomised(
-    function: Function, inputs: np.ndarray, others: Sequence[keras.Model], *, parts: Mapping[str, Sequence[str]]
+    function: Function,
+    inputs: np.ndarray,
+    others: Sequence[keras.Model],
+    *,
+    parts: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
     """Compare the gradient x input of a network with that of other trained members, and of itself with shuffled weights.
 
@@ -103,13 +109,21 @@ def randomised(
 
     own = of(function.network)
     guessed = sorted(
-        {place for layer in function.network.layers for place in sum(getattr(layer, "places", {}).values(), [])}
+        {
+            place
+            for layer in function.network.layers
+            for place in sum(getattr(layer, "places", {}).values(), [])
+        }
     )
 
     def compared(other: np.ndarray) -> tuple[float, float]:
         return similarity(own, other), similarity(*(np.delete(a, guessed, axis=-1) for a in (own, other)))
 
-    rows = [("of other trained members", *np.mean([compared(of(other)) for other in others], axis=0))] if others else []
+    rows = (
+        [("of other trained members", *np.mean([compared(of(other)) for other in others], axis=0))]
+        if others
+        else []
+    )
     for name, only in parts.items():
         rows.append((f"{name} shuffled", *compared(of(shuffled(function.network, only=only)))))
     return pd.DataFrame(rows, columns=["weights", "similarity", "of_other_inputs"])

@@ -36,9 +36,15 @@ def channel_table(store: xr.Dataset) -> pd.DataFrame:
         for lead in store.lead_time.values:
             init = pd.Timestamp(store.init_time.sel(case=case, lead_time=lead).values)
             for name in store.method.values:
-                maps = store.attribution.sel({"case": case, "lead_time": lead, "method": name}).values.astype("float64")
+                maps = store.attribution.sel({"case": case, "lead_time": lead, "method": name}).values.astype(
+                    "float64"
+                )
                 method, baseline = METHODS[name]
-                labels = {"case": f"{pd.Timestamp(case):%Y-%m}", "init_time": f"{init:%Y-%m}", "lead_time": int(lead)}
+                labels = {
+                    "case": f"{pd.Timestamp(case):%Y-%m}",
+                    "init_time": f"{init:%Y-%m}",
+                    "lead_time": int(lead),
+                }
                 labels |= {"method": method, "baseline": baseline, **coords}
                 values, mean = maps.sum(axis=(2, 3)), maps.mean(axis=0)
                 value, magnitude = mean.sum(axis=(1, 2)), abs(mean).sum(axis=(1, 2))
@@ -48,8 +54,12 @@ def channel_table(store: xr.Dataset) -> pd.DataFrame:
                 tables.append(pd.DataFrame(labels | {"member": MEAN} | of_mean))
                 frame = tables[-1]
                 frame["agreement"] = frame["agreement"].where(frame["magnitude"] > 0)
-                for seed, one, size in zip(store.member.values, values, abs(maps).sum(axis=(2, 3)), strict=True):
-                    tables.append(pd.DataFrame(labels | {"member": str(seed), "value": one, "magnitude": size}))
+                for seed, one, size in zip(
+                    store.member.values, values, abs(maps).sum(axis=(2, 3)), strict=True
+                ):
+                    tables.append(
+                        pd.DataFrame(labels | {"member": str(seed), "value": one, "magnitude": size})
+                    )
     table = pd.concat(tables, ignore_index=True).astype({"rank": "Int64"})
     return table[(table["member"] == MEAN) | (table["magnitude"] > 0)].reset_index(drop=True)
 
@@ -69,12 +79,19 @@ def grouped(table: pd.DataFrame, by: str = "family") -> pd.DataFrame:
         raise DataError(f"channels are grouped by 'family' or 'variable', not {by!r}")
     group = table["variable"] if by == "variable" else table["variable"].map(family)
     keys = ["case", "lead_time", "method", "baseline", "member"]
-    out = table.assign(**{by: group}).groupby([*keys, by], sort=False)[["value", "magnitude"]].sum().reset_index()
+    out = (
+        table.assign(**{by: group})
+        .groupby([*keys, by], sort=False)[["value", "magnitude"]]
+        .sum()
+        .reset_index()
+    )
     out["share"] = 100 * out["magnitude"] / out.groupby(keys)["magnitude"].transform("sum")
     place = [k for k in (*keys, by) if k != "member"]
     mean = out[out["member"] == MEAN].set_index(place)["value"].rename("of_mean")
     members = out[out["member"] != MEAN].join(mean, on=place)
-    same = (np.sign(members["value"]) == np.sign(members["of_mean"])).groupby([members[k] for k in place]).mean()
+    same = (
+        (np.sign(members["value"]) == np.sign(members["of_mean"])).groupby([members[k] for k in place]).mean()
+    )
     out = out.join(same.rename("agreement"), on=place)
     return out.assign(agreement=out["agreement"].where(out["member"] == MEAN))
 
@@ -136,7 +153,9 @@ def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, meth
     ours = ours[~ours.index.duplicated()].rename("of_gradients")
     theirs = importance[(importance["split"] == "test") & (importance["month"].astype(str) == "all")]
     metric = "binary_accuracy" if "binary_accuracy" in set(theirs["metric"]) else theirs["metric"].iloc[0]
-    theirs = theirs[(theirs["metric"] == metric) & (theirs["lead_time"].astype(str).isin(map(str, rows["lead_time"])))]
+    theirs = theirs[
+        (theirs["metric"] == metric) & (theirs["lead_time"].astype(str).isin(map(str, rows["lead_time"])))
+    ]
     joined = theirs.astype({"lead_time": int}).join(ours, on=["lead_time", "group"], how="inner")
     out = []
     for key, part in joined.groupby(["kind", "within_month", "lead_time"]):

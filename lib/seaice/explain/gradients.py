@@ -46,14 +46,23 @@ class Function:
     """
 
     def __init__(
-        self, network: keras.Model, cells: np.ndarray, lead: int, *, where: str = "network", often: bool = False
+        self,
+        network: keras.Model,
+        cells: np.ndarray,
+        lead: int,
+        *,
+        where: str = "network",
+        often: bool = False,
     ):
         self.network, self.cells, self.lead, self.where = network, cells, lead, where
         self._ways = (_compiled if often else _plain)(network)
 
     def __call__(self, inputs: np.ndarray, *, gradient: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         values, slopes = [], []
-        asked = ops.convert_to_tensor(self.cells.astype("float32")), ops.convert_to_tensor(self.lead - 1, "int32")
+        asked = (
+            ops.convert_to_tensor(self.cells.astype("float32")),
+            ops.convert_to_tensor(self.lead - 1, "int32"),
+        )
         for first in range(0, len(inputs), AT_ONCE):
             x = ops.convert_to_tensor(np.asarray(inputs[first : first + AT_ONCE], "float32"))
             value, slope = self._ways[gradient](x, *asked)
@@ -61,7 +70,9 @@ class Function:
             slopes.append(ops.convert_to_numpy(slope) if gradient else np.zeros(0))
         values, slopes = np.concatenate(values).astype("float64"), np.concatenate(slopes).astype("float64")
         if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
-            raise DataError(f"{self.where}: the gradient or the output is not finite; train this network again")
+            raise DataError(
+                f"{self.where}: the gradient or the output is not finite; train this network again"
+            )
         return values, slopes if gradient else None
 
 
@@ -124,7 +135,8 @@ def _of_weights(network: keras.Model, wrap: Callable) -> tuple[Callable, Callabl
     def asked(function):
         def call(*given):
             weights = [
-                [v.value for v in part] for part in (network.trainable_variables, network.non_trainable_variables)
+                [v.value for v in part]
+                for part in (network.trainable_variables, network.non_trainable_variables)
             ]
             return function(weights, *given)
 
@@ -198,5 +210,7 @@ def integrated(function: Function, inputs: np.ndarray, baseline: np.ndarray) -> 
         add(low, middle)
         add(middle, high)
     if missing()[0] > PROMISED:
-        raise DataError(f"{function.where}: integrated gradients miss {missing()[0]:.1%} after {MOST_PARTS} parts")
+        raise DataError(
+            f"{function.where}: integrated gradients miss {missing()[0]:.1%} after {MOST_PARTS} parts"
+        )
     return sum(parts.values()), outputs[0.0]

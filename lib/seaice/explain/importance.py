@@ -103,22 +103,36 @@ def measure(
     by_seed = [_drawn_of_all(candidates, inits, seed) for seed in range(seeds)]
     times = pd.DatetimeIndex(np.unique(np.concatenate(by_seed)))
     base = _key(samples.digest(pool), Path(permutations.__file__).read_text())
-    known = {seed: _key(base, json.loads((Path(f) / trained.KEY).read_text())["key"]) for seed, f in folders.items()}
+    known = {
+        seed: _key(base, json.loads((Path(f) / trained.KEY).read_text())["key"])
+        for seed, f in folders.items()
+    }
 
     n = max(map(len, by_seed))
     batch_size = -(-n // -(-n // batch_size))  # one size for all batches, as a network is compiled for a size
-    alone = {m: Task(Path(folder) / f"unpermuted_{m}.npz", (), times, times, {m: _key(known[m], times)}) for m in known}
-    unpermuted = np.concatenate([perform(task, samples, folders, None, batch_size) for task in alone.values()])
+    alone = {
+        m: Task(Path(folder) / f"unpermuted_{m}.npz", (), times, times, {m: _key(known[m], times)})
+        for m in known
+    }
+    unpermuted = np.concatenate(
+        [perform(task, samples, folders, None, batch_size) for task in alone.values()]
+    )
     tasks = {
-        (channels, option, seed): _task(samples, folder, places, channels, pool, judged_now, known, option, seed)
+        (channels, option, seed): _task(
+            samples, folder, places, channels, pool, judged_now, known, option, seed
+        )
         for channels in dict.fromkeys(places.values())  # the ocean may be one variable: not computed twice
         for option in options
         for seed, judged_now in enumerate(by_seed)
     }
-    results = perform_all(tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=settings.workers)
+    results = perform_all(
+        tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=settings.workers
+    )
     change = np.full((len(places), len(options), seeds, *unpermuted.shape), np.nan, "float32")
     for (channels, option, seed), values in results:
-        _fill(change[:, options.index(option), seed], values, channels, places, times.get_indexer(by_seed[seed]))
+        _fill(
+            change[:, options.index(option), seed], values, channels, places, times.get_indexer(by_seed[seed])
+        )
     forget_networks()
     coords = {"group": list(places), "within_month": options, "seed": range(seeds), "member": list(folders)}
     return _dataset(change, unpermuted, coords | {"init_time": times}, samples, candidates)
@@ -142,7 +156,9 @@ def _dataset(
     """Put the scores under their names: the dataset that `measure` returns."""
     dims = ("group", "within_month", "seed", "member", "init_time", "lead_time", "metric")
     kinds = ["channel" if name in samples.channel_names else "group" for name in coords["group"]]
-    splits = [next(name for name, times in candidates.items() if time in times) for time in coords["init_time"]]
+    splits = [
+        next(name for name, times in candidates.items() if time in times) for time in coords["init_time"]
+    ]
     return xr.Dataset(
         {"change": (dims, change), "unpermuted": (dims[3:], unpermuted)},
         coords={
@@ -174,7 +190,9 @@ def _chosen(samples: Samples, names: Sequence[str] | None) -> dict[str, tuple[in
     return there if names is None else {name: there[name] for name in dict.fromkeys(names)}
 
 
-def _candidates(samples: Samples, splits: Mapping, judged: Sequence[str], months: Sequence[int] | None) -> tuple:
+def _candidates(
+    samples: Samples, splits: Mapping, judged: Sequence[str], months: Sequence[int] | None
+) -> tuple:
     """All validation and test initialisations, and by split those that may be judged."""
     there = {name: times for name, times in split(samples, splits).items() if name in JUDGED}
     candidates = {}
@@ -184,7 +202,9 @@ def _candidates(samples: Samples, splits: Mapping, judged: Sequence[str], months
         candidates[name] = there[name] if months is None else there[name][there[name].month.isin(months)]
         for month in months or ():
             if month not in candidates[name].month:
-                raise DataError(f"importance: split '{name}' has no initialisation of month {month}; leave it out")
+                raise DataError(
+                    f"importance: split '{name}' has no initialisation of month {month}; leave it out"
+                )
     return pd.DatetimeIndex(np.concatenate(list(there.values()))), candidates
 
 

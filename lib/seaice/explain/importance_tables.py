@@ -23,13 +23,19 @@ def importance_table(changes: xr.Dataset, *, months: Sequence[int]) -> pd.DataFr
     two years; they hold for these members. agreement: share 0..1 of the members whose own mean change has the sign of the mean. n:
     forecasts averaged (of one member, over the seeds); rows without any are left out.
     """
-    change = changes["change"].transpose("group", "within_month", "seed", "init_time", "member", "lead_time", "metric")
+    change = changes["change"].transpose(
+        "group", "within_month", "seed", "init_time", "member", "lead_time", "metric"
+    )
     tables = [
-        table.assign(group=str(name), kind=str(changes["kind"].values[g]), within_month=bool(option), split=split)
+        table.assign(
+            group=str(name), kind=str(changes["kind"].values[g]), within_month=bool(option), split=split
+        )
         for split in dict.fromkeys(changes["split"].values.tolist())
         for g, name in enumerate(changes["group"].values)
         for option in changes["within_month"].values
-        for table in _rows(change.isel(group=g).sel(within_month=option), changes["split"].values == split, months)
+        for table in _rows(
+            change.isel(group=g).sel(within_month=option), changes["split"].values == split, months
+        )
     ]
     table = pd.concat(tables, ignore_index=True).assign(
         members=changes.sizes["member"], seeds=changes.sizes["seed"], month=lambda t: t["month"].astype(str)
@@ -45,7 +51,9 @@ def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> 
     valid = (times.month.to_numpy()[:, None] + leads - 2) % 12 + 1
     for month in ("all", *months):
         counted = np.isfinite(values) & ((month == "all") | (valid == month))[None, :, None, :, None]
-        sums = np.stack([np.where(counted, values, 0), counted], axis=-1)  # (seed, init_time, member, lead, metric, 2)
+        sums = np.stack(
+            [np.where(counted, values, 0), counted], axis=-1
+        )  # (seed, init_time, member, lead, metric, 2)
         of_member = _mean(sums.sum(axis=(0, 1)))
         mean = of_member.mean(axis=0)
         by_year = bootstrap.by_block(np.moveaxis(sums.mean(axis=2), 1, 0), times.year.to_numpy())
@@ -58,13 +66,16 @@ def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> 
             "n": sums[:, :, 0, ..., 1].sum(axis=(0, 1)),
         }
         grid = xr.Dataset(
-            {k: (("lead_time", "metric"), v) for k, v in columns.items()}, {"lead_time": leads, "metric": metrics}
+            {k: (("lead_time", "metric"), v) for k, v in columns.items()},
+            {"lead_time": leads, "metric": metrics},
         )
         table = grid.to_dataframe().reset_index().assign(month=month)
         yield table[table["n"] > 0].astype({"n": int})
 
 
-def interval(sums: np.ndarray, *, level: float = 0.95, n_samples: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+def interval(
+    sums: np.ndarray, *, level: float = 0.95, n_samples: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the central `level` of means when years and permutations are drawn with replacement, each by itself.
 
     sums: (year, seed, ..., 2), sum and number of values. Returns two arrays (...), NaN where fewer than two years have values.

@@ -69,7 +69,9 @@ def region(
         ax = fig.add_subplot(grid[1])
         ax.plot(sizes["threshold"], sizes["cells"], "k-o", label="all")
         ax.plot(sizes["threshold"], sizes["gained"], "--s", color=MORE, label="with more ice")
-        ax.set(xlabel="threshold of the change", ylabel="cells in the region", ylim=(0, None), title="its size")
+        ax.set(
+            xlabel="threshold of the change", ylabel="cells in the region", ylim=(0, None), title="its size"
+        )
         ax.legend(frameon=False)
         bare(ax)
         ax = fig.add_subplot(grid[2])
@@ -95,18 +97,34 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
     with plt.rc_context(STYLE):
         size = (max(WIDTH, 2.5 * len(leads) + 2.2), (0.24 * len(order) + 0.5) * len(cases) + 1.3)
         fig, axes = plt.subplots(
-            len(cases), len(leads), squeeze=False, sharex=True, sharey=True, figsize=size, layout="constrained"
+            len(cases),
+            len(leads),
+            squeeze=False,
+            sharex=True,
+            sharey=True,
+            figsize=size,
+            layout="constrained",
         )
         for (i, case), (j, lead) in ((a, b) for a in enumerate(cases) for b in enumerate(leads)):
             ax = axes[i, j]
-            here = (frame[(frame["case"] == case) & (frame["lead_time"] == lead)] for frame in (of_mean, members))
+            here = (
+                frame[(frame["case"] == case) & (frame["lead_time"] == lead)] for frame in (of_mean, members)
+            )
             bars, dots = (frame.set_index(by) for frame in here)
             bars = bars.loc[order]
-            ax.barh(range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7)
+            ax.barh(
+                range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7
+            )
             ax.plot(dots["value"], order.get_indexer(dots.index), "k|", ms=6, mew=0.8)
             for k, share in enumerate(bars["share"]):
                 ax.text(
-                    1.0, k, f"{share:.0f} %", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=7
+                    1.0,
+                    k,
+                    f"{share:.0f} %",
+                    transform=ax.get_yaxis_transform(),
+                    ha="right",
+                    va="center",
+                    fontsize=7,
                 )
             ax.axvline(0, color="black", lw=0.8)
             ax.set_yticks(range(len(order)), [NAMES.get(name, name) for name in order])
@@ -133,11 +151,18 @@ def lags(
     rows = mean_rows(table, method)
     rows = rows[(rows["case"] == case) & rows["variable"].isin(variables)]
     if rows.empty:
-        raise DataError(f"no attributions to {', '.join(variables)} in {case}; there are {sorted(set(table['case']))}")
-    leads, shown = list(dict.fromkeys(rows["lead_time"])), [v for v in variables if v in set(rows["variable"])]
+        raise DataError(
+            f"no attributions to {', '.join(variables)} in {case}; there are {sorted(set(table['case']))}"
+        )
+    leads, shown = (
+        list(dict.fromkeys(rows["lead_time"])),
+        [v for v in variables if v in set(rows["variable"])],
+    )
     with plt.rc_context(STYLE):
         size = (max(WIDTH, 2.6 * len(leads) + 1), 2.1 * len(shown) + 1.1)
-        fig, axes = plt.subplots(len(shown), len(leads), squeeze=False, sharey=True, figsize=size, layout="constrained")
+        fig, axes = plt.subplots(
+            len(shown), len(leads), squeeze=False, sharey=True, figsize=size, layout="constrained"
+        )
         for (i, variable), (j, lead) in ((a, b) for a in enumerate(shown) for b in enumerate(leads)):
             ax, part = axes[i, j], rows[(rows["variable"] == variable) & (rows["lead_time"] == lead)]
             ax.bar(part["lag"], part["magnitude"], color="none", edgecolor="#999999", lw=0.8)
@@ -151,12 +176,19 @@ def lags(
                 ax.set_xlabel("months before, and initial")
             bare(ax)
         fig.supylabel("cells with ice", fontsize=10)
-        fig.legend(handles=_bar_keys("outline: sum without signs"), loc="outside lower center", ncols=3, frameon=False)
+        fig.legend(
+            handles=_bar_keys("outline: sum without signs"),
+            loc="outside lower center",
+            ncols=3,
+            frameon=False,
+        )
         fig.suptitle(f"Which earlier ice {_month(case)} rests on", fontsize=12)
     return fig
 
 
-def maps(store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: str, case: str, n: int = 4) -> Figure:
+def maps(
+    store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: str, case: str, n: int = 4
+) -> Figure:
     """Maps of the mean attribution to the strongest channels, a row a lead; the region outlined, dots where members disagree on the sign;
     the title tells the sum over all cells.
 
@@ -166,10 +198,14 @@ def maps(store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: s
     month, leads = pd.Timestamp(case), [int(lead) for lead in store.lead_time.values]
     with plt.rc_context(STYLE):
         size = {"figsize": (2.7 * n + 1.0, 3.05 * len(leads) + 0.8), "layout": "constrained"}
-        fig, axes = plt.subplots(len(leads), n, squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
+        fig, axes = plt.subplots(
+            len(leads), n, squeeze=False, subplot_kw={"projection": projection(ready)}, **size
+        )
         for row, lead in zip(axes, leads, strict=True):
             names = strongest(table, method=method, case=case, lead=lead, n=n)
-            found = store.attribution.sel({"case": month, "lead_time": lead, "method": method, "channel": names}).load()
+            found = store.attribution.sel(
+                {"case": month, "lead_time": lead, "method": method, "channel": names}
+            ).load()
             mean = found.mean("member")
             agree = (np.sign(found) == np.sign(mean)).mean("member")
             end = float(abs(mean).quantile(0.995)) or 1.0
@@ -183,12 +219,22 @@ def maps(store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: s
                 words = channel_label(str(one["variable"].values), name, init)
                 ax.set_title(f"{words}: {total:+.3g}")
             row[0].text(
-                -0.05, 0.5, _ahead(lead), rotation=90, ha="right", va="center", fontsize=11, transform=row[0].transAxes
+                -0.05,
+                0.5,
+                _ahead(lead),
+                rotation=90,
+                ha="right",
+                va="center",
+                fontsize=11,
+                transform=row[0].transAxes,
             )
-            fig.colorbar(image, ax=row, shrink=0.8, pad=0.01, extend="both", label="cells with ice, by input cell")
+            fig.colorbar(
+                image, ax=row, shrink=0.8, pad=0.01, extend="both", label="cells with ice, by input cell"
+            )
         fig.legend(handles=_map_keys(), loc="outside lower center", ncols=4, frameon=False)
         fig.suptitle(
-            f"Where the forecast of the region's ice in {_month(case)} comes from: its strongest inputs", fontsize=12
+            f"Where the forecast of the region's ice in {_month(case)} comes from: its strongest inputs",
+            fontsize=12,
         )
     return fig
 

@@ -66,7 +66,9 @@ def maps(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[
     mean = consensus.siconc(chosen.siconc, chosen.sip).load()
     with plt.rc_context(STYLE):
         size = {"figsize": (3.0 * len(leads) + 1.1, 9.2), "layout": "constrained"}
-        fig, axes = plt.subplots(3, len(leads), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
+        fig, axes = plt.subplots(
+            3, len(leads), squeeze=False, subplot_kw={"projection": projection(ready)}, **size
+        )
         for column, lead, time in zip(axes.T, leads, times, strict=True):
             truth = at(ready.siconc, time)
             truth = truth.where(at(ready.siconc_flag, time) == Flag.OBSERVED).where(~ready.land).load()
@@ -86,5 +88,7 @@ def maps(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[
         fig.colorbar(ice, ax=axes[:2], label="sea ice concentration", shrink=0.6, pad=0.01)
         fig.colorbar(wrong, ax=axes[2], label="error", shrink=0.8, pad=0.01)
         fig.legend(handles=keys(members=False), loc="outside lower center", ncols=2, frameon=False)
-        fig.suptitle(f"Forecast with data up to the end of {init - pd.Timedelta(days=1):%d %B %Y}", fontsize=12)
+        fig.suptitle(
+            f"Forecast with data up to the end of {init - pd.Timedelta(days=1):%d %B %Y}", fontsize=12
+        )
     return fig

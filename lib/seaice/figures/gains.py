@@ -50,7 +50,11 @@ def gain_heatmap(
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
         image = _draw(ax, gain, _reach(gain))
-        ax.set(xlabel="valid month", ylabel=f"lead ({unit})", title=f"{line_style(model)['label']} against {rival}")
+        ax.set(
+            xlabel="valid month",
+            ylabel=f"lead ({unit})",
+            title=f"{line_style(model)['label']} against {rival}",
+        )
         fig.colorbar(image, ax=ax, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
     return fig
 
@@ -73,7 +77,9 @@ def gain_per_year(
         scores = scores.sel(region="all", drop=True)
     missing = sorted({model, *baselines} - set(map(str, scores.model.values)))
     if missing:
-        raise DataError(f"scores have no model {missing[0]!r}; there are {', '.join(map(str, scores.model.values))}")
+        raise DataError(
+            f"scores have no model {missing[0]!r}; there are {', '.join(map(str, scores.model.values))}"
+        )
     valid = scores.valid_time
     counts = (valid.dt.month == month) if month is not None else valid.notnull()
     values = (better(metric) * scores[metric]).where(counts)
@@ -106,10 +112,16 @@ def region_heatmap(
 ) -> Figure:
     """Score of one model by sea and lead. skill: table of `tables.skill_table` with a column `region`; raises DataError without."""
     if "region" not in skill or set(skill.region) <= {"all"}:
-        raise DataError("table of scores: it has no seas (column 'region'); score the forecasts by region first")
-    table = select(skill[skill.region != "all"], metric=metric, model=model, month=month, split=split, region=None)
+        raise DataError(
+            "table of scores: it has no seas (column 'region'); score the forecasts by region first"
+        )
+    table = select(
+        skill[skill.region != "all"], metric=metric, model=model, month=month, split=split, region=None
+    )
     order = list(dict.fromkeys(table.region))
-    table = table.pivot(index="region", columns="lead_time", values="value").loc[order, shown(table.lead_time)]
+    table = table.pivot(index="region", columns="lead_time", values="value").loc[
+        order, shown(table.lead_time)
+    ]
     table.index = table.index.str.replace("_", " ").str.title()
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.8, 0.9 + 0.3 * len(table)), layout="constrained")

@@ -18,7 +18,11 @@ LABELS = {
     "class_accuracy": "change of accuracy of the three classes (percentage points)",
     "brier": "change of Brier score",
 }
-SMALL = {"binary_accuracy": 0.1, "class_accuracy": 0.1, "brier": 1e-3}  # changes below which an axis is linear
+SMALL = {
+    "binary_accuracy": 0.1,
+    "class_accuracy": 0.1,
+    "brier": 1e-3,
+}  # changes below which an axis is linear
 OPTIONS = {
     False: ("across months", "#000000", "o"),
     True: ("within the calendar month", "#D55E00", "s"),
@@ -43,7 +47,8 @@ def importance_heat(
     rows = select(table, split=split, kind=kind, metric=metric, within_month=within_month)
     months = months or valid_months(rows)
     panels = {
-        month: select(rows, month=month).pivot(index="group", columns="lead_time", values="change") for month in months
+        month: select(rows, month=month).pivot(index="group", columns="lead_time", values="change")
+        for month in months
     }
     loss = sum(LOSS[metric] * panel.sum(axis=1) for panel in panels.values()).sort_values(ascending=False)
     leads = sorted(set().union(*(panel.columns for panel in panels.values())))
@@ -52,7 +57,9 @@ def importance_heat(
     balance = cmocean.cm.balance if metric == "brier" else cmocean.cm.balance_r
     with plt.rc_context(STYLE):
         size = (8.2, 1.3 + 0.27 * len(loss.index[:most]))
-        fig, axes = plt.subplots(1, len(months), figsize=size, sharey=True, squeeze=False, layout="constrained")
+        fig, axes = plt.subplots(
+            1, len(months), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
         for ax, (month, panel) in zip(axes[0], shown.items(), strict=True):
             form = "+.4f" if metric == "brier" else "+.2f"
             image = heat(ax, panel, cmap=balance, low=-reach, high=reach, form=form)
@@ -62,7 +69,9 @@ def importance_heat(
     return fig
 
 
-def top_inputs(table: pd.DataFrame, *, split: str = "test", metric: str = "class_accuracy", **options) -> Figure:
+def top_inputs(
+    table: pd.DataFrame, *, split: str = "test", metric: str = "class_accuracy", **options
+) -> Figure:
     """The paper's table as a chart: the costliest inputs of the months of least and most ice at leads 5, 3 and 1, with intervals.
 
     Beside each name the share of the members that agree on the sign. options: of `importance_tables.top`.
@@ -86,7 +95,9 @@ def top_inputs(table: pd.DataFrame, *, split: str = "test", metric: str = "class
             ax.set(title=f"{MONTH_NAMES[int(month) - 1]}, lead {lead}")
             bare(ax)
             ax.grid(visible=False, axis="y")
-        fig.supxlabel(f"{LABELS[metric]}, {split} years; in brackets: members that agree on the sign", fontsize=10)
+        fig.supxlabel(
+            f"{LABELS[metric]}, {split} years; in brackets: members that agree on the sign", fontsize=10
+        )
     return fig
 
 
@@ -113,11 +124,17 @@ def within_and_across(
     shown = [lead for lead in leads if lead in set(rows.lead_time)]
     with plt.rc_context(STYLE):
         size = (8.2, 1.3 + 0.3 * len(names))
-        fig, axes = plt.subplots(1, len(shown), figsize=size, sharey=True, squeeze=False, layout="constrained")
+        fig, axes = plt.subplots(
+            1, len(shown), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
         for ax, lead in zip(axes[0], shown, strict=True):
             for shift, option in zip((-0.15, 0.15), options, strict=False):
                 label, colour, marker = OPTIONS[option]
-                part = rows[(rows.lead_time == lead) & (rows.within_month == option)].set_index("group").reindex(names)
+                part = (
+                    rows[(rows.lead_time == lead) & (rows.within_month == option)]
+                    .set_index("group")
+                    .reindex(names)
+                )
                 at = np.arange(len(names)) + shift
                 ax.hlines(at, part.low, part.high, color=colour, lw=1.4, alpha=0.6)
                 ax.plot(part.change, at, ls="", marker=marker, ms=5, color=colour, label=label)
@@ -127,7 +144,12 @@ def within_and_across(
                 FixedLocator([0, *(sign * SMALL[metric] * 10**k for sign in (-1, 1) for k in (1, 2, 3))])
             )
             ax.xaxis.set_major_formatter("{x:g}")
-            ax.set(title=f"lead {lead}", yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+            ax.set(
+                title=f"lead {lead}",
+                yticks=range(len(names)),
+                yticklabels=names,
+                ylim=(len(names) - 0.5, -0.5),
+            )
             bare(ax)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside upper center", frameon=False, ncols=2)

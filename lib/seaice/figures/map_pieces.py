@@ -27,7 +27,9 @@ MARGIN_KM = 200.0  # km of sea and land shown around the cells that count
 
 
 def projection(ready: xr.Dataset) -> ccrs.Projection:
-    return ccrs.LambertAzimuthalEqualArea(central_latitude=90 if ready.attrs["hemisphere"] == "north" else -90)
+    return ccrs.LambertAzimuthalEqualArea(
+        central_latitude=90 if ready.attrs["hemisphere"] == "north" else -90
+    )
 
 
 def draw(ax, field: xr.DataArray, ready: xr.Dataset, ever_active: xr.DataArray, **style):
@@ -49,7 +51,9 @@ def window(ever_active: xr.DataArray) -> list[float]:
         spans.append((where.min(), where.max()))
     half = max(high - low for low, high in spans) / 2 + MARGIN_KM * 1000
     limit = float(abs(ever_active.x).max())
-    middles = [np.clip((low + high) / 2, half - limit, limit - half) if half < limit else 0 for low, high in spans]
+    middles = [
+        np.clip((low + high) / 2, half - limit, limit - half) if half < limit else 0 for low, high in spans
+    ]
     half = min(half, limit)
     return [side for middle in middles for side in (middle - half, middle + half)]
 
@@ -59,7 +63,9 @@ def edge(ax, field: xr.DataArray, level: float, **style) -> None:
     field = fill_nearest(field.astype("float32"))
     if float(field.min()) < level < float(field.max()):
         contour = ax.contour(field.x, field.y, field, [level], zorder=2, **style)
-        contour.set_path_effects([Stroke(linewidth=style["linewidths"] + 1.6, foreground="white", alpha=0.8), Stroke()])
+        contour.set_path_effects(
+            [Stroke(linewidth=style["linewidths"] + 1.6, foreground="white", alpha=0.8), Stroke()]
+        )
 
 
 def observed_edge(ax, sip: xr.DataArray, ready: xr.Dataset, time: xr.DataArray) -> str:

@@ -34,7 +34,9 @@ from seaice.steps import MONTH_NAMES, at, cadence, valid_time
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is written
 
 
-def forecast_map(forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[int] = (1, 3, 6)) -> Figure:
+def forecast_map(
+    forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[int] = (1, 3, 6)
+) -> Figure:
     """Maps of one forecast: sea-ice probability with its edge (SIP = 0.5) and the observed edge, and below them the confidence.
 
     forecast: `sip` (init_time, lead_time, y, x), and `ice_class_probability` with members where there are some. Confidence: 1 minus the
@@ -73,7 +75,9 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
     active = ready.active.sel(month=[int(time.dt.month) for time in times]).any("month")
     with plt.rc_context(STYLE):
         size = {"figsize": (3.1 * len(pairs) + 0.9, 6.9), "layout": "constrained"}
-        fig, axes = plt.subplots(2, len(pairs), squeeze=False, subplot_kw={"projection": projection(ready)}, **size)
+        fig, axes = plt.subplots(
+            2, len(pairs), squeeze=False, subplot_kw={"projection": projection(ready)}, **size
+        )
         for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
             chosen = forecast.sel(init_time=init, lead_time=lead)
             shade = draw(above, chosen.sip, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
@@ -109,9 +113,13 @@ def least_ice_edges(
     month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     times = {year: pd.Timestamp(year, month, 1) for year in years}
     inits = {(year, lead): _init(forecast, times[year], lead) for year in years for lead in leads}
-    sips = {k: forecast.sip.sel(init_time=i, lead_time=k[1]).load() for k, i in inits.items() if i is not None}
+    sips = {
+        k: forecast.sip.sel(init_time=i, lead_time=k[1]).load() for k, i in inits.items() if i is not None
+    }
     if not sips:
-        raise DataError(f"no forecast of {MONTH_NAMES[month - 1]} {', '.join(map(str, years))} at leads {tuple(leads)}")
+        raise DataError(
+            f"no forecast of {MONTH_NAMES[month - 1]} {', '.join(map(str, years))} at leads {tuple(leads)}"
+        )
     times = {year: xr.DataArray(time.to_datetime64()) for year, time in times.items()}
     ice = {year: (at(ready.siconc, time) > ICE_EDGE).where(~ready.land) for year, time in times.items()}
     # What is drawn fills the maps: all the ice, observed or forecast.
@@ -135,10 +143,20 @@ def least_ice_edges(
         for ax, lead in zip(axes[0], leads, strict=True):
             ax.set_title(f"{lead} month{'s' * (lead > 1)} ahead\n{ax.get_title()}")
         for ax, year in zip(axes[:, 0], years, strict=True):
-            ax.text(-0.06, 0.5, str(year), rotation=90, ha="right", va="center", fontsize=11, transform=ax.transAxes)
+            ax.text(
+                -0.06,
+                0.5,
+                str(year),
+                rotation=90,
+                ha="right",
+                va="center",
+                fontsize=11,
+                transform=ax.transAxes,
+            )
         fig.legend(handles=keys(members=False), loc="outside lower center", ncols=2, frameon=False)
         fig.suptitle(
-            f"{MONTH_NAMES[month - 1]} ice edges, and share of cells on the right side of the edge", fontsize=12
+            f"{MONTH_NAMES[month - 1]} ice edges, and share of cells on the right side of the edge",
+            fontsize=12,
         )
     return fig
 
@@ -158,14 +176,19 @@ def data_overview(ready: xr.Dataset) -> Figure:
             newest = of_month[-1] if of_month.size else whole[-1]  # a short record may have no such month
             image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             ax.set_title(f"{MONTHS[newest.dt.month.item() - 1]} {newest.dt.year.item()}")
-        fig.colorbar(image, ax=maps[:2], label="sea ice concentration", orientation="horizontal", shrink=0.6, pad=0.02)
+        fig.colorbar(
+            image, ax=maps[:2], label="sea ice concentration", orientation="horizontal", shrink=0.6, pad=0.02
+        )
         active = ready.active.sum("month").where(~ready.land)
         image = draw(maps[2], active, ready, ever_active, cmap=cmocean.cm.dense, vmin=0, vmax=12)
         maps[2].set_title("months a year that count")
-        fig.colorbar(image, ax=maps[2], orientation="horizontal", shrink=0.9, pad=0.02, ticks=[0, 3, 6, 9, 12])
+        fig.colorbar(
+            image, ax=maps[2], orientation="horizontal", shrink=0.9, pad=0.02, ticks=[0, 3, 6, 9, 12]
+        )
         _extents(fig.add_subplot(grid[1, :]), extent)
         fig.suptitle(
-            f"{ready.attrs['run']}: {ready.attrs['hemisphere']}, {ready.attrs['resolution_km']:g} km", fontsize=12
+            f"{ready.attrs['run']}: {ready.attrs['hemisphere']}, {ready.attrs['resolution_km']:g} km",
+            fontsize=12,
         )
     return fig
 
@@ -179,7 +202,9 @@ def _extents(ax, extent: xr.DataArray) -> None:
     shades = cmocean.cm.matter(np.linspace(0.1, 1, table.shape[1]))
     for (year, values), colour in zip(table.items(), shades, strict=True):
         newest = year == table.columns[-1]
-        ax.plot(values.index, values, color=colour, lw=2.4 if newest else 0.9, label=str(year) if newest else None)
+        ax.plot(
+            values.index, values, color=colour, lw=2.4 if newest else 0.9, label=str(year) if newest else None
+        )
     ax.plot(table.index, table.mean(axis=1), color="black", lw=2, ls="--", label="mean of all years")
     ax.set(
         xticks=range(1, 13),

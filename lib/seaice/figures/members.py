@@ -20,7 +20,11 @@ def ensemble_size(table: pd.DataFrame, *, metric: str = "binary_accuracy") -> Fi
             spread = part.groupby("members")["value"].agg(["mean", "min", "max"])
             ax.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.15, lw=0)
             ax.plot(spread.index, spread["mean"], color=colour, ls=dash, marker=marker, label=f"lead {lead}")
-        ax.set(xlabel="members", ylabel=METRIC_LABELS.get(metric, metric), title="Mean and range over sets of members")
+        ax.set(
+            xlabel="members",
+            ylabel=METRIC_LABELS.get(metric, metric),
+            title="Mean and range over sets of members",
+        )
         ax.locator_params(axis="x", integer=True)
         bare(ax)
         ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))

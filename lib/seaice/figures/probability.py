@@ -23,12 +23,20 @@ def reliability(table: pd.DataFrame, *, split: str = "test", lead_time: int | st
     """
     rows = select(table, split=split, lead_time=lead_time)
     with plt.rc_context(STYLE):
-        fig, (ax, low) = plt.subplots(2, 1, figsize=(5.4, 5.8), height_ratios=(3, 1), sharex=True, layout="constrained")
+        fig, (ax, low) = plt.subplots(
+            2, 1, figsize=(5.4, 5.8), height_ratios=(3, 1), sharex=True, layout="constrained"
+        )
         ax.plot([0, 1], [0, 1], color="#999999", lw=1)
         for number, model in enumerate(_ordered(rows.model)):
             style, part = line_style(model, number), rows[rows.model == model].sort_values("low")
             ax.plot(part.forecast, part.observed, **style)
-            low.stairs(part.share, [*part.low, part.high.iloc[-1]], color=style["color"], ls=style["ls"], baseline=None)
+            low.stairs(
+                part.share,
+                [*part.low, part.high.iloc[-1]],
+                color=style["color"],
+                ls=style["ls"],
+                baseline=None,
+            )
         lead = "all leads" if lead_time == "all" else f"lead {lead_time}"
         ax.set(ylabel="observed frequency of ice", xlim=(0, 1), ylim=(0, 1), title=f"{split} years, {lead}")
         low.set(xlabel="forecast probability of ice", ylabel="share of cells", yscale="log")
@@ -81,7 +89,12 @@ def _ordered(models) -> list[str]:
 
 
 def edge_region(
-    table: pd.DataFrame, *, method: str = "paper", fitted_to: str = "all leads", aim: float = 90.0, unit: str = "months"
+    table: pd.DataFrame,
+    *,
+    method: str = "paper",
+    fitted_to: str = "all leads",
+    aim: float = 90.0,
+    unit: str = "months",
 ) -> Figure:
     """How much of the observed edge lies in the predicted ice-edge region, and how large it is, by lead and split.
 
@@ -92,9 +105,13 @@ def edge_region(
     needed = ["split", "lead_time", "coverage", "area"]
     lacking = [column for column in needed if column not in table]
     if lacking:
-        raise DataError(f"table of the ice-edge region: no column {lacking[0]!r} among {', '.join(table.columns)}")
+        raise DataError(
+            f"table of the ice-edge region: no column {lacking[0]!r} among {', '.join(table.columns)}"
+        )
     chosen = {"method": method, "fitted_to": fitted_to, "month": "all"}
-    table = select(table, split=None, **{k: v for k, v in chosen.items() if k in table and table[k].nunique() > 1})
+    table = select(
+        table, split=None, **{k: v for k, v in chosen.items() if k in table and table[k].nunique() > 1}
+    )
     table = table[table.lead_time.astype(str) != "all"].astype({"lead_time": int})
     looks = {"validation": ("#777777", "--", "s"), "test": ("#000000", "-", "o")}
     labels = {"coverage": "observed edge inside (%)", "area": "size of the region (million km²)"}

@@ -32,7 +32,9 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
     north = np.mean([cell["cy"] for cell in cells]) > 0
     # Turned so that the middle meridian of the region points up the page.
     middle = float(np.mean([cell["cx"] for cell in cells]))
-    turned = pyproj.CRS.from_dict({"proj": "laea", "lat_0": 90 if north else -90, "lon_0": middle, "datum": "WGS84"})
+    turned = pyproj.CRS.from_dict(
+        {"proj": "laea", "lat_0": 90 if north else -90, "lon_0": middle, "datum": "WGS84"}
+    )
     to_map = pyproj.Transformer.from_crs(4326, turned, always_xy=True)
     figure = Figure(figsize=(9, 5), layout="constrained")
     ax = figure.add_subplot()
@@ -48,7 +50,9 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
     land = [outline for outline, cell in zip(outlines, cells, strict=True) if cell["land"]]
     ax.add_collection(PolyCollection(land, facecolors=LAND, edgecolors="#9c9488", linewidths=0.3))
     closed = [o for o, cell in zip(outlines, cells, strict=True) if cell["ext_ice"] and not cell["land"]]
-    ax.add_collection(PolyCollection(closed, facecolors="none", edgecolors=CLOSED, hatch="///", linewidths=0.3))
+    ax.add_collection(
+        PolyCollection(closed, facecolors="none", edgecolors=CLOSED, hatch="///", linewidths=0.3)
+    )
     keys = [
         Patch(facecolor=LAND, label="land"),
         Patch(facecolor="none", edgecolor=CLOSED, hatch="///", label="too much ice"),
@@ -65,7 +69,9 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
     ax.set_axis_off()
     ax.set_title(title, fontsize=STYLE["axes.titlesize"])
     figure.colorbar(ice, ax=ax, shrink=0.7, label="sea ice concentration (%)")
-    figure.legend(handles=keys, loc="outside lower center", ncols=2, frameon=False, fontsize=STYLE["legend.fontsize"])
+    figure.legend(
+        handles=keys, loc="outside lower center", ncols=2, frameon=False, fontsize=STYLE["legend.fontsize"]
+    )
     return figure
 
 

@@ -52,8 +52,16 @@ def accuracy_by_lead(
 
     The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
     """
-    table = select(skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region)
-    band = table[table.model == "icenet"].set_index("lead_time").reindex(columns=["low", "high"]).dropna().sort_index()
+    table = select(
+        skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region
+    )
+    band = (
+        table[table.model == "icenet"]
+        .set_index("lead_time")
+        .reindex(columns=["low", "high"])
+        .dropna()
+        .sort_index()
+    )
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
@@ -70,7 +78,13 @@ def accuracy_by_lead(
             ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
         if len(band):
             ax.fill_between(
-                band.index, band.low, band.high, color="#000000", alpha=0.12, lw=0, label="95 % of IceNet's mean"
+                band.index,
+                band.low,
+                band.high,
+                color="#000000",
+                alpha=0.12,
+                lw=0,
+                label="95 % of IceNet's mean",
             )
         ax.set(
             ylim=(low - margin, high + margin),
@@ -95,7 +109,9 @@ def accuracy_heatmap(
     """Score of one model by valid month and lead, with the numbers written in. skill: table of `tables.skill_table`."""
     table = select(skill, metric=metric, model=model, split=split, region=region)
     table = table[table.month.astype(str) != "all"]
-    table = table.assign(month=table.month.astype(int)).pivot(index="lead_time", columns="month", values="value")
+    table = table.assign(month=table.month.astype(int)).pivot(
+        index="lead_time", columns="month", values="value"
+    )
     table = table.reindex(index=shown(table.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
@@ -173,8 +189,12 @@ def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
             best = table.val_loss.idxmin() if "val_siconc_mse" in table else table.val_accuracy.idxmax()
             for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
                 ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
-                ax.plot(table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}")
-                ax.plot(best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8)
+                ax.plot(
+                    table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}"
+                )
+                ax.plot(
+                    best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8
+                )
         for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
             ax.set(xlabel=table.index.name or "epoch", ylabel=label)
             ax.xaxis.get_major_locator().set_params(integer=True)

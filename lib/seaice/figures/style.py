@@ -22,7 +22,13 @@ with warnings.catch_warnings():
     import cmocean
 
 DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
-STYLE = {"font.size": 10, "axes.titlesize": 10, "legend.fontsize": 9, "xtick.labelsize": 9, "ytick.labelsize": 9}
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
 MODELS = {  # name: label, colour, dash, marker
     "icenet": ("IceNet ensemble", "#000000", "-", "o"),
     "networks": ("IceNet's networks alone", "#777777", "--", "h"),
@@ -122,7 +128,16 @@ def heat(ax, table: pd.DataFrame, *, cmap, low: float, high: float, form: str):
         if float(text) == 0:
             text = text.lstrip("+-")
         if "+" in form and text.startswith("-"):
-            ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="///", lw=0, ec="#00000040"))
-        ax.text(column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=size)
-    ax.set(xticks=range(table.shape[1]), xticklabels=table.columns, yticks=range(len(table)), yticklabels=table.index)
+            ax.add_patch(
+                Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="///", lw=0, ec="#00000040")
+            )
+        ax.text(
+            column, row, text, ha="center", va="center", color="white" if dark else "black", fontsize=size
+        )
+    ax.set(
+        xticks=range(table.shape[1]),
+        xticklabels=table.columns,
+        yticks=range(len(table)),
+        yticklabels=table.index,
+    )
     return image

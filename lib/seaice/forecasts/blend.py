@@ -17,7 +17,11 @@ def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex)
     Raises DataError naming an init_time or a lead for which it has none.
     """
     leads = np.arange(1, samples.n_leads + 1)
-    sip = other.reindex(init_time=init_times, lead_time=leads).transpose("init_time", "lead_time", "y", "x").values
+    sip = (
+        other.reindex(init_time=init_times, lead_time=leads)
+        .transpose("init_time", "lead_time", "y", "x")
+        .values
+    )
     lacking = np.argwhere(np.isnan(sip[..., ~samples.land]).any(axis=-1))
     if len(lacking):
         time, lead = lacking[0]

@@ -28,7 +28,9 @@ def temperature(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) 
         scaled = logits / np.exp(log_t)
         top = scaled.max(axis=-1)
         total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=-1))
-        return float(np.average(total - np.take_along_axis(scaled, true[:, None], axis=-1)[:, 0], weights=weight))
+        return float(
+            np.average(total - np.take_along_axis(scaled, true[:, None], axis=-1)[:, 0], weights=weight)
+        )
 
     found = minimize_scalar(cross_entropy, bounds=np.log(RANGE), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))

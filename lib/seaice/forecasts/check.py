@@ -18,7 +18,9 @@ def check_network(samples: Samples, seed: int, folder: Path) -> None:
     The inputs are the channels, the number of leads, the grid and the cadence of the samples.
     """
     if not trained.is_finished(folder):
-        raise DataError(f"no finished network of seed {seed} in {folder}: run the training of this member first")
+        raise DataError(
+            f"no finished network of seed {seed} in {folder}: run the training of this member first"
+        )
     theirs, ours = _metadata(folder), samples.metadata()
     names = zip(theirs["channel_names"], ours["channel_names"], strict=False)
     for place, (their_name, our_name) in enumerate(names):

@@ -18,6 +18,6 @@ def siconc(members: xr.DataArray, sip: xr.DataArray) -> xr.DataArray:
     """
     mean = members.mean("member", skipna=False)
     known = mean.where(sip.notnull())
-    return xr.where(sip > SIP_EDGE, known.clip(min=ICE_EDGE + MARGIN), known.clip(max=ICE_EDGE - MARGIN)).transpose(
-        *sip.dims
-    )
+    return xr.where(
+        sip > SIP_EDGE, known.clip(min=ICE_EDGE + MARGIN), known.clip(max=ICE_EDGE - MARGIN)
+    ).transpose(*sip.dims)

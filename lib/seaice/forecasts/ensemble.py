@@ -67,7 +67,9 @@ def write(
         template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
             part, compute=False, consolidated=False
         )
-        total = _write_members(part, samples, folders, times, judges, with_siconc=with_siconc, batch_size=batch_size)
+        total = _write_members(
+            part, samples, folders, times, judges, with_siconc=with_siconc, batch_size=batch_size
+        )
         if blend_with is not None:
             total = blend.mix(total, blend.aligned(blend_with, samples, judges), blend_share)
         by_lead = np.array([_fit(samples, judges, total[:, [k]], lead=k) for k in range(samples.n_leads)])
@@ -112,7 +114,11 @@ def _write_members(
 def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
     """As many of the initialisations as `JUDGED_BYTES` hold, evenly spread: of a daily split few tell as much as all."""
     most = int(JUDGED_BYTES / (4 * samples.n_leads * len(ICE_CLASSES) * np.prod(samples.shape)))
-    return times[np.linspace(0, len(times) - 1, max(1, min(most, len(times))), dtype=int)] if len(times) else times
+    return (
+        times[np.linspace(0, len(times) - 1, max(1, min(most, len(times))), dtype=int)]
+        if len(times)
+        else times
+    )
 
 
 def _predictor(kind: Kind, network: keras.Model, name: str, batch_size: int):
@@ -126,7 +132,9 @@ def _predictor(kind: Kind, network: keras.Model, name: str, batch_size: int):
     return predict
 
 
-def _answer(kind: Kind, network: keras.Model, inputs: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _answer(
+    kind: Kind, network: keras.Model, inputs: np.ndarray, name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a network's only answer, its draw 0, to inputs (init_time, y, x, channel).
 
     Probabilities (init_time, lead_time, ice_class, y, x) and SIC (init_time, lead_time, y, x), or None, 0..1.
@@ -139,7 +147,9 @@ def _answer(kind: Kind, network: keras.Model, inputs: np.ndarray, name: str) -> 
     return probability, None if siconc is None else np.clip(siconc[0], 0, 1)
 
 
-def _fit(samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, lead: int | None = None) -> float:
+def _fit(
+    samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, lead: int | None = None
+) -> float:
     """Temperature of probabilities (init_time, lead_time, ice_class, y, x), of all leads or one; 1 without initialisations."""
     if not len(times):
         return 1.0
@@ -221,7 +231,9 @@ def calibrated(
     by_member = np.array([temperatures["network"][member.network] for member in members], "float32")
     valid = samples.valid_times([init_time])[0]
     active = probabilities.active_cells(samples.active, valid)
-    single = masked(at_temperature(probability, by_member.reshape(-1, 1, 1, 1, 1)), active, samples.land).swapaxes(0, 1)
+    single = masked(
+        at_temperature(probability, by_member.reshape(-1, 1, 1, 1, 1)), active, samples.land
+    ).swapaxes(0, 1)
     other = None
     if blend_with is not None:
         other = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]

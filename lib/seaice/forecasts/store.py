@@ -26,7 +26,9 @@ VARIABLES = (
 )
 
 
-def template(samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member], *, with_siconc: bool) -> xr.Dataset:
+def template(
+    samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member], *, with_siconc: bool
+) -> xr.Dataset:
     """Return the store with all its coordinates and attributes, its values still to come."""
     lengths = (len(times), samples.n_leads, len(members), len(ICE_CLASSES), *samples.shape)
     sizes = dict(zip(DIMS["ice_class_probability"], lengths, strict=True))
@@ -34,7 +36,9 @@ def template(samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member
     chunks = {d: 1 if d in ("init_time", "member") else size for d, size in sizes.items()}
     names = [name for name in VARIABLES if with_siconc or name != "siconc"]
     values = {
-        name: dask.array.empty([sizes[d] for d in DIMS[name]], dtype="float32", chunks=[chunks[d] for d in DIMS[name]])
+        name: dask.array.empty(
+            [sizes[d] for d in DIMS[name]], dtype="float32", chunks=[chunks[d] for d in DIMS[name]]
+        )
         for name in names
     }
     data = cf.dataset(
@@ -44,7 +48,9 @@ def template(samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member
             "init_time": times,
             "lead_time": np.arange(1, samples.n_leads + 1),
             **coordinates(members),
-            "ice_class": np.array(ICE_CLASSES, object),  # of variable length, the only strings Zarr 3 specifies
+            "ice_class": np.array(
+                ICE_CLASSES, object
+            ),  # of variable length, the only strings Zarr 3 specifies
             "valid_time": samples.valid_times(times),
             "crs": Grid.of(samples.attrs).mapping(),
         },

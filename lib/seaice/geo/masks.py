@@ -80,7 +80,9 @@ def active_cells(
     """
     if max_ice is None:
         if not np.any(fit):
-            raise DataError("active cells: no time step of siconc lies in the fit period; choose one inside the record")
+            raise DataError(
+                "active cells: no time step of siconc lies in the fit period; choose one inside the record"
+            )
         period = siconc.where(flag != Flag.MISSING).isel(time=np.flatnonzero(fit))
         month = period["time"].dt.month
         iced = xr.concat(

@@ -12,10 +12,10 @@ from seaice.geo import gaps, masks, stencils
 from seaice.grid import HALF_WIDTH, Grid
 from seaice.schema import Flag
 
-BLOCK_BYTES = (
-    32e6  # bytes of one field in one block, so that a worker of 2 GB holds the few copies that averaging needs
+BLOCK_BYTES = 32e6  # bytes of one field in one block, so that a worker of 2 GB holds the few copies that averaging needs
+NEAR_POLE = (
+    80.0  # degrees of latitude that a lat-lon source must reach for the pole to be filled from its last row
 )
-NEAR_POLE = 80.0  # degrees of latitude that a lat-lon source must reach for the pole to be filled from its last row
 
 
 def to_grid(ds: xr.Dataset, grid: Grid, *, source: str) -> xr.Dataset:
@@ -73,7 +73,9 @@ def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
         )
     reach = (lat if grid.hemisphere == "north" else -lat).max()
     if reach < NEAR_POLE:
-        raise DataError(f"{source}: no latitudes beyond {reach:g} degrees {grid.hemisphere}; fetch them up to the pole")
+        raise DataError(
+            f"{source}: no latitudes beyond {reach:g} degrees {grid.hemisphere}; fetch them up to the pole"
+        )
     return partial(stencils.bilinear, tuple(lat), tuple(lon), grid)
 
 
@@ -98,7 +100,9 @@ def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
     for name in ("siconc", "sip"):
         if name in ds:
             flag = (
-                ds["siconc_flag"] if "siconc_flag" in ds else xr.where(ds[name].isnull(), Flag.MISSING, Flag.OBSERVED)
+                ds["siconc_flag"]
+                if "siconc_flag" in ds
+                else xr.where(ds[name].isnull(), Flag.MISSING, Flag.OBSERVED)
             )
             block = partial(_ice_block, weights=weights, grid=grid)
             out[name], flag = _blockwise(block, [ds[name], flag], ["float32", "uint8"], grid, beside=[sea])
@@ -120,7 +124,11 @@ def _ice_block(values, flag, sea, *, weights: Weights, grid: Grid):
     seen = ~land & (share >= 0.5 * sea)
     filled = ~land & (_apply(weights, flag == Flag.FILLED, grid) >= 0.5 * sea)
     mean = np.where(seen, mean, np.nan).astype("float32")
-    steps = mean.reshape(-1, *grid.shape), (~land & ~seen).reshape(-1, *grid.shape), filled.reshape(-1, *grid.shape)
+    steps = (
+        mean.reshape(-1, *grid.shape),
+        (~land & ~seen).reshape(-1, *grid.shape),
+        filled.reshape(-1, *grid.shape),
+    )
     for step, gap, hole in zip(*steps, strict=True):
         fillable = (gap & hole) | gaps.small(gap & ~hole, cell_area_km2=grid.cell_area_km2)
         if fillable.any():

@@ -18,7 +18,9 @@ STEREOGRAPHIC = {  # NSIDC 25 km polar stereographic grids: EPSG code, first cel
 }
 STEREOGRAPHIC_STEP = 25_000.0  # m
 SUBCELL_KM = 6.25  # km, a quarter of the source cells: spacing of the points that sample a target cell
-MAX_SUBCELLS = 24  # points along a side of a target cell, so that very coarse grids cost no more than 150 km does
+MAX_SUBCELLS = (
+    24  # points along a side of a target cell, so that very coarse grids cost no more than 150 km does
+)
 FARTHEST_KM = 250.0  # km from a cell centre beyond which a point counts as outside the source grid
 
 

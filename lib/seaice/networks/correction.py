@@ -19,9 +19,7 @@ from seaice.schema import FULL_ICE, ICE_EDGE
 ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
 STEEPNESS = 8.0  # logits a unit of SIC above the threshold
 LAST_STEEPNESS = 24.0  # the same of the last known SIC, where it stands in for the frequency of ice
-LAST_MEMORY = (
-    10.0  # steps (days) over which the last SIC, where it is taken, gives way to the damped anomaly and the trend
-)
+LAST_MEMORY = 10.0  # steps (days) over which the last SIC, where it is taken, gives way to the damped anomaly and the trend
 MOST = 4.0  # logits, the most that one part of the first guess may say
 TREES = 0.7  # weight of the trees' logit where they are among the channels; the blend has the rest
 LEAST_GUESS = 1e-3  # probability below which the first guess never goes
@@ -45,7 +43,9 @@ def build(
     """
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in CORRECTION_FILTERS]
     if min(*shape, n_leads, *widths) < 1:
-        raise DataError(f"no network for shape {shape}, {n_leads} leads and filters {widths}: all must be >= 1")
+        raise DataError(
+            f"no network for shape {shape}, {n_leads} leads and filters {widths}: all must be >= 1"
+        )
     places = guess_channels(channel_names, n_leads, siconc_head=siconc_head)
     inputs = keras.Input((*shape, len(channel_names)), name="inputs")
     seen = windows.cut(inputs, margins)
@@ -73,7 +73,9 @@ def build(
     field = {name: places[name] for name in ("trend", "damping", "anomaly")}
     guess = SiconcPrior(**field, last=last, name="siconc_prior")(seen)
     guess = layers.Reshape((*shape, n_leads, 1), dtype="float32", name="siconc_guess")(guess)
-    siconc = layers.Add(dtype="float32", name="siconc_sum")([_head(x, 1, shape, n_leads, name="siconc_"), guess])
+    siconc = layers.Add(dtype="float32", name="siconc_sum")(
+        [_head(x, 1, shape, n_leads, name="siconc_"), guess]
+    )
     siconc = Bounded(dtype="float32", name="siconc")(siconc)
     both = layers.Concatenate(dtype="float32", name="classes_and_siconc")([classes, siconc])
     return keras.Model(inputs, windows.laid_back(both, margins), name="icenet_correction")
@@ -155,17 +157,23 @@ class Prior(layers.Layer):
             last = np.exp(-np.arange(n_leads) / LAST_MEMORY)
             start = np.concatenate([start[:, :2] * (1 - last), np.tile(last, (2, 1, 1))], axis=1)
         self.blend = self.add_weight(
-            shape=(2, 3, n_leads), initializer=lambda *_, **__: ops.convert_to_tensor(start, "float32"), name="blend"
+            shape=(2, 3, n_leads),
+            initializer=lambda *_, **__: ops.convert_to_tensor(start, "float32"),
+            name="blend",
         )
         if self.places["trees"]:
-            self.share = self.add_weight(shape=(n_leads,), initializer=keras.initializers.Constant(TREES), name="trees")
+            self.share = self.add_weight(
+                shape=(n_leads,), initializer=keras.initializers.Constant(TREES), name="trees"
+            )
 
     def call(self, inputs):
         """Log probabilities of the three classes."""
         part = {name: ops.take(inputs, np.array(at), axis=-1) for name, at in self.places.items() if at}
         damped = within(part["trend"] + part["damping"] * part["anomaly"], 0, 1)
         above = []
-        for number, (threshold, frequency) in enumerate(((ICE_EDGE, "frequency"), (FULL_ICE, "full_frequency"))):
+        for number, (threshold, frequency) in enumerate(
+            ((ICE_EDGE, "frequency"), (FULL_ICE, "full_frequency"))
+        ):
             said = [within(STEEPNESS * (field - threshold), -MOST, MOST) for field in (damped, part["trend"])]
             if frequency in part:
                 share = within(part[frequency], 0.03, 0.97)  # ten years can't say more

@@ -10,7 +10,9 @@ import pandas as pd
 
 from seaice.networks.shapes import BLEND, CLASSES, CORRECTION_FILTERS, GROUP, UNET_FILTERS
 
-TRAINING = 3  # forward passes that one training step amounts to: one forward, two of the same size for the gradients
+TRAINING = (
+    3  # forward passes that one training step amounts to: one forward, two of the same size for the gradients
+)
 FLOAT = 4  # bytes of a float32
 KEPT = 3  # tensors that each 3 x 3 convolution leaves for the gradients: its own result, the normalised one, the activated one
 # Values a cell and lead around the loss: heads, first guess, their sum, log-probabilities, one-hot truth, and as many gradients; SIC's.
@@ -55,7 +57,9 @@ def icenet_2021(
     for level in reversed(range(len(widths) - 1)):
         width = widths[level]
         found += [Convolution(cells[level], 2, n_in, width), Convolution(cells[level], 3, 2 * width, width)]
-        found += [Convolution(cells[level], 3, width, width, normalised=4 if level else 0)] * (1 if level else 2)
+        found += [Convolution(cells[level], 3, width, width, normalised=4 if level else 0)] * (
+            1 if level else 2
+        )
         n_in = width
     return [*found, Convolution(int(np.prod(shape)), 1, n_in, n_leads * CLASSES)]
 
@@ -132,15 +136,27 @@ def training_bytes(
 
     Inputs (twice: as read, and scaled), what the convolutions and the joins of the U-Net keep, and what is held at the loss.
     """
-    options = {"n_leads": n_leads, "filters_factor": filters_factor, "network": "correction", "siconc_head": True}
+    options = {
+        "n_leads": n_leads,
+        "filters_factor": filters_factor,
+        "network": "correction",
+        "siconc_head": True,
+    }
     layers = [layer for layer in convolutions(shape, n_channels, **options) if layer.side > 1]
-    trunk = sum(layer.cells * (KEPT * layer.n_out + (layer.n_in != layer.n_out) * layer.n_in) for layer in layers)
+    trunk = sum(
+        layer.cells * (KEPT * layer.n_out + (layer.n_in != layer.n_out) * layer.n_in) for layer in layers
+    )
     cells = int(np.prod(shape))
     return FLOAT * samples * (trunk + cells * (2 * n_channels + n_leads * (AT_LOSS + TRUTH)))
 
 
 def leads_table(
-    shape: tuple[int, int], *, n_leads: int, lags: int = 7, filters_factor: float = 0.25, speed: float | None = None
+    shape: tuple[int, int],
+    *,
+    n_leads: int,
+    lags: int = 7,
+    filters_factor: float = 0.25,
+    speed: float | None = None,
 ) -> pd.DataFrame:
     """Memory and work of one sample with leads as outputs (all at once) and as an input (one pass a lead).
 

@@ -31,7 +31,9 @@ class Gather(keras.layers.Layer):
         """Inputs of these plane numbers, int (sample, channel)."""
         n_planes = self.planes.shape[0]
         mapped = ops.minimum(numbers, n_planes - 1)
-        inputs = ops.cast(ops.transpose(ops.take(self.planes, mapped, axis=0), (0, 2, 3, 1)), self.compute_dtype)
+        inputs = ops.cast(
+            ops.transpose(ops.take(self.planes, mapped, axis=0), (0, 2, 3, 1)), self.compute_dtype
+        )
         if self.values is None:
             return inputs
         flat = ops.cast(ops.take(self.values, ops.maximum(numbers - n_planes, 0)), self.compute_dtype)

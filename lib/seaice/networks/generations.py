@@ -52,4 +52,6 @@ def _check(run: str, generation: str, subject: str) -> None:
     """Raise DataError unless the generation is a folder of the run's networks."""
     there = sorted(folder.name for folder in paths.networks(run).glob("*") if folder.is_dir())
     if generation not in there:
-        raise DataError(f"{subject} generation {generation!r}, which is not there; there are {there or 'none'}")
+        raise DataError(
+            f"{subject} generation {generation!r}, which is not there; there are {there or 'none'}"
+        )

@@ -65,7 +65,9 @@ class Kind:
 
 def _icenet_2021(data: assembly.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
     factor = training.filters_factor
-    return unet.build(data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins)
+    return unet.build(
+        data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins
+    )
 
 
 def _correction(data: assembly.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:

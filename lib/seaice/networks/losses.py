@@ -26,7 +26,9 @@ class FocalLoss(keras.losses.Loss):
         """Loss of each cell and lead (batch, y, x, lead)."""
         log_p = ops.log_softmax(logits, axis=-1)
         # A sum with the one-hot truth instead of a gather, whose gradient is not deterministic on every device.
-        log_p = ops.sum(ops.one_hot(ops.cast(truth, "int32"), logits.shape[-1], dtype=log_p.dtype) * log_p, axis=-1)
+        log_p = ops.sum(
+            ops.one_hot(ops.cast(truth, "int32"), logits.shape[-1], dtype=log_p.dtype) * log_p, axis=-1
+        )
         return -ops.power(1 - ops.exp(log_p), self.gamma) * log_p
 
     def get_config(self) -> dict:
@@ -63,7 +65,9 @@ class SiconcLoss(FocalLoss):
     `concentration`. Weights, mean and range as for `FocalLoss`.
     """
 
-    def __init__(self, gamma: float = 2.0, siconc_weight: float = SICONC_WEIGHT, name: str = "siconc_loss", **kwargs):
+    def __init__(
+        self, gamma: float = 2.0, siconc_weight: float = SICONC_WEIGHT, name: str = "siconc_loss", **kwargs
+    ):
         super().__init__(gamma, name=name, **kwargs)
         self.siconc_weight = siconc_weight
 

@@ -30,11 +30,18 @@ class SiconcPrior(layers.Layer):
 
     def __init__(self, *, trend, damping, anomaly, last, **kwargs):
         super().__init__(**{"dtype": "float32"} | kwargs)
-        self.places = {"trend": list(trend), "damping": list(damping), "anomaly": list(anomaly), "last": list(last)}
+        self.places = {
+            "trend": list(trend),
+            "damping": list(damping),
+            "anomaly": list(anomaly),
+            "last": list(last),
+        }
 
     def build(self, input_shape):
         """Make the weights (lead)."""
-        self.persistence = self.add_weight(shape=(len(self.places["trend"]),), initializer="zeros", name="persistence")
+        self.persistence = self.add_weight(
+            shape=(len(self.places["trend"]),), initializer="zeros", name="persistence"
+        )
 
     def call(self, inputs):
         """First guess of every lead."""

@@ -6,7 +6,9 @@ CLASSES = len(ICE_CLASSES)
 UNET_FILTERS = (64, 128, 256, 256, 512)  # filters of each level at factor 1, Andersson et al. 2021
 CORRECTION_FILTERS = (64, 128, 192, 256)  # filters of each level at factor 1
 # Cells on a side must be a multiple of these to survive all max-poolings.
-UNET_HALVINGS, CORRECTION_HALVINGS = (2 ** (len(filters) - 1) for filters in (UNET_FILTERS, CORRECTION_FILTERS))
+UNET_HALVINGS, CORRECTION_HALVINGS = (
+    2 ** (len(filters) - 1) for filters in (UNET_FILTERS, CORRECTION_FILTERS)
+)
 GROUP = 8  # filters of the correcting network that are normalised together
 # Weights of damped anomaly, trend and frequency in the logits of SIC > 0.15 and of SIC >= 0.80, before training.
 BLEND = ((0.6, 0.25, 0.35), (0.5, 0.25, 0.3))

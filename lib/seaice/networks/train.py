@@ -80,7 +80,9 @@ def fit(
 
     history, best = _learn(net, learner, training, validation, settings, seed=seed, folder=folder, key=key)
     net.set_weights(best)
-    return trained.finish(folder, key, net, history, trained.best(history), data.metadata(), settings, seed=seed)
+    return trained.finish(
+        folder, key, net, history, trained.best(history), data.metadata(), settings, seed=seed
+    )
 
 
 def _learn(
@@ -159,7 +161,10 @@ def _means(rows: Sequence[tuple], *, prefix: str) -> dict:
     means, n_samples, n_cells = zip(*rows, strict=True)
     return {
         f"{prefix}{name}": float(
-            np.average(np.array([m[name] for m in means], "float64"), weights=n_samples if name == "loss" else n_cells)
+            np.average(
+                np.array([m[name] for m in means], "float64"),
+                weights=n_samples if name == "loss" else n_cells,
+            )
         )
         for name in ("loss", *(name for name in means[0] if name != "loss"))
     }
@@ -189,7 +194,9 @@ def _is_exhausted(history: list[dict], patience: int | None) -> bool:
 
 def _key(training, validation, settings: Training, seed: int, start: Path | None) -> str:
     """SHA-256 over everything the trained weights depend on, but for the machine."""
-    sources = fingerprint.modules([f"import {__name__}"], source=__name__, without=(*fingerprint.PLUMBING, *MODELS))
+    sources = fingerprint.modules(
+        [f"import {__name__}"], source=__name__, without=(*fingerprint.PLUMBING, *MODELS)
+    )
     backend = keras.backend.backend()
     software = [backend, importlib.import_module(backend).__version__, keras.__version__, np.__version__]
     data = [training.digest(), validation.digest(), None if start is None else trained.read_key(Path(start))]

@@ -14,7 +14,9 @@ import pandas as pd
 from seaice.config.sections import Training
 from seaice.errors import DataError
 from seaice.files import replacing
-from seaice.networks import kinds  # with it the layers of every kind are known to Keras before a network is loaded
+from seaice.networks import (
+    kinds,
+)  # with it the layers of every kind are known to Keras before a network is loaded
 from seaice.networks.kinds import Kind
 
 NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
@@ -99,7 +101,9 @@ def read_weights(network: keras.Model, file: Path, scratch: Path) -> None:
 def start_from(network: keras.Model, folder: Path) -> None:
     """Take the weights of a finished network of the same shape; raises DataError for one that is not."""
     if not is_finished(folder):
-        raise DataError(f"no finished network to start from in {folder}: run its training (pre-training) first")
+        raise DataError(
+            f"no finished network to start from in {folder}: run its training (pre-training) first"
+        )
     other = keras.saving.load_model(folder / NETWORK, compile=False)
     shapes, others = ([tuple(w.shape) for w in n.weights] for n in (network, other))
     if shapes != others:
@@ -114,7 +118,9 @@ def _state(network: keras.Model) -> list:
     return [*network.weights, *network.optimizer.variables]
 
 
-def checkpoint(folder: Path, key: str, network: keras.Model, history: list[dict], best: list[np.ndarray]) -> None:
+def checkpoint(
+    folder: Path, key: str, network: keras.Model, history: list[dict], best: list[np.ndarray]
+) -> None:
     """Write all that the next epoch depends on, in one file and one rename: a kill leaves the old one or the new one."""
     arrays = {f"state_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(network))}
     arrays |= {f"best_{i}": array for i, array in enumerate(best)}
@@ -152,9 +158,12 @@ def finish(
     best: place in the history of the weights that the network has. metadata: of the samples, what inputs must agree with.
     """
     table = pd.DataFrame(
-        history, index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings.validate_every else "epoch")
+        history,
+        index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings.validate_every else "epoch"),
     )
-    bare = keras.Model.from_config(network.get_config())  # without the optimiser's state, which is twice the weights
+    bare = keras.Model.from_config(
+        network.get_config()
+    )  # without the optimiser's state, which is twice the weights
     bare.set_weights(network.get_weights())
     with replacing(folder / NETWORK) as part:
         bare.save(part)

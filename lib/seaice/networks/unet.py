@@ -61,6 +61,11 @@ def build(
 def _convolve(x, width: int, *, times: int = 1, size: int = 3, name: str):
     for k in range(times):
         x = layers.Conv2D(
-            width, size, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_conv_{k}"
+            width,
+            size,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"{name}_conv_{k}",
         )(x)
     return x

@@ -52,7 +52,9 @@ def extend(
     return extended._replace(notices=notices + extended.notices)
 
 
-def newer_ice(ready: xr.Dataset, entry: str, *, now: pd.Timestamp, load: Callable) -> tuple[xr.Dataset, list[str]]:
+def newer_ice(
+    ready: xr.Dataset, entry: str, *, now: pd.Timestamp, load: Callable
+) -> tuple[xr.Dataset, list[str]]:
     """Return the steps of ice that an entry has beyond a record, broken ones as missing, and what a reader should know of them.
 
     Arguments and errors as for `extend`; raises DataError, too, for an entry of another cadence.
@@ -85,7 +87,9 @@ def with_newer(ready: xr.Dataset, ice: xr.Dataset, statistics, sources, *, since
         late, new = absent(ready[name], (since or {}).get(name, last + one), last), None
         begin = late[0] if len(late) else last + one
         if begin <= end:
-            new, why_not = _predictor(name, sources, statistics, grid, begin, end, counted=cadence(ready), load=load)
+            new, why_not = _predictor(
+                name, sources, statistics, grid, begin, end, counted=cadence(ready), load=load
+            )
             notices += why_not
         stored = ready[name] if new is None else _patched(ready[name], new, begin, last)
         if new is not None:
@@ -109,11 +113,15 @@ def _patched(stored: xr.DataArray, new: xr.DataArray, begin, last) -> xr.DataArr
     near = stored.sel(time=slice(begin, last))
     late = new.assign_coords(y=stored.y, x=stored.x).reset_coords(drop=True).reindex(time=near.time)
     near = near.reset_coords(drop=True).where(near.notnull().any(("y", "x")), late.astype(stored.dtype))
-    parts = [stored.sel(time=stored.indexes["time"] < begin), near, stored.sel(time=stored.indexes["time"] > last)]
+    parts = [
+        stored.sel(time=stored.indexes["time"] < begin),
+        near,
+        stored.sel(time=stored.indexes["time"] > last),
+    ]
     joined = xr.concat([part.reset_coords(drop=True) for part in parts], "time")
-    return joined.assign_coords({n: c for n, c in stored.coords.items() if n not in joined.coords}).assign_attrs(
-        stored.attrs
-    )
+    return joined.assign_coords(
+        {n: c for n, c in stored.coords.items() if n not in joined.coords}
+    ).assign_attrs(stored.attrs)
 
 
 def _with_ice(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp, grid: Grid, load) -> xr.Dataset:
@@ -138,7 +146,9 @@ def _known_ahead(out: xr.Dataset, grid: Grid, load) -> xr.Dataset:
         return derive.known_ahead(out)
     fit = {name: out.attrs[name] for name in ("fit_start", "fit_end")}
     options = {"source": "the record", "load": load}
-    ice, of_months = derive.months_of(out, out, out.attrs.get("normals"), grid, out.indexes["time"], fit, **options)
+    ice, of_months = derive.months_of(
+        out, out, out.attrs.get("normals"), grid, out.indexes["time"], fit, **options
+    )
     months = derive.observed(ice, of_months["axis"]).assign(siconc_climatology=out.siconc_climatology)
     return derive.known_ahead_of_days(months, out.time)
 
@@ -146,7 +156,9 @@ def _known_ahead(out: xr.Dataset, grid: Grid, load) -> xr.Dataset:
 def offered_by(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
     """`providers.load` for entries of which nobody knows how far they reach: files that are not there yet are no error."""
 
-    def load(entry: str, grid: Grid, *, start: str | None = None, end: str | None = None, **options) -> xr.Dataset:
+    def load(
+        entry: str, grid: Grid, *, start: str | None = None, end: str | None = None, **options
+    ) -> xr.Dataset:
         if catalog.metadata(entry).get("one_file_a_step"):
             end, options = end or f"{now:%Y-%m-%d}", options | {"skip_missing": True}
         return providers.load(entry, grid, start=start, end=end, **options)
@@ -177,11 +189,15 @@ def _since(entry, grid, last, one, *, now, load, variables=None) -> tuple[xr.Dat
 
 def _revised(ready: xr.Dataset, again: xr.Dataset, last: pd.Timestamp, *, entry: str) -> list[str]:
     change = float(
-        abs(again.siconc - ready.siconc.sel(time=last)).where(ready.siconc_flag.sel(time=last) == Flag.OBSERVED).mean()
+        abs(again.siconc - ready.siconc.sel(time=last))
+        .where(ready.siconc_flag.sel(time=last) == Flag.OBSERVED)
+        .mean()
     )
     if not change > REVISED:
         return []
-    return [f"'{entry}': {last:%Y-%m-%d} differs from the stored one by {change:.3f} on average; preprocess anew"]
+    return [
+        f"'{entry}': {last:%Y-%m-%d} differs from the stored one by {change:.3f} on average; preprocess anew"
+    ]
 
 
 def _sound(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tuple[xr.Dataset, list[str]]:
@@ -201,7 +217,9 @@ def _sound(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tuple[xr.D
     return quality.mask_broken(ice, report), told
 
 
-def _predictor(name, sources, statistics, grid, begin, end, *, counted, load) -> tuple[xr.DataArray | None, list[str]]:
+def _predictor(
+    name, sources, statistics, grid, begin, end, *, counted, load
+) -> tuple[xr.DataArray | None, list[str]]:
     """Steps of one predictor from `begin` to `end`, scaled; None, and why, where they can't be had."""
     if name not in sources:
         return None, [f"no source of '{name}' is given; it is missing from {begin:%Y-%m-%d} on"]

@@ -36,10 +36,14 @@ def climatology(da: xr.DataArray, *, fit_end: str, fit_start: str | None = None)
     month = past["time"].dt.month.values
     # float64: in float32 the mean depends on how many steps are summed at a time.
     means = [
-        past.isel(time=np.flatnonzero(month == m)).mean("time", skipna=True, dtype="float64") for m in range(1, 13)
+        past.isel(time=np.flatnonzero(month == m)).mean("time", skipna=True, dtype="float64")
+        for m in range(1, 13)
     ]
     return (
-        xr.concat(means, pd.Index(range(1, 13), name="month")).astype(da.dtype).assign_attrs(da.attrs).rename(da.name)
+        xr.concat(means, pd.Index(range(1, 13), name="month"))
+        .astype(da.dtype)
+        .assign_attrs(da.attrs)
+        .rename(da.name)
     )
 
 
@@ -75,7 +79,9 @@ def linear_trend(da: xr.DataArray, *, years: int = TREND_YEARS) -> xr.DataArray:
     return trend.transpose("time", "y", "x").assign_attrs(da.attrs).rename("siconc_trend")
 
 
-def _trend_along_first_axis(values: np.ndarray, *, year: np.ndarray, month: np.ndarray, years: int) -> np.ndarray:
+def _trend_along_first_axis(
+    values: np.ndarray, *, year: np.ndarray, month: np.ndarray, years: int
+) -> np.ndarray:
     """Fit the trend on the last axis of `values` (time), all targets of a calendar month in one matrix product."""
     out = np.full(values.shape, np.nan, values.dtype)
     for m in np.unique(month):

@@ -8,7 +8,9 @@ from seaice.errors import DataError
 from seaice.prepare.normals import at_normal
 from seaice.steps import LEADS, along_time, cadence, fit_period, shift
 
-DATES = 1_500  # days that a daily slope starts from at most, evenly spread: neighbours in time say the same twice
+DATES = (
+    1_500  # days that a daily slope starts from at most, evenly spread: neighbours in time say the same twice
+)
 BLOCK = 64  # days of anomalies in memory beside the longest lead
 # Years of a cell's anomalies that the slope of all cells counts for in a daily one. On NSIDC-0081, fitted to fifteen months, slopes of
 # single cells were nearer to the days that they were fitted to and up to 3 % further from the two months after than one for all.
@@ -35,7 +37,11 @@ def damping(ready: xr.Dataset, *, lead_times=LEADS, about: str = "trend") -> xr.
     in memory. Source: Van den Dool 2007, Empirical Methods in Short-Term Climate Prediction.
     """
     anomaly = fit_period(ready.siconc - normal_ice(ready, about), ready)
-    return _of_days(anomaly, lead_times) if cadence(ready) == "daily" else _of_months(along_time(anomaly), lead_times)
+    return (
+        _of_days(anomaly, lead_times)
+        if cadence(ready) == "daily"
+        else _of_months(along_time(anomaly), lead_times)
+    )
 
 
 def _of_months(anomaly: xr.DataArray, lead_times) -> xr.DataArray:
@@ -51,7 +57,9 @@ def _of_months(anomaly: xr.DataArray, lead_times) -> xr.DataArray:
         dask_gufunc_kwargs={"output_sizes": {"month": 12, "lead_time": len(later)}},
         output_dtypes=["float32"],
     )
-    return slope.assign_coords(month=range(1, 13), lead_time=list(lead_times)).transpose("month", "lead_time", "y", "x")
+    return slope.assign_coords(month=range(1, 13), lead_time=list(lead_times)).transpose(
+        "month", "lead_time", "y", "x"
+    )
 
 
 def _slopes(anomaly: np.ndarray, *, month: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
@@ -83,7 +91,9 @@ def _of_days(anomaly: xr.DataArray, lead_times) -> xr.DataArray:
             products[number] += np.einsum("tyx,tyx->yx", values[now], values[then])
             squares[number] += np.einsum("tyx,tyx,tyx->yx", values[now], values[now], known[then])
     varies = squares > 0
-    share = PRIOR_YEARS * YEAR / np.maximum(n * varies.sum(axis=(1, 2), keepdims=True), 1)  # of the sums of all cells
+    share = (
+        PRIOR_YEARS * YEAR / np.maximum(n * varies.sum(axis=(1, 2), keepdims=True), 1)
+    )  # of the sums of all cells
     products, squares = (sums + share * sums.sum(axis=(1, 2), keepdims=True) for sums in (products, squares))
     slope = np.divide(products, squares, out=np.zeros_like(products), where=varies)
     coords = {"lead_time": leads} | {axis: anomaly[axis] for axis in ("y", "x")}

@@ -36,7 +36,9 @@ def check_cadence(ds: xr.Dataset, cadence: str, *, entry: str) -> xr.Dataset:
     """Return `ds` unchanged. Raises DataError where it says that it has another cadence than `cadence`."""
     published = ds.attrs.get("cadence", cadence)
     if published != cadence:
-        raise DataError(f"entry '{entry}' is {published}, and the run is {cadence}; name another one, or leave it out")
+        raise DataError(
+            f"entry '{entry}' is {published}, and the run is {cadence}; name another one, or leave it out"
+        )
     return ds
 
 
@@ -111,7 +113,9 @@ def months_of(
     until = pd.Period(steps.bounds([fit["fit_end"]] * 2, "daily")[1] + pd.Timedelta(days=1), "M") - 1
     if entry is None:
         siconc = normals.monthly_means(stored["siconc"])
-        flag = xr.where(siconc.isnull() & ~stored["land"], Flag.MISSING, Flag.OBSERVED).transpose("time", "y", "x")
+        flag = xr.where(siconc.isnull() & ~stored["land"], Flag.MISSING, Flag.OBSERVED).transpose(
+            "time", "y", "x"
+        )
         ice = ice.drop_dims("time").assign(siconc=siconc, siconc_flag=flag, land=stored["land"])
     else:
         source = entry
@@ -127,7 +131,12 @@ def months_of(
 
 
 def predictor_statistics(
-    field: xr.DataArray, fit: Mapping[str, str], *, source: str, cadence: str, scaling: xr.Dataset | None = None
+    field: xr.DataArray,
+    fit: Mapping[str, str],
+    *,
+    source: str,
+    cadence: str,
+    scaling: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Return what `scaled` needs: `<name>_climatology` (month, y, x; not of `ABSOLUTE`), `<name>_mean` and `<name>_std`.
 
@@ -156,7 +165,9 @@ def scaled(field: xr.DataArray, statistics: xr.Dataset, *, cadence: str) -> xr.D
     name = field.name
     if name not in ABSOLUTE:
         field = normals.anomalies(field, statistics[f"{name}_climatology"], cadence=cadence)
-    return normalise.scale(field, xr.Dataset({what: statistics[f"{name}_{what}"] for what in ("mean", "std")}))
+    return normalise.scale(
+        field, xr.Dataset({what: statistics[f"{name}_{what}"] for what in ("mean", "std")})
+    )
 
 
 def check_known(by_month: xr.DataArray, fit: Mapping[str, str], *, source: str) -> None:

@@ -9,11 +9,17 @@ from seaice.prepare import climate, derive
 from seaice.schema import Flag
 from seaice.steps import AHEAD, cadence, offset
 
-COMPLETE = 0.95  # share of a step's active cells that must have a value; scattered gaps of a swath stay below it
+COMPLETE = (
+    0.95  # share of a step's active cells that must have a value; scattered gaps of a swath stay below it
+)
 # Steps in a row without any SIC that are filled between the known ones on either side. Two days on, SIC differs from the last by 0.04
 # (docs/daily.md), so that the middle of three filled days is off by less.
 BRIDGED = {"monthly": 0, "daily": 3}
-DATES = ("siconc", "siconc_flag", "siconc_anomaly")  # what belongs to the moment it was observed, beside the predictors
+DATES = (
+    "siconc",
+    "siconc_flag",
+    "siconc_anomaly",
+)  # what belongs to the moment it was observed, beside the predictors
 
 
 def step(ready: xr.Dataset) -> pd.DateOffset:
@@ -62,10 +68,14 @@ def as_of(ready: xr.Dataset, init_time: pd.Timestamp) -> xr.Dataset:
             f"init_time {init_time:%Y-%m-%d}: the record {time[0]:%Y-%m-%d} to {time[-1]:%Y-%m-%d} has no step before it"
         )
     kept = ready.isel(time=time < init_time + AHEAD[cadence(ready)] * one)
-    observed = [n for n, da in kept.data_vars.items() if "time" in da.dims and (n in DATES or n not in derive.ICE)]
+    observed = [
+        n for n, da in kept.data_vars.items() if "time" in da.dims and (n in DATES or n not in derive.ICE)
+    ]
     past = kept.time < np.datetime64(init_time)
     out = kept.assign({name: kept[name].where(past).assign_attrs(kept[name].attrs) for name in observed})
-    out["siconc_flag"] = kept.siconc_flag.where(past, Flag.MISSING).astype("uint8").assign_attrs(kept.siconc_flag.attrs)
+    out["siconc_flag"] = (
+        kept.siconc_flag.where(past, Flag.MISSING).astype("uint8").assign_attrs(kept.siconc_flag.attrs)
+    )
     last = out.sel(time=[init_time - one])
     share = float(complete(last)[0])
     if share < COMPLETE:

@@ -36,7 +36,9 @@ def _middle(month: np.ndarray) -> np.ndarray:
 
 def anomalies(da: xr.DataArray, by_month: xr.DataArray, *, cadence: str) -> xr.DataArray:
     """Return `da` (time, y, x) minus the climatology (month, y, x) of its time of year, same units; lazy in, lazy out."""
-    once = by_month if da.chunks is None else by_month.chunk()  # as an array it would go into the graph for every step
+    once = (
+        by_month if da.chunks is None else by_month.chunk()
+    )  # as an array it would go into the graph for every step
     normal = at_normal(once, da.time, cadence=cadence)
     return (da - normal).astype(da.dtype).rename(da.name).assign_attrs(da.attrs)
 
@@ -51,7 +53,9 @@ def of_days(months: xr.Dataset, days: xr.DataArray) -> xr.Dataset:
     usual = at_months(months.siconc_climatology, months.time)
     known = months[[*KNOWN_AHEAD]].assign(siconc_trend=months.siconc_trend.fillna(usual))
     found = {name: at_normal(known[name], days, cadence="daily").astype("float32") for name in KNOWN_AHEAD}
-    return xr.Dataset({n: da.reset_coords(drop=True).assign_attrs(months[n].attrs) for n, da in found.items()})
+    return xr.Dataset(
+        {n: da.reset_coords(drop=True).assign_attrs(months[n].attrs) for n, da in found.items()}
+    )
 
 
 def monthly_means(days: xr.DataArray) -> xr.DataArray:
@@ -65,4 +69,8 @@ def monthly_means(days: xr.DataArray) -> xr.DataArray:
         part = days.isel(time=np.flatnonzero(months == month))
         enough = part.notnull().sum("time") >= FEWEST_DAYS
         parts.append(part.mean("time", skipna=True).where(enough))
-    return xr.concat(parts, pd.DatetimeIndex(months.unique(), name="time")).astype(days.dtype).assign_attrs(days.attrs)
+    return (
+        xr.concat(parts, pd.DatetimeIndex(months.unique(), name="time"))
+        .astype(days.dtype)
+        .assign_attrs(days.attrs)
+    )

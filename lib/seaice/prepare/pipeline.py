@@ -47,7 +47,12 @@ def build(
     """
     _check_sources(sources, source=f"run '{run}'")
     axis, fit = derive.time_axis(start, end, cadence=cadence), {"fit_start": start, "fit_end": fit_end}
-    origin = {"run": run, "hemisphere": grid.hemisphere, "resolution_km": grid.resolution_km, "cadence": cadence}
+    origin = {
+        "run": run,
+        "hemisphere": grid.hemisphere,
+        "resolution_km": grid.resolution_km,
+        "cadence": cadence,
+    }
     with replacing_folder(path) as building:
         ice = derive.check_cadence(
             load(sources["siconc"], grid, start=start, end=end), cadence, entry=sources["siconc"]
@@ -66,7 +71,9 @@ def build(
                 _write_predictor(building, grid, field, axis, fit, source=entry, cadence=cadence)
         ready_store.append_statistics(building, xr.Dataset())  # the group is there, even if nothing is in it
         named = {"normals": normals} if normals else {}
-        ready_store.finish(building, origin | fit | {"sources": dict(sources), **named, "Conventions": "CF-1.11"})
+        ready_store.finish(
+            building, origin | fit | {"sources": dict(sources), **named, "Conventions": "CF-1.11"}
+        )
     return report
 
 
@@ -97,10 +104,15 @@ def build_simulation(
     _check_sources(sources, source=origin)
     for name in sources:
         if name not in (*predictors, "siconc"):
-            raise DataError(f"{origin}: '{name}' can't be scaled, the observations have none; drop it from the sources")
+            raise DataError(
+                f"{origin}: '{name}' can't be scaled, the observations have none; drop it from the sources"
+            )
     grid.check(observed, source=str(like.name))
     statistics = ready_store.open_statistics(like)
-    axis, fit = derive.time_axis(start, end), {name: observed.attrs[name] for name in ("fit_start", "fit_end")}
+    axis, fit = (
+        derive.time_axis(start, end),
+        {name: observed.attrs[name] for name in ("fit_start", "fit_end")},
+    )
     with replacing_folder(path) as building:
         ice = gaps.onto_sea(load(sources["siconc"], grid, start=start, end=end), observed["land"].compute())
         _write_ice(building, grid, ice, axis, fit, source=sources["siconc"], active=observed["active"].load())
@@ -111,7 +123,9 @@ def build_simulation(
                 continue
             field = load(sources[name], grid, start=start, end=end, variables=[name])[name]
             scaling = xr.Dataset({what: statistics[f"{name}_{what}"].load() for what in ("mean", "std")})
-            _write_predictor(building, grid, field, axis, fit, source=sources[name], scaling=scaling, attrs=attrs)
+            _write_predictor(
+                building, grid, field, axis, fit, source=sources[name], scaling=scaling, attrs=attrs
+            )
         ready_store.finish(building, {**observed.attrs, "sources": dict(sources), "key": key})
 
 
@@ -136,7 +150,9 @@ def _write_days(building, grid, ice, axis, attrs, *, normals_entry, source, load
     """Write daily ice, and what is normal on its days from a monthly record. attrs: of the store, `fit_start` and `fit_end`."""
     append(building, derive.observed(ice, axis), grid)
     fit = {name: attrs[name] for name in ("fit_start", "fit_end")}
-    months, options = derive.months_of(ice, opened(building), normals_entry, grid, axis, fit, source=source, load=load)
+    months, options = derive.months_of(
+        ice, opened(building), normals_entry, grid, axis, fit, source=source, load=load
+    )
     beside_it = beside(building, "months")
     _write_ice(beside_it, grid, months, **options)
     months = opened(beside_it)
@@ -145,7 +161,9 @@ def _write_days(building, grid, ice, axis, attrs, *, normals_entry, source, load
     append(building, prior.anomaly_and_damping(opened(building).assign_attrs(attrs)), grid)
 
 
-def _write_predictor(building, grid, field, axis, fit, *, source, cadence="monthly", scaling=None, attrs=None) -> None:
+def _write_predictor(
+    building, grid, field, axis, fit, *, source, cadence="monthly", scaling=None, attrs=None
+) -> None:
     """Write one scaled predictor and its statistics; scaling: mean and std to scale by, default those of the fit period."""
     # On the grid once: the climatology, the scaling and the result each pass over the field.
     raw = beside(building, "raw")
@@ -160,5 +178,7 @@ def _write_predictor(building, grid, field, axis, fit, *, source, cadence="month
 
 def _nothing(name: str, axis: pd.DatetimeIndex, grid: Grid) -> xr.DataArray:
     """A predictor that is missing throughout: no chunk of it is stored."""
-    values = dask.array.full((len(axis), *grid.shape), np.nan, dtype="float32", chunks=(derive.EXTENSION, -1, -1))
+    values = dask.array.full(
+        (len(axis), *grid.shape), np.nan, dtype="float32", chunks=(derive.EXTENSION, -1, -1)
+    )
     return xr.DataArray(values, {"time": axis}, ("time", "y", "x"), name)

@@ -64,7 +64,9 @@ def _frequency(ready: xr.Dataset, event) -> xr.DataArray:
     share = xr.apply_ufunc(
         _share_of_years,
         siconc,
-        ready.siconc_climatology.chunk({"y": siconc.chunksizes["y"]}) if siconc.chunks else ready.siconc_climatology,
+        ready.siconc_climatology.chunk({"y": siconc.chunksizes["y"]})
+        if siconc.chunks
+        else ready.siconc_climatology,
         kwargs={"month": siconc.time.dt.month.values, "event": event},
         input_core_dims=[["time"], ["month"]],
         output_core_dims=[["time"]],

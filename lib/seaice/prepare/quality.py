@@ -13,7 +13,9 @@ COLUMNS = ["time", "check", "value", "limit", "action"]
 # million km2, smallest departure from the expected extent that counts as broken. Measured on NSIDC-0081 and -0051: sound days
 # stay within 0.6 (ragged coverage, 2016-09-10) and sound months within 1.5 (south, 2007-12); broken ones reach 1.2 and 2.4.
 FLOOR = {"daily": 0.8, "monthly": 2.0}
-SIGMAS = 5.0  # robust standard deviations of the departures so far, the limit where the record itself is noisier
+SIGMAS = (
+    5.0  # robust standard deviations of the departures so far, the limit where the record itself is noisier
+)
 MEMORY = {"daily": 30, "monthly": 120}  # steps that the noise is estimated from
 DRIFT_DAYS = 10  # daily changes whose median is the season's drift
 YEARS = (3, 10)  # fewest and most earlier years that say what is usual in a month
@@ -47,7 +49,9 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
     extent = np.where(time.isin(list(found)), np.nan, stats["extent"])
     rows += _departures(pd.Series(extent, time), ds.attrs.get("cadence") or _cadence(time))
     report = pd.DataFrame([(*row, "masked") for row in rows], columns=COLUMNS)
-    report = report.astype({"time": time.dtype, "value": float, "limit": float})  # an empty table has types too
+    report = report.astype(
+        {"time": time.dtype, "value": float, "limit": float}
+    )  # an empty table has types too
     return report.drop_duplicates("time").sort_values("time").reset_index(drop=True)
 
 
@@ -91,7 +95,9 @@ def _departures(extent: pd.Series, cadence: str) -> list[tuple]:
         expected = _expected(sound.loc[:now].dropna(), now, cadence)
         departure = value - expected
         noise = np.array(departures[-MEMORY[cadence] :])
-        spread = 1.4826 * np.median(np.abs(noise - np.median(noise))) if noise.size else 0.0  # of a normal distribution
+        spread = (
+            1.4826 * np.median(np.abs(noise - np.median(noise))) if noise.size else 0.0
+        )  # of a normal distribution
         limit = max(FLOOR[cadence], SIGMAS * spread)
         if abs(departure) > limit:
             rows.append((now, "extent", departure, limit))
@@ -137,4 +143,6 @@ def _check_hemisphere(ds: xr.Dataset) -> None:
         middle = float(np.median(ds["lat"]))
         if (middle > 0) != (hemisphere == "north"):
             source = ds.attrs.get("source", "quality")
-            raise DataError(f"{source}: says it is of the {hemisphere}, but its median latitude is {middle:.0f}")
+            raise DataError(
+                f"{source}: says it is of the {hemisphere}, but its median latitude is {middle:.0f}"
+            )

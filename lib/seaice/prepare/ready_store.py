@@ -12,9 +12,7 @@ from seaice.grid import Grid
 
 CHUNK_BYTES = 1e6  # bytes, aim for a chunk in the store
 MOST_STEPS = 12  # time steps in a chunk
-BLOCK_BYTES = (
-    16e6  # bytes of a variable worked on at once while writing: many chunks, as each task costs its scheduling
-)
+BLOCK_BYTES = 16e6  # bytes of a variable worked on at once while writing: many chunks, as each task costs its scheduling
 
 
 def open_ready(path: Path) -> xr.Dataset:

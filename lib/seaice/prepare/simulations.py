@@ -96,7 +96,9 @@ def _sources(simulation: Simulation, variables: Sequence[str], *, source: str) -
         return {v: entry for v, entry in simulation.entry.items() if v in variables}
     offered = catalog.metadata(simulation.entry)["variables"]
     if "siconc" not in offered:
-        raise DataError(f"simulation '{source}': the entry offers no 'siconc', only {offered}; name one with sea ice")
+        raise DataError(
+            f"simulation '{source}': the entry offers no 'siconc', only {offered}; name one with sea ice"
+        )
     return {v: simulation.entry for v in variables if v in offered}
 
 
@@ -104,13 +106,17 @@ def _options(entry: str, wanted: Mapping, simulation: Simulation) -> dict:
     """What to ask an entry for: the member, and, of a world that is made on demand, no more of it than is needed."""
     taken = catalog.options(entry)
     if "member" not in taken and len(simulation.members) > 1:
-        raise DataError(f"simulation '{entry}': the entry takes no member, so that its members can't differ; name one")
+        raise DataError(
+            f"simulation '{entry}': the entry takes no member, so that its members can't differ; name one"
+        )
     return {name: value for name, value in wanted.items() if name in taken}
 
 
 def _load(entry: str, grid: Grid, *, options: Mapping[str, dict], start, end, variables=None) -> xr.Dataset:
     """Do what `providers.load` does, for one member of a simulation."""
-    native = providers.standardise(catalog.open_entry(entry, **options[entry]), catalog.metadata(entry), source=entry)
+    native = providers.standardise(
+        catalog.open_entry(entry, **options[entry]), catalog.metadata(entry), source=entry
+    )
     return providers.on_grid(native, grid, source=entry, start=start, end=end, variables=variables)
 
 

@@ -42,7 +42,9 @@ def dataset(
         "member_class_probability": fields.ice_class_probability,
         "sea_ice_class": most_probable,
         "sea_ice_extent": ice_area.extent_of_sip(fields.sip, grid.cell_area, within=fields.active),
-        "member_sea_ice_extent": products_summary.extents(fields.ice_class_probability, fields.active, grid.cell_area),
+        "member_sea_ice_extent": products_summary.extents(
+            fields.ice_class_probability, fields.active, grid.cell_area
+        ),
         "member_temperature": fields.member_temperature,
         "blend_share": fields.blend_share,
         "lead_temperature": fields.lead_temperature,

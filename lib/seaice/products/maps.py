@@ -37,7 +37,9 @@ def sheet(fields: xr.Dataset, known: xr.Dataset) -> Figure:
     leads = np.unique(np.linspace(0, last, MOST).round().astype(int))
     with plt.rc_context(STYLE):
         size = {"figsize": (2.1 * len(leads) + 0.9, 5.0), "layout": "constrained"}
-        fig, axes = plt.subplots(2, len(leads), squeeze=False, subplot_kw={"projection": projection(known)}, **size)
+        fig, axes = plt.subplots(
+            2, len(leads), squeeze=False, subplot_kw={"projection": projection(known)}, **size
+        )
         for k, (above, below) in zip(leads, axes.T, strict=True):
             shade = _probability(above, fields, known, normal, k, shown)
             sip = fields.sip.isel(lead_time=k)
@@ -82,7 +84,9 @@ def _probability(ax, fields, known, normal, k, shown):
 
 def _normal(fields: xr.Dataset, known: xr.Dataset) -> xr.DataArray:
     return (
-        at_normal(known.siconc_climatology, fields.valid_time, cadence=cadence(known)).reset_coords(drop=True).compute()
+        at_normal(known.siconc_climatology, fields.valid_time, cadence=cadence(known))
+        .reset_coords(drop=True)
+        .compute()
     )
 
 

@@ -99,7 +99,9 @@ def _checked(forecast: xr.Dataset) -> tuple[xr.DataArray, Grid]:
     if cadence != "daily":
         raise DataError(f"{what}: its cadence is {cadence}; MeshiPhi counts leads in days")
     if "siconc" not in forecast:
-        raise DataError(f"{what}: no variable 'siconc'; MeshiPhi needs concentrations, classes are not enough")
+        raise DataError(
+            f"{what}: no variable 'siconc'; MeshiPhi needs concentrations, classes are not enough"
+        )
     for name in ("hemisphere", "resolution_km"):
         if name not in forecast.attrs:
             raise DataError(f"{what}: no attribute '{name}'")
@@ -112,7 +114,9 @@ def _checked(forecast: xr.Dataset) -> tuple[xr.DataArray, Grid]:
     grid.check(siconc, source=what)
     leads = siconc.lead_time.values
     if not np.array_equal(leads, np.arange(1, len(leads) + 1)):
-        raise DataError(f"{what}: lead_time is {leads.tolist()}; it has to be 1, 2, 3, ... days without a gap")
+        raise DataError(
+            f"{what}: lead_time is {leads.tolist()}; it has to be 1, 2, 3, ... days without a gap"
+        )
     siconc = siconc.transpose("member", "lead_time", "y", "x")
     known = np.isfinite(siconc.values)
     if not known.any():

@@ -36,8 +36,14 @@ def forecast(record: xr.Dataset, init_time, *, n_leads: int, days: int) -> xr.Da
         )
     past = past.copy(data=_filled(past.values))
     if bool((past.isnull() & ~record.land).any()):
-        raise DataError(f"siconc has cells without a value on any of the {days} days before {init_time:%Y-%m-%d}")
-    members = past.rename(time="member").assign_coords(member=np.arange(days, 0, -1)).isel(member=slice(None, None, -1))
+        raise DataError(
+            f"siconc has cells without a value on any of the {days} days before {init_time:%Y-%m-%d}"
+        )
+    members = (
+        past.rename(time="member")
+        .assign_coords(member=np.arange(days, 0, -1))
+        .isel(member=slice(None, None, -1))
+    )
     ahead = members.expand_dims(lead_time=np.arange(1, n_leads + 1)).drop_vars("crs", errors="ignore")
     attrs = {name: record.attrs[name] for name in ("hemisphere", "resolution_km")} | {"cadence": "daily"}
     return ahead.to_dataset(name="siconc").assign_coords(init_time=init_time).assign_attrs(attrs)
@@ -65,7 +71,9 @@ def command(
     """Write an ensemble of persistence as the file that MeshiPhi reads."""
     first = pd.Timestamp(init_time) - pd.Timedelta(days=days)
     try:
-        record = providers.load(entry, Grid(hemisphere, resolution_km), start=f"{first:%Y-%m-%d}", end=init_time)
+        record = providers.load(
+            entry, Grid(hemisphere, resolution_km), start=f"{first:%Y-%m-%d}", end=init_time
+        )
         ds = forecast(record, init_time, n_leads=n_leads, days=days)
         folder.mkdir(parents=True, exist_ok=True)
         about = {"source": entry, "references": str(record.attrs.get("references", ""))}

@@ -70,7 +70,9 @@ class Writer:
 def register(writer: Writer) -> None:
     """Add a writer, whose files every product made from now on has. Raises DataError for a name that is taken."""
     if writer.name in names():
-        raise DataError(f"a writer of product files is already called '{writer.name}'; give the new one another name")
+        raise DataError(
+            f"a writer of product files is already called '{writer.name}'; give the new one another name"
+        )
     WRITERS.append(writer)
 
 
@@ -101,7 +103,9 @@ def write(
 
 
 def _netcdf(folder: Path, ds: xr.Dataset, context: Context) -> None:
-    packed = {n: {"zlib": True, "complevel": 4, "shuffle": True} for n, da in ds.data_vars.items() if da.ndim > 1}
+    packed = {
+        n: {"zlib": True, "complevel": 4, "shuffle": True} for n, da in ds.data_vars.items() if da.ndim > 1
+    }
     ds.to_netcdf(folder / NETCDF, engine="netcdf4", encoding=packed)
 
 
@@ -121,7 +125,9 @@ def _edge(folder: Path, ds: xr.Dataset, context: Context) -> None:
     fields, init_time = context.fields, context.summary["init_time"]
     grid = Grid.of(context.record.attrs)
     about = {"name": f"ice edge forecast of {init_time}", "init_time": init_time}
-    edges = products_edge.collection(fields.sip.assign_coords(valid_time=fields.valid_time), grid, properties=about)
+    edges = products_edge.collection(
+        fields.sip.assign_coords(valid_time=fields.valid_time), grid, properties=about
+    )
     (folder / EDGE).write_text(products_edge.dumps(edges), encoding="utf-8")
 
 

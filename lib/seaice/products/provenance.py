@@ -21,8 +21,12 @@ def digest(known: xr.Dataset) -> str:
         content.update(np.ascontiguousarray(known[name].values))
     # The normal that a summary holds days against: of those ahead, of which a record as of a moment has all.
     if cadence(known) == "daily":
-        content.update(np.ascontiguousarray(known.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values))
-    content.update(json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode())
+        content.update(
+            np.ascontiguousarray(known.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values)
+        )
+    content.update(
+        json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode()
+    )
     return content.hexdigest()
 
 
@@ -40,7 +44,10 @@ def sources(
     what came from it is told apart under "<variable>, continued". arrived: by variable the steps that are not the store's.
     """
     past, found = window.sel(time=window.indexes["time"] < init_time), {}
-    for name in ["siconc", *sorted(n for n, da in window.data_vars.items() if "time" in da.dims and n not in ICE)]:
+    for name in [
+        "siconc",
+        *sorted(n for n, da in window.data_vars.items() if "time" in da.dims and n not in ICE),
+    ]:
         if name not in entries:
             continue
         later, time = (newer or {}).get(name, entries[name]), past.indexes["time"]

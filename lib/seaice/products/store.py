@@ -20,7 +20,9 @@ def is_fresh(target: Path, made_from: Mapping) -> bool:
     """Whether a product is there, was made from the same, and is whole."""
     try:
         content = json.loads((target / KEY).read_text(encoding="utf-8"))
-        return content["made_from"] == json.loads(json.dumps(made_from)) and content["files"] == checksums(target)
+        return content["made_from"] == json.loads(json.dumps(made_from)) and content["files"] == checksums(
+            target
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -35,7 +37,9 @@ def alone(run: str) -> Iterator[None]:
     """Wait until no other process makes products of this run; the system lets go of it when the process dies."""
     place = folder(run)
     if not paths.ready(run).is_dir():
-        raise DataError(f"no analysis-ready data at {paths.ready(run)}: run `python -m seaice.run` for this run first")
+        raise DataError(
+            f"no analysis-ready data at {paths.ready(run)}: run `python -m seaice.run` for this run first"
+        )
     with files.alone(place / ".lock"):
         files.tidy(place)
         yield

@@ -144,7 +144,9 @@ def _sentences(summary: dict) -> list[str]:
     said, step = [], NAME[summary["cadence"]]
     for row in (row for row in summary["leads"] if row["of_years"] > FEWEST):
         if row["rank"] == 1:
-            said.append(f"{row['valid_time']}: the smallest extent of {row['of_years']} years of this {step}.")
+            said.append(
+                f"{row['valid_time']}: the smallest extent of {row['of_years']} years of this {step}."
+            )
         elif row["rank"] == row["of_years"]:
             said.append(f"{row['valid_time']}: the largest extent of {row['of_years']} years of this {step}.")
     said += [f"Flag: {flag}." for flag in summary["flags"]] or ["No flags: all inputs are complete."]

@@ -72,7 +72,9 @@ def networks(run: Run, seeds: Sequence[int]) -> Networks:
         checksums[str(seed)] = sha256(file)
         output = (content or {}).get("outputs", {}).get(run_records.label(file, run.run))
         if output is not None and output["sha256"] != checksums[str(seed)]:
-            raise DataError(f"the network of seed {seed} is not the one that its training recorded; run this run anew")
+            raise DataError(
+                f"the network of seed {seed} is not the one that its training recorded; run this run anew"
+            )
     return Networks(generation, folders, checksums)
 
 
@@ -94,7 +96,9 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict
             or {*forecast["network"].values.tolist()} != {*seeds}
             or forecast.lead_time.size != n_leads
         ):
-            raise DataError(f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}")
+            raise DataError(
+                f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}"
+            )
         members, by_member = of_store(forecast), forecast.member_temperature.values.tolist()
         fitted = {
             "network": {seed: by_member[number(members, seed)] for seed in seeds},

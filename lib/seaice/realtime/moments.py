@@ -32,7 +32,9 @@ def record(name, store, sources, init, *, table, now, load, say) -> arrivals.Arr
         # The past is taken as it is stored; the newest moment is that of "latest", and has to be forecast alike.
         is_newest = _date(asked) > last
         late = (
-            [n for n in since if n in sources and len(arrivals.absent(store[n], since[n], last))] if is_newest else []
+            [n for n in since if n in sources and len(arrivals.absent(store[n], since[n], last))]
+            if is_newest
+            else []
         )
         if not late:
             return arrivals.Arrivals(store, [], {})
@@ -49,7 +51,9 @@ def init_times(init: str, ready: xr.Dataset, settings: Sampling, *, now, say) ->
     if init == "latest":
         times = [newest + one]
         if times[0] + one <= now:
-            say(f"note: the data are late: {newest:%Y-%m-%d} is the newest complete step, and it is {now:%Y-%m-%d}")
+            say(
+                f"note: the data are late: {newest:%Y-%m-%d} is the newest complete step, and it is {now:%Y-%m-%d}"
+            )
     else:
         ends = [_date(text) for text in init.split(SEPARATOR)]
         times = list(pd.date_range(ends[0], ends[-1], freq=one))
@@ -94,7 +98,9 @@ def inputs(run: Run, ready, init_time) -> tuple[xr.Dataset, xr.Dataset, Samples,
         window = _window(known, init_time, settings)
     forecasts = {}
     if run.forecast.blend or any(channel.variable in channels.FORECASTS for channel in settings.channels):
-        from seaice.baselines import kept_trees  # scikit-learn takes a second to import, which other runs can spare
+        from seaice.baselines import (
+            kept_trees,
+        )  # scikit-learn takes a second to import, which other runs can spare
 
         cache = products_store.folder(name) / ".classifiers"
         forecasts = kept_trees.forecasts(ready, known, init_time, settings, cache)
@@ -122,7 +128,9 @@ def flags(samples: Samples, window: xr.Dataset, init_time: pd.Timestamp) -> list
     if init_time not in samples.init_times:
         most = known_at.BRIDGED[counted]
         rule = f"; at most {most} {NAME[counted]}s in a row are filled between known ones" if most else ""
-        raise DataError(f"init_time {init_time:%Y-%m-%d} can't be forecast: {samples.dropped.get(init_time)}{rule}")
+        raise DataError(
+            f"init_time {init_time:%Y-%m-%d} can't be forecast: {samples.dropped.get(init_time)}{rule}"
+        )
     absent, between, filled = {}, set(), known_at.filled(window)
     for channel in (channel for channel in samples.channels if channel.follows == "time"):
         at = samples.time.get_loc(init_time) + channel.offset
@@ -130,7 +138,12 @@ def flags(samples: Samples, window: xr.Dataset, init_time: pd.Timestamp) -> list
             absent.setdefault(channel.variable, []).append(f"{samples.time[at]:%Y-%m-%d}")
         elif channel.variable in ("siconc", "siconc_anomaly") and samples.time[at] in filled:
             between.add(f"{samples.time[at]:%Y-%m-%d}")
-    told = [f"{name} of {', '.join(sorted(dates))} is missing; climatology stands in" for name, dates in absent.items()]
+    told = [
+        f"{name} of {', '.join(sorted(dates))} is missing; climatology stands in"
+        for name, dates in absent.items()
+    ]
     if between:
-        told.append(f"siconc of {', '.join(sorted(between))} is missing; filled between the {NAME[counted]}s beside it")
+        told.append(
+            f"siconc of {', '.join(sorted(between))} is missing; filled between the {NAME[counted]}s beside it"
+        )
     return told

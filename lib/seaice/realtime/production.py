@@ -64,7 +64,9 @@ def make(
         with files.readable(paths.ready(run.run)):
             store = ready_store.open_ready(paths.ready(run.run))
             entries, table = sources | dict(newer or {}), samples.table
-            ready, _, arrived = moments.record(run.run, store, entries, init, table=table, now=now, load=load, say=say)
+            ready, _, arrived = moments.record(
+                run.run, store, entries, init, table=table, now=now, load=load, say=say
+            )
             times = moments.init_times(init, ready, samples, now=now, say=say)
         networks = finished.networks(run, together.seeds)
         temperatures = finished.temperatures(run, together.seeds, samples.n_leads)
@@ -123,7 +125,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def command(
     file: Annotated[Path, typer.Argument(help="Run file, params/<run>.yaml, of a run that is finished.")],
-    init: Annotated[str, typer.Option(help="latest, YYYY-MM[-DD], or first:last to step through a range.")] = "latest",
+    init: Annotated[
+        str, typer.Option(help="latest, YYYY-MM[-DD], or first:last to step through a range.")
+    ] = "latest",
     newer: Annotated[
         list[str], typer.Option(help="variable=entry that continues the run's source; may be repeated.")
     ] = (),
@@ -150,7 +154,9 @@ def command(
 def _pair(text: str) -> tuple[str, str]:
     name, found, entry = text.partition("=")
     if not (name and found and entry):
-        raise DataError(f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north")
+        raise DataError(
+            f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north"
+        )
     return name, entry
 
 
@@ -160,6 +166,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from seaice.realtime import production  # under its own name, by which a product's key finds what it is made with
+    from seaice.realtime import (
+        production,
+    )  # under its own name, by which a product's key finds what it is made with
 
     production.main()

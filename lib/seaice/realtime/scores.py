@@ -29,12 +29,16 @@ def products(run: str, *, say: Callable[[str], None] = print) -> xr.Dataset:
     """
     folders = sorted(path.parent for path in products_store.folder(run).glob(f"[0-9]*/{products_store.KEY}"))
     if not folders:
-        raise DataError(f"run '{run}' has no forecast products in {products_store.folder(run)}: make some first")
+        raise DataError(
+            f"run '{run}' has no forecast products in {products_store.folder(run)}: make some first"
+        )
     now, opened = _networks(run), []
     for folder in folders:
         content = json.loads((folder / products_store.KEY).read_text(encoding="utf-8"))
         if content["made_from"]["networks"] != now:
-            say(f"note: {folder.name} is left out: it was made by other networks than those of now; make it anew")
+            say(
+                f"note: {folder.name} is left out: it was made by other networks than those of now; make it anew"
+            )
             continue
         ds = xr.open_zarr(folder / product.ZARR, consolidated=False)
         ds = ds[["sip", "class_probability", "member_class_probability"]].swap_dims(time="lead_time")
@@ -44,7 +48,9 @@ def products(run: str, *, say: Callable[[str], None] = print) -> xr.Dataset:
         raise DataError(
             f"run '{run}': all products in {products_store.folder(run)} are of other networks than those of now: make them anew"
         )
-    return xr.concat(opened, "init_time", join="exact").rename(member_class_probability="ice_class_probability")
+    return xr.concat(opened, "init_time", join="exact").rename(
+        member_class_probability="ice_class_probability"
+    )
 
 
 def _networks(run: str) -> dict[str, str]:
@@ -73,7 +79,10 @@ def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
     usual = baselines_climatology.class_probability(ready, inits, leads)
     members = 1 - made.ice_class_probability.isel(ice_class=0, drop=True)
     found = scoring.forecast_scores(
-        sips, ready, classes={"icenet": made.class_probability, "climatology": usual}, members={"icenet": members}
+        sips,
+        ready,
+        classes={"icenet": made.class_probability, "climatology": usual},
+        members={"icenet": members},
     )
     span = [f"{inits[0]:%Y-%m-%d}", f"{inits[-1]:%Y-%m-%d}"]
     table = tables.skill_table(found, {SPLIT: span})

@@ -31,18 +31,28 @@ def write(
     """
     records = run_records.read_all(run, steps=steps)
     crate = ROCrate()
-    crate.name, crate.description, crate.license = f"IceNet compendium, run {run}", description or f"Run {run}", LICENCE
+    crate.name, crate.description, crate.license = (
+        f"IceNet compendium, run {run}",
+        description or f"Run {run}",
+        LICENCE,
+    )
     crate.datePublished = max(content["end"] for content in records.values())
     crate.root_dataset["conformsTo"] = crate.add(
         _entity(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
     )
     software = _software(crate, records)
-    actions = [_action(crate, name, content, software, describe or _describe) for name, content in records.items()]
+    actions = [
+        _action(crate, name, content, software, describe or _describe) for name, content in records.items()
+    ]
     crate.root_dataset["mentions"] = actions
-    files.write_text(paths.results(run) / NAME, json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n")
+    files.write_text(
+        paths.results(run) / NAME, json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n"
+    )
 
 
-def _action(crate: ROCrate, name: str, content: Mapping, software, describe: Callable[[str], Mapping]) -> ContextEntity:
+def _action(
+    crate: ROCrate, name: str, content: Mapping, software, describe: Callable[[str], Mapping]
+) -> ContextEntity:
     notebook = crate.add(
         _entity(
             crate,
@@ -104,15 +114,21 @@ def _input(crate: ROCrate, entry: str, sha: str, describe: Callable[[str], Mappi
 
 def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEntity]:
     """Python and every distribution that a step used, and the lock they were installed from."""
-    versions = {name: version for content in records.values() for name, version in content["versions"].items()}
+    versions = {
+        name: version for content in records.values() for name, version in content["versions"].items()
+    }
     entities = [
-        crate.add(_entity(crate, f"#software/{name}", "SoftwareApplication", name=name, softwareVersion=version))
+        crate.add(
+            _entity(crate, f"#software/{name}", "SoftwareApplication", name=name, softwareVersion=version)
+        )
         for name, version in sorted(versions.items())
     ]
     lock = paths.root() / "requirements.lock"
     if lock.is_file():
         sha = digest(lock.read_text(encoding="utf-8"))
-        entities.append(crate.add(_entity(crate, "#requirements.lock", "CreativeWork", name=lock.name, sha256=sha)))
+        entities.append(
+            crate.add(_entity(crate, "#requirements.lock", "CreativeWork", name=lock.name, sha256=sha))
+        )
     return entities
 
 
@@ -126,6 +142,8 @@ def _plain(value):
 
 
 def _describe(entry: str) -> Mapping:
-    from seaice.sources import catalog  # here, not above: it brings Intake, which a run without raw inputs can spare
+    from seaice.sources import (
+        catalog,
+    )  # here, not above: it brings Intake, which a run without raw inputs can spare
 
     return catalog.metadata(entry)

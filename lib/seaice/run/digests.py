@@ -18,7 +18,9 @@ from seaice.fingerprint import digest
 from seaice.run import records as run_records
 
 NAME = "record.json"
-NUMBERS = "tables"  # the kind of output that has to be the same; figures and pages depend on fonts and hold times
+NUMBERS = (
+    "tables"  # the kind of output that has to be the same; figures and pages depend on fonts and hold times
+)
 
 
 def write(run: str, *, steps: Sequence[str] | None = None) -> None:
@@ -37,7 +39,9 @@ def describe(run: str, records: Mapping[str, Mapping]) -> dict:
     and outputs: by label (see `run.records.label`) the bytes and SHA-256. A folder of files in `data/` is one output.
     """
     outputs = {label: output for content in records.values() for label, output in content["outputs"].items()}
-    versions = {name: version for content in records.values() for name, version in content["versions"].items()}
+    versions = {
+        name: version for content in records.values() for name, version in content["versions"].items()
+    }
     return {
         "run": run,
         "end": max(content["end"] for content in records.values()),
@@ -89,7 +93,9 @@ def read(run: str, against: str = "HEAD") -> dict:
             return content
     except (ValueError, KeyError, TypeError, AttributeError):
         pass  # said below, with what was expected
-    raise DataError(f"{against} is no {NAME}: it has no outputs with bytes and sha256; name one that a run has written")
+    raise DataError(
+        f"{against} is no {NAME}: it has no outputs with bytes and sha256; name one that a run has written"
+    )
 
 
 def compare(reference: Mapping) -> dict[str, dict[str, list[str]]]:

@@ -49,7 +49,11 @@ def simulated(simulations: Iterable[Simulation], table: Sequence[Mapping]) -> in
 def training(run: Run) -> float:
     """Return the floating-point operations of training one network on observations: every epoch, and none stopped early."""
     splits = run.samples.splits
-    return run.training.epochs * _one(run) * (TRAINING * _steps(splits.train, run) + _steps(splits.validation, run))
+    return (
+        run.training.epochs
+        * _one(run)
+        * (TRAINING * _steps(splits.train, run) + _steps(splits.validation, run))
+    )
 
 
 def pretraining(run: Run) -> float:

@@ -38,7 +38,9 @@ _KERNEL_ARGUMENTS = [
     "--log-level=50",
     f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT + _LOG_BESIDE_RECORD!r}, {{}})",
 ]
-_ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})  # others on the machine must not read along
+_ENCRYPTED = Config(
+    KernelManager={"transport_encryption": "auto"}
+)  # others on the machine must not read along
 _UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")  # ids in the HTML of xarray and Dask
 _NOISE = ((re.compile(r"/\S*/ipykernel_\d+/\d+\.py"), "<cell>"), (re.compile(r"\b0x[0-9a-f]{6,}\b"), "0x0"))
 
@@ -79,7 +81,9 @@ def environment(threads: int) -> dict[str, str]:
     """
     fixed = {"PYTHONHASHSEED": "0", "TF_DETERMINISTIC_OPS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     pools = ("OMP", "OPENBLAS", "MKL")
-    fixed |= {f"{pool}_NUM_THREADS": str(threads) for pool in pools} | {"TF_NUM_INTRAOP_THREADS": str(threads)}
+    fixed |= {f"{pool}_NUM_THREADS": str(threads) for pool in pools} | {
+        "TF_NUM_INTRAOP_THREADS": str(threads)
+    }
     fixed |= {f"MALLOC_{what}_THRESHOLD_": str(KEPT) for what in ("MMAP", "TRIM")}
     return fixed | {name: value for name, value in os.environ.items() if name.startswith("SEAICE_")}
 
@@ -117,7 +121,10 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
                 config=_ENCRYPTED,
                 extra_arguments=list(_KERNEL_ARGUMENTS),
             )
-    except (papermill.PapermillExecutionError, RuntimeError) as error:  # the second: its kernel died, or did not start
+    except (
+        papermill.PapermillExecutionError,
+        RuntimeError,
+    ) as error:  # the second: its kernel died, or did not start
         message = _message(job, error, running, failed)
         _clean(running, job.root)
         os.replace(running, failed)
@@ -140,7 +147,9 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
         "seconds": round(time.monotonic() - clock, 2),
         "peak_memory_bytes": memory.peak,
         "environment": {k: v for k, v in job.environment.items() if not k.startswith("SEAICE_")},
-        "outputs": {name: run_records.checksum(name) for name in sorted({run_records.label(final, job.run), *outputs})},
+        "outputs": {
+            name: run_records.checksum(name) for name in sorted({run_records.label(final, job.run), *outputs})
+        },
         **run_records.surroundings(job.parts["package"]),
     }
     return run_records.write(job.run, job.name, content)
@@ -155,7 +164,9 @@ def _kept(previous: Mapping | None, key: str) -> set[str]:
 
 def owns(tag: str | None, name: str) -> bool:
     """Whether the output `name` is a member's: its path holds the tag (`seed_36`) as a word; a step alone owns all."""
-    return tag is None or re.search(rf"(?<![0-9A-Za-z]){re.escape(tag)}(?![0-9A-Za-z]|\.\d)", name) is not None
+    return (
+        tag is None or re.search(rf"(?<![0-9A-Za-z]){re.escape(tag)}(?![0-9A-Za-z]|\.\d)", name) is not None
+    )
 
 
 @contextmanager

@@ -35,7 +35,9 @@ def execute_all(jobs: Sequence[Job], cluster: Cluster, *, done: Callable[[dict, 
         try:
             client = Client(address, timeout="20s")
         except OSError as error:
-            raise DataError(f"cluster.address {cluster.address}: no Dask scheduler answers there: {error}") from None
+            raise DataError(
+                f"cluster.address {cluster.address}: no Dask scheduler answers there: {error}"
+            ) from None
         with client:
             futures = {client.submit(_member, job, pure=False): job for job in jobs}
             for future in as_completed(futures):
@@ -56,7 +58,11 @@ def is_alone(cluster: Cluster) -> bool:
 
 def threads(cluster: Cluster) -> int:
     """Threads that a notebook on a worker may use: as asked, else its share of this machine's cores."""
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
+    cores = (
+        len(psutil.Process().cpu_affinity())
+        if hasattr(psutil.Process, "cpu_affinity")
+        else os.cpu_count() or 1
+    )
     return cluster.threads_per_worker or max(1, cores // cluster.workers)
 
 
@@ -84,7 +90,9 @@ def _scheduler(cluster: Cluster) -> Iterator[str]:
                 "local_directory": scratch,
                 "silence_logs": logging.CRITICAL,
                 "dashboard_address": None,
-                "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"},  # else two runs would quarrel about port 8787
+                "scheduler_kwargs": {
+                    "dashboard_address": "127.0.0.1:0"
+                },  # else two runs would quarrel about port 8787
             }
             made = LocalCluster(**options | cluster.options)
         else:

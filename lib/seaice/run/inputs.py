@@ -23,7 +23,9 @@ class Amount(NamedTuple):
     exact: bool = False
 
     def __str__(self) -> str:
-        return "size not known" if self.bytes is None else f"{'' if self.exact else 'about '}{size(self.bytes)}"
+        return (
+            "size not known" if self.bytes is None else f"{'' if self.exact else 'about '}{size(self.bytes)}"
+        )
 
 
 def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> str:
@@ -135,7 +137,9 @@ def _require(entry: str, driver: Driver, place: str) -> None:
 
         server = transfer.server(place)
         if not _answers(server):
-            raise DataError(f"entry '{entry}': {urlsplit(server).hostname} does not answer; is there a network?")
+            raise DataError(
+                f"entry '{entry}': {urlsplit(server).hostname} does not answer; is there a network?"
+            )
 
 
 @lru_cache

@@ -15,7 +15,9 @@ from seaice.errors import DataError
 from seaice.fingerprint import digest
 
 
-def parts(notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inputs: Mapping[str, str]) -> dict:
+def parts(
+    notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inputs: Mapping[str, str]
+) -> dict:
     """Return everything that one execution of a notebook depends on, by kind and name.
 
     The key of the execution is the `digest` of this. before: digest of each earlier step. inputs:
@@ -72,7 +74,8 @@ def content(notebook: Path) -> dict:
     try:
         parsed = json.loads(notebook.read_text(encoding="utf-8"))
         cells = [
-            {**cell, "cell_type": cell["cell_type"], "source": "".join(cell["source"])} for cell in parsed["cells"]
+            {**cell, "cell_type": cell["cell_type"], "source": "".join(cell["source"])}
+            for cell in parsed["cells"]
         ]
         return parsed | {"cells": cells}
     except FileNotFoundError:

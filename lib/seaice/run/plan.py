@@ -62,7 +62,9 @@ class Plan:
                     name=f"{step.notebook}-{tag}" if tag else step.notebook,
                     notebook=step.notebook,
                     parameters=given,
-                    parts=run_notebooks.parts(paths.notebook(step.notebook), given, before=before, inputs=raw),
+                    parts=run_notebooks.parts(
+                        paths.notebook(step.notebook), given, before=before, inputs=raw
+                    ),
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
                     root=str(paths.root()),
@@ -98,11 +100,15 @@ def load(
     roles = {step.notebook: stages.declared(paths.notebook(step.notebook)) for step in run.steps}
     for step in run.steps:
         _check_declared(file, run, step, declared[step.notebook])
-    taken = set().union(*declared.values(), (str(v).partition(".")[0] for s in run.steps for v in s.foreach.values()))
+    taken = set().union(
+        *declared.values(), (str(v).partition(".")[0] for s in run.steps for v in s.foreach.values())
+    )
     for override in overrides:
         section = override.partition("=")[0].partition(".")[0]
         if section in SECTIONS and section not in taken:
-            raise DataError(f"--set {override}: no notebook of the run declares the section '{section}'; leave it out")
+            raise DataError(
+                f"--set {override}: no notebook of the run declares the section '{section}'; leave it out"
+            )
     planned = Plan(run, declared, roles, {})
     # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
     named = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
@@ -125,8 +131,12 @@ def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
     """
     content = run_records.read(job.run, job.name)
     then = content["parts"].get("input", {}) if content else {}
-    raw = {name: then.get(name, NOT_HERE) if now == NOT_HERE else now for name, now in job.parts["input"].items()}
-    return ["it is forced"] * (job.notebook in force) + run_records.why_stale(content, job.parts | {"input": raw})
+    raw = {
+        name: then.get(name, NOT_HERE) if now == NOT_HERE else now for name, now in job.parts["input"].items()
+    }
+    return ["it is forced"] * (job.notebook in force) + run_records.why_stale(
+        content, job.parts | {"input": raw}
+    )
 
 
 def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> None:

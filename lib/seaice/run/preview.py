@@ -25,7 +25,9 @@ OPERATIONS = {
 }  # by role
 
 
-def look(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def look(
+    planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]
+) -> list[str]:
     """Say of every step why it would run, what it reads, writes and computes, then the sums; return what would run.
 
     Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.

@@ -39,7 +39,9 @@ def read_all(run: str, *, steps: Sequence[str] | None = None) -> dict[str, dict]
     """
     names = sorted(path.stem for path in paths.records(run).glob("*.json"))
     records = {name: content for name in names if (content := read(run, name))}
-    records = {name: content for name, content in records.items() if steps is None or content["step"] in steps}
+    records = {
+        name: content for name, content in records.items() if steps is None or content["step"] in steps
+    }
     if not records:
         raise DataError(f"run '{run}' has no records in {paths.records(run)}: execute it first")
     return records
@@ -69,7 +71,9 @@ def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:
         for name in sorted({*then, *now}):
             if then.get(name) != now.get(name):
                 verb = "changed" if name in then and name in now else "is new" if name in now else "is gone"
-                values = f" from {then[name]} to {now[name]}" if kind == "parameter" and verb == "changed" else ""
+                values = (
+                    f" from {then[name]} to {now[name]}" if kind == "parameter" and verb == "changed" else ""
+                )
                 reasons.append(f"{kind} {name} {verb}{values}")
     for label, output in content["outputs"].items():
         if not place(label).exists():
@@ -153,7 +157,8 @@ def surroundings(distributions: Iterable[str]) -> dict:
             "cores": os.cpu_count(),
             "memory_bytes": psutil.virtual_memory().total,
         },
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in distributions},
+        "versions": {"python": platform.python_version()}
+        | {name: metadata.version(name) for name in distributions},
         "commit": _commit(),
     }
 
@@ -161,7 +166,16 @@ def surroundings(distributions: Iterable[str]) -> dict:
 def _commit() -> str | None:
     """Commit of the project, "+" appended where the tree differs from it; None outside git."""
     try:
-        asked = ["git", "-C", str(paths.root()), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+        asked = [
+            "git",
+            "-C",
+            str(paths.root()),
+            "describe",
+            "--always",
+            "--abbrev=40",
+            "--dirty=+",
+            "--exclude=*",
+        ]
         return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -45,7 +45,9 @@ def run(
     steps = planned.run.steps[: names.index(until) + 1 if until else None]
     if dry_run:
         return preview.look(planned, steps, force=force, say=say)
-    say(f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log")
+    say(
+        f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log"
+    )
     started = time.monotonic()
     with run_records.lock(planned.run.run), Memory() as memory:
         executed = _execute_steps(planned, steps, force=force, say=say)
@@ -69,7 +71,9 @@ def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence
         why = reasons[waiting[0].name] if waiting else []
         say(f"step {number} of {len(steps)}: {step.notebook} {preview.because(why)}")
         if waiting:
-            _execute_step(planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say)
+            _execute_step(
+                planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say
+            )
         before[step.notebook] = plan.link(jobs)
         executed += [job.name for job in waiting]
         for job in jobs:
@@ -92,7 +96,9 @@ def _execute_step(
 
     def done(content: dict, name: str) -> None:
         members = f" (members {next(numbers)} of {n})" if step.foreach else ""
-        say(f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB")
+        say(
+            f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB"
+        )
 
     stage, state = planned.stages[step.notebook], run_records.scan(planned.run.run)
     if step.foreach and not fanout.is_alone(planned.run.cluster):
@@ -105,7 +111,9 @@ def _execute_step(
     complaints = stages.complaints(stage, planned.run.run, written, expected=expected)
     for output in written:
         if output in earlier and run_records.checksum(output) != earlier[output][1]:
-            complaints.append(f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again")
+            complaints.append(
+                f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again"
+            )
         elif not any(owns(job.tag, output) for job in waiting):
             complaints.append(
                 f"wrote {output}, which members would take from one another; put '{waiting[0].tag}' in its name"
@@ -124,7 +132,11 @@ def duration(seconds: float) -> str:
 def summary(name: str) -> str:
     """Say where a run's figures, tables and executed notebooks are, and its headline scores where there are any."""
     lines = []
-    for what, folder in (("figures", paths.figures), ("tables", paths.tables), ("executed notebooks", paths.executed)):
+    for what, folder in (
+        ("figures", paths.figures),
+        ("tables", paths.tables),
+        ("executed notebooks", paths.executed),
+    ):
         n = sum(1 for p in folder(name).glob("*") if not p.name.startswith("."))
         lines.append(f"{what + ':':20}{_shown(folder(name))} ({n})")
     return "\n".join(lines + _scores(paths.tables(name) / "skill.csv"))
@@ -145,12 +157,18 @@ def _scores(table: Path) -> list[str]:
         ("binary_accuracy", "binary accuracy, %", "{:8.1f}"),
         ("brier", "Brier score", "{:8.3f}"),
     ):
-        values = {(row["model"], int(row["lead_time"])): float(row["value"]) for row in rows if row["metric"] == metric}
+        values = {
+            (row["model"], int(row["lead_time"])): float(row["value"])
+            for row in rows
+            if row["metric"] == metric
+        }
         leads = sorted({lead for _, lead in values})
         if leads:
             lines += ["", f"{title:28}" + "".join(f"{f'lead {lead}':>8}" for lead in leads)]
         for model in dict.fromkeys(model for model, _ in values):
-            cells = (form.format(values[model, lead]) if (model, lead) in values else " " * 8 for lead in leads)
+            cells = (
+                form.format(values[model, lead]) if (model, lead) in values else " " * 8 for lead in leads
+            )
             lines.append(f"  {model:26}" + "".join(cells))
     return lines
 
@@ -179,10 +197,14 @@ def command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value in place of the file's; may be repeated.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be executed and why.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be executed and why.")
+    ] = False,
 ) -> None:
     """Execute the notebooks of a run file that are not fresh."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly when told to by another process
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # stop as cleanly when told to by another process
     try:
         run(file, force=force or (), until=until, overrides=set_ or (), dry_run=dry_run, say=_say)
     except (DataError, StepFailed, FileNotFoundError) as error:

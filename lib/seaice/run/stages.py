@@ -58,7 +58,9 @@ def declared(notebook: Path) -> Stage:
         raise DataError(f"{notebook.name}: it declares {content or 'no role'}, and a step must; {form}")
     if content["role"] not in ROLES:
         hint = nearest(str(content["role"]), ROLES)
-        raise DataError(f"{notebook.name}: its role {content['role']!r} is unknown{hint}; choose one of {list(ROLES)}")
+        raise DataError(
+            f"{notebook.name}: its role {content['role']!r} is unknown{hint}; choose one of {list(ROLES)}"
+        )
     opens = content.get("opens", [])
     for what, places, choices in (
         ("reads", content["reads"], tuple(FOLDERS)),
@@ -92,10 +94,13 @@ def complaints(stage: Stage, run: str, written: Iterable[str], *, expected: Iter
     wrong = [
         f"wrote {output}, which it does not declare; add its place to `writes` in its metadata, one of {list(FOLDERS)}"
         for output in written
-        if output.startswith("data/") and not any(output == label or output.startswith(f"{label}/") for label in labels)
+        if output.startswith("data/")
+        and not any(output == label or output.startswith(f"{label}/") for label in labels)
     ]
     for place in expected:
         if not FOLDERS[place](run).exists():
             label = run_records.label(FOLDERS[place](run), run)
-            wrong.append(f"declares that it writes '{place}', but left no {label}; correct `writes` in its metadata")
+            wrong.append(
+                f"declares that it writes '{place}', but left no {label}; correct `writes` in its metadata"
+            )
     return wrong

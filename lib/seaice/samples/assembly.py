@@ -54,7 +54,9 @@ class Samples:
         self.coords = {name: ready[name] for name in ("y", "x", "lat", "lon") if name in ready.coords}
         forecasts = _wanted(forecasts, channels, ready)
         self.channels = place(channels, ready, n_steps=len(self.time), forecasts=forecasts)
-        self._forecast_rows = {name: f.indexes["init_time"].get_indexer(self.time) for name, f in forecasts.items()}
+        self._forecast_rows = {
+            name: f.indexes["init_time"].get_indexer(self.time) for name, f in forecasts.items()
+        }
         self.variables = list(dict.fromkeys(c.variable for c in self.channels if c.follows == "time"))
         self.variable_attrs = {v: {k: str(a) for k, a in ready[v].attrs.items()} for v in self.variables}
         self.missing = policies(missing, self.variables)
@@ -232,12 +234,15 @@ class Samples:
         reasons, is_error = np.full(len(self.time), "", object), np.zeros(len(self.time), bool)
         # What drops goes first: an initialisation that is dropped anyway needs no further decision.
         order = sorted(
-            (c for c in self.channels if c.follows == "time"), key=lambda c: self.missing[c.variable] == "error"
+            (c for c in self.channels if c.follows == "time"),
+            key=lambda c: self.missing[c.variable] == "error",
         )
         for channel in order:
             steps = np.arange(len(self.time)) + channel.offset
             outside = (steps < 0) | (steps >= len(self.time))
-            absent = self._absent[self.variables.index(channel.variable)][np.clip(steps, 0, len(self.time) - 1)]
+            absent = self._absent[self.variables.index(channel.variable)][
+                np.clip(steps, 0, len(self.time) - 1)
+            ]
             absent &= self.missing[channel.variable] != "climatology"
             for i in np.flatnonzero((outside | absent) & (reasons == "")):
                 when = self.time[i] + channel.offset * self.time.freq
@@ -257,7 +262,9 @@ def _wanted(forecasts, channels: Sequence[Mapping], ready: xr.Dataset) -> dict[s
     for name, forecast in wanted.items():
         for axis in ("y", "x"):
             if not np.array_equal(forecast[axis], ready[axis]):
-                raise DataError(f"forecasts of '{name}': their {axis} is not that of the ready store; make them anew")
+                raise DataError(
+                    f"forecasts of '{name}': their {axis} is not that of the ready store; make them anew"
+                )
     return wanted
 
 

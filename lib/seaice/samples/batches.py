@@ -50,7 +50,11 @@ class Batches(keras.utils.PyDataset):
             raise DataError(f"batch_size {batch_size} must be at least 1")
         directed = [c.variable for c in samples.channels if c.variable in DIRECTED]
         if turns and (directed or samples.shape[0] != samples.shape[1]):
-            what = f"'{directed[0]}', which has a direction" if directed else f"a grid of {samples.shape}, no square"
+            what = (
+                f"'{directed[0]}', which has a direction"
+                if directed
+                else f"a grid of {samples.shape}, no square"
+            )
             raise DataError(f"turns: the samples have {what}; leave it out, or train without turns")
         if as_numbers and (withhold or turns):
             what = "withhold" if withhold else "turns"

@@ -13,7 +13,10 @@ from seaice.steps import AHEAD, NAME, cadence
 ICENET_2021 = (
     {"variable": "siconc", "lags": 12},
     {"variable": "siconc_trend", "leads": 6},
-    *({"variable": v, "lags": 3} for v in ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10")),
+    *(
+        {"variable": v, "lags": 3}
+        for v in ("tas", "ta500", "tos", "rsds", "rsus", "psl", "zg500", "zg250", "ua10")
+    ),
     {"variable": "uas", "lags": 1},
     {"variable": "vas", "lags": 1},
     {"variable": "land"},
@@ -50,7 +53,9 @@ def place(
     along_time = list(dict.fromkeys(row["variable"] for row in table if _follows_time(row["variable"])))
     first_plane = _first_planes(along_time, ready, n_steps=n_steps, forecasts=forecasts)
     channels = [
-        channel for row in table for channel in _channels(row, first_plane[row["variable"]], ready, forecasts=forecasts)
+        channel
+        for row in table
+        for channel in _channels(row, first_plane[row["variable"]], ready, forecasts=forecasts)
     ]
     names = [channel.name for channel in channels]
     for name in names:
@@ -103,7 +108,9 @@ def _check_stored(row: Mapping, ready: xr.Dataset) -> None:
             f"'{name}' takes {'lags: its valid time is the future' if 'leads' in row else 'leads'}"
         )
     if row.get("leads", 0) > ahead:
-        raise DataError(f"channel {dict(row)}: '{name}' is known {ahead} {NAME[cadence(ready)]}s ahead, not more")
+        raise DataError(
+            f"channel {dict(row)}: '{name}' is known {ahead} {NAME[cadence(ready)]}s ahead, not more"
+        )
 
 
 def _first_planes(
@@ -113,7 +120,9 @@ def _first_planes(
     months = 12 if _damping_has_months(ready) else 1
     damping = months * ready.sizes["lead_time"] if "siconc_damping" in ready else 0
     counts = dict.fromkeys(along_time, n_steps) | FIXED | {"siconc_damping": damping}
-    counts |= {name: forecast.lead_time.size * forecast.init_time.size for name, forecast in forecasts.items()}
+    counts |= {
+        name: forecast.lead_time.size * forecast.init_time.size for name, forecast in forecasts.items()
+    }
     first_plane, number = {}, 0
     for name, count in counts.items():
         first_plane[name], number = number, number + count
@@ -124,7 +133,9 @@ def _damping_has_months(ready: xr.Dataset) -> bool:
     return "month" in ready.get("siconc_damping", xr.DataArray()).dims
 
 
-def _channels(row: Mapping, base: int, ready: xr.Dataset, *, forecasts: Mapping[str, xr.DataArray]) -> list[Channel]:
+def _channels(
+    row: Mapping, base: int, ready: xr.Dataset, *, forecasts: Mapping[str, xr.DataArray]
+) -> list[Channel]:
     """Return the channels that one row of the table stands for; base: first plane of its variable."""
     name, leads = row["variable"], range(1, row.get("leads", 0) + 1)
     if name == "land":
@@ -151,7 +162,9 @@ def _check_forecast(row: Mapping, forecast: xr.DataArray | None) -> None:
             f"channel {dict(row)}: no forecasts of '{name}' are given; run the baselines first, and leave this channel out where networks "
             "are pre-trained on simulations, of which there are none"
         )
-    if "leads" not in row or list(forecast.lead_time.values[: row["leads"]]) != list(range(1, row["leads"] + 1)):
+    if "leads" not in row or list(forecast.lead_time.values[: row["leads"]]) != list(
+        range(1, row["leads"] + 1)
+    ):
         raise DataError(
             f"channel {dict(row)}: '{name}' takes leads, of which there are {forecast.lead_time.values.tolist()}"
         )
@@ -160,7 +173,9 @@ def _check_forecast(row: Mapping, forecast: xr.DataArray | None) -> None:
 def policies(missing: str | Mapping[str, str], variables: list[str]) -> dict[str, str]:
     """Return what to do about wholly missing steps of each variable: error, drop or climatology."""
     words = (
-        dict.fromkeys(variables, missing) if isinstance(missing, str) else dict.fromkeys(variables, "error") | missing
+        dict.fromkeys(variables, missing)
+        if isinstance(missing, str)
+        else dict.fromkeys(variables, "error") | missing
     )
     for name, word in words.items():
         if name not in variables:

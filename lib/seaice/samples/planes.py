@@ -21,7 +21,11 @@ STEPS_AT_ONCE = 24  # time steps read together: bounds the memory used beside th
 
 
 def load_inputs(
-    ready: xr.Dataset, variables: list[str], land: np.ndarray, dtype: np.dtype, forecasts: Mapping[str, xr.DataArray]
+    ready: xr.Dataset,
+    variables: list[str],
+    land: np.ndarray,
+    dtype: np.dtype,
+    forecasts: Mapping[str, xr.DataArray],
 ) -> tuple:
     """Read the base planes; also which steps are wholly missing (variable, time), and the share of sea cells filled (%)."""
     n_steps, fixed = ready.sizes["time"], len(variables) * ready.sizes["time"]
@@ -48,7 +52,9 @@ def load_inputs(
             nan = np.isnan(values)
             absent[v, block] = (nan | land).all(axis=(1, 2))
             if name == "siconc":
-                absent[v, block] |= (ready["siconc_flag"].isel(time=block) == Flag.MISSING).all(("y", "x")).values
+                absent[v, block] |= (
+                    (ready["siconc_flag"].isel(time=block) == Flag.MISSING).all(("y", "x")).values
+                )
             n_filled += int((nan & sea)[~absent[v, block]].sum())
             fill = climatology[months[block]] * sea if name in FRACTIONS else np.float32(0)
             planes[v * n_steps + block.start : v * n_steps + block.stop] = np.where(nan, fill, values)
@@ -87,5 +93,7 @@ def load_truth(ready: xr.Dataset, n_leads: int) -> np.ndarray:
         part = ready[["siconc", "siconc_flag"]].isel(time=block).transpose("time", "y", "x").load()
         siconc = part["siconc"].values
         classes = (siconc > ICE_EDGE).astype("uint8") + (siconc >= FULL_ICE)
-        truth[block] = np.where(np.isnan(siconc) | (part["siconc_flag"].values != Flag.OBSERVED), NO_TRUTH, classes)
+        truth[block] = np.where(
+            np.isnan(siconc) | (part["siconc_flag"].values != Flag.OBSERVED), NO_TRUTH, classes
+        )
     return truth

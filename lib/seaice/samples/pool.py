@@ -15,7 +15,9 @@ from seaice.samples.assembly import Samples
 from seaice.samples.splits import BEFORE
 from seaice.schema import Flag
 
-LONGEST_BLOCK = 5  # years of initialisations; longer ones mix samples less, shorter ones read more months twice
+LONGEST_BLOCK = (
+    5  # years of initialisations; longer ones mix samples less, shorter ones read more months twice
+)
 MAX_BYTES = 5e8  # bytes of samples held at a time, a quarter of what the demo may use
 
 
@@ -118,7 +120,9 @@ class PooledBatches(keras.utils.PyDataset):
         ends = np.minimum(at + self.n_leads, len(known))
         good = (count[at] - count[at - self._before] == self._before) & (count[ends] > count[at])
         if not good.any():
-            raise DataError(f"simulation '{name}': no month has {self._before} known months before it and ice after it")
+            raise DataError(
+                f"simulation '{name}': no month has {self._before} known months before it and ice after it"
+            )
         return at[good]
 
     def _try(self, name: str, position: int) -> list:
@@ -155,7 +159,9 @@ class PooledBatches(keras.utils.PyDataset):
         self._time = np.concatenate([self._times(block) for block in self.blocks])
 
     def _cut(self, name: str, positions: np.ndarray) -> Block:
-        return Block(name, positions, slice(int(positions[0]) - self._before, int(positions[-1]) + self._after))
+        return Block(
+            name, positions, slice(int(positions[0]) - self._before, int(positions[-1]) + self._after)
+        )
 
     def _times(self, block: Block) -> pd.DatetimeIndex:
         return self.stores[block.store].indexes["time"][block.positions]

@@ -8,7 +8,9 @@ from seaice.samples.assembly import Samples
 from seaice.samples.channels import FORECASTS
 
 
-def of_run(run: str, settings: Sampling, *, ready: xr.Dataset | None = None, target: str = "ice_class") -> Samples:
+def of_run(
+    run: str, settings: Sampling, *, ready: xr.Dataset | None = None, target: str = "ice_class"
+) -> Samples:
     """Return the samples of a run.
 
     ready: its analysis-ready dataset, where that is open already. target: what the networks are to

@@ -61,7 +61,9 @@ def _range(name: str, ends: Sequence[str], samples) -> tuple[pd.Timestamp, pd.Ti
         raise DataError(f"split '{name}' is unknown; the splits are {', '.join(SPLITS)}")
     well_formed = not isinstance(ends, str) and len(ends) == 2
     if not (well_formed and all(re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", str(end)) for end in ends)):
-        raise DataError(f"split '{name}' is {ends!r}; write [first, last] init_time, such as ['1980-01', '2009-06']")
+        raise DataError(
+            f"split '{name}' is {ends!r}; write [first, last] init_time, such as ['1980-01', '2009-06']"
+        )
     try:
         first, last = bounds(ends, cadence_of(samples.attrs))
     except ValueError as error:

@@ -62,7 +62,9 @@ def monthly_leads(raw: xr.Dataset, *, source: str) -> xr.Dataset:
     means = [
         xr.concat(
             [
-                raw.isel(forecast_reference_time=n, forecast_period=f[k]).mean("forecast_period", keep_attrs=True)
+                raw.isel(forecast_reference_time=n, forecast_period=f[k]).mean(
+                    "forecast_period", keep_attrs=True
+                )
                 for k in leads
             ],
             pd.Index(leads, name="lead_time"),

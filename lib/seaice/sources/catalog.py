@@ -22,7 +22,17 @@ from seaice import paths
 from seaice.errors import DataError
 from seaice.sources import download, transfer
 
-COLUMNS = ("provider", "description", "hemisphere", "cadence", "variables", "units", "doi", "licence", "credentials")
+COLUMNS = (
+    "provider",
+    "description",
+    "hemisphere",
+    "cadence",
+    "variables",
+    "units",
+    "doi",
+    "licence",
+    "credentials",
+)
 
 
 class CatalogError(DataError):
@@ -51,7 +61,9 @@ def entries(*, catalog: str | Path | None = None) -> pd.DataFrame:
     rows = []
     for name in _names(catalog):
         about = metadata(name, catalog=catalog)
-        rows.append({"name": name, **{c: about.get(c) for c in COLUMNS}, "available": _available(name, catalog)})
+        rows.append(
+            {"name": name, **{c: about.get(c) for c in COLUMNS}, "available": _available(name, catalog)}
+        )
     return pd.DataFrame(rows, columns=["name", *COLUMNS, "available"]).set_index("name")
 
 
@@ -77,7 +89,9 @@ def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
         if Path(place).is_file():
             return download.content_hash(Path(place))
         _reach(place)
-        store = fsspec.get_mapper(place, **(options.get("storage_options") or source.reader.data.storage_options or {}))
+        store = fsspec.get_mapper(
+            place, **(options.get("storage_options") or source.reader.data.storage_options or {})
+        )
         listing = next((store[k] for k in (".zmetadata", "zarr.json") if k in store), None)
         if listing is None:
             raise DataError(f"{transfer.shown(place)} has no consolidated metadata to tell its version by")
@@ -126,7 +140,9 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, 
         if option not in allowed:
             near = get_close_matches(option, allowed, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
-            raise CatalogError(f"entry '{name}': unknown option '{option}'; {hint}It takes {', '.join(allowed)}")
+            raise CatalogError(
+                f"entry '{name}': unknown option '{option}'; {hint}It takes {', '.join(allowed)}"
+            )
     if "base_url" in options:
         parts = urlsplit(arguments[address])
         arguments[address] = options["base_url"].rstrip("/") + parts._replace(scheme="", netloc="").geturl()
@@ -152,7 +168,9 @@ def _explained(name: str, place: str) -> Iterator[None]:
         if not place:
             raise  # a simulation reads nothing: its errors are its own
         kind = type(error).__name__
-        if "://" in place:  # a network error repeats the address with whatever token it carries: tell its kind only
+        if (
+            "://" in place
+        ):  # a network error repeats the address with whatever token it carries: tell its kind only
             tried = f"{transfer.shown(place)} can't be read ({kind})"
             raise CatalogError(f"entry '{name}': {tried}; does the server answer, and hold this?") from None
         raise CatalogError(
@@ -194,7 +212,9 @@ def _require_file(name: str, file: Path) -> None:
         there = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else []
         near = get_close_matches(file.name, there, n=1)
         hint = f"; the folder holds {near[0]}" if near else ""
-        raise CatalogError(f"entry '{name}': no file {file}{hint}; put it there, or give its place as urlpath='...'")
+        raise CatalogError(
+            f"entry '{name}': no file {file}{hint}; put it there, or give its place as urlpath='...'"
+        )
 
 
 def _parameters(driver: type) -> set[str]:
@@ -217,7 +237,9 @@ def _describe(name: str, catalog: str | Path | None) -> dict:
     names = _names(catalog)
     if name not in names:
         near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
-        raise CatalogError(f"entry '{name}': not in the catalogue; nearest: {', '.join(near)} (`entries()` lists all)")
+        raise CatalogError(
+            f"entry '{name}': not in the catalogue; nearest: {', '.join(near)} (`entries()` lists all)"
+        )
     return _catalog(catalog)._entries[name].describe()
 
 
@@ -233,4 +255,6 @@ def _parsed(file: Path, changed: int):
     try:
         return intake.open_catalog(str(file), autoreload=True)
     except Exception as error:  # the parser raises whatever a malformed file leads it to
-        raise CatalogError(f"{file}: not a catalogue of Intake entries ({type(error).__name__}: {error})") from None
+        raise CatalogError(
+            f"{file}: not a catalogue of Intake entries ({type(error).__name__}: {error})"
+        ) from None

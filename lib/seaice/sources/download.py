@@ -120,7 +120,9 @@ def unpack(path: Path) -> Path:
                 with gzip.open(path) as packed, open(part, "wb") as plain:
                     shutil.copyfileobj(packed, plain, BLOCK)
             except (EOFError, OSError) as error:
-                raise DownloadError(f"{path}: not a whole gzip file ({error}); delete it and fetch it again") from None
+                raise DownloadError(
+                    f"{path}: not a whole gzip file ({error}); delete it and fetch it again"
+                ) from None
     return target
 
 

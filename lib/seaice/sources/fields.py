@@ -135,7 +135,9 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         da = _bare(da, kind)
         if name == "siconc":
             land = _bare(raw["land"], kind).compute() if "land" in raw else first_year(da.isnull(), "all")
-            ice = ice_dataset(da, land.astype(bool), kind=kind, source=source, published=corrected.get(da.name))
+            ice = ice_dataset(
+                da, land.astype(bool), kind=kind, source=source, published=corrected.get(da.name)
+            )
             if "siconc_flag" in raw:
                 ice["siconc_flag"] = _bare(raw["siconc_flag"], kind).astype("uint8")
             out = out.merge(ice)

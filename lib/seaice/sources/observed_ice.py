@@ -29,15 +29,22 @@ def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """
     raw = raw.rename({old: new for old, new in (("xc", "x"), ("yc", "y")) if old in raw.dims})
     raw = raw.assign_coords(x=_metres(raw, "x", source=source), y=_metres(raw, "y", source=source))
-    concentration, status = variable(raw, ("ice_conc",), source=source), variable(raw, ("status_flag",), source=source)
+    concentration, status = (
+        variable(raw, ("ice_conc",), source=source),
+        variable(raw, ("status_flag",), source=source),
+    )
     grid = Grid(metadata["hemisphere"])
     grid = Grid(grid.hemisphere, regrid.ease2_resolution(raw, grid, source=source))
     bits = status.fillna(0).astype("int16")  # one byte, signed or not: bit 128 keeps its place either way
     land = first_year(bits & (OSISAF_LAND | OSISAF_LAKE) > 0, "any")
     concentration = concentration.where(~land)
-    hole = masks.polar_hole(grid, _dates(raw, source=source)).assign_coords(time=raw["time"], x=raw["x"], y=raw["y"])
+    hole = masks.polar_hole(grid, _dates(raw, source=source)).assign_coords(
+        time=raw["time"], x=raw["x"], y=raw["y"]
+    )
     hole = hole.chunk(time=concentration.chunksizes["time"]) if concentration.chunks else hole
-    ds = ice_dataset(concentration, land, filled=hole | (bits & OSISAF_INTERPOLATED > 0), kind="ease2", source=source)
+    ds = ice_dataset(
+        concentration, land, filled=hole | (bits & OSISAF_INTERPOLATED > 0), kind="ease2", source=source
+    )
     month = xr.DataArray(_dates(raw, source=source).month, dims="time").to_numpy()
     published = sorted(set(month))
     one_each = bits.isel(time=[int(np.flatnonzero(month == m)[0]) for m in published]) & OSISAF_MAX_ICE == 0
@@ -94,7 +101,9 @@ def ecmwf_edge(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
             f"{source}: leads {leads.tolist()} months between init_time and time; expected one lead of at least 1"
         )
     land = (edge == NO_DATA).all("time").compute().drop_vars(["lat", "lon"], errors="ignore").rename("land")
-    bare = edge.where(edge != NO_DATA).astype("float32").drop_vars(["init_time", "lat", "lon"], errors="ignore")
+    bare = (
+        edge.where(edge != NO_DATA).astype("float32").drop_vars(["init_time", "lat", "lon"], errors="ignore")
+    )
     sip = bare.rename(time="init_time").assign_coords(init_time=issued).expand_dims(lead_time=leads)
     sip = sip.transpose("init_time", "lead_time", "y", "x")
     sip.attrs = {"units": "1", "long_name": "sea ice probability, 0 or 1: majority of the ensemble"}
@@ -117,8 +126,12 @@ def ice_dataset(
     concentration: in published units, NaN where missing or on land. filled: cells whose value, if any, is not observed but
     may be filled in space.
     """
-    siconc = units.to_schema(concentration, "siconc", source=source, units=published).clip(0, 1, keep_attrs=True)
-    flag = xr.where(~land & filled, Flag.FILLED, xr.where(siconc.isnull() & ~land, Flag.MISSING, Flag.OBSERVED))
+    siconc = units.to_schema(concentration, "siconc", source=source, units=published).clip(
+        0, 1, keep_attrs=True
+    )
+    flag = xr.where(
+        ~land & filled, Flag.FILLED, xr.where(siconc.isnull() & ~land, Flag.MISSING, Flag.OBSERVED)
+    )
     ds = xr.Dataset({"siconc": siconc, "siconc_flag": flag.transpose(*siconc.dims), "land": land})
     ds["land"].attrs = {"long_name": "land, or outside the provider's domain"}
     ds["siconc_flag"].attrs = {"long_name": "origin of siconc", **FLAG_ATTRIBUTES}
@@ -146,7 +159,9 @@ def first_year(where: xr.DataArray, how: str) -> xr.DataArray:
 def _nsidc(raw, codes, metadata, *, full, source):
     _check_stereographic(raw, metadata, source=source)
     codes = codes.drop_vars(["lat", "lon"], errors="ignore")
-    land = first_year((codes == LAND) | (codes == COAST) | ((codes == LAKE_OR_UNUSED) & (full == FULL_CDR)), "any")
+    land = first_year(
+        (codes == LAND) | (codes == COAST) | ((codes == LAKE_OR_UNUSED) & (full == FULL_CDR)), "any"
+    )
     if not land.any():
         raise DataError(
             f"{source}: '{codes.name}' has no land flag ({COAST}, {LAND}); were the flags removed or scaled?"
@@ -155,7 +170,12 @@ def _nsidc(raw, codes, metadata, *, full, source):
     fraction = codes.where(~flags).astype("float32") / np.float32(full)
     fraction.attrs = {"units": "1"}
     return ice_dataset(
-        fraction.rename(codes.name), land, filled=codes == POLE_HOLE, kind="stereographic", source=source, published="1"
+        fraction.rename(codes.name),
+        land,
+        filled=codes == POLE_HOLE,
+        kind="stereographic",
+        source=source,
+        published="1",
     )
 
 
@@ -191,7 +211,9 @@ def _check_stereographic(raw: xr.Dataset, metadata: dict, *, source: str) -> Non
 
 def _metres(raw: xr.Dataset, axis: str, *, source: str) -> np.ndarray:
     if axis not in raw.coords:
-        raise DataError(f"{source}: no coordinate '{axis}' or '{axis}c'; the EASE2 grid cannot be checked without it")
+        raise DataError(
+            f"{source}: no coordinate '{axis}' or '{axis}c'; the EASE2 grid cannot be checked without it"
+        )
     return raw[axis].values * (1000.0 if raw[axis].attrs.get("units") == "km" else 1.0)
 
 

@@ -50,7 +50,9 @@ def load(
     if metadata.get("one_file_a_step"):
         options = {"start": start, "end": end} | options
     raw = catalog.open_entry(name, **options)
-    if metadata.get("cadence") == "hourly":  # cut first: a graph of all hours since 1940 would not fit in memory
+    if (
+        metadata.get("cadence") == "hourly"
+    ):  # cut first: a graph of all hours since 1940 would not fit in memory
         raw = averages.monthly_means(_select_dates(raw, start, end, source=name), source=name)
         metadata = metadata | {"cadence": "monthly"}
     native = standardise(raw, metadata, source=name)
@@ -87,13 +89,20 @@ def on_grid(
     variables: list[str] | None = None,
 ) -> xr.Dataset:
     """Return what `standardise` made, cut to the dates and variables wanted, on `grid`; arguments as for `load`."""
-    if native.attrs["grid_kind"] in ("stereographic", "ease2") and native.attrs["hemisphere"] != grid.hemisphere:
-        raise DataError(f"{source}: is of the {native.attrs['hemisphere']}, the grid of the {grid.hemisphere}")
+    if (
+        native.attrs["grid_kind"] in ("stereographic", "ease2")
+        and native.attrs["hemisphere"] != grid.hemisphere
+    ):
+        raise DataError(
+            f"{source}: is of the {native.attrs['hemisphere']}, the grid of the {grid.hemisphere}"
+        )
     native = _select_variables(native, variables, source=source)
     native = _select_dates(native, start, end, source=source)
     ds = regrid.to_grid(_rotate(native, grid), grid, source=source)
     if native.attrs.get("binary"):
-        ds["sip"] = (ds["sip"] >= 0.5).where(ds["sip"].notnull()).astype("float32").assign_attrs(ds["sip"].attrs)
+        ds["sip"] = (
+            (ds["sip"] >= 0.5).where(ds["sip"].notnull()).astype("float32").assign_attrs(ds["sip"].attrs)
+        )
     if "time" in ds.dims:
         ds = _regular(ds, native.attrs["cadence"], source=source)
     wanted = [v for v in variables or () if v in schema.VARIABLES]
@@ -112,7 +121,8 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
         "nsidc_cdr": any(n.startswith("cdr_seaice_conc") for n in names),
         "ecmwf_edge": "ice_edge" in names,
         "seas5": bool(
-            {"number", "member", "realization"} & dims and {"lead_time", "forecastMonth", "forecast_period"} & dims
+            {"number", "member", "realization"} & dims
+            and {"lead_time", "forecastMonth", "forecast_period"} & dims
         ),
         "nsidc_bytes": "sic" in names and {"x", "y"} <= dims,
         "ease2": {"x", "y"} <= set(map(str, raw.coords)) & dims,
@@ -136,7 +146,9 @@ def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
         return raw
     index = raw.indexes.get("time")
     if index is None:
-        raise DataError(f"{source}: no coordinate 'time'; without dates its {raw.sizes['time']} steps mean nothing")
+        raise DataError(
+            f"{source}: no coordinate 'time'; without dates its {raw.sizes['time']} steps mean nothing"
+        )
     if isinstance(index, xr.CFTimeIndex):
         if cadence == "daily" and index.calendar not in ("standard", "gregorian", "proleptic_gregorian"):
             raise DataError(
@@ -147,7 +159,9 @@ def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
             [f"{t.year:04d}-{t.month:02d}-{t.day if cadence == 'daily' else 1:02d}" for t in index]
         )
     if not isinstance(index, pd.DatetimeIndex):
-        raise DataError(f"{source}: 'time' starts with {index[0]}, not a date; give it units and a known calendar")
+        raise DataError(
+            f"{source}: 'time' starts with {index[0]}, not a date; give it units and a known calendar"
+        )
     if index.hasnans:
         raise DataError(f"{source}: 'time' has a missing date at position {int(np.argmax(index.isna()))}")
     if cadence == "monthly":
@@ -163,7 +177,9 @@ def _select_variables(ds: xr.Dataset, variables: list[str] | None, *, source: st
         return ds
     absent = [v for v in variables if v not in ds]
     if absent:
-        raise DataError(f"{source}: variable '{absent[0]}' is missing; it holds {sorted(map(str, ds.data_vars))}")
+        raise DataError(
+            f"{source}: variable '{absent[0]}' is missing; it holds {sorted(map(str, ds.data_vars))}"
+        )
     keep = {v for name in variables for v in (name, PARTNER.get(name)) if v in ds}
     if {"siconc", "sip"} & keep:
         keep |= {v for v in ("siconc_flag", "land", "max_ice") if v in ds}
@@ -193,7 +209,9 @@ def _rotate(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
     if ds["uas"].attrs["standard_name"] == "x_wind" and ds.attrs["grid_kind"] == "ease2":
         return ds
     u, v = winds.rotate(ds["uas"], ds["vas"], ds["lon"], hemisphere=grid.hemisphere)
-    return ds.assign(uas=u.assign_attrs(schema.attributes("uas")), vas=v.assign_attrs(schema.attributes("vas")))
+    return ds.assign(
+        uas=u.assign_attrs(schema.attributes("uas")), vas=v.assign_attrs(schema.attributes("vas"))
+    )
 
 
 def _regular(ds: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:

@@ -144,7 +144,9 @@ class RemoteFiles(Driver):
 
         urls = self.urls()
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            return list(progress.bar(pool.map(attempt, urls), total=len(urls), unit="file", delay=1, leave=False))
+            return list(
+                progress.bar(pool.map(attempt, urls), total=len(urls), unit="file", delay=1, leave=False)
+            )
 
 
 class RemoteNetCDF(RemoteFiles):
@@ -156,7 +158,9 @@ class RemoteNetCDF(RemoteFiles):
     name = "remote_netcdf"
     container = "xarray"
 
-    def __init__(self, urlpath: str, *, chunks: dict | None = None, xarray_kwargs: dict | None = None, **options):
+    def __init__(
+        self, urlpath: str, *, chunks: dict | None = None, xarray_kwargs: dict | None = None, **options
+    ):
         super().__init__(urlpath, **options)
         self.opening = {"chunks": chunks if chunks is not None else {}, **(xarray_kwargs or {})}
 
@@ -184,7 +188,9 @@ class RemoteCSV(RemoteFiles):
             try:
                 tables.append(pd.read_csv(file, **self.opening))
             except (OSError, ValueError) as error:
-                raise DataError(f"{file}: not readable as a table ({error}); delete it and try again") from None
+                raise DataError(
+                    f"{file}: not readable as a table ({error}); delete it and try again"
+                ) from None
         return pd.concat(tables, ignore_index=True)
 
 
@@ -204,6 +210,10 @@ def open_files(files: Sequence[Path], **opening) -> xr.Dataset:
     if len(opened) == 1:
         return opened[0]
     try:
-        return xr.concat(opened, "time", data_vars="minimal", coords="minimal", compat="override", join="exact")
+        return xr.concat(
+            opened, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
+        )
     except ValueError as error:
-        raise DataError(f"{files[0]} .. {files[-1]}: the files do not fit together along time ({error})") from None
+        raise DataError(
+            f"{files[0]} .. {files[-1]}: the files do not fit together along time ({error})"
+        ) from None

@@ -73,7 +73,9 @@ class EsmCollection(Driver):
             found = narrowed
         experiments = self.facets.get("experiment_id")
         needed = (
-            set(experiments) if isinstance(experiments, list) else {experiments or found.df["experiment_id"].iloc[0]}
+            set(experiments)
+            if isinstance(experiments, list)
+            else {experiments or found.df["experiment_id"].iloc[0]}
         )
         if len(found) != len(needed) or set(found.df["experiment_id"]) != needed:
             raise DataError(
@@ -99,7 +101,9 @@ class EsmCollection(Driver):
         if len(parts) == 1:
             return parts[0]
         try:
-            return xr.concat(parts, "time", data_vars="minimal", coords="minimal", compat="override", join="exact")
+            return xr.concat(
+                parts, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
+            )
         except ValueError as error:
             raise DataError(
                 f"{transfer.shown(self.obj)}: the experiments {self.facets['experiment_id']} do not fit together ({error})"

@@ -37,7 +37,14 @@ class _Interrupted(Exception):
 
 
 def complete(
-    url: str, file: BinaryIO, note: Path, *, attempts: int, backoff: float, progress: bool, unsized: bool = False
+    url: str,
+    file: BinaryIO,
+    note: Path,
+    *,
+    attempts: int,
+    backoff: float,
+    progress: bool,
+    unsized: bool = False,
 ) -> dict:
     """Fill `file` with the content of `url` and return the version the server gave: `etag`, `modified`, `length`.
 
@@ -58,9 +65,13 @@ def complete(
                 raise _unanswered(url, error, tries=attempts, kept=size(file)) from None
             time.sleep(backoff * 2 ** max(failures - 1, 0))
         except requests.RequestException as error:
-            raise DownloadError(f"{shown(url)}: can't be fetched ({type(error).__name__}); check the address") from None
+            raise DownloadError(
+                f"{shown(url)}: can't be fetched ({type(error).__name__}); check the address"
+            ) from None
         except OSError as error:
-            raise DownloadError(f"{note.parent}: can't be written ({error.strerror}); is the disk full?") from None
+            raise DownloadError(
+                f"{note.parent}: can't be written ({error.strerror}); is the disk full?"
+            ) from None
 
 
 def version(url: str) -> dict:
@@ -133,7 +144,13 @@ def _transfer(url: str, file: BinaryIO, note: Path, *, progress: bool, unsized: 
             )
         record["length"] = length
         write_json(note, record)
-        bar = {"unit": "B", "unit_scale": True, "delay": 1, "leave": False, "desc": Path(urlsplit(url).path).name}
+        bar = {
+            "unit": "B",
+            "unit_scale": True,
+            "delay": 1,
+            "leave": False,
+            "desc": Path(urlsplit(url).path).name,
+        }
         with progress_bar(total=length, initial=have, disable=not progress, **bar) as meter:
             # The raw bytes: a `.gz` sent as an encoding must stay what its length and hash say it is.
             for block in response.raw.stream(BLOCK, decode_content=False):

@@ -21,8 +21,10 @@ CONVERSIONS = {
     "m": {"m": (1, 0), "gpm": (1, 0)}
     | dict.fromkeys(("m**2 s**-2", "m2 s-2", "m^2/s^2", "m2/s2"), (1 / STANDARD_GRAVITY, 0)),
     "m s-1": dict.fromkeys(("m s-1", "m s**-1", "m/s"), (1, 0)),
-    "W m-2": dict.fromkeys(("W m-2", "W m**-2", "W/m2"), (1, 0)) | dict.fromkeys(("J m-2", "J m**-2"), (1 / DAY, 0)),
-    "1": dict.fromkeys(("1", "fraction", "(0 - 1)", "0-1"), (1, 0)) | dict.fromkeys(("%", "percent"), (0.01, 0)),
+    "W m-2": dict.fromkeys(("W m-2", "W m**-2", "W/m2"), (1, 0))
+    | dict.fromkeys(("J m-2", "J m**-2"), (1 / DAY, 0)),
+    "1": dict.fromkeys(("1", "fraction", "(0 - 1)", "0-1"), (1, 0))
+    | dict.fromkeys(("%", "percent"), (0.01, 0)),
 }
 
 

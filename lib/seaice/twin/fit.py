@@ -28,8 +28,14 @@ FIRST = 1964  # year in which a trial starts: 15 years of spin-up
 # Spacing (km), members, iterations and first spread (logits of the place between a parameter's bounds) of the search: wide on a
 # coarse grid, then narrow on the demo's.
 STAGES = ((225.0, 28, 4, 0.4), (112.5, 14, 3, 0.15))
-WEATHERS = 3  # that every set runs under, the figures averaged: one record's trend and spread owe much to chance
-MISFITS = {FORECAST: 1.6, SIMULATIONS[0]: 2.5, SIMULATIONS[1]: 2.5}  # times the best misfit, of the imperfect models
+WEATHERS = (
+    3  # that every set runs under, the figures averaged: one record's trend and spread owe much to chance
+)
+MISFITS = {
+    FORECAST: 1.6,
+    SIMULATIONS[0]: 2.5,
+    SIMULATIONS[1]: 2.5,
+}  # times the best misfit, of the imperfect models
 CANDIDATES = 6  # sets near the wanted misfit of which the least like the others is taken
 WORST = 15.0  # units of misfit beyond which a figure counts no more
 TOLERANCE = {  # what counts as one unit of misfit, in the figure's unit
@@ -75,7 +81,9 @@ def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float
 
 def trial(values: np.ndarray, grid: Grid) -> list[dict[tuple[str, int], float]]:
     """Run parameter sets (set, parameter) at once, each under the same WEATHERS, and return the mean figures of each."""
-    figures = _figures(_parameters(np.repeat(values, WEATHERS, axis=0), grid.hemisphere), len(values) * WEATHERS, grid)
+    figures = _figures(
+        _parameters(np.repeat(values, WEATHERS, axis=0), grid.hemisphere), len(values) * WEATHERS, grid
+    )
     sets = [figures[i : i + WEATHERS] for i in range(0, len(figures), WEATHERS)]
     return [{key: float(np.mean([f[key] for f in several])) for key in several[0]} for several in sets]
 
@@ -121,8 +129,13 @@ def fit(
         values = low + (high - low) / (1 + np.exp(-place))
         d = distances(trial(values, grid), grid.hemisphere).to_numpy()
         misfit = np.sqrt((d**2).mean(1))
-        tried += [dict(zip(names, v, strict=True)) | {"misfit": m} for v, m in zip(values, misfit, strict=True)]
-        print(f"{grid.resolution_km:g} km, misfit: best {misfit.min():.3f}, mean {misfit.mean():.3f}", flush=True)
+        tried += [
+            dict(zip(names, v, strict=True)) | {"misfit": m} for v, m in zip(values, misfit, strict=True)
+        ]
+        print(
+            f"{grid.resolution_km:g} km, misfit: best {misfit.min():.3f}, mean {misfit.mean():.3f}",
+            flush=True,
+        )
         a, b = place - place.mean(0), d - d.mean(0)
         gain = a.T @ b @ np.linalg.inv(b.T @ b + (members - 1) * np.eye(d.shape[1]))
         place = np.clip(place - (d + rng.standard_normal(d.shape)) @ gain.T, -4, 4)
@@ -202,7 +215,8 @@ def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
         for key, value in observed.items()
     ]
     return pd.DataFrame(
-        rows, columns=["hemisphere", "model", "quantity", "index", "simulated", "observed", "units_of_tolerance"]
+        rows,
+        columns=["hemisphere", "model", "quantity", "index", "simulated", "observed", "units_of_tolerance"],
     )
 
 

@@ -59,7 +59,9 @@ class Parameters:
     def float32(self) -> "Parameters":
         """Return the same numbers as float32, so that arrays of it stay in single precision."""
         values = {n: np.float32(getattr(self, n)) for n in numbers()}
-        return Parameters(**values, currents=tuple(np.float32(c) for c in self.currents), hemisphere=self.hemisphere)
+        return Parameters(
+            **values, currents=tuple(np.float32(c) for c in self.currents), hemisphere=self.hemisphere
+        )
 
 
 def numbers() -> list[str]:

@@ -26,7 +26,9 @@ OCEAN_HEAT = np.float32(4.0e6)  # J m-3 K-1, sea water
 LAND_HEAT = 4.0e6  # J m-2 K-1, two metres of soil that feel the seasons
 AIR_HEAT = 1.0e7  # J m-2 K-1, the column of air, Wagner and Eisenman 2015
 EARTH_RADIUS = 6.371e6  # m
-OCEAN_TO_ICE = np.float32(150.0)  # W m-2 K-1, St = 0.006 and u* = 0.6 cm s-1, McPhee 1992, doi:10.1029/92JC00239
+OCEAN_TO_ICE = np.float32(
+    150.0
+)  # W m-2 K-1, St = 0.006 and u* = 0.6 cm s-1, McPhee 1992, doi:10.1029/92JC00239
 POND_RANGE = np.float32(3.0)  # K below melting over which snow darkens to ponds
 SNOW_RANGE = np.float32(10.0)  # K over which land changes from bare to snow
 THINNEST = np.float32(0.1)  # m, thinnest floe: bounds concentration by volume
@@ -117,7 +119,12 @@ class World:
         pressure = w * self.january + (1 - w) * self.july + anomaly
         u, v = geostrophic(pressure, self.grid, self.coriolis)
         concentration, volume = advect(
-            state.concentration, state.volume, p.drift * u, p.drift * v, self.ocean, self.grid.resolution_km * 1000
+            state.concentration,
+            state.volume,
+            p.drift * u,
+            p.drift * v,
+            self.ocean,
+            self.grid.resolution_km * 1000,
         )
         # Lows are cloudy, highs are clear.
         sunshine = self.sun[step] * np.clip(p.transmission + p.cloud * anomaly, *CLOUD_RANGE)
@@ -126,10 +133,15 @@ class World:
         u, v = geostrophic(anomaly, self.grid, self.coriolis)
         warm_air = p.advection * (u * self.poleward[0] + v * self.poleward[1])
         warmer = (
-            p.edge_mean + p.edge_season * self._season(step) + p.edge_forcing * np.float32(greenhouse) + self.warmer
+            p.edge_mean
+            + p.edge_season * self._season(step)
+            + p.edge_forcing * np.float32(greenhouse)
+            + self.warmer
         )
         gain = self.relax * (warmer - state.air) + p.air_absorption * self.sun[step] - p.emission
-        gain = gain + p.forcing_scale * np.float32(greenhouse) + warm_air + p.exchange * (flux.skin - state.air)
+        gain = (
+            gain + p.forcing_scale * np.float32(greenhouse) + warm_air + p.exchange * (flux.skin - state.air)
+        )
         air = scipy.fft.dctn(
             state.air + np.float32(STEP / AIR_HEAT) * gain, axes=(1, 2), norm="ortho", overwrite_x=True
         )
@@ -156,12 +168,18 @@ class World:
         into_ice = sunshine * (1 - albedo) + p.exchange * (air - skin)
         # Water and soil, implicit in their temperature.
         snow = np.clip(np.float32(0.5) - state.surface / SNOW_RANGE, 0, 1)
-        open_albedo = np.where(ocean, p.albedo_water, p.albedo_land + (p.albedo_snow_land - p.albedo_land) * snow)
+        open_albedo = np.where(
+            ocean, p.albedo_water, p.albedo_land + (p.albedo_snow_land - p.albedo_land) * snow
+        )
         open_share = 1 - concentration
         mixing = ocean * (p.mixing_summer + (p.mixing_winter - p.mixing_summer) * w)
         supply = self.ocean_heat + self.ocean * p.ocean_noise * currents
         melt = OCEAN_TO_ICE * concentration
-        sources = open_share * (sunshine * (1 - open_albedo) + p.exchange * air) + melt * FREEZING + mixing * state.deep
+        sources = (
+            open_share * (sunshine * (1 - open_albedo) + p.exchange * air)
+            + melt * FREEZING
+            + mixing * state.deep
+        )
         water = (self.heat * state.surface + dt * sources) / (
             self.heat + dt * (p.exchange * open_share + melt + mixing)
         )
@@ -181,7 +199,9 @@ class World:
         skin = concentration * skin + open_share * water
         reflected = sunshine * (concentration * albedo + open_share * open_albedo)
         gain = concentration * into_ice + open_share * into_open + ocean * supply
-        return State(cover, left, water, deep, air, state.weather), Fluxes(air, skin, sunshine, reflected, gain)
+        return State(cover, left, water, deep, air, state.weather), Fluxes(
+            air, skin, sunshine, reflected, gain
+        )
 
 
 def advect(concentration, volume, u, v, ocean, cell: float):
@@ -191,10 +211,14 @@ def advect(concentration, volume, u, v, ocean, cell: float):
     short of where it has piled up to THICKEST. Convergence beyond full cover ridges: concentration is capped, volume is not.
     """
     courant = np.float32(STEP / cell)
-    right = _through(0.5 * courant * (u[..., :, 1:] + u[..., :, :-1]), volume[..., :, :-1], volume[..., :, 1:])
+    right = _through(
+        0.5 * courant * (u[..., :, 1:] + u[..., :, :-1]), volume[..., :, :-1], volume[..., :, 1:]
+    )
     right = right * (ocean[:, 1:] & ocean[:, :-1])
     # Rows run downward, v upward.
-    down = _through(-0.5 * courant * (v[..., 1:, :] + v[..., :-1, :]), volume[..., :-1, :], volume[..., 1:, :])
+    down = _through(
+        -0.5 * courant * (v[..., 1:, :] + v[..., :-1, :]), volume[..., :-1, :], volume[..., 1:, :]
+    )
     down = down * (ocean[1:, :] & ocean[:-1, :])
     to_right, to_left, to_below, to_above = (f(c, 0) for c in (right, down) for f in (np.maximum, np.minimum))
     moved = []

@@ -50,15 +50,21 @@ def analysis(model: World, truth: State, error: np.random.Generator, generators)
     shared, own = model.weather.start([error]), model.weather.start(generators)
     coefficients = (shared + np.float32(SPREAD) * own).astype("float32")
     # Another draw for what lies below: thickness and deep water are not wrong in the same places as the surface.
-    below = (model.weather.start([error]) + np.float32(SPREAD) * model.weather.start(generators)).astype("float32")
+    below = (model.weather.start([error]) + np.float32(SPREAD) * model.weather.start(generators)).astype(
+        "float32"
+    )
     state = truth.repeat(len(generators))
     noise = [model.weather.field(c[:, i]) for c in (coefficients, below) for i in (0, 1)]
     ice, ocean = state.concentration > 0, model.ocean
-    state.concentration = np.clip(state.concentration + np.float32(CONCENTRATION_ERROR) * noise[0] * ice, 0, 1)
+    state.concentration = np.clip(
+        state.concentration + np.float32(CONCENTRATION_ERROR) * noise[0] * ice, 0, 1
+    )
     state.volume = state.volume * np.exp(np.float32(THICKNESS_ERROR) * noise[2])
     warmer = np.float32(SURFACE_ERROR) * noise[1] * (1 - state.concentration)
     state.surface = np.where(ocean, np.maximum(state.surface + warmer, FREEZING), state.surface)
-    state.deep = np.where(ocean, np.maximum(state.deep + np.float32(DEEP_ERROR) * noise[3], FREEZING), state.deep)
+    state.deep = np.where(
+        ocean, np.maximum(state.deep + np.float32(DEEP_ERROR) * noise[3], FREEZING), state.deep
+    )
     weather = state.weather.copy()
     unknown = np.float32(np.sqrt((1 - KNOWN_CURRENTS**2) / (1 + SPREAD**2)))
     weather[:, 2] = np.float32(KNOWN_CURRENTS) * weather[:, 2] + unknown * coefficients[:, 2]
@@ -96,13 +102,21 @@ def _dataset(issued: dict[pd.Timestamp, np.ndarray], grid: Grid, land: np.ndarra
             "siconc": (
                 ("init_time", "lead_time", "member", "y", "x"),
                 siconc,
-                {"standard_name": "sea_ice_area_fraction", "units": "1", "long_name": "sea ice concentration"},
+                {
+                    "standard_name": "sea_ice_area_fraction",
+                    "units": "1",
+                    "long_name": "sea ice concentration",
+                },
             ),
             "land": (("y", "x"), land),
         },
         coords={
             "init_time": init_time,
-            "lead_time": ("lead_time", lead_time, {"long_name": "month of the forecast, 1 = begins at init_time"}),
+            "lead_time": (
+                "lead_time",
+                lead_time,
+                {"long_name": "month of the forecast, 1 = begins at init_time"},
+            ),
             "member": np.arange(width),
             "valid_time": (("init_time", "lead_time"), np.array(valid, "datetime64[ns]")),
             **grid.coords(),

@@ -23,11 +23,17 @@ PERIODS = {  # first and last month of each product; of a seasonal one, of the e
     "simulation": ("1850-01", "2100-12"),
     "seasonal": ("2018-01", "2020-07"),
 }
-RECORD_START = 1979  # first year of the record; every run of the truth starts here, so that all show the same world
+RECORD_START = (
+    1979  # first year of the record; every run of the truth starts here, so that all show the same world
+)
 SEED = 1  # of the first four worlds the one whose record is nearest to the observed one; any other is as physical
 CADENCES = {"monthly": 12, "daily": 31}  # time steps a chunk
 PHYSICS = (world.__name__, seasonal.__name__)  # these and what they import decide what a stored run holds
-PACKED = {"dtype": "uint8", "scale_factor": 0.005, "_FillValue": 255}  # forecasts are stored in steps of half a percent
+PACKED = {
+    "dtype": "uint8",
+    "scale_factor": 0.005,
+    "_FillValue": 255,
+}  # forecasts are stored in steps of half a percent
 
 
 class TwinSource(Driver):
@@ -126,7 +132,10 @@ class TwinSource(Driver):
 
     def n_bytes(self) -> float:
         """Return the bytes before compression of the stored run, as far as the dates of the product reach."""
-        values = len(steps.between([f"{t:%Y-%m-%d}" for t in (self.start, self.end)], self.cadence)) * self.grid.size**2
+        values = (
+            len(steps.between([f"{t:%Y-%m-%d}" for t in (self.start, self.end)], self.cadence))
+            * self.grid.size**2
+        )
         if self.product == "seasonal":
             return values * self.members * seasonal.LEADS * np.dtype(PACKED["dtype"]).itemsize
         return values * len(world.ATTRIBUTES) * np.dtype("float32").itemsize
@@ -137,7 +146,9 @@ class TwinSource(Driver):
 
     def _contents(self) -> dict:
         """What the stored run depends on."""
-        models = {"simulation": [getattr(self, "model", "")], "seasonal": [TRUTH, FORECAST]}.get(self.product, [TRUTH])
+        models = {"simulation": [getattr(self, "model", "")], "seasonal": [TRUTH, FORECAST]}.get(
+            self.product, [TRUTH]
+        )
         contents = {
             "parameters": [asdict(twin_parameters.load(m, self.grid.hemisphere)) for m in models],
             "models": models,
@@ -150,7 +161,10 @@ class TwinSource(Driver):
         if self.product == "simulation":
             return contents | {"member": self.member}
         if self.product == "seasonal":
-            return contents | {"members": {str(k): v for k, v in self._issues().items()}, "width": self.members}
+            return contents | {
+                "members": {str(k): v for k, v in self._issues().items()},
+                "width": self.members,
+            }
         return contents
 
     def _issues(self) -> dict[pd.Timestamp, int]:
@@ -166,7 +180,9 @@ class TwinSource(Driver):
         first, last = contents["first"], contents["last"]
         if self.product == "seasonal":
             issues = self._issues()
-            parts = seasonal.forecasts(self.grid, seed=self.seed, first=first, members=issues, width=self.members)
+            parts = seasonal.forecasts(
+                self.grid, seed=self.seed, first=first, members=issues, width=self.members
+            )
             label, total = f"forecasts {min(issues):%Y}-{max(issues):%Y}", len({t.year for t in issues})
             encoding = {"siconc": PACKED | {"chunks": (1, seasonal.LEADS, self.members, *self.grid.shape)}}
             along = "init_time"
@@ -194,7 +210,9 @@ def _write(folder: Path, parts: Iterable[xr.Dataset], *, along: str, encoding: d
         for i, part in enumerate(parts):
             if i == 0:
                 units = {along: {"units": "days since 1850-01-01", "dtype": "int64"}}
-                part.to_zarr(unfinished, mode="w", zarr_format=3, consolidated=False, encoding=encoding | units)
+                part.to_zarr(
+                    unfinished, mode="w", zarr_format=3, consolidated=False, encoding=encoding | units
+                )
             else:
                 fixed = [v for v in part.variables if along not in part[v].dims]
                 part.drop_vars(fixed).to_zarr(unfinished, append_dim=along, zarr_format=3, consolidated=False)

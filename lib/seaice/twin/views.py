@@ -14,7 +14,10 @@ LAND, INTERPOLATED, MAX_ICE = 1, 32, 128  # bits of OSI SAF's status_flag, doi:1
 ROUNDED = 100  # steps in a percent that OSI SAF stores
 GAS = 287.05  # J kg-1 K-1, dry air
 GRAVITY = 9.80665  # m s-2
-UPPER_SLOPE, UPPER_OFFSET = 0.6, -22.0  # 1 and K: 500 hPa over the model's air (degC); round numbers after reanalyses
+UPPER_SLOPE, UPPER_OFFSET = (
+    0.6,
+    -22.0,
+)  # 1 and K: 500 hPa over the model's air (degC); round numbers after reanalyses
 TROPOPAUSE = 221.0  # K, air at 250 hPa over high latitudes, US Standard Atmosphere 1976 within 2 K
 JET, JET_SUMMER = (
     32.0,
@@ -35,15 +38,19 @@ def osisaf(run: xr.Dataset, grid: Grid) -> xr.Dataset:
     impossible = (~run.possible & ~run.land).sel(month=month).drop_vars("month").assign_coords(time=run.time)
     hole = masks.polar_hole(grid, run.time.values).assign_coords(x=run.x, y=run.y) & ~run.land
     one = run.siconc.chunks[0]
-    flag = (run.land * LAND + hole.chunk(time=one) * INTERPOLATED + impossible.chunk(time=one) * MAX_ICE).astype(
-        "uint8"
-    )
+    flag = (
+        run.land * LAND + hole.chunk(time=one) * INTERPOLATED + impossible.chunk(time=one) * MAX_ICE
+    ).astype("uint8")
     percent = 100 * run.siconc.where(~impossible.chunk(time=one), 0)
     percent = (percent * ROUNDED).round() / ROUNDED
     ds = xr.Dataset({"ice_conc": percent.astype("float32"), "status_flag": flag.transpose("time", "y", "x")})
     ds = ds.drop_vars("month", errors="ignore").rename(y="yc", x="xc")
     for axis in ("yc", "xc"):
-        ds[axis] = (axis, ds[axis].values / 1000, {"units": "km", "standard_name": f"projection_{axis[0]}_coordinate"})
+        ds[axis] = (
+            axis,
+            ds[axis].values / 1000,
+            {"units": "km", "standard_name": f"projection_{axis[0]}_coordinate"},
+        )
     ds["ice_conc"].attrs = {
         "standard_name": "sea_ice_area_fraction",
         "units": "%",
@@ -143,11 +150,17 @@ def _jet(pressure: xr.DataArray, grid: Grid) -> xr.DataArray:
     share = xr.DataArray(share.astype("float32"), dims=("y", "x"))
     january, july = ((m * share.values).sum() for m in mean_pressure(grid))
     monthly = bool((pressure.time.dt.day == 1).all())
-    day = pressure.time.dt.dayofyear.values + (15 if monthly else 0)  # months are stamped with their first day
+    day = pressure.time.dt.dayofyear.values + (
+        15 if monthly else 0
+    )  # months are stamped with their first day
     step = day * STEPS_A_YEAR // 366
-    weight = xr.DataArray([winter(s, grid.hemisphere) for s in step], dims="time", coords={"time": pressure.time})
+    weight = xr.DataArray(
+        [winter(s, grid.hemisphere) for s in step], dims="time", coords={"time": pressure.time}
+    )
     usual = weight * january + (1 - weight) * july
-    strength = JET_SUMMER + (JET - JET_SUMMER) * weight - JET_GAIN * ((pressure * share).sum(("y", "x")) - usual)
+    strength = (
+        JET_SUMMER + (JET - JET_SUMMER) * weight - JET_GAIN * ((pressure * share).sum(("y", "x")) - usual)
+    )
     profile = xr.DataArray(np.exp(-(((lat - JET_LATITUDE) / JET_WIDTH) ** 2)), dims=("y", "x"))
     return (strength * profile).transpose("time", "y", "x")
 

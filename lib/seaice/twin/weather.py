@@ -11,7 +11,10 @@ DAY = 86400.0  # s
 RANDOM_FIELDS = {  # name: (memory in s, correlation length in m)
     "synoptic": (4 * DAY, 7.0e5),  # Rossby deformation scale and life time of a cyclone
     "circulation": (50 * DAY, 9.0e5),  # blocking, Arctic Oscillation: decorrelation of monthly pressure
-    "ocean": (500 * DAY, 6.0e5),  # heat of currents: a year or two, Arthun et al. 2012, doi:10.1175/JCLI-D-11-00466.1
+    "ocean": (
+        500 * DAY,
+        6.0e5,
+    ),  # heat of currents: a year or two, Arthun et al. 2012, doi:10.1175/JCLI-D-11-00466.1
 }
 AIR_DENSITY = 1.25  # kg m-3, near the surface at 0 degC
 ROTATION = 7.292e-5  # s-1, angular velocity of the Earth

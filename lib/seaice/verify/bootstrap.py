@@ -41,7 +41,9 @@ def _at(values: np.ndarray, n: np.ndarray, q: float) -> np.ndarray:
     """Quantile `q` of the first `n` of sorted values along axis 0, linear between them; NaN where there are none."""
     place = q * np.maximum(n - 1, 0)
     low = np.floor(place).astype(int)
-    below, above = (np.take_along_axis(values, np.minimum(k, np.maximum(n - 1, 0))[None], 0)[0] for k in (low, low + 1))
+    below, above = (
+        np.take_along_axis(values, np.minimum(k, np.maximum(n - 1, 0))[None], 0)[0] for k in (low, low + 1)
+    )
     return np.where(n > 0, below + (place - low) * (above - below), np.nan)
 
 

@@ -61,7 +61,9 @@ def forecast_scores(
     return with_times(scores, ready)
 
 
-def errors(forecast: xr.DataArray, siconc: xr.DataArray, weight: xr.DataArray, *, cell_area_km2: float) -> xr.Dataset:
+def errors(
+    forecast: xr.DataArray, siconc: xr.DataArray, weight: xr.DataArray, *, cell_area_km2: float
+) -> xr.Dataset:
     """Errors of maps of SIC, reducing y and x; NaN where no cell counts.
 
     forecast, siconc: fraction 0..1; weight: 1 where a cell counts, else 0. `siconc_mse` = sum w (f - s)^2 / sum w, 0..1, perfect 0, whose

@@ -69,9 +69,24 @@ def differences_table(
             columns |= {name: np.where(with_any < 2, np.nan, v) for name, v in (("low", low), ("high", high))}
             coords = {"baseline": others.model.values, "lead_time": others.lead_time.values}
             columns["blocks"] = with_any
-            table = xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords).to_dataframe().reset_index()
+            table = (
+                xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords)
+                .to_dataframe()
+                .reset_index()
+            )
             tables.append(table[table["n"] > 0].assign(model=model, split=split, metric=metric))
-    columns = ["model", "baseline", "split", "lead_time", "metric", "difference", "low", "high", "n", "blocks"]
+    columns = [
+        "model",
+        "baseline",
+        "split",
+        "lead_time",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "n",
+        "blocks",
+    ]
     return pd.concat(tables, ignore_index=True)[columns].astype({"n": int, "blocks": int})
 
 

@@ -53,7 +53,19 @@ METHODS = (
     Method("conformal_init_time", "init_time", 0.9),
     Method("conformal_year", "year", 0.8),  # 4 years are enough; 0.9 takes 9
 )
-COLUMNS = ["method", "level", "fitted_to", "split", "region", "lead_time", "month", "p", "coverage", "low", "high"]
+COLUMNS = [
+    "method",
+    "level",
+    "fitted_to",
+    "split",
+    "region",
+    "lead_time",
+    "month",
+    "p",
+    "coverage",
+    "low",
+    "high",
+]
 COLUMNS += ["units_covered", "units", "share", "area", "n"]
 
 
@@ -79,17 +91,28 @@ def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | N
     """
     names = np.array(["", *(() if seas is None else seas.region.values)], object)
     number = (
-        np.zeros(ready.land.shape, int) if seas is None else (seas.argmax("region") + 1).where(seas.any("region"), 0)
+        np.zeros(ready.land.shape, int)
+        if seas is None
+        else (seas.argmax("region") + 1).where(seas.any("region"), 0)
     )
     tables = []
     for init_times in blocks({"": sip}, ready):
         truth = block_of_truth(ready, init_times, sip.lead_time)
-        i, k, y, x = np.nonzero(edge_cells(truth.ice, truth.weight).transpose("init_time", "lead_time", *MAP).values)
+        i, k, y, x = np.nonzero(
+            edge_cells(truth.ice, truth.weight).transpose("init_time", "lead_time", *MAP).values
+        )
         values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP).values[i, k, y, x]
         valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
         table = {"init_time": init_times[i], "year": init_times.year[i]}
-        table |= {"block": bootstrap.blocks(init_times, cadence(ready))[i], "lead_time": sip.lead_time.values[k]}
-        table |= {"month": valid.dt.month.values[i, k], "region": names[np.asarray(number)[y, x]], "margin": values}
+        table |= {
+            "block": bootstrap.blocks(init_times, cadence(ready))[i],
+            "lead_time": sip.lead_time.values[k],
+        }
+        table |= {
+            "month": valid.dt.month.values[i, k],
+            "region": names[np.asarray(number)[y, x]],
+            "margin": values,
+        }
         tables.append(pd.DataFrame(table))
     # Where a forecast is lacking it can't be judged.
     return pd.concat(tables, ignore_index=True).dropna(subset="margin")
@@ -99,7 +122,9 @@ def fit(margins, coverage: float = COVERAGE) -> float:
     """Return the largest p' whose region holds a share `coverage` of these edge cells. Raises DataError where there is none."""
     values = np.sort(np.asarray(margins, float))[::-1]
     if not len(values):
-        raise DataError("ice-edge region: no observed edge in the validation years; check the splits and the truth")
+        raise DataError(
+            "ice-edge region: no observed edge in the validation years; check the splits and the truth"
+        )
     return float(values[_rank(coverage * len(values)) - 1])
 
 
@@ -147,7 +172,9 @@ def edge_region_table(
     bands = {}
     for method in methods:
         bands[method, ALL] = pd.Series(band(cells["validation"], method, coverage), index=leads)
-        bands[method, EACH] = cells["validation"].groupby("lead_time").apply(band, method, coverage).reindex(leads)
+        bands[method, EACH] = (
+            cells["validation"].groupby("lead_time").apply(band, method, coverage).reindex(leads)
+        )
     rows = []
     for split, part in judged.items():
         sizes = region_size(part, ready, bands, seas=seas)
@@ -159,13 +186,17 @@ def edge_region_table(
     return pd.DataFrame(rows)[COLUMNS]
 
 
-def _rows(cells: pd.DataFrame, size: xr.Dataset, p: pd.Series, method: Method, fitted_to: str, coverage: float):
+def _rows(
+    cells: pd.DataFrame, size: xr.Dataset, p: pd.Series, method: Method, fitted_to: str, coverage: float
+):
     """One row for each lead; for one p' of all leads also all leads together, each valid month and each sea."""
     named = {"region": "all", "lead_time": "all", "month": "all", "p": p.iloc[0]}
     everywhere = size.sel(region="all")
     for lead, of_lead in cells.groupby("lead_time"):
         row = named | {"lead_time": lead, "p": p[lead]} | _row(of_lead, everywhere.sel(lead_time=[lead]))
-        yield row | (_units(of_lead, method, coverage) if fitted_to == EACH else {"units_covered": np.nan, "units": 0})
+        yield row | (
+            _units(of_lead, method, coverage) if fitted_to == EACH else {"units_covered": np.nan, "units": 0}
+        )
     if fitted_to == EACH:
         return
     yield named | _row(cells, everywhere) | _units(cells, method, coverage)
@@ -206,7 +237,9 @@ def region_size(
     bands: (method, fitted to) -> p' by lead. Cells count whether or not their truth was observed.
     """
     area = Grid.of(ready.attrs).cell_area
-    masks = [np.ones(ready.land.size)] + ([] if seas is None else list(seas.values.reshape(seas.sizes["region"], -1)))
+    masks = [np.ones(ready.land.size)] + (
+        [] if seas is None else list(seas.values.reshape(seas.sizes["region"], -1))
+    )
     masks = np.stack(masks, axis=1).astype("float32")  # (cell, region)
     names = ["all", *(() if seas is None else seas.region.values)]
     parts = []
@@ -214,12 +247,19 @@ def region_size(
         values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP)
         valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
         active = at_months(ready.active, valid).reset_coords(drop=True) & values.notnull()
-        limits = [xr.DataArray(p.to_numpy(), {"lead_time": sip.lead_time}, ["lead_time"]) for p in bands.values()]
+        limits = [
+            xr.DataArray(p.to_numpy(), {"lead_time": sip.lead_time}, ["lead_time"]) for p in bands.values()
+        ]
         found = [((values >= limit) & active).values for limit in limits] + [active.values]
         sums = [cells.reshape(*cells.shape[:2], -1).astype("float32") @ masks * area for cells in found]
-        dims, month = ("init_time", "lead_time", "region"), (("init_time", "lead_time"), valid.dt.month.values)
+        dims, month = (
+            ("init_time", "lead_time", "region"),
+            (("init_time", "lead_time"), valid.dt.month.values),
+        )
         coords = {"init_time": init_times, "lead_time": sip.lead_time.values, "region": names, "month": month}
         band_names = [f"{method.name} {fitted_to}" for method, fitted_to in bands]
         inside = (("band", *dims), np.stack(sums[:-1]))
-        parts.append(xr.Dataset({"inside": inside, "active": (dims, sums[-1])}, coords | {"band": band_names}))
+        parts.append(
+            xr.Dataset({"inside": inside, "active": (dims, sums[-1])}, coords | {"band": band_names})
+        )
     return xr.concat(parts, "init_time")

@@ -55,7 +55,8 @@ def ensemble_table(
 def _sizes(count: int) -> list[int]:
     """Every size of a small ensemble, about ten of a large one."""
     return sorted(
-        {1, 2, count, *np.linspace(1, count, min(count, 10)).round().astype(int).tolist()} & set(range(1, count + 1))
+        {1, 2, count, *np.linspace(1, count, min(count, 10)).round().astype(int).tolist()}
+        & set(range(1, count + 1))
     )
 
 

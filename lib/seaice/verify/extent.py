@@ -35,7 +35,11 @@ def _extent(siconc: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
 
 
 def extent_table(
-    scores: xr.Dataset, ready: xr.Dataset, splits: Mapping[str, Sequence[str]], *, own_pairs: Sequence[str] = OWN_PAIRS
+    scores: xr.Dataset,
+    ready: xr.Dataset,
+    splits: Mapping[str, Sequence[str]],
+    *,
+    own_pairs: Sequence[str] = OWN_PAIRS,
 ) -> pd.DataFrame:
     """Detrended correlation and RMSE of extent by model, split, lead and valid month, all models on the same forecasts.
 
@@ -84,7 +88,9 @@ def _tables(forecast, truth, valid, series, ready):
     yield _table(_products(x, y), bootstrap.correlation, forecast, trend="judged years", **named)
     for month in range(1, 13):
         sums = _products(*(np.where(months == month, values, np.nan) for values in (x, y)))
-        yield _table(sums, bootstrap.correlation, forecast, trend="judged years", **(named | {"month": month}))
+        yield _table(
+            sums, bootstrap.correlation, forecast, trend="judged years", **(named | {"month": month})
+        )
 
 
 def _table(sums, statistic, forecast, **named) -> pd.DataFrame:
@@ -99,7 +105,9 @@ def _table(sums, statistic, forecast, **named) -> pd.DataFrame:
     enough = n > 2
     columns = {"value": np.where(enough, value, np.nan), "low": low, "high": high, "n": n, "years": with_any}
     coords = {"model": forecast.model.values, "lead_time": forecast.lead_time.values}
-    table = xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords).to_dataframe().reset_index()
+    table = (
+        xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords).to_dataframe().reset_index()
+    )
     return table[table["value"].notna()].assign(**named).astype({"n": int, "years": int})
 
 

@@ -53,9 +53,24 @@ LAYOUTS = {  # entry: our names of columns, and the file's
     },
     "icenet_sea_ice_outlook_errors": {"year": "year", "init_month": "init_month", "sie_error": "sie_err"},
 }
-VALUES = {"binary_accuracy", "sie_error", "accuracy_change", "cells", "errors", "edge", "coverage", "area", "sip"}
-KM2 = {"icenet_forecast_results": "sie_error", "icenet_ice_edge_region": "area"}  # km2 in the file, million km2 here
-SMALL = tuple(entry for entry in LAYOUTS if entry != "icenet_uncertainty")  # of every cell of every forecast: gigabytes
+VALUES = {
+    "binary_accuracy",
+    "sie_error",
+    "accuracy_change",
+    "cells",
+    "errors",
+    "edge",
+    "coverage",
+    "area",
+    "sip",
+}
+KM2 = {
+    "icenet_forecast_results": "sie_error",
+    "icenet_ice_edge_region": "area",
+}  # km2 in the file, million km2 here
+SMALL = tuple(
+    entry for entry in LAYOUTS if entry != "icenet_uncertainty"
+)  # of every cell of every forecast: gigabytes
 NAMES = {"SEAS5": "published_seas5", "Linear trend": "published_linear_trend"}
 ABLATION = "icenet_pretrain_ablation"  # within the name of the networks that were not pre-trained
 MEANS = ("ensemble_tempscaled", "ensemble", "NA")  # members that stand for a whole model, the best first
@@ -125,7 +140,9 @@ def tidy(table: pd.DataFrame, entry: str) -> pd.DataFrame:
     if "valid_time" in layout:
         dates = pd.to_datetime(table["valid_time"], errors="coerce")
         if dates.isna().any():
-            raise DataError(f"{entry}: {table['valid_time'][dates.isna()].iloc[0]!r} in 'Forecast date' is no date")
+            raise DataError(
+                f"{entry}: {table['valid_time'][dates.isna()].iloc[0]!r} in 'Forecast date' is no date"
+            )
         table["valid_time"] = dates.astype("datetime64[ns]")
     if "member" in layout:
         table["member"] = table["member"].astype(str)
@@ -140,7 +157,9 @@ def _numbers(column: pd.Series, entry: str, name: str) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     bad = column[numbers.isna() & column.notna()]
     if len(bad):
-        raise DataError(f"{entry}: {bad.iloc[0]!r} in '{name}' is no number; is the file whole, and of that layout?")
+        raise DataError(
+            f"{entry}: {bad.iloc[0]!r} in '{name}' is no number; is the file whole, and of that layout?"
+        )
     return numbers
 
 
@@ -174,7 +193,9 @@ def account(run: str, tables: dict[str, pd.DataFrame], reasons: dict[str, str]) 
     lines += [f"NOT reached or not usable: {entry}" for entry in reasons]
     lines += [f"  because {reason}" for reason in dict.fromkeys(reasons.values())]
     if "icenet_forecast_results" not in tables:
-        return "\n".join([*lines, "So what follows are this run's own scores, with nothing published beside them."])
+        return "\n".join(
+            [*lines, "So what follows are this run's own scores, with nothing published beside them."]
+        )
     same = "It has the same record, grid and splits, so the scores compare."
     other = "It has another record, grid or splits than the paper, so the scores stand side by side and are no contest."
     return "\n".join([*lines, f"This run is '{run}'. {same if run == 'paper' else other}"])

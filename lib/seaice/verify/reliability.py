@@ -43,10 +43,15 @@ def counts(sip: xr.DataArray, ready: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({"cells": (tuple(coords), cells), "said": (tuple(coords), said)}, coords)
 
 
-def all_counts(sips: Mapping[str, xr.DataArray], ready: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> xr.Dataset:
+def all_counts(
+    sips: Mapping[str, xr.DataArray], ready: xr.Dataset, splits: Mapping[str, Sequence[str]]
+) -> xr.Dataset:
     """Counts of several models on validation and on test years, dims (model, split, lead_time, sip, ice); see `counts`."""
     found = [
-        xr.concat([counts(sip.sel(init_time=slice(*splits[s])), ready) for s in JUDGED], pd.Index(JUDGED, name="split"))
+        xr.concat(
+            [counts(sip.sel(init_time=slice(*splits[s])), ready) for s in JUDGED],
+            pd.Index(JUDGED, name="split"),
+        )
         for sip in sips.values()
     ]
     return xr.concat(found, pd.Index(list(sips), name="model"))

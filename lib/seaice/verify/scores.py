@@ -33,7 +33,9 @@ def iiee(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray, *, cell_are
     return xr.Dataset({"iiee": over + under, "iiee_over": over, "iiee_under": under})
 
 
-def sie_error(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray, *, cell_area_km2: float) -> xr.DataArray:
+def sie_error(
+    sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray, *, cell_area_km2: float
+) -> xr.DataArray:
     """Signed error of sea-ice extent over counting cells: A sum w ([SIP > 0.5] - ice).
 
     Million km2, forecast - truth, perfect 0. Errors of opposite sign cancel, unlike in the IIEE.

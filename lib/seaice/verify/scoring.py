@@ -15,10 +15,22 @@ from seaice.schema import MAP
 from seaice.steps import at, cadence, valid_time
 from seaice.verify import bootstrap, scores as verify_scores
 
-METRICS = ("binary_accuracy", "iiee", "iiee_over", "iiee_under", "sps", "sie_error", "brier", "rps", "extent_crps")
+METRICS = (
+    "binary_accuracy",
+    "iiee",
+    "iiee_over",
+    "iiee_under",
+    "sps",
+    "sie_error",
+    "brier",
+    "rps",
+    "extent_crps",
+)
 # One Septembers-only model would otherwise shrink everybody's comparison to its few forecasts.
 OWN_PAIRS = ("ecmwf_edge",)
-BLOCK_CELLS = 4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
+BLOCK_CELLS = (
+    4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
+)
 
 
 def forecast_scores(
@@ -106,9 +118,15 @@ def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.
             brier=verify_scores.brier(forecast, ice, weight),
         )
         lacking = xr.full_like(scores.brier, np.nan)
-        rps = lacking if classes is None else verify_scores.rps(classes.isel(cut), truth.siconc.isel(cut), weight)
+        rps = (
+            lacking
+            if classes is None
+            else verify_scores.rps(classes.isel(cut), truth.siconc.isel(cut), weight)
+        )
         crps = abs(scores.sie_error) if members is None else lacking
-        found.append(scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP)))
+        found.append(
+            scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP))
+        )
     scores = xr.concat(found, pd.Index(list(within), name="region", dtype=object))
     if members is not None:
         scores["extent_crps"] = (
@@ -160,7 +178,10 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
     given, wanted = (sip.notnull() & (weight > 0)).sum(MAP), (weight > 0).sum(MAP)
     partly = (given > 0) & (given < wanted)
     outside = (sip.min(MAP) < -1e-6) | (sip.max(MAP) > 1 + 1e-6)
-    for bad, wrong in ((partly, "is NaN in some of the cells that count"), (outside, "has values outside 0..1")):
+    for bad, wrong in (
+        (partly, "is NaN in some of the cells that count"),
+        (outside, "has values outside 0..1"),
+    ):
         if bad.any():
             i, k = np.argwhere(bad.transpose("init_time", "lead_time").values)[0]
             init = pd.Timestamp(bad.init_time.values[i])
@@ -169,7 +190,9 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
             )
 
 
-def common_pairs(scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier") -> xr.Dataset:
+def common_pairs(
+    scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier"
+) -> xr.Dataset:
     """Keep only the (init_time, lead_time) pairs that every model forecast; models in `own_pairs` keep their own.
 
     scores: see `forecast_scores`. by: the metric that says what was forecast.

@@ -92,7 +92,10 @@ def _monthly(kept: xr.Dataset, part: xr.Dataset) -> pd.DataFrame:
     rows = forecast_rows(kept)
     keys = ["model", "lead_time", "metric", "month"]
     table = (
-        rows.groupby(keys)["value"].agg(["mean", "size"]).reset_index().rename(columns={"mean": "value", "size": "n"})
+        rows.groupby(keys)["value"]
+        .agg(["mean", "size"])
+        .reset_index()
+        .rename(columns={"mean": "value", "size": "n"})
     )
     table = table.assign(region="all", low=np.nan, high=np.nan)
     if REFERENCE not in part.model.values:
@@ -135,9 +138,17 @@ def differences_table(
             with np.errstate(invalid="ignore"):
                 columns = {"difference": bootstrap.mean(total), "low": low, "high": high, "n": total[..., 1]}
             few = with_any < 2
-            columns |= {"low": np.where(few, np.nan, low), "high": np.where(few, np.nan, high), "years": with_any}
+            columns |= {
+                "low": np.where(few, np.nan, low),
+                "high": np.where(few, np.nan, high),
+                "years": with_any,
+            }
             coords = {"baseline": paired.model.values, "lead_time": paired.lead_time.values}
-            table = xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords).to_dataframe().reset_index()
+            table = (
+                xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords)
+                .to_dataframe()
+                .reset_index()
+            )
             tables.append(table[table["n"] > 0].assign(model=model, split=split, metric=metric))
     columns = ["model", "baseline", "split", "lead_time", "metric", "difference", "low", "high", "n", "years"]
     return pd.concat(tables, ignore_index=True)[columns].astype({"n": int, "years": int})
@@ -161,7 +172,9 @@ def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf
             value=("value", "mean"), n=("value", "size"), first=("year", "min"), last=("year", "max")
         )
         tables.append(
-            table.join(chosen.groupby(keys)[["value", "year"]].apply(_interval)).reset_index().assign(period=period)
+            table.join(chosen.groupby(keys)[["value", "year"]].apply(_interval))
+            .reset_index()
+            .assign(period=period)
         )
     table = pd.concat(tables, ignore_index=True)
     table["years"] = table["first"].astype(str) + "-" + table["last"].astype(str)
@@ -199,7 +212,9 @@ def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
     table_files.write(table, path, float_format=f"%.{digits}g")
 
 
-def select(table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal) -> pd.DataFrame:
+def select(
+    table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal
+) -> pd.DataFrame:
     """Rows of a table of scores with this split, region and whatever else must be equal, compared as text ("all" and 9 mix).
 
     A table without the columns `split` and `region` is taken to hold one of each; None keeps all of them. Raises DataError
@@ -218,7 +233,9 @@ def select(table: pd.DataFrame, *, split: str | None = "test", region: str | Non
 def better(metric: str) -> int:
     """1 where a higher score is better, -1 where a lower one is; DataError for a signed error, of which neither is true."""
     if metric == "sie_error":
-        raise DataError("sie_error has a sign, so a difference of two is no gain; choose iiee or binary_accuracy")
+        raise DataError(
+            "sie_error has a sign, so a difference of two is no gain; choose iiee or binary_accuracy"
+        )
     return 1 if metric in HIGHER_IS_BETTER else -1
 
 
