@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 import yaml
 from support import coarse, realtime_run
-from test_realtime import without
+from support.realtime_run import without
 
 from seaice import paths
 from seaice.baselines import simple as baselines_simple

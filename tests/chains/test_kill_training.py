@@ -12,8 +12,8 @@ from zipfile import ZipFile
 import h5py
 import psutil
 import pytest
+from support.processes import at_work
 from support.synthetic import ready
-from test_run import at_work
 
 from seaice import paths
 

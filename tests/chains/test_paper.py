@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from support import coarse
+from support.coarse import different
 
 from seaice import paths
 from seaice.config import runfile
-from seaice.config.sections import SECTIONS, Faster
+from seaice.config.sections import Faster
 from seaice.run import estimates, inputs, runner
 from seaice.samples import channels
 
@@ -99,13 +100,6 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
     total = next(line for line in lines if line.startswith("in all"))
     assert "GB to read" in total and "GB to write" in total and "e+18 FLOP of networks" in total
     assert not (own_folders / "data").exists()
-
-
-def different(one: runfile.Run, other: runfile.Run) -> set[str]:
-    """Names of the settings, `section.key`, that differ between two runs."""
-    pairs = [(name, getattr(one, name) or {}, getattr(other, name) or {}) for name in SECTIONS]
-    settings = [{f"{name}.{key}": value for name, *pair in pairs for key, value in pair[i]} for i in (0, 1)]
-    return {name for name in settings[0] if settings[0][name] != settings[1][name]}
 
 
 @pytest.mark.slow

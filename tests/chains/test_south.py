@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from support import coarse
-from test_paper import different
+from support.coarse import different
 
 from seaice import paths
 from seaice.config import runfile

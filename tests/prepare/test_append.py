@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from support import ENVIRONMENT
-from test_preprocess import DAYS, GRID, SPAN, day_loader, loader
+from support.entries import DAYS, GRID, SPAN, day_loader, loader
 
 from seaice.errors import DataError
 from seaice.grid import Grid

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from test_preprocess import DAYS, GRID, day_loader
+from support.entries import DAYS, GRID, day_loader
 
 from seaice.errors import DataError
 from seaice.prepare import arrivals, climate, known_at, normals, pipeline, ready_store

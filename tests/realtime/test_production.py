@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from support import ENVIRONMENT, realtime_run
-from support.realtime_run import NOW, RUN, offer, sha, unlike
+from support.realtime_run import NOW, RUN, offer, sha, unlike, without
 from typer.testing import CliRunner
 
 from seaice import fingerprint, paths, schema
@@ -370,16 +370,6 @@ def test_init_times_that_would_not_be_honest_or_possible_are_refused(run):
     with pytest.raises(DataError, match="newest complete data are of 1990-12-01"):
         production.make(RUN, "1991-05", now=later, load=offer(realtime_run.record(), last="1990-12-01"))
     assert not list(products_store.folder("tiny").glob("1*"))
-
-
-def without(run, month: str, name: str, values) -> None:
-    """Put other values into a month of a variable of the store."""
-    ready = xr.open_zarr(run / "ready.zarr", consolidated=False)[[name]].load()
-    changed = ready[name].where(ready.time != np.datetime64(month), values).astype(ready[name].dtype)
-    drop = [c for c in ready.coords if c not in ("time",)]
-    changed.to_dataset().drop_vars(drop).to_zarr(
-        run / "ready.zarr", region="auto", consolidated=False, mode="r+"
-    )
 
 
 def test_a_missing_last_month_is_refused_and_a_missing_predictor_flagged(run):

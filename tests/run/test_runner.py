@@ -15,6 +15,7 @@ import nbformat
 import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from support.processes import at_work, is_alive
 
 from seaice import fingerprint
 from seaice.config import runfile
@@ -630,23 +631,6 @@ def start(project: Path, *arguments: str) -> subprocess.Popen:
         text=True,
         start_new_session=True,
     )
-
-
-def at_work(project: Path) -> list[psutil.Process]:
-    """Processes whose working directory is the project: kernels, workers, runner."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.cwd() == str(project) and is_alive(process):
-                found.append(process)
-    return found
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def all_gone(project: Path, *, within: float) -> bool:

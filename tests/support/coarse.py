@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 
 from seaice import paths
+from seaice.config import runfile
+from seaice.config.sections import SECTIONS
 
 KM = 337.5  # km, 32 x 32 cells
 FEW = {"hindcast_start": "2016-01", "hindcast_members": 2, "members": 4}  # physics-based forecasts
@@ -41,3 +43,10 @@ def run(
     if module == "seaice.run.runner":
         command += ["--set", "cluster.threads_per_worker=1"]  # tiny networks gain nothing from more
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+
+
+def different(one: runfile.Run, other: runfile.Run) -> set[str]:
+    """Names of the settings, `section.key`, that differ between two runs."""
+    pairs = [(name, getattr(one, name) or {}, getattr(other, name) or {}) for name in SECTIONS]
+    settings = [{f"{name}.{key}": value for name, *pair in pairs for key, value in pair[i]} for i in (0, 1)]
+    return {name for name in settings[0] if settings[0][name] != settings[1][name]}

@@ -125,3 +125,13 @@ def unlike(ready: xr.Dataset, since: str) -> xr.Dataset:
         tas=xr.where(later, ready.tas + 5, ready.tas).transpose("time", "y", "x").astype("float32"),
         siconc_flag=xr.where(later, 1, ready.siconc_flag).transpose("time", "y", "x").astype("uint8"),
     ).assign_attrs(ready.attrs)
+
+
+def without(run, month: str, name: str, values) -> None:
+    """Put other values into a month of a variable of the store."""
+    ready = xr.open_zarr(run / "ready.zarr", consolidated=False)[[name]].load()
+    changed = ready[name].where(ready.time != np.datetime64(month), values).astype(ready[name].dtype)
+    drop = [c for c in ready.coords if c not in ("time",)]
+    changed.to_dataset().drop_vars(drop).to_zarr(
+        run / "ready.zarr", region="auto", consolidated=False, mode="r+"
+    )
