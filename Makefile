@@ -21,7 +21,7 @@ UV := $(shell command -v uv 2>/dev/null)
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 whole = $(PYTHON) tools/locks.py compose
 
-.PHONY: help env demo forecast check-results lint format test test-quick tests-rest tests-chains tests-pages tests-jax lab lock clients clients-test
+.PHONY: help env demo forecast check-results lint format test test-quick tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -89,6 +89,10 @@ clients: $(CLIENTS_ENV)  ## a ship's route through a daily forecast: make client
 	$(CLIENTS_PY) -m papermill --no-progress-bar -p forecast $(FORECAST) clients/route.ipynb results/clients/route.ipynb
 clients-test: $(CLIENTS_ENV)  ## the tests that need MeshiPhi and PolarRoute
 	$(CLIENTS_PY) -m pytest tests/products/test_clients.py tests/products/test_meshiphi.py
+
+reference: $(ENV)  ## docs/reference, from the docstrings, and the tables of README and docs, from the tracked results
+	$(PY) docs/build_reference.py
+	$(PY) docs/build_tables.py
 
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks

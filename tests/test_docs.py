@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 
+import build_reference
 import build_tables
 import pandas as pd
 import pytest
@@ -34,6 +35,11 @@ def test_tables_are_those_of_the_results(file: str, name: str):
         )
     text = (paths.root() / file).read_text(encoding="utf-8")
     assert build_tables.block(name).search(text).group() == build_tables.BLOCKS[file, name]()
+
+
+def test_the_reference_is_that_of_the_docstrings():
+    pages = {path.name: path.read_text(encoding="utf-8") for path in build_reference.FOLDER.glob("*.md")}
+    assert pages == build_reference.pages(), "run `make reference`"
 
 
 def test_a_table_is_written_between_its_marks_and_nothing_else_is_changed(tmp_path):
