@@ -27,14 +27,18 @@ RUN = "cold_start"
 INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
 FORECAST = """
 import pandas as pd
-from seaice import ensemble, finished, members, moments, params, paths, preprocess
-from seaice import ensemble, moments, params, paths, ready_store
-run = params.load("{file}")
+from seaice import paths
+from seaice.config import runfile
+from seaice.forecasts import ensemble, members
+from seaice.networks import generations
+from seaice.prepare import ready_store
+from seaice.realtime import finished, moments
+run = runfile.load("{file}")
 seeds = run.forecast.seeds
 store = ready_store.open_ready(paths.ready(run.run))
 init = pd.Timestamp("{init}")
 _, _, samples, forecasts = moments.inputs(run, store, init)
-folders = {{seed: paths.network(run.run, seed) for seed in seeds}}
+folders = generations.folders(run.run, seeds)
 answers, _ = ensemble.members(samples, init, folders)
 temperatures = finished.temperatures(run, seeds, run.samples.n_leads)
 fields = ensemble.calibrated(answers, temperatures, samples, init, members.numbered(seeds),
@@ -43,17 +47,19 @@ fields.drop_attrs(deep=False).to_netcdf("{target}")
 """
 PREPARE = """
 import json, keras, numpy as np, xarray as xr
-from seaice import members, network_kinds, params, paths, preprocess, trained
-from seaice.samples.assembly import Samples
-from seaice import network_kinds, params, paths, sampling, trained
-run = params.load("{file}")
+from seaice import paths
+from seaice.config import runfile
+from seaice.forecasts import members
+from seaice.networks import kinds, trained
+from seaice.samples import sampling
+run = runfile.load("{file}")
 seeds, training = run.forecast.seeds, run.training
 samples = sampling.of_run(run.run, run.samples)
 for seed in seeds:
     keras.utils.set_random_seed(seed)
     folder = paths.network(run.run, seed)
     folder.mkdir(parents=True)
-    network_kinds.of(training.network, siconc_head=False).build(samples, training).save(folder / trained.NETWORK)
+    kinds.of(training.network, siconc_head=False).build(samples, training).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
     (folder / trained.KEY).write_text(json.dumps({{"key": str(seed), **training.model_dump(mode="json")}}))
 ones = {{"member_temperature": ("member", np.ones(len(seeds))), "lead_temperature": ("lead_time", np.ones(samples.n_leads))}}
@@ -87,7 +93,7 @@ def main() -> None:
         shutil.copytree(demo, data / RUN / demo.name)
         environment = {**os.environ, "SEAICE_CACHE": str(data), "SEAICE_RESULTS": str(Path(root) / "results")}
         process(environment, "-c", PREPARE.format(file=file))
-        realtime = ("-m", "seaice.realtime.production", str(file), "--init")
+        realtime = ("-m", "seaice.realtime", str(file), "--init")
         process(environment, *realtime, INITS[0])
         for _ in range(options.turns):
             shutil.rmtree(data / RUN / "forecasts" / f"{INITS[1]}-01", ignore_errors=True)

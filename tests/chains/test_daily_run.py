@@ -153,7 +153,7 @@ def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):
 
 
 def test_the_command_forecasts_the_day_after_the_newest_of_the_catalogue(made):
-    done = coarse.run(made, "toy", "--init", "latest", module="seaice.realtime.production")
+    done = coarse.run(made, "toy", "--init", "latest", module="seaice.realtime")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the data are late: 1984-10-31 is the newest complete step" in done.stderr
     product = made / "data" / "toy" / "forecasts" / "1984-11-01"

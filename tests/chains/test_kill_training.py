@@ -123,7 +123,7 @@ def network(project: Path, seed: int, file: str) -> Path:
 
 def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projects, cluster):
     project, undisturbed = projects
-    runner = start(project, "seaice.run.runner", "params/toy.yaml", "--set", f"cluster.address={cluster}")
+    runner = start(project, "seaice.run", "params/toy.yaml", "--set", f"cluster.address={cluster}")
     killed = []
     for _ in range(2):
 
@@ -170,7 +170,7 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
 
     seed = killed[0]
     assert (
-        start(undisturbed, "seaice.run.runner", "params/toy.yaml", "--set", f"forecast.seeds=[{seed}]").wait(
+        start(undisturbed, "seaice.run", "params/toy.yaml", "--set", f"forecast.seeds=[{seed}]").wait(
             timeout=PATIENCE
         )
         == 0

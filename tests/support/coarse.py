@@ -34,13 +34,11 @@ def project(folder: Path, *runs: str, end: str | None = None) -> Path:
     return folder
 
 
-def run(
-    project: Path, name: str, *words: str, module: str = "seaice.run.runner"
-) -> subprocess.CompletedProcess:
+def run(project: Path, name: str, *words: str, module: str = "seaice.run") -> subprocess.CompletedProcess:
     """Execute a run of the copy, or another command on it, with results and cache of its own; words: more of the command line."""
     environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
     command = [sys.executable, "-m", module, f"params/{name}.yaml", *words]
-    if module == "seaice.run.runner":
+    if module == "seaice.run":
         command += ["--set", "cluster.threads_per_worker=1"]  # tiny networks gain nothing from more
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
 

@@ -27,13 +27,21 @@ def parts(
     modules, distributions = fingerprint.closure(map(_python, cells), source=notebook.name)
     return {
         "notebook": {notebook.stem: digest(cells)},
-        "parameter": {name: json.loads(json.dumps(value)) for name, value in parameters.items()},
+        "parameter": _settings(json.loads(json.dumps(parameters))),
         "module": modules,
         "package": {name: fingerprint.pinned(name) for name in sorted(distributions)},
         "python": {"version": platform.python_version()},
         "input": dict(inputs),
         "step": dict(before),
     }
+
+
+def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with the settings of a section each by itself, so that a change names the setting."""
+    settings = {}
+    for name, value in parameters.items():
+        settings |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+    return settings
 
 
 def code(notebook: Path) -> list[str]:

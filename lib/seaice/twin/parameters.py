@@ -72,7 +72,7 @@ def numbers() -> list[str]:
 @lru_cache(maxsize=1)
 def table() -> dict[str, dict]:
     """Return the packaged table, a row a parameter: `{name: {unit, low, high, north_TRUTH, ...}}`."""
-    with files("seaice").joinpath(TABLE).open(newline="") as lines:
+    with files("seaice").joinpath("twin", "data", TABLE).open(newline="") as lines:
         return {row["name"]: row for row in csv.DictReader(row for row in lines if not row.startswith("#"))}
 
 

@@ -148,7 +148,7 @@ def observed_record(grid: Grid) -> xr.DataArray:
 
 def reference(hemisphere: str) -> dict[tuple[str, int], float]:
     """Return the packaged figures of the observed record, by (quantity, index); sources stand in the file."""
-    with files("seaice").joinpath(REFERENCE).open(newline="") as lines:
+    with files("seaice").joinpath("twin", "data", REFERENCE).open(newline="") as lines:
         rows = csv.DictReader(line for line in lines if not line.startswith("#"))
         return {
             (r["quantity"], int(r["index"])): float(r["value"]) for r in rows if r["hemisphere"] == hemisphere
