@@ -54,7 +54,7 @@ def onto_sea(ice: xr.Dataset, land: xr.DataArray) -> xr.Dataset:
     truth. Where no sea of `ice` is near, as in lakes that a model does not have, they are flagged
     as missing.
 
-    ice: siconc, siconc_flag (time, y, x) and land (y, x), see CONTRIBUTING.md. land: (y, x) bool,
+    ice: siconc, siconc_flag (time, y, x) and land (y, x), see docs/contracts.md. land: (y, x) bool,
     the mask of the result.
     """
     new_sea, new_land = ice["land"].values & ~land.values, land.values

@@ -138,7 +138,7 @@ def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
 def _ice_block(values, flag, sea, *, weights: Weights, grid: Grid):
     """Average one block of maps over the ocean, and fill the gaps that may be filled.
 
-    CONTRIBUTING.md says what `siconc_flag` means. sea: share of ocean in each cell (y, x).
+    docs/contracts.md says what `siconc_flag` means. sea: share of ocean in each cell (y, x).
     """
     land = masks.land(sea)
     has_value = np.isfinite(values)

@@ -44,7 +44,7 @@ def load(
     `init_time`; default all. variables: schema names to return, default all. options: passed to
     `catalog.open_entry`.
     Hourly entries are averaged to months. Returns dims (time, y, x), or (init_time, lead_time,
-    member, y, x) for ensembles; CONTRIBUTING.md says what a schema dataset contains. Dates that are
+    member, y, x) for ensembles; docs/contracts.md says what a schema dataset contains. Dates
     absent from a regular time axis are inserted as missing, logged, and listed in the attribute
     `missing_times`. Raises DataError naming the entry, variable and date.
     """
