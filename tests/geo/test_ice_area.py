@@ -1,4 +1,4 @@
-"""Extent: which cells count, what a missing one means, and that nothing is rounded on the way."""
+"""Extent: which cells count, what a missing value means, and that nothing is rounded."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def maps(*values):
 
 @pytest.fixture
 def siconc():
-    """Two maps: of the first the cells 0.16 and 1 are ice, of the second 0.9, beside a cell without a value."""
+    """Two maps: ice in the cells 0.16 and 1 of the first, and 0.9 of the second; one is missing."""
     return maps([[0.15, 0.16], [0.0, 1.0]], [[np.nan, 0.9], [0.0, 0.1]])
 
 
@@ -28,7 +28,7 @@ def test_only_cells_within_count(siconc):
     np.testing.assert_array_equal(ice_area.extent(siconc, AREA, within=within), [AREA, 0])
 
 
-def test_a_cell_that_must_have_a_value_takes_the_extent_with_it(siconc):
+def test_a_missing_cell_that_must_have_a_value_makes_the_extent_nan(siconc):
     first = xr.DataArray([[True, False], [False, False]], dims=("y", "x"))
     np.testing.assert_array_equal(ice_area.extent(siconc, AREA, complete_in=first), [2 * AREA, np.nan])
     np.testing.assert_array_equal(ice_area.extent(siconc, AREA, complete_in=~first), [2 * AREA, AREA])

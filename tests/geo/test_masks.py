@@ -13,10 +13,11 @@ def cells(hole):
     return hole.sum(("y", "x")).values.tolist()
 
 
-def test_the_pole_hole_shrinks_by_date_and_is_a_northern_thing():
+def test_the_pole_hole_shrinks_with_time_and_is_in_the_north_only():
     dates = pd.to_datetime(["1980-01-01", "1987-06-01", "1987-07-01", "2005-10-31", "2005-11-01"])
     hole = masks.polar_hole(Grid("north"), dates)
-    # icenet-2021.md: radius 28 cells of 25 km to 1987-06, 11 to 2005-10; areas of those circles within the ragged edge.
+    # Radii from Andersson et al. 2021: 28 cells of 25 km until 1987-06, 11 cells until 2005-10. The
+    # counts are the areas of these circles, but for cells cut by their edges.
     wide, narrow = np.pi * 28**2, np.pi * 11**2
     assert cells(hole) == pytest.approx([wide, wide, narrow, narrow, 0], rel=0.03)
     assert not masks.polar_hole(Grid("south"), dates).any()
@@ -34,7 +35,7 @@ def test_the_pole_hole_has_the_same_area_on_coarse_grids():
         (51.0, 42.0, True),  # Caspian
         (34.0, 43.0, True),  # Black Sea
         (-87.0, 44.0, True),  # Lake Michigan
-        (272.0, 47.5, True),  # Lake Superior, longitude of the other convention
+        (272.0, 47.5, True),  # Lake Superior, longitude from 0 to 360
         (108.0, 53.5, True),  # Baikal
         (19.0, 60.0, False),  # Baltic
         (27.0, 60.0, False),  # Gulf of Finland

@@ -1,4 +1,7 @@
-"""Seas: known places lie where they should, no cell in two seas, polygons may hold the pole and cross any meridian."""
+"""Seas: known places lie in their sea, and no cell lies in two seas.
+
+Polygons may enclose the pole and cross any meridian.
+"""
 
 import numpy as np
 import pytest
@@ -44,7 +47,7 @@ def ready(request):
 
 
 def nearest(ready, lat, lon):
-    """Row and column of the cell nearest to a place."""
+    """Return row and column of the cell nearest to a place."""
     a, b, c, d = (np.deg2rad(v) for v in (ready.lat.values, ready.lon.values, lat, lon))
     return np.unravel_index(np.argmax(np.sin(a) * np.sin(c) + np.cos(a) * np.cos(c) * np.cos(b - d)), a.shape)
 

@@ -86,7 +86,7 @@ def _mesh():
 
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_stereographic_weights_agree_with_pyproj(hemisphere):
-    # Where a target centre falls, by a transformation of its own.
+    # The expected source cell is found by transforming the target's centre directly.
     grid = Grid(hemisphere, 75.0)
     axes = stencils.STEREOGRAPHIC[hemisphere]
     x, y = pyproj.Transformer.from_crs(grid.crs, axes["epsg"], always_xy=True).transform(
@@ -178,11 +178,15 @@ def test_lazy_in_lazy_out_and_blocks_stay_small():
     assert np.prod(out.siconc.data.chunksize) * 4 <= regrid.BLOCK_BYTES
 
 
-# The observed record.
+# Tests with the observed record.
 
 
 def published_extent(entry, hemisphere):
-    """Extent of a NASA Team file on its own grid: 15 % threshold, pole hole counted, true cell areas (pyproj's areal scale)."""
+    """Return the extent of a NASA Team file on its own grid, in million km2 (time).
+
+    Cells with 15 % of ice or more and the pole hole count, with their true areas by pyproj's areal
+    scale.
+    """
     codes = catalog.open_entry(entry)["sic"]
     epsg = stencils.STEREOGRAPHIC[hemisphere]["epsg"]
     to_geographic = pyproj.Transformer.from_crs(epsg, pyproj.CRS.from_epsg(epsg).geodetic_crs, always_xy=True)
@@ -199,7 +203,7 @@ def extent(ds, grid):
 @pytest.mark.real_data
 def test_september_extents_survive(seaice_data):
     truth = published_extent("nsidc0051_monthly_north", "north")
-    # Sanity figures of the description of the data, million km2.
+    # Approximate extents from the description of the data, million km2.
     for year, figure in ((2007, 4.51), (2012, 3.84), (2013, 5.53)):
         assert float(truth.sel(time=f"{year}-09").item()) == pytest.approx(figure, abs=0.01)
     # 75 km: the channels of the Canadian Archipelago are narrower than a cell and turn to land.
@@ -228,10 +232,11 @@ def test_all_months_survive_at_25_km(seaice_data):
 @pytest.mark.real_data
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_canesm5_keeps_its_seasonal_cycle(seaice_data, hemisphere):
-    """Monthly extent on the model's own grid, from its own areacello, against extent on EASE2 at two spacings.
+    """Compare monthly extents on the model's grid, from its areacello, with those on EASE2.
 
-    The model's Earth is a sphere. Its latitudes put on the WGS 84 ellipsoid of EASE2 enclose 0.9 % more area near a pole,
-    (a^2 / b / 6371 km)^2, so that 1 % of the 1.1 to 2.0 % by which extents grow is not regridding.
+    The model's Earth is a sphere. On the WGS 84 ellipsoid of EASE2 the same latitudes enclose 0.9 %
+    more area near a pole, by the factor (a^2 / b / 6371 km)^2. Extents grow by 1.1 to 2.0 %; about
+    1 % of this is therefore not an error of regridding.
     """
     raw = catalog.open_entry("cmip6_canesm5").load()
     side = raw["latitude"] > 0 if hemisphere == "north" else raw["latitude"] < 0

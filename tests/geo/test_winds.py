@@ -11,7 +11,10 @@ STEP = 1e-5  # degrees, about a metre: small against the curvature of the map, l
 
 
 def directions(grid, lon, lat):
-    """Unit vectors of east and north on the plane, by moving a point with pyproj and looking where it goes."""
+    """Return the unit vectors of east and north on the plane.
+
+    A point is moved a small step each way, and pyproj tells where it goes.
+    """
     project = pyproj.Transformer.from_crs(4326, grid.crs, always_xy=True).transform
     out = []
     for dlon, dlat in ((STEP / np.cos(np.deg2rad(lat)), 0), (0, STEP)):
@@ -49,7 +52,8 @@ def test_speed_is_kept_inputs_are_not_touched_and_lazy_stays_lazy(hemisphere):
 
 
 def test_a_wind_over_the_pole_is_continuous():
-    # A uniform flow along the grid's x axis is a westerly at 0 E and an easterly at 180 E; rotation must undo that.
+    # A uniform flow along the grid's x axis is a westerly at 0 E and an easterly at 180 E. Rotation
+    # must give back the uniform flow.
     u, v = xr.DataArray([5.0, -5.0], dims="x"), xr.DataArray([0.0, 0.0], dims="x")
     for hemisphere in ("north", "south"):
         x, y = winds.rotate(u, v, xr.DataArray([0.0, 180.0], dims="x"), hemisphere=hemisphere)

@@ -1,4 +1,4 @@
-"""The catalogue: its entries are complete, open what providers publish, and fail with words that help."""
+"""The catalogue: complete entries that open what providers publish and fail with clear messages."""
 
 import gzip
 import json
@@ -44,7 +44,10 @@ sources:
 
 @pytest.fixture(autouse=True)
 def local_only(request, own_folders, monkeypatch):
-    """No proxy on the way to the loopback, no account of whoever runs the tests, no real data unless a test says so."""
+    """Keep tests independent of the user: no proxy for the loopback, no account, no real data.
+
+    Tests marked `real_data` get the real data.
+    """
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     if not request.node.get_closest_marker("real_data"):
         monkeypatch.delenv("SEAICE_DATA", raising=False)
@@ -60,7 +63,7 @@ def site(tmp_path):
 
 
 def field(time: str, name: str = "ice_conc", n: int = 8) -> xr.Dataset:
-    """One time step as OSI SAF lays it out, percent on a small plane."""
+    """Return one time step in OSI SAF's layout, in percent on a small plane."""
     x = np.linspace(-100.0, 100.0, n)
     values = np.full((1, n, n), float(pd.Timestamp(time).month), "float32")
     return xr.Dataset(
@@ -93,7 +96,7 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-# ---- what the catalogue says ------------------------------------------------------------------------------------------
+# ---- what the catalogue says ---------------------------------------------------------------------
 
 
 def test_every_entry_says_all_a_user_must_know():
@@ -152,7 +155,7 @@ def test_local_entries_are_available_only_with_their_files(tmp_path, monkeypatch
     assert table.loc[LOCAL, "available"] == "yes" and table.loc["ncep_t2m", "available"] == "no"
 
 
-# ---- local files ------------------------------------------------------------------------------------------------------
+# ---- local files ---------------------------------------------------------------------------------
 
 
 def test_byte_fields_open_raw_and_lazy(tmp_path, monkeypatch):
@@ -196,12 +199,12 @@ def test_a_checksum_follows_the_content_of_a_local_file(tmp_path, monkeypatch):
     assert catalog.checksum(LOCAL) != first
 
 
-# ---- simulated world --------------------------------------------------------------------------------------------------
+# ---- simulated world -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> Path:
-    """A catalogue whose only entry has a stand-in for the twin's driver."""
+    """Write a catalogue whose only entry has a replacement for the twin's driver."""
 
     class TwinSource:
         name, container = "twin", "xarray"
@@ -234,7 +237,7 @@ def test_the_checksum_of_a_simulation_is_that_of_its_key(world):
     assert one == same != catalog.checksum("world", catalog=world, seed=2)
 
 
-# ---- over the network, with the providers' layouts --------------------------------------------------------------------
+# ---- over the network, with the providers' layouts -----------------------------------------------
 
 
 def test_a_template_stands_for_one_address_a_step():
@@ -358,7 +361,7 @@ def test_era5_opens_as_consolidated_zarr_over_http(site):
 
 @pytest.fixture
 def collection(site) -> Loopback:
-    """A small intake-esm collection in Pangeo's layout: two models, two members, Zarr stores beside it."""
+    """Publish a small intake-esm collection in Pangeo's layout: Zarr, two models, two members."""
     facets = [
         "activity_id",
         "institution_id",
@@ -430,7 +433,7 @@ def test_an_empty_or_ambiguous_search_says_what_there_is(collection):
         catalog.open_entry("cmip6_pangeo", base_url=collection.url, source_id=None, member_id=None)
 
 
-# ---- accounts ---------------------------------------------------------------------------------------------------------
+# ---- accounts ------------------------------------------------------------------------------------
 
 
 def test_a_missing_key_is_told_before_anything_is_asked(tmp_path):
@@ -441,7 +444,10 @@ def test_a_missing_key_is_told_before_anything_is_asked(tmp_path):
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    """A stand-in for the store's client: delivers a zip of NetCDF files, or fails with the key in its words."""
+    """Replace the store's client by one that delivers a zip of NetCDF files.
+
+    For a failing request it raises an error whose text holds the key.
+    """
     monkeypatch.setenv("CDSAPI_KEY", "hunter2")
     asked = []
 
@@ -488,7 +494,7 @@ def test_the_store_without_its_client_says_what_to_install(monkeypatch):
         catalog.open_entry("oras5", select={"year": ["2012"]})
 
 
-# ---- bad input --------------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Downloads: whole or absent, continued after a break, checked, and clear about what went wrong."""
+"""Downloads: complete or absent, continued after a break, checked, and with clear errors."""
 
 import gzip
 import hashlib
@@ -28,7 +28,7 @@ def local_only(own_folders, monkeypatch):
 
 @pytest.fixture
 def content(tmp_path) -> bytes:
-    """Bytes that do not repeat, published as `NAME` below tmp_path / "site"."""
+    """Return bytes that do not repeat, published as `NAME` below tmp_path / "site"."""
     content = b"".join(
         hashlib.sha256(bytes([i % 256, i // 256 % 256, i // 65536])).digest() for i in range(SIZE // 32)
     )
@@ -42,7 +42,7 @@ def served(tmp_path, **options) -> Loopback:
 
 
 def left(tmp_path) -> set[str]:
-    """Names of all files in the cache."""
+    """Return the names of all files in the cache."""
     return {p.name for p in (tmp_path / "data").rglob("*") if p.is_file()}
 
 
@@ -53,7 +53,7 @@ def test_a_file_is_fetched_once_and_verified_after(tmp_path, content):
         assert left(tmp_path) == {"sic_2012.nc", "sic_2012.nc.fetched.json"}
         assert download.fetch(f"{site.url}/{NAME}", **QUICK) == file
         assert site.sent == len(content)
-        file.write_bytes(content[:1000])  # a copy damaged later does not hold against its recorded checksum
+        file.write_bytes(content[:1000])  # a damaged copy has another checksum than the recorded one
         assert download.fetch(f"{site.url}/{NAME}", **QUICK).read_bytes() == content
 
 

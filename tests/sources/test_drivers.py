@@ -1,4 +1,4 @@
-"""What a driver tells before anything is read: local copies, steps, bytes, access."""
+"""What a driver knows before anything is read: local copies, steps, bytes, access."""
 
 import importlib
 

@@ -27,7 +27,7 @@ def load(
     metadata=None,
     **options,
 ):
-    """`providers.load` of a dataset held in memory, as if the catalogue had opened it."""
+    """Call `providers.load` on a dataset in memory, as if the catalogue had opened it."""
     about = {"hemisphere": hemisphere or grid.hemisphere, "cadence": cadence, "provider": provider} | (
         metadata or {}
     )
@@ -149,7 +149,7 @@ def test_upward_shortwave_follows_from_downward_and_net(monkeypatch):
 
 @pytest.mark.parametrize("grid", [NORTH, SOUTH], ids=["north", "south"])
 def test_winds_are_rotated_before_interpolation(monkeypatch, grid):
-    # A uniform flow along the grid's x axis, written as eastward and northward components of the source.
+    # A uniform flow along the grid's x axis, given as eastward and northward components.
     raw = synthetic.raw_latlon(name="u10", units="m s**-1", value=0.0, step=2.0)
     angle = np.deg2rad(raw["lon"].values)
     sign = 1 if grid.hemisphere == "north" else -1
@@ -453,7 +453,7 @@ def test_a_file_cut_short_is_named(monkeypatch, own_folders, tmp_path_factory):
 @pytest.mark.parametrize(
     ("entry", "hemisphere", "variable", "low", "high"),
     [
-        # Ranges: what the schema allows is far wider; these bound the polar climate of 1978-2014.
+        # These ranges bound the polar climate of 1978-2014. Those of the schema are far wider.
         ("ncep_t2m", "north", "tas", 220, 316),
         ("ncep_t2m", "south", "tas", 195, 310),
         ("ncep_slp", "north", "psl", 96_500, 105_500),
@@ -471,6 +471,5 @@ def test_the_observed_edge_forecast(seaice_data):
     ds = providers.load("ecmwf_september_edge", Grid("north", 75.0))
     assert ds.sizes["init_time"] == 18 and ds["lead_time"].values.tolist() == [3]
     extent = ds["sip"].sum(("y", "x")).values.ravel() * 75**2 / 1e6
-    assert (extent > 3).all() and (
-        extent < 9.5
-    ).all()  # raw September extents of a model near the observed 4.3 to 8
+    # September extents of an uncorrected model, near the observed 4.3 to 8 million km2.
+    assert (extent > 3).all() and (extent < 9.5).all()

@@ -1,4 +1,7 @@
-"""What is put where an instrument saw nothing? Smooth filling of small gaps, and the nearest value for maps with holes."""
+"""What is put where an instrument saw nothing?
+
+Small gaps are filled smoothly from the cells around them; maps with holes get the nearest value.
+"""
 
 from functools import lru_cache
 
@@ -16,68 +19,79 @@ MAPWISE = {  # options of `apply_ufunc` for a function of one map
     "dask": "parallelized",
     "output_dtypes": ["float32"],
 }
-# km2, connected area of missing ocean that is still filled in space. In the daily NSIDC-0081 record of 2015-2016 isolated
-# missing cells at coasts and between swaths stay far below it; a lost orbit is far above it and must stay missing.
+# km2, the largest connected area of missing ocean that is filled in space. In the daily NSIDC-0081
+# record of 2015-2016, isolated missing cells at coasts and between swaths are far smaller. A lost
+# orbit is far larger and must stay missing.
 LARGEST_GAP = 100_000.0
 
 
 def fill(values: np.ndarray, gap: np.ndarray, ocean: np.ndarray) -> np.ndarray:
-    """Return `values` with the cells of `gap` set to the harmonic interpolation of the cells around them.
+    """Return `values` with the cells of `gap` interpolated harmonically from the cells around them.
 
-    Each filled cell is the mean of its four neighbours on the ocean (discrete Laplace equation), which is linear
-    interpolation in one dimension, never leaves the range of the cells around the gap, and knows nothing of land.
-    values: (y, x), NaN = missing. gap, ocean: (y, x) bool, the cells to fill and those that are not land.
-    Gap cells that no known cell touches, even through other gap cells, stay NaN. Inputs are not changed.
+    Each filled cell is the mean of its four neighbours on the ocean (discrete Laplace equation).
+    In one dimension this is linear interpolation. Filled values never leave the range of the cells
+    around the gap, and values on land are not used.
+
+    values: (y, x), NaN = missing. gap: (y, x) bool, the cells to fill. ocean: (y, x) bool, the
+    cells that are not land. A patch of gap cells that touches no cell with a value stays NaN.
+    Inputs are not changed.
     """
-    known = ocean & ~gap & np.isfinite(values)
-    gap = gap & ocean & _reached(gap & ocean, known)
+    has_value = ocean & ~gap & np.isfinite(values)
+    gap = gap & ocean & _reached(gap & ocean, has_value)
     if not gap.any():
         return values
-    solve, boundary = _system(gap.tobytes(), known.tobytes(), gap.shape)
+    solve, boundary = _system(gap.tobytes(), has_value.tobytes(), gap.shape)
     filled = values.copy()
-    filled[gap] = solve(boundary @ values[known].astype("float64"))
+    filled[gap] = solve(boundary @ values[has_value].astype("float64"))
     return filled
 
 
 def onto_sea(ice: xr.Dataset, land: xr.DataArray) -> xr.Dataset:
-    """Return sea ice as it is where another mask says that there is sea, lazily.
+    """Return the sea ice of one dataset with the land mask of another, lazily.
 
-    What is land to both stays NaN; land of `ice` that is sea by `land` is filled from the cells around it and flagged as filled (so
-    that it is an input but no truth), or as missing where no sea of `ice` is near, as in lakes that a model has not.
+    Cells that are land in `land` become NaN. Cells that are land in `ice` but sea in `land` are
+    filled from the cells around them and flagged as filled, so that they serve as input but not as
+    truth. Where no sea of `ice` is near, as in lakes that a model does not have, they are flagged
+    as missing.
 
-    ice: siconc, siconc_flag (time, y, x) and land (y, x), see CONTRIBUTING.md. land: (y, x) bool, the mask that is to hold.
+    ice: siconc, siconc_flag (time, y, x) and land (y, x), see docs/contracts.md. land: (y, x) bool,
+    the mask of the result.
     """
-    coast, ashore = ice["land"].values & ~land.values, land.values
+    new_sea, new_land = ice["land"].values & ~land.values, land.values
 
-    def block(values, flags):
+    def change_coast(values, flags):
         values, flags = values.copy(), flags.copy()
         for step, flag in zip(values, flags, strict=True):
             if (flag == Flag.MISSING).all():
                 continue
-            step[:] = fill(step, coast, ~ashore)
-            flag[coast] = np.where(np.isfinite(step[coast]), Flag.FILLED, Flag.MISSING)
-            step[ashore], flag[ashore] = np.nan, Flag.OBSERVED
+            step[:] = fill(step, new_sea, ~new_land)
+            flag[new_sea] = np.where(np.isfinite(step[new_sea]), Flag.FILLED, Flag.MISSING)
+            step[new_land], flag[new_land] = np.nan, Flag.OBSERVED
         return values, flags
 
-    pair = [ice["siconc"], ice["siconc_flag"]]
+    values_and_flags = [ice["siconc"], ice["siconc_flag"]]
     siconc, flag = xr.apply_ufunc(
-        block,
-        *pair,
+        change_coast,
+        *values_and_flags,
         input_core_dims=[["y", "x"]] * 2,
         output_core_dims=[["y", "x"]] * 2,
         dask="parallelized",
-        output_dtypes=[a.dtype for a in pair],
+        output_dtypes=[a.dtype for a in values_and_flags],
         keep_attrs=True,
     )
     return ice.assign(siconc=siconc, siconc_flag=flag, land=land.reset_coords(drop=True))
 
 
 def fill_nearest(da: xr.DataArray) -> xr.DataArray:
-    """Give each missing cell of a map the value of the nearest cell that has one; a map without any stays as it is."""
+    """Return maps (..., y, x) whose missing cells have the value of the nearest cell with one.
+
+    A map without any value stays as it is.
+    """
     return xr.apply_ufunc(_nearest, da, vectorize=True, **MAPWISE)
 
 
 def _nearest(values: np.ndarray) -> np.ndarray:
+    """Fill the missing cells of one map (y, x) with the nearest value."""
     missing = np.isnan(values)
     if missing.all() or not missing.any():
         return values
@@ -86,49 +100,54 @@ def _nearest(values: np.ndarray) -> np.ndarray:
 
 
 def small(gap: np.ndarray, *, cell_area_km2: float) -> np.ndarray:
-    """Return the part of `gap` (y, x) in connected patches of at most `LARGEST_GAP`."""
+    """Return the cells of `gap` (y, x) that lie in connected patches of at most `LARGEST_GAP`."""
     patches, n = scipy.ndimage.label(gap)
     area = np.bincount(patches.ravel(), minlength=n + 1) * cell_area_km2
     return gap & (area <= LARGEST_GAP)[patches]
 
 
-def _reached(gap: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _reached(gap: np.ndarray, has_value: np.ndarray) -> np.ndarray:
+    """Return the cells of `gap` whose connected patch touches a cell of `has_value`."""
     patches, n = scipy.ndimage.label(gap)
-    touching = np.unique(patches[scipy.ndimage.binary_dilation(known) & gap])
+    touching = np.unique(patches[scipy.ndimage.binary_dilation(has_value) & gap])
     return np.isin(patches, touching[touching > 0])
 
 
 @lru_cache(maxsize=8)
-def _system(gap_bytes: bytes, known_bytes: bytes, shape: tuple[int, int]):
-    """Factorised Laplacian of a gap and the matrix of its known neighbours; a pole hole keeps its shape for years."""
+def _system(gap_bytes: bytes, value_bytes: bytes, shape: tuple[int, int]):
+    """Return the solver of a gap's Laplacian, and the matrix that sums neighbours with a value.
+
+    Both are kept, because a pole hole has the same shape for years. The masks are bytes, so that
+    they can be a key of the cache.
+    """
     gap = np.frombuffer(gap_bytes, bool).reshape(shape)
-    known = np.frombuffer(known_bytes, bool).reshape(shape)
+    has_value = np.frombuffer(value_bytes, bool).reshape(shape)
     index = np.full(shape, -1)
     index[gap] = np.arange(gap.sum())
-    index[known] = np.arange(known.sum())
+    index[has_value] = np.arange(has_value.sum())
     degree = np.zeros(gap.sum())
     pairs = {"gap": [], "known": []}
-    for here, there in _neighbours():
-        for kind, mask in (("gap", gap), ("known", known)):
-            touch = gap[here] & mask[there]
-            rows, columns = index[here][touch], index[there][touch]
+    for here, beside in _neighbours():
+        for kind, mask in (("gap", gap), ("known", has_value)):
+            adjacent = gap[here] & mask[beside]
+            rows, columns = index[here][adjacent], index[beside][adjacent]
             np.add.at(degree, rows, 1)
             pairs[kind].append((rows, columns))
 
     def matrix(kind, n):
-        rows, columns = (np.concatenate(side) for side in zip(*pairs[kind], strict=True))
+        rows, columns = (np.concatenate(indices) for indices in zip(*pairs[kind], strict=True))
         return scipy.sparse.csc_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(degree), n))
 
     laplacian = scipy.sparse.diags(degree, format="csc") - matrix("gap", len(degree))
-    return scipy.sparse.linalg.splu(laplacian).solve, matrix("known", int(known.sum())).tocsr()
+    return scipy.sparse.linalg.splu(laplacian).solve, matrix("known", int(has_value.sum())).tocsr()
 
 
 def _neighbours():
-    """Slices that pair each cell with its neighbour below, above, right and left."""
-    head, tail, whole = slice(None, -1), slice(1, None), slice(None)
+    """Return the slices that pair each cell with its neighbour below, above, right and left."""
+    head, tail, every = slice(None, -1), slice(1, None), slice(None)
     return (
-        ((head, whole), (tail, whole)),
-        ((tail, whole), (head, whole)),
-        ((whole, head), (whole, tail)),
-        ((whole, tail), (whole, head)),
+        ((head, every), (tail, every)),
+        ((tail, every), (head, every)),
+        ((every, head), (every, tail)),
+        ((every, tail), (every, head)),
     )

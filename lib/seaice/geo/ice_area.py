@@ -1,4 +1,7 @@
-"""How much area does ice cover? The only place that adds up extent; every cell of a grid has the same area."""
+"""How much area does ice cover? The only place that adds up extent.
+
+Every cell of a grid has the same area.
+"""
 
 import xarray as xr
 
@@ -16,7 +19,7 @@ def extent(
 
     siconc: fraction (..., y, x); a missing cell counts as open water. cell_area: area of one cell.
     within: bool (..., y, x), the only cells that count. complete_in: bool (..., y, x), cells that
-    must all have a value; where one lacks it the extent is NaN. Returns the dims of `siconc`
+    must all have a value; if one of them has none, the extent is NaN. Returns the dims of `siconc`
     without y and x, in the unit of `cell_area`. Lazy in, lazy out.
     """
     total = covered(siconc > ICE_EDGE, cell_area, within=within)
@@ -33,5 +36,8 @@ def extent_of_sip(sip: xr.DataArray, cell_area: float, *, within: xr.DataArray |
 
 
 def covered(cells: xr.DataArray, cell_area: float, *, within: xr.DataArray | None = None) -> xr.DataArray:
-    """Add up the area of the cells (..., y, x) that are true; arguments and the result: as for `extent`."""
+    """Add up the area of the cells (..., y, x) that are true.
+
+    Other arguments and the result: as for `extent`.
+    """
     return (cells if within is None else cells & within).sum(MAP) * cell_area

@@ -1,4 +1,4 @@
-"""Which cells count? Land, the satellites' pole hole, inland waters, and the cells that can hold sea ice."""
+"""Which cells count? Land, the pole hole of satellites, inland waters, cells that can hold ice."""
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,12 @@ from seaice.grid import NATIVE_KM, Grid
 from seaice.schema import ICE_EDGE, Flag
 
 # Last month and radius (cells of 25 km) of the area around the North Pole that no satellite saw.
-# OSI SAF SIC record, as used by Andersson et al. 2021, doi:10.1038/s41467-021-25257-4 (code, Zenodo 5176573).
+# OSI SAF SIC record, as used by Andersson et al. 2021, doi:10.1038/s41467-021-25257-4 (code: Zenodo
+# 5176573).
 POLE_HOLES = (("1987-06", 28), ("2005-10", 11))
 
-# Waters that freeze but are not sea ice, or whose ice has no link to the Arctic's: west, east, south, north (degrees).
+# Waters whose ice is not sea ice, or has no link to the ice of the Arctic. Bounds: west, east,
+# south, north (degrees).
 INLAND = {
     "Caspian Sea": (46.0, 55.5, 36.0, 48.0),
     "Black Sea and Sea of Azov": (27.0, 42.5, 40.5, 47.5),
@@ -27,14 +29,18 @@ INLAND = {
 
 
 def land(ocean_share: np.ndarray) -> np.ndarray:
-    """Return True where less than half a cell is ocean that the provider covers (`ocean_share`, 0..1, any shape)."""
+    """Return True where less than half of a cell is ocean that the provider covers.
+
+    ocean_share: share of such ocean in each cell, 0..1, any shape.
+    """
     return ocean_share < 0.5
 
 
 def polar_hole(grid: Grid, time) -> xr.DataArray:
-    """Return the cells (time, y, x) bool that lay in the OSI SAF pole hole, by date; none in the south.
+    """Return the cells inside the OSI SAF pole hole at each date, bool (time, y, x).
 
-    grid: any EASE2 grid. time: anything pandas reads as dates, the dates of the data. Source: `POLE_HOLES`.
+    grid: any EASE2 grid; in the south no cell lies in a hole. time: the dates of the data, in any
+    form that pandas reads. Source: `POLE_HOLES`.
     """
     time = pd.DatetimeIndex(time)
     radius = np.zeros(len(time))
@@ -48,9 +54,9 @@ def polar_hole(grid: Grid, time) -> xr.DataArray:
 
 
 def inland(lon: xr.DataArray, lat: xr.DataArray) -> xr.DataArray:
-    """Return True in the Caspian and Black Sea and the large lakes, by the boxes of `INLAND`.
+    """Return True in the Caspian Sea, the Black Sea and large lakes, by the boxes of `INLAND`.
 
-    lon, lat: degrees, same dims; longitudes of either convention.
+    lon, lat: degrees, same dims. Longitudes may run from -180 to 180 or from 0 to 360.
     """
     lon = (lon + 180) % 360 - 180
     inside = xr.zeros_like(lat, dtype=bool)
@@ -69,27 +75,30 @@ def active_cells(
 ) -> xr.DataArray:
     """Return the cells (month, y, x) bool that count in loss and scores, for each calendar month.
 
-    Where the provider publishes the cells that can hold ice (`max_ice`, OSI SAF's maximum-ice climatology), those; else
-    the cells whose SIC went above the ice edge, 0.15, in that calendar month or the one before or after it at any time
-    of the fit period: the neighbours stand for the year that freezes early or melts late but has not yet been seen.
-    Land, the Caspian and Black Sea and lakes are taken out.
+    With `max_ice`, these are the cells that the provider says can hold ice (OSI SAF's maximum-ice
+    climatology). Without it, they are the cells whose SIC exceeded the ice edge, 0.15, at any time
+    of the fit period in that calendar month, the month before or the month after. The two
+    neighbouring months stand for years that freeze earlier or melt later than any seen so far.
+    Land, the Caspian Sea, the Black Sea and lakes never count.
 
-    siconc: (time, y, x) fraction with coordinates lat, lon; flag: (time, y, x), a missing value never counts as ice.
-    land: (y, x) bool. fit: mask over `time`, true where it may be looked at, so that nothing later leaks in.
+    siconc: (time, y, x) fraction with coordinates lat, lon. flag: (time, y, x); a missing value
+    never counts as ice. land: (y, x) bool. fit: mask over `time`, true in the fit period; other
+    steps are not used, so that nothing later leaks in. max_ice: (month, y, x) bool.
     Lazy in, lazy out. Raises DataError when the fit period holds no data.
     """
     if max_ice is None:
         if not np.any(fit):
             raise DataError(
-                "active cells: no time step of siconc lies in the fit period; choose one inside the record"
+                "active cells: no time step of siconc lies in the fit period; "
+                "choose a period inside the record"
             )
-        period = siconc.where(flag != Flag.MISSING).isel(time=np.flatnonzero(fit))
-        month = period["time"].dt.month
-        iced = xr.concat(
-            [(period.isel(time=np.flatnonzero(month == m)) > ICE_EDGE).any("time") for m in range(1, 13)],
+        fit_period = siconc.where(flag != Flag.MISSING).isel(time=np.flatnonzero(fit))
+        month = fit_period["time"].dt.month
+        had_ice = xr.concat(
+            [(fit_period.isel(time=np.flatnonzero(month == m)) > ICE_EDGE).any("time") for m in range(1, 13)],
             dim=pd.Index(range(1, 13), name="month"),
         )
-        cells = iced | _next_month(iced, 1) | _next_month(iced, -1)
+        cells = had_ice | _next_month(had_ice, 1) | _next_month(had_ice, -1)
     else:
         cells = max_ice
     sea = ~land & ~inland(siconc["lon"], siconc["lat"])
@@ -99,5 +108,5 @@ def active_cells(
 
 
 def _next_month(monthly: xr.DataArray, by: int) -> xr.DataArray:
-    """Shift along the calendar, December next to January; labels stay."""
+    """Shift monthly values by `by` months along the calendar, past December to January."""
     return monthly.roll(month=by, roll_coords=False)

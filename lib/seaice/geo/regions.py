@@ -1,8 +1,9 @@
-"""Which sea does a cell lie in? Named seas of both hemispheres, and areas of one's own.
+"""Which sea does a cell lie in? Named seas of both hemispheres, and polygons of one's own.
 
-The northern seas are our own boxes of latitude and longitude, approximations of the seas that are usual in sea-ice studies, not anybody's
-published mask: NSIDC-0780 (regional masks), read through the catalogue, would replace them. The southern sectors are those of
-Parkinson and Cavalieri 2012, doi:10.5194/tc-6-871-2012.
+The northern seas are our own boxes of latitude and longitude. They approximate the seas that
+sea-ice studies usually distinguish and are no published mask; NSIDC-0780 (regional masks), read
+through the catalogue, would replace them. The southern sectors are those of Parkinson and
+Cavalieri 2012, doi:10.5194/tc-6-871-2012.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ import xarray as xr
 
 from seaice.errors import DataError
 
-NORTH = (  # sea, then south, north, west, east in degrees, longitudes -180..180; a cell belongs to the first box that holds it
+# Each box: sea, then south, north, west, east in degrees, longitudes -180..180. A cell belongs to
+# the first box that contains it.
+NORTH = (
     ("hudson_bay", 51, 64, -96, -72),
     ("hudson_bay", 58, 64, -72, -65),  # Hudson Strait and Ungava Bay
     ("hudson_bay", 64, 70, -88, -72),  # Foxe Basin
@@ -56,45 +59,53 @@ BOXES = {"north": NORTH, "south": SOUTH}
 
 
 def names(hemisphere: str) -> list[str]:
-    """Names of the seas of a hemisphere, "north" or "south". Raises DataError for another word."""
+    """Return the names of the seas of a hemisphere, "north" or "south".
+
+    Raises DataError for any other word.
+    """
     if hemisphere not in BOXES:
         raise DataError(f"hemisphere {hemisphere!r} is unknown; choose one of {sorted(BOXES)}")
     return list(dict.fromkeys(box[0] for box in BOXES[hemisphere]))
 
 
 def mask(ready: xr.Dataset) -> xr.DataArray:
-    """Say which sea cells lie in which sea: bool (region, y, x), each cell in one region at most.
+    """Return the sea cells of each sea, bool (region, y, x); a cell lies in at most one region.
 
-    ready: `land`, `lat`, `lon` (y, x), attribute `hemisphere`. Far from the ice, cells lie in no region. Raises DataError for an unknown
-    hemisphere.
+    ready: `land`, `lat`, `lon` (y, x), attribute `hemisphere`. Cells far from the ice lie in no
+    region. Raises DataError for an unknown hemisphere.
     """
     seas = names(ready.attrs["hemisphere"])
     lat, lon = ready["lat"].values, (ready["lon"].values + 180) % 360 - 180
-    free, found = ~ready["land"].values, np.zeros((len(seas), *lat.shape), bool)
+    unassigned, in_sea = ~ready["land"].values, np.zeros((len(seas), *lat.shape), bool)
     for sea, south, north, west, east in BOXES[ready.attrs["hemisphere"]]:
-        inside = free & (south <= lat) & (lat <= north) & (west <= lon) & (lon < east)
-        found[seas.index(sea)] |= inside
-        free = free & ~inside
+        inside = unassigned & (south <= lat) & (lat <= north) & (west <= lon) & (lon < east)
+        in_sea[seas.index(sea)] |= inside
+        unassigned = unassigned & ~inside
     coords = {"region": pd.Index(seas, dtype=object), "y": ready["y"], "x": ready["x"]}
-    return xr.DataArray(found, coords, ("region", "y", "x"), name="sea").reset_coords(drop=True)
+    return xr.DataArray(in_sea, coords, ("region", "y", "x"), name="sea").reset_coords(drop=True)
 
 
 def sea(ready: xr.Dataset, name: str) -> xr.DataArray:
-    """Say which cells lie in one named sea, bool (y, x). Raises DataError, with the names, for one that there isn't."""
+    """Return the cells that lie in one named sea, bool (y, x).
+
+    Raises DataError for an unknown sea; the message lists the names.
+    """
     seas = mask(ready)
     if name not in seas["region"].values:
         raise DataError(
-            f"there is no sea '{name}' in the {ready.attrs['hemisphere']}; choose one of {list(seas.region.values)}"
+            f"there is no sea '{name}' in the {ready.attrs['hemisphere']}; "
+            f"choose one of {list(seas.region.values)}"
         )
     return seas.sel(region=name, drop=True)
 
 
 def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float, float]]) -> xr.DataArray:
-    """Say which cells lie within a polygon or on a side of it, bool (y, x), land included.
+    """Return the cells inside a polygon or on one of its sides, bool (y, x), land included.
 
-    lat, lon: degrees (y, x), of one hemisphere. vertices: (latitude, longitude) of each corner, degrees, in order; its sides are straight
-    on an equal-area map about the pole, so that it may enclose the pole or cross any meridian. Raises DataError for
-    fewer than three corners, or for one in the other hemisphere.
+    lat, lon: degrees (y, x), of one hemisphere. vertices: (latitude, longitude) of each corner in
+    degrees, in order. The sides are straight on an equal-area map centred on the pole, so the
+    polygon may enclose the pole or cross any meridian. Raises DataError for fewer than three
+    corners, or for a corner in the other hemisphere.
     """
     corners = np.asarray(vertices, float)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
@@ -103,7 +114,8 @@ def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float
     astray = corners[(corners[:, 0] * pole < 0) | (abs(corners[:, 0]) > 90)]
     if len(astray):
         raise DataError(
-            f"polygon: corner (latitude {astray[0, 0]:g}, longitude {astray[0, 1]:g}) is not in the grid's hemisphere"
+            f"polygon: corner (latitude {astray[0, 0]:g}, longitude {astray[0, 1]:g}) "
+            "is not in the grid's hemisphere"
         )
     area = shapely.Polygon(_on_map(corners[:, 0], corners[:, 1], pole))
     shapely.prepare(area)
@@ -113,6 +125,9 @@ def polygon(lat: xr.DataArray, lon: xr.DataArray, vertices: Sequence[tuple[float
 
 
 def _on_map(lat: np.ndarray, lon: np.ndarray, pole: float) -> np.ndarray:
-    """Place points on the Lambert azimuthal equal-area map of a sphere; returns x and y along a last axis."""
+    """Place points on the Lambert azimuthal equal-area map of a sphere centred on `pole`.
+
+    Returns x and y along a new last axis.
+    """
     radius, angle = np.sin(np.deg2rad(abs(pole - lat) / 2)), np.deg2rad(lon)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)

@@ -1,4 +1,7 @@
-"""How does a field get onto the EASE2 grid? Area averages for sea ice, interpolation for smooth fields."""
+"""How does a field get onto the EASE2 grid?
+
+Sea ice is averaged over area; smooth fields are interpolated.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,21 +15,25 @@ from seaice.geo import gaps, masks, stencils
 from seaice.grid import HALF_WIDTH, Grid
 from seaice.schema import Flag
 
-BLOCK_BYTES = 32e6  # bytes of one field in one block, so that a worker of 2 GB holds the few copies that averaging needs
-NEAR_POLE = (
-    80.0  # degrees of latitude that a lat-lon source must reach for the pole to be filled from its last row
-)
+# Bytes of one field in one block. A worker of 2 GB then has room for the few copies that averaging
+# needs.
+BLOCK_BYTES = 32e6
+# Degrees. A lat-lon source must reach this latitude for the pole to be filled from its last row.
+NEAR_POLE = 80.0
 
 
 def to_grid(ds: xr.Dataset, grid: Grid, *, source: str) -> xr.Dataset:
     """Return `ds` on `grid`, lazily, with the grid's coordinates.
 
-    ds: leaves `providers.standardise`: a dataset with dims y, x and 2-D or projected coordinates, or lat, lon (1-D), and
-    the attribute `grid_kind`: "stereographic", "ease2", "curvilinear" or "latlon". Other dims (time, member, ...) pass
-    through. With `siconc` or `sip` in it, `land` (y, x) must be there too.
-    Concentrations are averages over the ocean part of each target cell; other fields on lat-lon grids are interpolated
-    bilinearly (of neighbours that are NaN the others take the weight, if they hold half of it or more).
-    Raises DataError naming `source` when the grids do not fit together.
+    ds: a dataset as `providers.standardise` returns it. Its attribute `grid_kind` is
+    "stereographic", "ease2", "curvilinear" or "latlon". Its dims are y, x with 2-D or projected
+    coordinates, or 1-D lat, lon. Other dims (time, member, ...) are kept. A dataset with `siconc`
+    or `sip` must also have `land` (y, x).
+
+    Concentrations are averaged over the ocean part of each target cell. Other fields on lat-lon
+    grids are interpolated bilinearly. Where some neighbours are NaN, the others take their weight,
+    if they hold at least half of the whole weight. Raises DataError naming `source` when the grids
+    do not fit together.
     """
     out = _average_ice(ds, _weights(ds, grid, source=source), grid) if "land" in ds else xr.Dataset()
     smooth = [str(n) for n in ds.data_vars if n not in ("siconc", "siconc_flag", "sip", "land", "max_ice")]
@@ -41,18 +48,22 @@ def to_grid(ds: xr.Dataset, grid: Grid, *, source: str) -> xr.Dataset:
 
 
 def ease2_resolution(ds: xr.Dataset, grid: Grid, *, source: str) -> float:
-    """Spacing, km, of an EASE2 dataset, checked to be the whole grid of the same hemisphere. Raises DataError."""
+    """Return the spacing in km of a dataset on an EASE2 grid.
+
+    Raises DataError unless the dataset covers the whole grid of the same hemisphere as `grid`.
+    """
     km = 2 * HALF_WIDTH / 1000 / ds.sizes["x"]
     Grid(grid.hemisphere, km).check(ds, source=source)
     return km
 
 
-# What makes the weights, and keeps them: a worker that is sent a block makes them itself, once, where the weights themselves would go
-# with every block and outweigh it.
+# A function that computes the weights and caches them. Each Dask worker calls it once. The matrix
+# itself would be sent with every block, and is larger than the block.
 Weights = Callable[[], scipy.sparse.csr_matrix]
 
 
 def _weights(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
+    """Return the averaging weights for the kind of grid that `ds` lies on."""
     kind = ds.attrs["grid_kind"]
     if kind == "stereographic":
         return partial(stencils.stereographic, grid)
@@ -63,13 +74,17 @@ def _weights(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
 
 
 def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
-    """Bilinear weights, once the source is known to close around the pole."""
+    """Return bilinear weights for a source that covers the whole cap around the pole.
+
+    Raises DataError if longitudes are missing or latitudes end before `NEAR_POLE`.
+    """
     lat, lon = (np.asarray(ds[axis], dtype=float) for axis in ("lat", "lon"))
     turns = np.sort(lon % 360)
     widest = np.diff(np.append(turns, turns[0] + 360)).max()
     if lon.size < 2 or widest > 2 * 360 / lon.size:
         raise DataError(
-            f"{source}: a gap of {widest:g} degrees of longitude from {lon.min():g} to {lon.max():g}; fetch all longitudes"
+            f"{source}: a gap of {widest:g} degrees of longitude from {lon.min():g} to {lon.max():g}; "
+            "fetch all longitudes"
         )
     reach = (lat if grid.hemisphere == "north" else -lat).max()
     if reach < NEAR_POLE:
@@ -80,20 +95,24 @@ def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
 
 
 def _average(da: xr.DataArray, weights: Weights, grid: Grid) -> xr.DataArray:
-    """Mean over the cells that are not NaN, where they hold half of the weight or more."""
+    """Return the mean over cells that are not NaN, where these hold at least half of the weight."""
     return _blockwise(partial(_average_block, weights=weights, grid=grid), [da], ["float32"], grid)
 
 
 def _average_block(values, *, weights: Weights, grid: Grid):
-    known = np.isfinite(values)
-    share = _apply(weights, known, grid)
-    total = _apply(weights, np.where(known, values, 0), grid)
+    """Average one block of maps; see `_average`."""
+    has_value = np.isfinite(values)
+    share = _apply(weights, has_value, grid)
+    total = _apply(weights, np.where(has_value, values, 0), grid)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(share >= 0.5, total / share, np.nan).astype("float32")
 
 
 def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
-    """Concentration over the ocean part of each cell, its gaps filled and flagged; land, and the cells that can hold ice."""
+    """Return concentrations averaged over the ocean part of each cell, gaps filled and flagged.
+
+    The result also has `land`, and `max_ice` if `ds` has it.
+    """
     sea = _apply(weights, ~np.asarray(ds["land"]), grid)
     land = masks.land(sea)
     out = xr.Dataset({"land": (("y", "x"), land)})
@@ -105,7 +124,9 @@ def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
                 else xr.where(ds[name].isnull(), Flag.MISSING, Flag.OBSERVED)
             )
             block = partial(_ice_block, weights=weights, grid=grid)
-            out[name], flag = _blockwise(block, [ds[name], flag], ["float32", "uint8"], grid, beside=[sea])
+            out[name], flag = _blockwise(
+                block, [ds[name], flag], ["float32", "uint8"], grid, target_maps=[sea]
+            )
             if "siconc_flag" in ds:
                 out["siconc_flag"] = flag
     if "max_ice" in ds:
@@ -115,18 +136,21 @@ def _average_ice(ds: xr.Dataset, weights: Weights, grid: Grid) -> xr.Dataset:
 
 
 def _ice_block(values, flag, sea, *, weights: Weights, grid: Grid):
-    """Average one block over the ocean and fill what may be filled; see the contract of `siconc_flag`. sea: share of ocean (y, x)."""
+    """Average one block of maps over the ocean, and fill the gaps that may be filled.
+
+    docs/contracts.md says what `siconc_flag` means. sea: share of ocean in each cell (y, x).
+    """
     land = masks.land(sea)
-    known = np.isfinite(values)
-    share = _apply(weights, known, grid)
+    has_value = np.isfinite(values)
+    share = _apply(weights, has_value, grid)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.clip(_apply(weights, np.where(known, values, 0), grid) / share, 0, 1)
-    seen = ~land & (share >= 0.5 * sea)
+        mean = np.clip(_apply(weights, np.where(has_value, values, 0), grid) / share, 0, 1)
+    observed = ~land & (share >= 0.5 * sea)
     filled = ~land & (_apply(weights, flag == Flag.FILLED, grid) >= 0.5 * sea)
-    mean = np.where(seen, mean, np.nan).astype("float32")
+    mean = np.where(observed, mean, np.nan).astype("float32")
     steps = (
         mean.reshape(-1, *grid.shape),
-        (~land & ~seen).reshape(-1, *grid.shape),
+        (~land & ~observed).reshape(-1, *grid.shape),
         filled.reshape(-1, *grid.shape),
     )
     for step, gap, hole in zip(*steps, strict=True):
@@ -134,20 +158,24 @@ def _ice_block(values, flag, sea, *, weights: Weights, grid: Grid):
         if fillable.any():
             step[:] = gaps.fill(step, fillable, ~land)
     flags = np.where(np.isfinite(mean), Flag.FILLED, Flag.MISSING)
-    flags = np.where(seen, np.where(filled, Flag.FILLED, Flag.OBSERVED), flags)
-    anything = seen.any(axis=(-2, -1), keepdims=True)  # a step without any data is missing on land too
-    flags = np.where(land & anything, Flag.OBSERVED, flags)
+    flags = np.where(observed, np.where(filled, Flag.FILLED, Flag.OBSERVED), flags)
+    has_data = observed.any(axis=(-2, -1), keepdims=True)  # a step without any data is missing on land too
+    flags = np.where(land & has_data, Flag.OBSERVED, flags)
     return mean, flags
 
 
 def _apply(weights: Weights, values: np.ndarray, grid: Grid) -> np.ndarray:
-    lead, matrix = values.shape[:-2], weights()
+    """Return the weighted sums of maps (..., source y, source x) on the grid (..., y, x)."""
+    outer_shape, matrix = values.shape[:-2], weights()
     columns = values.reshape(-1, matrix.shape[1]).T.astype("float32")
-    return np.ascontiguousarray((matrix @ columns).T).reshape(*lead, *grid.shape)
+    return np.ascontiguousarray((matrix @ columns).T).reshape(*outer_shape, *grid.shape)
 
 
-def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Grid, *, beside=()):
-    """Apply a function to blocks of whole maps of the arrays; beside: maps (y, x) on the grid that it gets with every block."""
+def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Grid, *, target_maps=()):
+    """Apply a function to blocks of whole maps of the arrays.
+
+    target_maps: maps (y, x) on the grid, which the function gets with every block.
+    """
     arrays = [
         a.rename(y="source_y", x="source_x") if "x" in a.dims else a.rename(lat="source_y", lon="source_x")
         for a in arrays
@@ -157,8 +185,8 @@ def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Gr
     return xr.apply_ufunc(
         function,
         *arrays,
-        *(xr.DataArray(one, dims=("y", "x")) for one in beside),
-        input_core_dims=[["source_y", "source_x"]] * len(arrays) + [["y", "x"]] * len(beside),
+        *(xr.DataArray(field, dims=("y", "x")) for field in target_maps),
+        input_core_dims=[["source_y", "source_x"]] * len(arrays) + [["y", "x"]] * len(target_maps),
         output_core_dims=[["y", "x"]] * len(dtypes),
         dask="parallelized",
         output_dtypes=dtypes,
@@ -167,7 +195,7 @@ def _blockwise(function, arrays: list[xr.DataArray], dtypes: list[str], grid: Gr
 
 
 def _chunks(da: xr.DataArray, grid: Grid) -> dict:
-    """Whole maps, and no more of them in a block than `BLOCK_BYTES` hold on the larger of the two grids."""
+    """Return chunks of whole maps, as many as fit `BLOCK_BYTES` on the larger of the two grids."""
     cells = max(grid.size**2, da.sizes["source_y"] * da.sizes["source_x"])
     steps = max(1, int(BLOCK_BYTES / (4 * cells)))
     chunks = {"source_y": -1, "source_x": -1}

@@ -1,6 +1,7 @@
-"""Which source cells make up a target cell? Sparse weights of every kind of grid, computed once for each pair of grids.
+"""Which source cells make up a target cell? Sparse weights, computed once for each pair of grids.
 
-A row is a cell of the EASE2 grid, a column a cell of the source; a row sums to the share of the cell that the source covers.
+Each row of a matrix is a cell of the EASE2 grid and each column a cell of the source. A row sums to
+the share of its cell that the source covers.
 """
 
 from functools import lru_cache
@@ -12,21 +13,25 @@ import scipy.spatial
 
 from seaice.grid import EPSG, Grid
 
-STEREOGRAPHIC = {  # NSIDC 25 km polar stereographic grids: EPSG code, first cell centre (m) and cells; doi:10.5067/8GQ8LZQVL0VL
+# NSIDC 25 km polar stereographic grids: EPSG code, then for each axis the first cell centre (m) and
+# the number of cells. Source: doi:10.5067/8GQ8LZQVL0VL.
+STEREOGRAPHIC = {
     "north": {"epsg": 3411, "x": (-3_837_500.0, 304), "y": (5_837_500.0, 448)},
     "south": {"epsg": 3412, "x": (-3_937_500.0, 316), "y": (4_337_500.0, 332)},
 }
 STEREOGRAPHIC_STEP = 25_000.0  # m
-SUBCELL_KM = 6.25  # km, a quarter of the source cells: spacing of the points that sample a target cell
-MAX_SUBCELLS = (
-    24  # points along a side of a target cell, so that very coarse grids cost no more than 150 km does
-)
-FARTHEST_KM = 250.0  # km from a cell centre beyond which a point counts as outside the source grid
+SUBCELL_KM = 6.25  # km between the points that sample a target cell, a quarter of a source cell
+# Most points along a side of a target cell, so that coarser grids cost no more than one of 150 km.
+MAX_SUBCELLS = 24
+FARTHEST_KM = 250.0  # km; a point farther than this from any cell centre lies outside the source grid
 
 
 @lru_cache(maxsize=8)
 def stereographic(grid: Grid) -> scipy.sparse.csr_matrix:
-    """Share of each EASE2 cell that lies in each NSIDC polar stereographic cell of its hemisphere."""
+    """Return the share of each EASE2 cell that lies in each NSIDC polar stereographic cell.
+
+    Both grids are those of the hemisphere of `grid`.
+    """
     axes = STEREOGRAPHIC[grid.hemisphere]
     (x0, nx), (y0, ny) = axes["x"], axes["y"]
     lon, lat = _sample_points(grid)
@@ -39,35 +44,39 @@ def stereographic(grid: Grid) -> scipy.sparse.csr_matrix:
 
 @lru_cache(maxsize=8)
 def nearest(lat: bytes, lon: bytes, grid: Grid) -> scipy.sparse.csr_matrix:
-    """Share of each EASE2 cell that is nearest to each cell centre of any grid (float32 degrees, as bytes).
+    """Return the share of each EASE2 cell that is nearest to each cell centre of any other grid.
 
-    The arrays themselves are the key of the cache, so that another hemisphere or model never meets this one's weights.
+    lat, lon: float32 degrees of the cell centres, as bytes. The arrays themselves are the key of
+    the cache, so that each hemisphere and model has its own weights.
     """
-    lat, lon = (np.frombuffer(side, "float32").astype("float64") for side in (lat, lon))
+    lat, lon = (np.frombuffer(degrees, "float32").astype("float64") for degrees in (lat, lon))
     sign = 1 if grid.hemisphere == "north" else -1
-    near = np.flatnonzero(
-        (lat * sign > 0) & (np.abs(lat) <= 90.01) & (np.abs(lon) <= 720)
-    )  # some models mark land there
+    # Some models mark land by impossible coordinates.
+    near = np.flatnonzero((lat * sign > 0) & (np.abs(lat) <= 90.01) & (np.abs(lon) <= 720))
     target_lon, target_lat = _sample_points(grid)
     tree = scipy.spatial.cKDTree(_on_sphere(lon[near], lat[near]))
     chord = 2 * np.sin(FARTHEST_KM / 6371.0 / 2)  # on the unit sphere; 6371 km is the Earth's mean radius
-    found = tree.query(_on_sphere(target_lon, target_lat), distance_upper_bound=chord)[1].astype("int64")
-    return _matrix(np.append(near, -1)[found], len(lat))
+    neighbour = tree.query(_on_sphere(target_lon, target_lat), distance_upper_bound=chord)[1].astype("int64")
+    return _matrix(np.append(near, -1)[neighbour], len(lat))
 
 
 @lru_cache(maxsize=8)
 def ease2(source_km: float, grid: Grid) -> scipy.sparse.csr_matrix:
-    """Exact share of each target cell that lies in each cell of an EASE2 grid of another spacing; any ratio."""
+    """Return the exact share of each target cell in each cell of an EASE2 grid of another spacing.
+
+    source_km: spacing of the source grid in km; its ratio to that of `grid` may be any number.
+    """
     share = scipy.sparse.csr_matrix(_overlap(source_km, grid))
     return scipy.sparse.kron(share, share, format="csr").astype("float32")
 
 
 @lru_cache(maxsize=8)
 def bilinear(lat: tuple[float, ...], lon: tuple[float, ...], grid: Grid) -> scipy.sparse.csr_matrix:
-    """Bilinear weights of the latitudes and longitudes (degrees, any order) around each EASE2 cell centre.
+    """Return the bilinear weights of a regular lat-lon grid around each EASE2 cell centre.
 
-    The circle of longitudes closes on itself; poleward of the last row stands the mean of that row; rows of the other
-    hemisphere, and cells equatorward of the first row, have no weight.
+    lat, lon: degrees, in any order. The circle of longitudes is closed. The value at the pole is
+    the mean of the last row. Rows of the other hemisphere have no weight, and target cells
+    equatorward of the first row get none.
     """
     sign = 1 if grid.hemisphere == "north" else -1
     height, turn = np.array(lat) * sign, np.array(lon) % 360
@@ -83,14 +92,14 @@ def bilinear(lat: tuple[float, ...], lon: tuple[float, ...], grid: Grid) -> scip
     below = np.clip(below, 0, len(rows) - 1)
     upper_share = (target_height - height[below]) / np.maximum(height[below + 1] - height[below], 1e-9)
 
-    pole = len(rows) * len(columns)  # one node more than the rows have, the mean of the last of them
+    pole = len(rows) * len(columns)  # an extra node after those of the rows: the mean of the last row
     corners = []
     for up, y_share in ((0, 1 - upper_share), (1, upper_share)):
         for right, x_share in ((0, 1 - east_share), (1, east_share)):
             row, column = below + up, (west - 1 + right) % len(columns)
             node = np.where(row == len(rows), pole, row * len(columns) + column)
             corners.append((inside, node[inside], (y_share * x_share)[inside]))
-    target, node, share = (np.concatenate(part) for part in zip(*corners, strict=True))
+    target, node, share = (np.concatenate(arrays) for arrays in zip(*corners, strict=True))
     to_nodes = scipy.sparse.csr_matrix((share, (target, node)), shape=(target_height.size, pole + 1))
 
     cells = (rows[:, None] * len(columns) + columns).ravel()
@@ -106,6 +115,8 @@ def bilinear(lat: tuple[float, ...], lon: tuple[float, ...], grid: Grid) -> scip
 
 
 def _overlap(source_km: float, grid: Grid) -> np.ndarray:
+    """Return the share of each target interval in each source interval along one axis."""
+
     def edges(km, n):
         return (np.arange(n + 1) * km)[None, :]
 
@@ -117,7 +128,7 @@ def _overlap(source_km: float, grid: Grid) -> np.ndarray:
 
 
 def _sample_points(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Longitudes and latitudes of the points that sample each cell, (cells, points)."""
+    """Return longitudes and latitudes of the points that sample each cell, (cells, points)."""
     n = int(np.clip(np.ceil(grid.resolution_km / SUBCELL_KM), 1, MAX_SUBCELLS))
     offset = ((np.arange(n) + 0.5) / n - 0.5) * grid.resolution_km * 1000
     x, y = np.meshgrid(grid.x, grid.y)
@@ -127,12 +138,16 @@ def _sample_points(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _on_sphere(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    """Return points as x, y, z on the unit sphere, along a new last axis."""
     lon, lat = np.deg2rad(lon), np.deg2rad(lat)
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 def _matrix(cell: np.ndarray, n_source: int) -> scipy.sparse.csr_matrix:
-    """Weights from the source cell (-1: none) under every sample point, (cells, points)."""
+    """Return the weights of the source cells, each the share of the target's sample points in it.
+
+    cell: index of the source cell under each sample point (cells, points), -1 where there is none.
+    """
     n_target, n_points = cell.shape
     row = np.repeat(np.arange(n_target), n_points)
     cell = cell.ravel().astype("int64")

@@ -1,4 +1,8 @@
-"""Open entries of `catalog.yml`, list them, and tell by a checksum whether their data changed."""
+"""Which datasets are there, how are they opened, and have their data changed?
+
+Entries of `catalog.yml` are listed, described and opened here. A checksum tells whether the data of
+an entry changed.
+"""
 
 import hashlib
 import inspect
@@ -36,15 +40,19 @@ COLUMNS = (
 
 
 class CatalogError(DataError):
-    """An entry that can't be opened; the message names the entry, what was tried and what to do."""
+    """Raised for an entry that can't be opened.
+
+    The message names the entry, what was tried and what to do.
+    """
 
 
 def open_entry(name: str, *, catalog: str | Path | None = None, **options) -> xr.Dataset | pd.DataFrame:
-    """Open a catalogue entry as its provider publishes it: a lazy Dataset, or a DataFrame for a table.
+    """Return a catalogue entry as published: a lazy Dataset, or a DataFrame for a table.
 
-    catalog: another catalogue file than the project's. options: replace or add to the entry's arguments, e.g.
-    `resolution_km`, `seed` for the simulated world, `start`, `end` (or `year`, `month`) where there is a file a time step;
-    `base_url` sends a remote entry to a mirror with the provider's layout. Raises CatalogError.
+    catalog: a catalogue file to use in place of the project's. options: replace arguments of the
+    entry or add to them, e.g. `resolution_km` and `seed` for the simulated world, or `start` and
+    `end` (or `year` and `month`) for entries with one file per time step. `base_url` takes a remote
+    entry from a mirror that has the provider's layout. Raises CatalogError.
     """
     source, place = _source(name, catalog, options)
     with _explained(name, place):
@@ -53,10 +61,10 @@ def open_entry(name: str, *, catalog: str | Path | None = None, **options) -> xr
 
 
 def entries(*, catalog: str | Path | None = None) -> pd.DataFrame:
-    """Return the catalogue as a table indexed by name: what each entry is, its terms, and whether it opens here.
+    """Return the catalogue as a table indexed by name: `COLUMNS` and `available`.
 
-    `available` is yes, no, over the network, or with credentials; nothing is opened and no server is asked.
-    Raises CatalogError if there is no catalogue.
+    `available` is "yes", "no", "over the network" or "with credentials". Nothing is opened and no
+    server is asked. Raises CatalogError if there is no catalogue.
     """
     rows = []
     for name in _names(catalog):
@@ -68,19 +76,23 @@ def entries(*, catalog: str | Path | None = None) -> pd.DataFrame:
 
 
 def metadata(name: str, *, catalog: str | Path | None = None) -> dict:
-    """Return description, doi, licence, units, credentials, provider, hemisphere, cadence and variables of an entry.
+    """Return the description of an entry and all its metadata in the catalogue.
 
-    Raises CatalogError for an unknown name, with the nearest ones.
+    These are doi, licence, units, credentials, provider, hemisphere, cadence, variables and others.
+    Raises CatalogError for an unknown name; the message lists the nearest names.
     """
     about = _describe(name, catalog)
     return {"description": about["description"], **about["metadata"]}
 
 
 def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
-    """Return a sha256 that changes when the entry's raw data do; options as for `open_entry`.
+    """Return a sha256 that changes when the entry's raw data change.
 
-    A local file: its content. A simulation: the key of its parameters. A remote file: address and version as the server
-    gives it (a fetched copy's record is asked first). A remote store: its consolidated metadata. Raises CatalogError.
+    It is computed from the content of a local file, the parameters of a simulation, the address and
+    version of a remote file, or the address and consolidated metadata of a remote store. The
+    version of a remote file is taken from the record of a fetched copy or, without one, from the
+    server.
+    options: as for `open_entry`. Raises CatalogError.
     """
     source, place = _source(name, catalog, options)
     with _explained(name, place):
@@ -94,45 +106,56 @@ def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
         )
         listing = next((store[k] for k in (".zmetadata", "zarr.json") if k in store), None)
         if listing is None:
-            raise DataError(f"{transfer.shown(place)} has no consolidated metadata to tell its version by")
+            raise DataError(
+                f"{transfer.without_secrets(place)} has no consolidated metadata to tell its version by"
+            )
         return hashlib.sha256(place.encode() + listing).hexdigest()
 
 
 def source(name: str, **options) -> tuple[Any, str]:
-    """Return an entry's driver and where its data lie (empty for a simulation); no data are read and no server asked.
+    """Return an entry's driver and the place of its data, which is empty for a simulation.
 
-    options as for `open_entry`. Raises CatalogError for what can be told without.
+    No data are read and no server is asked. options: as for `open_entry`. Raises CatalogError for
+    errors that can be found in this way.
     """
     return _source(name, None, options)
 
 
 def options(name: str, *, catalog: str | Path | None = None) -> set[str]:
-    """Return the names of the options that an entry takes. Raises CatalogError for an unknown name."""
+    """Return the names of the options that an entry takes.
+
+    Raises CatalogError for an unknown entry.
+    """
     about = _describe(name, catalog)
     return _options(dict(about["args"]), _driver(name, catalog))
 
 
 def _driver(name: str, catalog: str | Path | None) -> type:
+    """Return the driver class of an entry. Raises CatalogError if it can't be imported."""
     try:
         return type(_catalog(catalog)[name])
     except ValueError:
         raise CatalogError(
-            f"entry '{name}': its driver can't be imported; is the package whole (`pip install -e .`)?"
+            f"entry '{name}': its driver can't be imported; is the package installed (`pip install -e .`)?"
         ) from None
 
 
 def _address(arguments: dict) -> str | None:
-    """Name of the argument that holds an entry's address; None for a simulation."""
+    """Return the name of the argument with an entry's address; None for a simulation."""
     return next((a for a in ("urlpath", "obj") if a in arguments), None)
 
 
 def _options(arguments: dict, driver: type) -> set[str]:
+    """Return the names of the options for the arguments of an entry and its driver."""
     remote = "://" in str(arguments.get(_address(arguments), ""))
     return (set(arguments) | _parameters(driver) | ({"base_url"} if remote else set())) - {"metadata"}
 
 
 def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, str]:
-    """Return an entry's driver set up with `options` and where its data lie, once all that needs no network is checked."""
+    """Return an entry's driver, set up with `options`, and the place of its data.
+
+    Everything that needs no network is checked first; raises CatalogError.
+    """
     about = _describe(name, catalog)
     driver, arguments = _driver(name, catalog), dict(about["args"])
     address, allowed = _address(arguments), sorted(_options(arguments, driver))
@@ -144,9 +167,11 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, 
                 f"entry '{name}': unknown option '{option}'; {hint}It takes {', '.join(allowed)}"
             )
     if "base_url" in options:
-        parts = urlsplit(arguments[address])
-        arguments[address] = options["base_url"].rstrip("/") + parts._replace(scheme="", netloc="").geturl()
-        arguments.pop("storage_options", None)  # they belong to the provider's own server
+        provider_url = urlsplit(arguments[address])
+        arguments[address] = (
+            options["base_url"].rstrip("/") + provider_url._replace(scheme="", netloc="").geturl()
+        )
+        arguments.pop("storage_options", None)  # these are for the provider's own server
     arguments |= {k: v for k, v in options.items() if k != "base_url"}
     _require_variables(name, arguments)
     arguments = expand_templates(arguments, {})
@@ -159,19 +184,18 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, 
 
 @contextmanager
 def _explained(name: str, place: str) -> Iterator[None]:
-    """Turn what drivers raise into a CatalogError that names the entry and where its data should be."""
+    """Turn errors of drivers into a CatalogError naming the entry and the place of its data."""
     try:
         yield
     except DataError as error:
         raise CatalogError(f"entry '{name}': {error}") from error
-    except Exception as error:  # the clients behind the drivers raise what they like
+    except Exception as error:  # the clients behind the drivers raise errors of any type
         if not place:
-            raise  # a simulation reads nothing: its errors are its own
+            raise  # a simulation reads no data, so the error is not about data
         kind = type(error).__name__
-        if (
-            "://" in place
-        ):  # a network error repeats the address with whatever token it carries: tell its kind only
-            tried = f"{transfer.shown(place)} can't be read ({kind})"
+        if "://" in place:
+            # The text of a network error repeats the address with its tokens: only name its type.
+            tried = f"{transfer.without_secrets(place)} can't be read ({kind})"
             raise CatalogError(f"entry '{name}': {tried}; does the server answer, and hold this?") from None
         raise CatalogError(
             f"entry '{name}': {place} can't be read ({kind}: {error}); is it whole, and of that format?"
@@ -179,11 +203,14 @@ def _explained(name: str, place: str) -> Iterator[None]:
 
 
 def _reach(place: str) -> None:
-    if transfer.is_on_google(place):  # gcsfs would try for a minute, with pages of log, before it gives up
+    """Raise DownloadError at once if the data lie on Google's storage and it does not answer."""
+    # Without this, gcsfs would try for a minute, and log pages, before it gives up.
+    if transfer.is_on_google(place):
         transfer.reach(transfer.server(place))
 
 
 def _available(name: str, catalog: str | Path | None) -> str:
+    """Return the column `available` of `entries` for one entry."""
     try:
         _, place = _source(name, catalog, {})
     except CatalogError:
@@ -194,11 +221,12 @@ def _available(name: str, catalog: str | Path | None) -> str:
 
 
 def _require_variables(name: str, arguments: dict) -> None:
+    """Raise CatalogError unless each environment variable of the arguments names a folder."""
     for variable in re.findall(r"env\((\w+)\)", str(arguments)):
         folder = os.environ.get(variable)
         if not folder:
             raise CatalogError(
-                f"entry '{name}': reads a file of the folder named by {variable}, which is not set; "
+                f"entry '{name}': reads a file in the folder named by {variable}, which is not set; "
                 f"`export {variable}=<folder>` and try again"
             )
         if not Path(folder).is_dir():
@@ -208,9 +236,10 @@ def _require_variables(name: str, arguments: dict) -> None:
 
 
 def _require_file(name: str, file: Path) -> None:
+    """Raise CatalogError if a local file does not exist; the message names the nearest file."""
     if not file.exists():
-        there = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else []
-        near = get_close_matches(file.name, there, n=1)
+        files = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else []
+        near = get_close_matches(file.name, files, n=1)
         hint = f"; the folder holds {near[0]}" if near else ""
         raise CatalogError(
             f"entry '{name}': no file {file}{hint}; put it there, or give its place as urlpath='...'"
@@ -218,22 +247,27 @@ def _require_file(name: str, file: Path) -> None:
 
 
 def _parameters(driver: type) -> set[str]:
-    """Names of the arguments a driver takes, those of the classes it passes `**options` on to included."""
+    """Return the names of the arguments a driver takes.
+
+    Arguments of the base classes to which it passes `**options` are included.
+    """
     names = set()
-    for c in driver.__mro__:
-        if "__init__" in vars(c) and c is not object:
-            taken = inspect.signature(c.__init__).parameters.values()
-            names |= {p.name for p in taken if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-            if all(p.kind != p.VAR_KEYWORD for p in taken):
+    for cls in driver.__mro__:
+        if "__init__" in vars(cls) and cls is not object:
+            parameters = inspect.signature(cls.__init__).parameters.values()
+            names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+            if all(p.kind != p.VAR_KEYWORD for p in parameters):
                 break
     return names - {"self"}
 
 
 def _names(catalog: str | Path | None) -> list[str]:
+    """Return the names of all entries, in the order of the catalogue."""
     return list(_catalog(catalog)._entries)
 
 
 def _describe(name: str, catalog: str | Path | None) -> dict:
+    """Return Intake's description of an entry. Raises CatalogError for an unknown name."""
     names = _names(catalog)
     if name not in names:
         near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
@@ -244,6 +278,7 @@ def _describe(name: str, catalog: str | Path | None) -> dict:
 
 
 def _catalog(catalog: str | Path | None):
+    """Return the Intake catalogue of a file, the project's by default. Raises CatalogError."""
     file = Path(catalog) if catalog is not None else paths.root() / "catalog.yml"
     if not file.is_file():
         raise CatalogError(f"no catalogue {file}; give the path of a YAML file of Intake entries")
@@ -252,9 +287,10 @@ def _catalog(catalog: str | Path | None):
 
 @lru_cache(maxsize=8)
 def _parsed(file: Path, changed: int):
+    """Return a parsed catalogue. `changed`, the time of the last change, is a key of the cache."""
     try:
         return intake.open_catalog(str(file), autoreload=True)
-    except Exception as error:  # the parser raises whatever a malformed file leads it to
+    except Exception as error:  # a malformed file makes the parser raise errors of any type
         raise CatalogError(
             f"{file}: not a catalogue of Intake entries ({type(error).__name__}: {error})"
         ) from None

@@ -1,6 +1,6 @@
-"""Fetch files into the cache: checksummed, complete or absent.
+"""How does a file get into the cache? With a checksum, and either complete or not at all.
 
-Two processes that ask for the same file fetch it once.
+If two processes ask for the same file, it is fetched once.
 """
 
 import gzip
@@ -16,7 +16,15 @@ from urllib.parse import unquote, urlsplit
 from seaice import files, paths
 from seaice.files import read_json, write_json
 from seaice.sources import transfer
-from seaice.sources.transfer import ATTEMPTS, BACKOFF, BLOCK, DownloadError, NotThereError, shown, size
+from seaice.sources.transfer import (
+    ATTEMPTS,
+    BACKOFF,
+    BLOCK,
+    DownloadError,
+    NotThereError,
+    size,
+    without_secrets,
+)
 
 __all__ = [
     "DownloadError",
@@ -38,42 +46,46 @@ def fetch(
     backoff: float = BACKOFF,
     progress: bool = True,
 ) -> Path:
-    """Return the local copy of `url`, fetched if there is none whose checksum still holds.
+    """Return the local copy of `url`; fetch it if there is no copy with the right checksum.
 
-    sha256: the known hash, if there is one; else the one recorded when the file was first fetched must hold.
-    folder: where copies lie, default `paths.cache() / "downloads"`. attempts: tries in a row without a new byte.
-    backoff: s before the second try, doubled each time. progress: show a bar for what takes over a second.
-    What an interrupted call received stays beside the target as `.part` and the next call continues it, if the server
-    confirms by ETag or date that the file is the same. A copy is not refreshed when the provider replaces the file: delete
-    it for that. Raises DownloadError (NotThereError for 404); the file itself appears complete or not at all.
+    sha256: the known hash of the file. Without one, a copy is checked against the hash recorded
+    when it was first fetched. folder: where copies lie, default `paths.cache() / "downloads"`.
+    attempts: tries in a row that bring no new byte before giving up. backoff: s before the second
+    try, doubled each time. progress: show a bar for a download of more than a second.
+
+    Bytes that an interrupted call received stay beside the target as `.part`. The next call
+    continues from them if the server confirms by ETag or date that the file is the same. The file
+    itself appears complete or not at all. A copy is not refreshed when the provider replaces the
+    file: delete it to fetch the new one. Raises DownloadError (NotThereError for HTTP 404 or 410).
     """
     target = local_path(url, folder=folder)
-    if _holds(target, sha256):
+    if _is_complete(target, sha256):
         return target
-    with _claim(target) as (part, note, file):
-        if _holds(target, sha256):  # another process finished it while this one waited
+    with _claim(target) as (partial_file, note, file):
+        if _is_complete(target, sha256):  # another process finished it while this one waited
             return target
         record = transfer.complete(
             url, file, note, attempts=attempts, backoff=backoff, progress=progress, unsized=bool(sha256)
         )
-        digest = files.sha256(part)
+        digest = files.sha256(partial_file)
         if sha256 and digest != sha256:
             file.truncate(0)
             raise DownloadError(
-                f"{shown(url)}: sha256 is {digest}, expected {sha256}; the copy is deleted. "
-                "Was the file replaced by a newer version? Then check it and change the hash in the catalogue."
+                f"{without_secrets(url)}: sha256 is {digest}, expected {sha256}; the copy is deleted. "
+                "Was the file replaced by a newer version? Then check it and change the hash in the "
+                "catalogue."
             )
         write_json(_beside(target, ".fetched.json"), record | {"sha256": digest})
-        os.replace(part, target)
+        os.replace(partial_file, target)
         note.unlink(missing_ok=True)
     return target
 
 
 def fingerprint(url: str, *, folder: Path | None = None) -> str:
-    """Return a hash of the address and of what tells one version of the file from another: ETag, date or size.
+    """Return a hash of the address and the version of a file: its ETag, date or size.
 
-    Taken from the record of a fetched copy, so that it stays the same without a network, else asked of the server.
-    Raises DownloadError where neither is there.
+    The version is taken from the record of a fetched copy, so that the hash stays the same without
+    a network. Without a copy the server is asked. Raises DownloadError if it does not answer.
     """
     target = local_path(url, folder=folder)
     record = read_json(_beside(target, ".fetched.json")) if target.exists() else {}
@@ -83,22 +95,28 @@ def fingerprint(url: str, *, folder: Path | None = None) -> str:
 
 
 def local_path(url: str, *, folder: Path | None = None) -> Path:
-    """Return where the copy of `url` lies: `folder`, host, then the path of the address. Raises DownloadError."""
+    """Return the path of the copy of `url`: `folder`, host, then the path of the address.
+
+    Raises DownloadError if `url` is not the http(s) address of a file.
+    """
     parts = urlsplit(url)
-    below = [p for p in PurePosixPath(unquote(parts.path)).parts if p not in ("/", "..")]
-    if parts.scheme not in ("http", "https") or not parts.hostname or not below:
-        raise DownloadError(f"{shown(url)}: not the http(s) address of a file")
-    if parts.query:  # two files may differ in nothing else
-        below.insert(-1, hashlib.sha256(parts.query.encode()).hexdigest()[:12])
+    names = [p for p in PurePosixPath(unquote(parts.path)).parts if p not in ("/", "..")]
+    if parts.scheme not in ("http", "https") or not parts.hostname or not names:
+        raise DownloadError(f"{without_secrets(url)}: not the http(s) address of a file")
+    if parts.query:  # two addresses may differ in the query only
+        names.insert(-1, hashlib.sha256(parts.query.encode()).hexdigest()[:12])
     host = parts.hostname if parts.port is None else f"{parts.hostname}_{parts.port}"
-    return (folder or paths.cache() / "downloads").joinpath(host, *below)
+    return (folder or paths.cache() / "downloads").joinpath(host, *names)
 
 
 def content_hash(path: Path) -> str:
-    """Return the sha256 of a file's content, computed once for each path, size and time of change (kept in the cache)."""
+    """Return the sha256 of a file's content.
+
+    It is computed once for each path, size and time of change, and kept in the cache.
+    """
     state = path.stat()
-    known = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
-    note = paths.cache() / "checksums" / f"{hashlib.sha256(known.encode()).hexdigest()}.json"
+    version = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    note = paths.cache() / "checksums" / f"{hashlib.sha256(version.encode()).hexdigest()}.json"
     digest = read_json(note).get("sha256")
     if digest is None:
         digest = files.sha256(path)
@@ -107,17 +125,18 @@ def content_hash(path: Path) -> str:
 
 
 def unpack(path: Path) -> Path:
-    """Return the decompressed copy beside a `.gz` file, made if missing or older; any other file as it is.
+    """Return the decompressed copy of a `.gz` file, or the path itself for any other file.
 
-    Raises DownloadError for a damaged archive.
+    The copy lies beside the file and is made if it is missing or older. Raises DownloadError for a
+    damaged archive.
     """
     if path.suffix != ".gz":
         return path
     target = path.with_suffix("")
     if not target.exists() or target.stat().st_mtime < path.stat().st_mtime:
-        with files.replacing(target) as part:
+        with files.replacing(target) as new_copy:
             try:
-                with gzip.open(path) as packed, open(part, "wb") as plain:
+                with gzip.open(path) as packed, open(new_copy, "wb") as plain:
                     shutil.copyfileobj(packed, plain, BLOCK)
             except (EOFError, OSError) as error:
                 raise DownloadError(
@@ -128,25 +147,27 @@ def unpack(path: Path) -> Path:
 
 @contextmanager
 def _claim(target: Path) -> Iterator[tuple[Path, Path, BinaryIO]]:
-    """Open what has come of `target` so far, for this process alone.
+    """Open the partial file of `target` for this process alone.
 
-    Yields its path, that of its note, and the file opened for appending. Afterwards it is deleted
-    unless it holds bytes worth continuing.
+    Yields its path, the path of its note, and the file opened for appending. Afterwards an empty
+    partial file is deleted.
     """
-    part, note = _beside(target, ".part"), _beside(target, ".part.json")
-    with files.alone(target.with_name(f".{target.name}.lock")), open(part, "a+b") as file:
+    partial_file, note = _beside(target, ".part"), _beside(target, ".part.json")
+    with files.alone(target.with_name(f".{target.name}.lock")), open(partial_file, "a+b") as file:
         try:
-            yield part, note, file
+            yield partial_file, note, file
         finally:
-            if part.exists() and size(file) == 0:
+            if partial_file.exists() and size(file) == 0:
                 note.unlink(missing_ok=True)
-                part.unlink()
+                partial_file.unlink()
 
 
-def _holds(target: Path, sha256: str | None) -> bool:
+def _is_complete(target: Path, sha256: str | None) -> bool:
+    """Return whether the copy exists and has the known hash or, without one, the recorded hash."""
     expected = sha256 or read_json(_beside(target, ".fetched.json")).get("sha256")
     return bool(expected) and target.is_file() and files.sha256(target) == expected
 
 
 def _beside(target: Path, suffix: str) -> Path:
+    """Return the path of a file beside `target`, with a suffix added to the name."""
     return target.with_name(target.name + suffix)

@@ -1,4 +1,4 @@
-"""What does an Intake driver tell of its data before anything is read or a server is asked?"""
+"""What does an Intake driver know about its data before it reads anything or asks a server?"""
 
 from pathlib import Path
 
@@ -6,24 +6,24 @@ from pathlib import Path
 class Driver:
     """Base of the drivers of this package.
 
-    On its own it stands for a driver of another package, of which nothing is known.
+    An instance of the base itself stands for a driver of another package, whose data are unknown.
     """
 
-    here = "fetched already"  # said of data of which every local copy is there
-    # Said of data that are not here; None where that depends on the account that they need.
+    here = "fetched already"  # status shown when every local copy exists
+    # Status shown when copies are missing; None if it depends on the account that the data need.
     elsewhere: str | None = None
 
     def local_copies(self) -> list[Path]:
-        """Return where local copies of the data lie, there or not; empty if none are kept."""
+        """Return the paths of local copies, existing or not; empty if no copies are kept."""
         return []
 
     def n_steps(self) -> int | None:
-        """Return the number of time steps that are asked for, None where that is not known."""
+        """Return the number of time steps requested, or None if it is unknown."""
         return None
 
     def n_bytes(self) -> float | None:
-        """Return the bytes of the data before compression, None where they are not known."""
+        """Return the size of the data in bytes before compression, or None if it is unknown."""
         return None
 
     def require_access(self, entry: str) -> None:
-        """Raise DataError that names the catalogue's `entry` if the data surely can't be had."""
+        """Raise DataError naming the catalogue's `entry` if its data certainly can't be had."""

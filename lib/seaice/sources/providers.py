@@ -1,4 +1,4 @@
-"""How does a published file become the schema on the grid? The one door through which data come in."""
+"""How does a published file become the schema on the grid? All data enter the package here."""
 
 import logging
 
@@ -26,7 +26,7 @@ PROVIDERS = {
     "ease2": sources_fields.ease2,
     "seas5": sources_fields.seas5,
 }
-PARTNER = {"uas": "vas", "vas": "uas"}  # neither component can be rotated without the other
+PARTNER = {"uas": "vas", "vas": "uas"}  # a wind component can't be rotated without the other
 
 
 def load(
@@ -40,19 +40,20 @@ def load(
 ) -> xr.Dataset:
     """Return a catalogue entry as a schema dataset on `grid`, lazily.
 
-    start, end: first and last date taken ("1979-01", "2014-12"), of `time` or, for forecasts, of `init_time`; default all.
-    variables: schema names wanted, default all. options: passed to `catalog.open_entry`.
-    Hourly entries are averaged to months. Returns dims (time, y, x), for ensembles (init_time, lead_time, member, y, x);
-    CONTRIBUTING.md says what a schema dataset holds. Dates absent from a regular axis are put in as missing, logged, and
-    listed in the attribute `missing_times`. Raises DataError naming the entry, variable and date.
+    start, end: first and last date ("1979-01", "2014-12") of `time` or, for forecasts, of
+    `init_time`; default all. variables: schema names to return, default all. options: passed to
+    `catalog.open_entry`.
+    Hourly entries are averaged to months. Returns dims (time, y, x), or (init_time, lead_time,
+    member, y, x) for ensembles; docs/contracts.md says what a schema dataset contains. Dates
+    absent from a regular time axis are inserted as missing, logged, and listed in the attribute
+    `missing_times`. Raises DataError naming the entry, variable and date.
     """
     metadata = catalog.metadata(name)
     if metadata.get("one_file_a_step"):
         options = {"start": start, "end": end} | options
     raw = catalog.open_entry(name, **options)
-    if (
-        metadata.get("cadence") == "hourly"
-    ):  # cut first: a graph of all hours since 1940 would not fit in memory
+    if metadata.get("cadence") == "hourly":
+        # Dates are selected first: a graph of all hours since 1940 would not fit in memory.
         raw = averages.monthly_means(_select_dates(raw, start, end, source=name), source=name)
         metadata = metadata | {"cadence": "monthly"}
     native = standardise(raw, metadata, source=name)
@@ -60,11 +61,11 @@ def load(
 
 
 def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
-    """Return `raw` in the schema's names, units, flags and dates on the grid it was published on, lazily.
+    """Return `raw` on its published grid, in the schema's names, units, flags and dates, lazily.
 
-    metadata: `provider` (a key of `PROVIDERS`; otherwise the convention is recognised from the dataset), `hemisphere`,
-    `cadence`. source: entry or file, for messages. The result holds its kind of grid in the attribute `grid_kind`.
-    Raises DataError.
+    metadata: `provider`, `hemisphere`, `cadence`. If `provider` is not a key of `PROVIDERS`, the
+    convention is recognised from the dataset. source: entry or file, for messages. The attribute
+    `grid_kind` of the result tells its kind of grid. Raises DataError.
     """
     if "time" in raw.dims and raw.sizes["time"] == 0:
         raise DataError(f"{source}: holds no time step")
@@ -88,7 +89,10 @@ def on_grid(
     end: str | None = None,
     variables: list[str] | None = None,
 ) -> xr.Dataset:
-    """Return what `standardise` made, cut to the dates and variables wanted, on `grid`; arguments as for `load`."""
+    """Return the result of `standardise` on `grid`, for the selected dates and variables.
+
+    Arguments and errors: as for `load`.
+    """
     if (
         native.attrs["grid_kind"] in ("stereographic", "ease2")
         and native.attrs["hemisphere"] != grid.hemisphere
@@ -112,11 +116,15 @@ def on_grid(
 
 
 def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
-    """Return the key of `PROVIDERS` that `raw` follows: the one the catalogue names, else the one its contents show."""
+    """Return the key of `PROVIDERS` whose convention `raw` follows.
+
+    It is the one that the catalogue names or, without a known name, the one that fits the contents.
+    Raises DataError if none fits.
+    """
     if metadata.get("provider") in PROVIDERS:
         return metadata["provider"]
     names, dims = set(map(str, raw.variables)), set(map(str, raw.dims))
-    shows = {
+    matches = {
         "osisaf": {"ice_conc", "status_flag"} <= names,
         "nsidc_cdr": any(n.startswith("cdr_seaice_conc") for n in names),
         "ecmwf_edge": "ice_edge" in names,
@@ -129,17 +137,20 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
         "latlon": any(n in dims for n in sources_fields.LATITUDES),
         "cmip6": any(n in names and raw[n].ndim == 2 for n in sources_fields.LATITUDES),
     }
-    for key, shown in shows.items():
-        if shown:
+    for key, fits in matches.items():
+        if fits:
             return key
     raise DataError(
-        f"{source}: provider {metadata.get('provider')!r} is unknown and its variables {sorted(names)} show no known convention; "
-        f"name one of {sorted(PROVIDERS)} in the catalogue entry"
+        f"{source}: provider {metadata.get('provider')!r} is unknown and its variables {sorted(names)} "
+        f"show no known convention; name one of {sorted(PROVIDERS)} in the catalogue entry"
     )
 
 
 def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
-    """Stamp monthly data with the first of the month and daily data with midnight, of the standard calendar."""
+    """Return `raw` with dates of the standard calendar: first of the month, or midnight if daily.
+
+    Raises DataError if dates are missing, can't be decoded or do not exist in that calendar.
+    """
     if "valid_time" in raw.dims and "time" not in raw.dims:
         raw = raw.rename(valid_time="time")
     if "time" not in raw.dims:
@@ -152,8 +163,8 @@ def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
     if isinstance(index, xr.CFTimeIndex):
         if cadence == "daily" and index.calendar not in ("standard", "gregorian", "proleptic_gregorian"):
             raise DataError(
-                f"{source}: daily data of the calendar '{index.calendar}' have days that do not exist or lack some that do; "
-                "use monthly means"
+                f"{source}: daily data of the calendar '{index.calendar}' have days that do not exist "
+                "or lack some that do; use monthly means"
             )
         index = pd.DatetimeIndex(
             [f"{t.year:04d}-{t.month:02d}-{t.day if cadence == 'daily' else 1:02d}" for t in index]
@@ -173,6 +184,10 @@ def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
 
 
 def _select_variables(ds: xr.Dataset, variables: list[str] | None, *, source: str) -> xr.Dataset:
+    """Return the variables, and those that they need: the other wind component, flags, land.
+
+    Raises DataError for a missing variable.
+    """
     if variables is None:
         return ds
     absent = [v for v in variables if v not in ds]
@@ -187,6 +202,7 @@ def _select_variables(ds: xr.Dataset, variables: list[str] | None, *, source: st
 
 
 def _select_dates(ds: xr.Dataset, start: str | None, end: str | None, *, source: str) -> xr.Dataset:
+    """Return the steps from `start` to `end`. Raises DataError if there are none."""
     dim = next((d for d in ("time", "init_time") if d in ds.dims), None)
     if dim is None:
         return ds
@@ -199,11 +215,15 @@ def _select_dates(ds: xr.Dataset, start: str | None, end: str | None, *, source:
 
 
 def _rotate(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Turn eastward and northward components along the grid's axes, before interpolation (see `winds.rotate`)."""
+    """Rotate eastward and northward winds to the grid's axes, before they are interpolated.
+
+    Raises DataError if one of the two components is missing. See `winds.rotate`.
+    """
     if not {"uas", "vas"} <= set(ds.data_vars):
         if {"uas", "vas"} & set(ds.data_vars) and ds.attrs["grid_kind"] != "ease2":
             raise DataError(
-                f"{ds.attrs['source']}: has one of 'uas' and 'vas' but not the other; a wind needs both to be rotated"
+                f"{ds.attrs['source']}: has one of 'uas' and 'vas' but not the other; "
+                "a wind needs both to be rotated"
             )
         return ds
     if ds["uas"].attrs["standard_name"] == "x_wind" and ds.attrs["grid_kind"] == "ease2":
@@ -215,15 +235,15 @@ def _rotate(ds: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 
 def _regular(ds: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
-    """Put dates absent between the first and the last in as missing: NaN, `Flag.MISSING`."""
+    """Insert dates absent between the first and the last as missing: NaN, `Flag.MISSING`."""
     if cadence not in FREQUENCY:
         return ds
     time = ds.indexes["time"]
-    whole = pd.date_range(time[0], time[-1], freq=FREQUENCY[cadence], name="time")
-    absent = whole.difference(time)
+    regular_times = pd.date_range(time[0], time[-1], freq=FREQUENCY[cadence], name="time")
+    absent = regular_times.difference(time)
     if len(absent):
         listed = " ".join(absent.strftime(STAMP[cadence]))
         log.warning("%s: no data for %s; put in as missing", source, listed)
-        ds = ds.reindex(time=whole, fill_value={"siconc_flag": Flag.MISSING})
+        ds = ds.reindex(time=regular_times, fill_value={"siconc_flag": Flag.MISSING})
         ds.attrs["missing_times"] = listed
     return ds

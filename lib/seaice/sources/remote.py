@@ -1,4 +1,7 @@
-"""Intake drivers for what lies behind http(s) as whole files: fetched once, checked, then opened lazily."""
+"""How are whole files behind http(s) opened? Fetched once, checked, then opened lazily.
+
+The classes are Intake drivers.
+"""
 
 import hashlib
 import re
@@ -17,9 +20,10 @@ from seaice.sources import download, transfer
 from seaice.sources.drivers import Driver
 
 T = TypeVar("T")
-# Month in which satellites began to see ice in the dark (Nimbus-7, SMMR); no record here begins before.
+# The month in which satellites began to see ice in the dark (Nimbus-7, SMMR). No record in the
+# catalogue begins earlier.
 EARLIEST = "1978-10"
-CONNECTIONS = 4  # files asked of one server at a time
+CONNECTIONS = 4  # files requested from one server at a time
 TOKENS = {"{YYYYMMDD}": "%Y%m%d", "{YYYYMM}": "%Y%m", "{YYYY}": "%Y", "{MM}": "%m", "{DD}": "%d"}
 
 
@@ -31,11 +35,12 @@ def expand(
     year: int | None = None,
     month: int | None = None,
 ) -> list[str]:
-    """Return the addresses a template stands for, one a time step, in order.
+    """Return the addresses that a template stands for, one per time step, in order.
 
-    template: with {YYYY}, {MM}, {DD}, {YYYYMM} or {YYYYMMDD}; one without any stands for itself, one with only {MM} for
-    twelve months. start, end: first and last step, "2012", "2012-09" or "2012-09-14"; or year, and month 1..12.
-    Raises DataError if no time is given, or one that is none.
+    template: with {YYYY}, {MM}, {DD}, {YYYYMM} or {YYYYMMDD}. A template without any of these
+    stands for itself, and one with only {MM} for twelve months. start, end: first and last step,
+    "2012", "2012-09" or "2012-09-14". year, month 1..12: in place of start and end. Raises
+    DataError if no time is given, or an impossible one.
     """
     present = [token for token in TOKENS if token in template]
     if not present:
@@ -48,7 +53,8 @@ def expand(
         start = end = str(year) if month is None else f"{year}-{month:02d}"
     elif start is None or end is None or year is not None or month is not None:
         raise DataError(
-            "there is one file a time step; say which: start='2012-01', end='2012-12', or year=2012, month=9"
+            "there is one file per time step; say which: start='2012-01', end='2012-12', "
+            "or year=2012, month=9"
         )
     first, last = _period(start), _period(end)
     daily = "{YYYYMMDD}" in template or "{DD}" in template
@@ -65,7 +71,8 @@ def expand(
 
 
 def _period(text: str) -> pd.Period:
-    # pandas alone would take "Sept" for September of the year 1
+    """Return a year, month or day as a period. Raises DataError for other text."""
+    # The pattern is needed because pandas takes "Sept" for September of the year 1.
     if re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", str(text)):
         with suppress(ValueError):
             return pd.Period(text)
@@ -75,10 +82,10 @@ def _period(text: str) -> pd.Period:
 class RemoteFiles(Driver):
     """Files behind an address template; the base of the two drivers below.
 
-    urlpath: address, with the tokens of `expand` where there is one file a time step. start, end, year, month: as there; `end` alone
-    stands for all that the server has from `EARLIEST` to then.
-    skip_missing: leave out steps the server has no file for, instead of raising. sha256: known hash of a single file.
-    Everything raises DataError with the address in its message.
+    urlpath: address, with the tokens of `expand` if there is one file per time step. start, end,
+    year, month: as in `expand`; `end` alone selects all files of the server from `EARLIEST` to
+    `end`. skip_missing: leave out steps for which the server has no file, instead of raising.
+    sha256: known hash of a single file. All methods raise DataError; the message has the address.
     """
 
     name = "remote_files"
@@ -96,7 +103,7 @@ class RemoteFiles(Driver):
         metadata: dict | None = None,
     ):
         if end is not None and start is None and year is None and month is None:
-            start, skip_missing = EARLIEST, True  # nobody knows here where the record begins
+            start, skip_missing = EARLIEST, True  # the start of the record is unknown here
         self.urlpath = urlpath
         self.time = {"start": start, "end": end, "year": year, "month": month}
         self.skip_missing = skip_missing
@@ -104,35 +111,37 @@ class RemoteFiles(Driver):
         self.metadata = metadata or {}
 
     def urls(self) -> list[str]:
-        """Return the addresses of the files, one a time step."""
+        """Return the addresses of the files, one per time step."""
         return expand(self.urlpath, **self.time)
 
     def local_copies(self) -> list[Path]:
-        """Return where the copies of the files lie, be they there or not."""
+        """Return the paths of the copies of the files, existing or not."""
         return [download.local_path(url) for url in self.urls()]
 
     def n_steps(self) -> int:
-        """Return the number of files: one a time step."""
+        """Return the number of files: one per time step."""
         return len(self.urls())
 
     def fetch(self) -> list[Path]:
-        """Fetch what is not in the cache, a few files at a time, and return the local files."""
-        alone = len(self.urls()) == 1  # a bar of its own for one file, one bar for many
+        """Fetch files that are not in the cache, a few at a time, and return all local files."""
+        single = len(self.urls()) == 1  # a single file shows its own progress; many share one bar
 
         def get(url: str) -> Path:
-            return download.unpack(download.fetch(url, sha256=self.sha256, progress=alone))
+            return download.unpack(download.fetch(url, sha256=self.sha256, progress=single))
 
         files = [file for file in self._each(get) if file is not None]
         if not files:
-            raise DataError(f"{transfer.shown(self.urlpath)}: the server has none of the files asked for")
+            raise DataError(
+                f"{transfer.without_secrets(self.urlpath)}: the server has none of the files asked for"
+            )
         return files
 
     def key(self) -> str:
-        """Return what identifies the content: the known hash, else addresses and versions as the server gives them."""
+        """Return the known hash of the content, or a hash of addresses and versions."""
         return self.sha256 or hashlib.sha256(str(self._each(download.fingerprint)).encode()).hexdigest()
 
     def _each(self, action: Callable[[str], T]) -> list[T | None]:
-        """Do `action` with every address, in order; None for the files that are missing and may be."""
+        """Return the results of `action` for each address, in order; None for skipped files."""
 
         def attempt(url: str) -> T | None:
             try:
@@ -152,7 +161,7 @@ class RemoteFiles(Driver):
 class RemoteNetCDF(RemoteFiles):
     """NetCDF files behind an address template, joined along time.
 
-    chunks: Dask chunks of the result. xarray_kwargs: how to open each file; name the `engine`.
+    chunks: Dask chunks of the result. xarray_kwargs: how to open each file, with its `engine`.
     """
 
     name = "remote_netcdf"
@@ -165,14 +174,17 @@ class RemoteNetCDF(RemoteFiles):
         self.opening = {"chunks": chunks if chunks is not None else {}, **(xarray_kwargs or {})}
 
     def to_dask(self) -> xr.Dataset:
-        """Fetch and open lazily. Raises DataError if the files do not fit together."""
+        """Fetch the files and open them lazily. Raises DataError if they do not fit together."""
         return open_files(self.fetch(), **self.opening)
 
     read = to_dask
 
 
 class RemoteCSV(RemoteFiles):
-    """CSV files behind an address template, one below the other. csv_kwargs: for `pandas.read_csv`."""
+    """CSV files behind an address template, joined row after row.
+
+    csv_kwargs: options of `pandas.read_csv`.
+    """
 
     name = "remote_csv"
     container = "dataframe"
@@ -182,7 +194,7 @@ class RemoteCSV(RemoteFiles):
         self.opening = csv_kwargs or {}
 
     def read(self) -> pd.DataFrame:
-        """Fetch and read the table. Raises DataError naming the file that is none."""
+        """Fetch and read the table. Raises DataError naming the file that is not a table."""
         tables = []
         for file in self.fetch():
             try:
@@ -197,21 +209,22 @@ class RemoteCSV(RemoteFiles):
 def open_files(files: Sequence[Path], **opening) -> xr.Dataset:
     """Return NetCDF files as one lazy Dataset, joined along `time` if there are several.
 
-    opening: for `xarray.open_dataset`. Raises DataError naming the file that can't be read or does not fit the first.
+    opening: options of `xarray.open_dataset`. Raises DataError naming the file that can't be read,
+    or the first and last file if they do not fit together.
     """
-    opened = []
+    datasets = []
     for file in files:
         try:
-            opened.append(xr.open_dataset(file, **opening))
+            datasets.append(xr.open_dataset(file, **opening))
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{file}: not readable as {opening.get('engine')} ({error}); delete it and try again"
             ) from None
-    if len(opened) == 1:
-        return opened[0]
+    if len(datasets) == 1:
+        return datasets[0]
     try:
         return xr.concat(
-            opened, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
+            datasets, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
         )
     except ValueError as error:
         raise DataError(

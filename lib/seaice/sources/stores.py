@@ -1,4 +1,7 @@
-"""Intake drivers for stores that are asked rather than fetched: an ESM collection and the Copernicus Climate Data Store."""
+"""How are data opened that must be searched for or requested?
+
+These Intake drivers serve an ESM collection and the Copernicus Climate Data Store.
+"""
 
 import hashlib
 import json
@@ -18,12 +21,13 @@ from seaice.sources.remote import open_files
 
 
 class EsmCollection(Driver):
-    """One dataset of an ESM collection (JSON and CSV, as Pangeo's CMIP6), found by its facets through intake-esm.
+    """One dataset of an ESM collection, found by its facets through intake-esm.
 
-    obj: address of the collection's JSON. The facets, each a name or a list of names, must lead to a single dataset;
-    `member_id` and `variable_id` may be lists. `experiment_id` may be a list of experiments that follow one another, a dataset
-    each, which are joined along time. member: the same as `member_id`, as simulations name it.
-    Raises DataError with the values that exist when nothing is found.
+    A collection is a JSON and a CSV file, such as Pangeo's CMIP6. obj: address of the JSON file.
+    The facets, each a name or a list of names, must select a single dataset. `member_id` and
+    `variable_id` may be lists. `experiment_id` may be a list of consecutive experiments, one
+    dataset each; these are joined along time. member: another name for `member_id`, used by
+    simulations. Raises DataError if nothing is found; the message lists the values that exist.
     """
 
     name = "esm_collection"
@@ -55,73 +59,80 @@ class EsmCollection(Driver):
         self.metadata = metadata or {}
 
     def datastore(self):
-        """Return the whole collection as an `intake_esm` datastore, to search in."""
-        import intake_esm  # a second of import that only this entry needs
+        """Return the whole collection as an `intake_esm` datastore that can be searched."""
+        import intake_esm  # takes a second, and only this driver needs it
 
         return intake_esm.core.esm_datastore(self.obj, progressbar=False)
 
     def search(self):
-        """Return the part of the collection that the facets leave: a single dataset, or one an experiment."""
-        found = whole = self.datastore()
+        """Return the datasets that the facets select: a single one, or one per experiment.
+
+        Raises DataError if there are none or too many.
+        """
+        matches = collection = self.datastore()
         for facet, wanted in self.facets.items():
-            narrowed = found.search(**{facet: wanted})
+            narrowed = matches.search(**{facet: wanted})
             if not len(narrowed.df):
-                there = sorted(map(str, found.df[facet].unique()))
+                values = sorted(map(str, matches.df[facet].unique()))
                 raise DataError(
-                    f"{transfer.shown(self.obj)}: no {facet} {wanted!r} here; with the facets before it there are {there[:20]}"
+                    f"{transfer.without_secrets(self.obj)}: no {facet} {wanted!r} here; "
+                    f"with the facets before it there are {values[:20]}"
                 )
-            found = narrowed
+            matches = narrowed
         experiments = self.facets.get("experiment_id")
         needed = (
             set(experiments)
             if isinstance(experiments, list)
-            else {experiments or found.df["experiment_id"].iloc[0]}
+            else {experiments or matches.df["experiment_id"].iloc[0]}
         )
-        if len(found) != len(needed) or set(found.df["experiment_id"]) != needed:
+        if len(matches) != len(needed) or set(matches.df["experiment_id"]) != needed:
             raise DataError(
-                f"{transfer.shown(self.obj)}: the facets {self.facets} leave {len(found)} of {len(whole)} datasets, one is needed, "
-                f"or one an experiment; narrow them, e.g. to {list(found.keys())[:3]}"
+                f"{transfer.without_secrets(self.obj)}: the facets {self.facets} leave {len(matches)} of "
+                f"{len(collection)} datasets, one is needed, or one an experiment; "
+                f"narrow them, e.g. to {list(matches.keys())[:3]}"
             )
-        return found
+        return matches
 
     def to_dask(self) -> xr.Dataset:
         """Open the dataset lazily, without an account."""
-        found = self.search()
-        column = found.esmcat.assets.column_name
-        place = str(found.df[column].iloc[0])
+        matches = self.search()
+        column = matches.esmcat.assets.column_name
+        place = str(matches.df[column].iloc[0])
         on_google = transfer.is_on_google(place)
         if on_google:
             transfer.reach(transfer.server(place))
-        opened = found.to_dataset_dict(
+        datasets = matches.to_dataset_dict(
             progressbar=False,
             xarray_open_kwargs={"chunks": {}},
             storage_options={"token": "anon"} if on_google else {},
         )
-        parts = sorted(opened.values(), key=lambda ds: ds.indexes["time"][0])
-        if len(parts) == 1:
-            return parts[0]
+        experiments = sorted(datasets.values(), key=lambda ds: ds.indexes["time"][0])
+        if len(experiments) == 1:
+            return experiments[0]
         try:
             return xr.concat(
-                parts, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
+                experiments, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
             )
         except ValueError as error:
             raise DataError(
-                f"{transfer.shown(self.obj)}: the experiments {self.facets['experiment_id']} do not fit together ({error})"
+                f"{transfer.without_secrets(self.obj)}: the experiments {self.facets['experiment_id']} "
+                f"do not fit together ({error})"
             ) from None
 
     read = to_dask
 
     def key(self) -> str:
-        """Return what identifies the content: the stores (dated by their publisher) that the facets lead to."""
-        found = self.search().df
-        return hashlib.sha256(found.astype(str).to_csv(index=False).encode()).hexdigest()
+        """Return a hash of the stores that the facets select, with their publisher's dates."""
+        stores = self.search().df
+        return hashlib.sha256(stores.astype(str).to_csv(index=False).encode()).hexdigest()
 
 
 class ClimateDataStore(Driver):
-    """A dataset of the Copernicus Climate Data Store, retrieved once per request and kept in the cache.
+    """A dataset of the Copernicus Climate Data Store.
 
-    dataset: its name there. request: what to ask for, as the store's web form shows it; `select` adds to or replaces
-    parts of it. Raises DataError before anything is asked if there is no key.
+    Each request is retrieved once and kept in the cache. dataset: its name in the store. request:
+    the request as the store's web form shows it. select: entries that replace those of `request` or
+    are added to them. Raises DataError before any request if there is no key.
     """
 
     name = "climate_data_store"
@@ -143,11 +154,11 @@ class ClimateDataStore(Driver):
         self.metadata = metadata or {}
 
     def key(self) -> str:
-        """Return what identifies the content: the dataset's name and the request."""
+        """Return a hash of the dataset's name and the request."""
         return hashlib.sha256(json.dumps([self.dataset, self.request], sort_keys=True).encode()).hexdigest()
 
     def to_dask(self) -> xr.Dataset:
-        """Retrieve what is not in the cache and open it lazily."""
+        """Retrieve the files if they are not in the cache, and open them lazily."""
         return open_files(sorted(self.retrieve().glob("*.nc")), **self.opening)
 
     read = to_dask
@@ -169,13 +180,18 @@ class ClimateDataStore(Driver):
         require_key(f"entry '{entry}'")
 
     def retrieve(self) -> Path:
-        """Return the folder of the retrieved NetCDF files; it appears complete or not at all."""
+        """Return the folder of the NetCDF files, retrieved if it is not in the cache.
+
+        The folder appears complete or not at all. Raises DataError if the request names no year, if
+        there is no key or no client, or if the store does not deliver.
+        """
         target = self.path()
         if target.is_dir():
             return target
         if "year" not in self.request:
             raise DataError(
-                f"{self.dataset}: the request names no year; give select={{'year': ['2012'], 'month': ['09']}}"
+                f"{self.dataset}: the request names no year; "
+                "give select={'year': ['2012'], 'month': ['09']}"
             )
         require_key(self.dataset)
         try:
@@ -184,34 +200,39 @@ class ClimateDataStore(Driver):
             raise DataError(
                 f"{self.dataset}: needs the client of the store; `pip install cdsapi` and try again"
             ) from None
-        with replacing_folder(target, keep_other=True) as part:
-            part.mkdir()
-            file = part / "data.nc"
+        with replacing_folder(target, keep_other=True) as folder:
+            folder.mkdir()
+            file = folder / "data.nc"
             try:
                 cdsapi.Client(quiet=True).retrieve(self.dataset, self.request, str(file))
             except Exception as error:  # the client raises bare Exceptions
                 raise DataError(
-                    f"{self.dataset}: the store did not deliver ({_without_keys(error)}); is its licence accepted on the "
-                    "dataset's page, and the request one its web form allows?"
+                    f"{self.dataset}: the store did not deliver ({_without_keys(error)}); is the licence "
+                    "accepted on the dataset's page, and does its web form allow the request?"
                 ) from None
             if zipfile.is_zipfile(file):  # several variables or steps come as an archive
                 with zipfile.ZipFile(file) as archive:
-                    archive.extractall(part)
+                    archive.extractall(folder)
                 file.unlink()
         return target
 
 
 def require_key(dataset: str) -> None:
-    """Raise DataError if no key for the Copernicus Climate Data Store is set up; the key itself is not read."""
+    """Raise DataError if no key for the Copernicus Climate Data Store is set up.
+
+    The key itself is not read.
+    """
     file = Path(os.environ.get("CDSAPI_RC") or Path.home() / ".cdsapirc")
     if not os.environ.get("CDSAPI_KEY") and not file.is_file():
         raise DataError(
-            f"{dataset}: needs a free account of the Copernicus Climate Data Store; put its address and your key into "
-            f"{file} (see https://cds.climate.copernicus.eu/how-to-api) or into CDSAPI_URL and CDSAPI_KEY"
+            f"{dataset}: needs a free account of the Copernicus Climate Data Store; put its address and your "
+            f"key into {file} (see https://cds.climate.copernicus.eu/how-to-api) or into CDSAPI_URL "
+            "and CDSAPI_KEY"
         )
 
 
 def _without_keys(error: Exception) -> str:
+    """Return the type and text of an error, with keys of the store replaced by ***."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "***", f"{type(error).__name__}: {error}")
     key = os.environ.get("CDSAPI_KEY")
     return text.replace(key, "***") if key else text

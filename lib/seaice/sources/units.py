@@ -1,4 +1,7 @@
-"""In which unit did it come, and can that be true? Conversion to the schema's units and checks on the values."""
+"""In which unit was it published, and can that be true?
+
+Values are converted to the schema's units and checked.
+"""
 
 from functools import partial
 
@@ -11,9 +14,9 @@ from seaice.errors import DataError
 
 STANDARD_GRAVITY = 9.80665  # m s-2, WMO; geopotential / gravity = geopotential height
 DAY = 86_400.0  # s, the accumulation period of ERA5's monthly means of daily sums
-TOLERANCE = 1e-3  # share of a variable's valid range by which packing and rounding may overshoot it
+TOLERANCE = 1e-3  # share of a variable's valid range by which packing and rounding may exceed it
 
-# Schema unit <- spelling published: (factor, offset).
+# Schema unit <- published spelling: (factor, offset).
 CONVERSIONS = {
     "K": {"K": (1, 0), "kelvin": (1, 0)}
     | dict.fromkeys(("degC", "deg C", "deg_C", "degrees C", "celsius", "Celsius", "C", "°C"), (1, 273.15)),
@@ -29,18 +32,19 @@ CONVERSIONS = {
 
 
 def to_schema(da: xr.DataArray, name: str, *, source: str, units: str | None = None) -> xr.DataArray:
-    """Return `da` as the schema variable `name`: its units, float32, CF attributes, values checked as they are read.
+    """Return `da` as the schema variable `name`, in its units, as float32, with CF attributes.
 
-    da: any dims, units in its attributes. units: what the catalogue says they are, where the file is wrong or silent.
-    The first and last step are read at once, so that a wrong unit fails here and not hours later; the rest is checked
-    block by block on the way, lazily. Raises DataError naming source, variable, date and range.
+    da: any dims, units in its attributes. units: the units according to the catalogue, used where
+    the file's are wrong or missing. The first and last step are read at once, so that a wrong unit
+    fails here and not hours later. All other values are checked lazily, block by block, when they
+    are read. Raises DataError naming source, variable, date and range.
     """
     published = units or da.attrs.get("units")
     target = schema.VARIABLES[name].units
     if published not in CONVERSIONS[target]:
-        known = ", ".join(CONVERSIONS[target])
+        accepted = ", ".join(CONVERSIONS[target])
         raise DataError(
-            f"{source}: '{da.name}' has units {published!r}, which are not known for '{name}' ({known}); "
+            f"{source}: '{da.name}' has units {published!r}, which are not known for '{name}' ({accepted}); "
             "correct the file or give `correct_units` in the catalogue entry"
         )
     factor, offset = CONVERSIONS[target][published]
@@ -50,12 +54,12 @@ def to_schema(da: xr.DataArray, name: str, *, source: str, units: str | None = N
     out.attrs = schema.attributes(name)
     if "eastward" in da.attrs.get("standard_name", "") or "northward" in da.attrs.get("standard_name", ""):
         out.attrs["standard_name"] = da.attrs["standard_name"]
-    _glance(out, source=source, published=published)
+    _check_ends(out, source=source, published=published)
     return guarded(out, source=source)
 
 
 def guarded(da: xr.DataArray, *, source: str) -> xr.DataArray:
-    """Return `da`, whose values raise DataError on being read where they leave the variable's valid range."""
+    """Return `da` with a check that raises DataError on reading values outside the valid range."""
     dim = _date_dim(da)
     dates = da.indexes[dim] if dim else None
     check = partial(
@@ -67,24 +71,31 @@ def guarded(da: xr.DataArray, *, source: str) -> xr.DataArray:
 
 
 def _check_block(values, *, name, source, axis, dates, block_info=None):
-    v = schema.VARIABLES[name]
-    slack = TOLERANCE * (v.valid_max - v.valid_min)
-    bad = (values < v.valid_min - slack) | (values > v.valid_max + slack)
-    if bad.any():
-        when = ""
+    """Return one block of values; raises DataError with the first date that has an invalid value.
+
+    axis: the axis of `dates`, None without dates. block_info: Dask's location of the block.
+    """
+    variable = schema.VARIABLES[name]
+    slack = TOLERANCE * (variable.valid_max - variable.valid_min)
+    invalid = (values < variable.valid_min - slack) | (values > variable.valid_max + slack)
+    if invalid.any():
+        at_date = ""
         if dates is not None:
             first = block_info[0]["array-location"][axis][0] if block_info else 0
-            when = f" at {_day(dates[first + np.argwhere(bad)[0][axis]])}"
-        worst = values[bad]
+            at_date = f" at {_day(dates[first + np.argwhere(invalid)[0][axis]])}"
+        outside = values[invalid]
         raise DataError(
-            f"{source}: '{name}'{when} holds {worst.min():.6g}..{worst.max():.6g} {v.units}, outside "
-            f"{v.valid_min:g}..{v.valid_max:g}; are flags or another unit read as data?"
+            f"{source}: '{name}'{at_date} holds {outside.min():.6g}..{outside.max():.6g} {variable.units}, "
+            f"outside {variable.valid_min:g}..{variable.valid_max:g}; are flags or another unit read as data?"
         )
     return values
 
 
-def _glance(da: xr.DataArray, *, source: str, published: str) -> None:
-    """Read the first and last step: unreadable files, wrong units and fractions labelled percent show at once."""
+def _check_ends(da: xr.DataArray, *, source: str, published: str) -> None:
+    """Read the first and last step to find unreadable files, wrong units and mislabelled fractions.
+
+    Raises DataError for any of them.
+    """
     dim = _date_dim(da)
     steps = [da.isel({dim: i}) for i in sorted({0, da.sizes[dim] - 1})] if dim and da.sizes[dim] else [da]
     highest = -np.inf
@@ -98,11 +109,11 @@ def _glance(da: xr.DataArray, *, source: str, published: str) -> None:
         check_day = pd.Index([step[dim].values]) if dim else None
         _check_block(values[None], name=str(da.name), source=source, axis=0 if dim else None, dates=check_day)
         highest = max(highest, np.nanmax(values, initial=-np.inf))
-    # Somewhere in a polar ocean there always is a cell with more than 1.5 % of ice.
+    # There always is a cell with more than 1.5 % of ice somewhere in a polar ocean.
     if published in ("%", "percent") and 0 < highest <= 0.015:
         raise DataError(
-            f"{source}: '{da.name}' has units '%' but at most {100 * highest:.4g} in its first and last step: it is a fraction; "
-            "give `correct_units: {siconc: '1'}` in the catalogue entry"
+            f"{source}: '{da.name}' has units '%' but at most {100 * highest:.4g} in its first and last "
+            "step: it is a fraction; give `correct_units: {siconc: '1'}` in the catalogue entry"
         )
 
 
