@@ -1,41 +1,50 @@
-"""Writes the tables and figures of `docs/speed.md` from `benchmarks/records`, so that none of them comes from the keyboard.
+"""How fast is it? Write the tables and figures of `docs/speed.md`.
 
+They come from the records in `benchmarks/records`; no number of the page is typed by hand.
 Run after the benchmarks: python benchmarks/speed_page.py
 """
 
 import json
 import math
 import re
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from seaice import paths
 from seaice.config import runfile
+from seaice.config.runfile import Run
 from seaice.networks import costs
 from seaice.run import estimates
 
 RECORDS = Path(__file__).parent / "records"
 PAGE = paths.root() / "docs" / "speed.md"
-ASSUMED_SHARE = 0.4  # of a GPU's stated peak, where none has been measured: the aim of the training step
-STATED_PEAK = 989e12  # dense bfloat16 operations a second of an NVIDIA H200, half of the data sheet's, which counts zeros it skips
+# Assumed share of a GPU's stated peak where none was measured: the aim of the training step.
+ASSUMED_SHARE = 0.4
+# Operations a second of an NVIDIA H200 with dense matrices in bfloat16: half of the data sheet's
+# number, which counts multiplications by zero that the GPU skips.
+STATED_PEAK = 989e12
 GPUS = (1, 8)
 POLES = 2
 HOUR = 3600
+COLUMNS = 110  # width of the page's text
 NOT_MEASURED = "not measured: `{}`"
+ON_GPU = "KERAS_BACKEND=jax python benchmarks/{}.py"
 
 
 def record(name: str) -> dict | None:
-    """A benchmark's record, None where it has not been run."""
+    """Return a benchmark's record, or None if it has not been run."""
     file = RECORDS / f"{name}.json"
     return json.loads(file.read_text()) if file.is_file() else None
 
 
 def number(value: float) -> str:
-    """Three significant digits, without an exponent."""
+    """Write a number with three significant digits and without an exponent."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def time(seconds: float) -> str:
-    """A duration in the unit that suits it."""
+    """Write a duration in the unit that suits it."""
     for unit, length in (("days", 24 * HOUR), ("h", HOUR), ("min", 60)):
         if seconds >= 2 * length:
             return f"{number(seconds / length)} {unit}"
@@ -43,252 +52,337 @@ def time(seconds: float) -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown of a table."""
+    """Write a table in Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)) + "\n"
 
 
+def wrapped(text: str) -> str:
+    """Wrap a paragraph or a list item of Markdown at `COLUMNS`."""
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.fill(
+        text, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def share(value: float | None) -> str:
-    """A share of a floor or peak in percent; a dash for none."""
+    """Write a share of a floor or peak in percent, and a dash for None."""
     return "-" if value is None else f"{100 * value:.0f} %"
 
 
-def row(what: str, reference: str, aim: str, name: str, shown, *, command: str | None = None) -> list[str]:
-    """A row of the table of aims. shown: of the record, what was measured and its share of the floor."""
-    found = record(name)
-    command = command or f"python benchmarks/{name}.py"
-    return [
-        what,
-        reference,
-        aim,
-        *(shown(found) if found else (NOT_MEASURED.format(command), "-")),
-        found["date"] if found else "-",
-    ]
+def row(
+    what: str,
+    reference: str,
+    aim: str,
+    name: str,
+    describe: Callable[[dict], tuple[str, str]],
+    *,
+    command: str | None = None,
+) -> list[str]:
+    """Return one row of the table of aims.
+
+    name: of the record. describe: returns what a record measured, and its share of the floor.
+    command: makes the record; default the script of the same name.
+    """
+    content = record(name)
+    if content is None:
+        return [
+            what,
+            reference,
+            aim,
+            NOT_MEASURED.format(command or f"python benchmarks/{name}.py"),
+            "-",
+            "-",
+        ]
+    return [what, reference, aim, *describe(content), content["date"]]
 
 
-def assembled(found: dict) -> tuple[str, str]:
-    """Sample assembly: on the fly, and the fastest way."""
-    ways = {k: v for k, v in found["ratios"].items() if k != "materialised"}
-    best = max(ways, key=ways.get)
-    memory = f"{found['resident_mb']['on_the_fly']} MB held, base {found['base_array_mb']} MB"
-    reached = found["samples_per_second"][best] / found["floor_2_threads_samples_per_second"]
-    return f"{found['ratio']}x NumPy, {ways[best]}x {best.replace('_', ' ')}; {memory}", share(reached)
+def describe_assembly(content: dict) -> tuple[str, str]:
+    """Describe sample assembly: NumPy on the fly, and the fastest method."""
+    ratios = {method: ratio for method, ratio in content["ratios"].items() if method != "materialised"}
+    best = max(ratios, key=ratios.get)
+    memory = f"{content['resident_mb']['on_the_fly']} MB held, base array {content['base_array_mb']} MB"
+    reached = content["samples_per_second"][best] / content["floor_2_threads_samples_per_second"]
+    return f"{content['ratio']}x NumPy, {ratios[best]}x {best.replace('_', ' ')}; {memory}", share(reached)
 
 
-def trained(found: dict) -> tuple[str, str]:
-    """Training step: its ratio, and the share of the bfloat16 peak, of a GPU that which its vendor states."""
-    taken = found["seconds_per_step"]
-    stated = found["share_of_vendor_bf16"]
-    return f"{found['ratio']}x ({taken['plain']} to {taken['ours']} s)", share(
-        stated or found["share_of_peak"]["ours"]
-    )
+def describe_training(content: dict) -> tuple[str, str]:
+    """Describe the training step: its ratio, and the share of the peak in bfloat16.
+
+    On a GPU the peak is the one that its vendor states.
+    """
+    seconds, of_vendor = content["seconds_per_step"], content["share_of_vendor_bf16"]
+    measured = f"{content['ratio']}x ({seconds['plain']} to {seconds['ours']} s)"
+    return measured, share(of_vendor or content["share_of_peak"]["ours"])
 
 
-def ensembled(found: dict) -> tuple[str, str]:
-    """Ensemble forecast: its ratio, or of a GPU the seconds of 25 members that stay there."""
-    taken, reached = found["seconds_per_member"], share(found["share_of_peak"]["forward_ours"])
-    if "service" in taken:
-        return f"{number(25 * taken['service'])} s for 25 members, {found['ratio']}x with loading", reached
-    measured = f"{found['ratio']}x ({taken['plain']} to {taken['ours']} s a member, {found['members']} members measured)"
+def describe_ensemble(content: dict) -> tuple[str, str]:
+    """Describe the ensemble forecast: its ratio, and on a GPU the seconds of 25 members.
+
+    On a GPU the members' weights stay on the device.
+    """
+    seconds, reached = content["seconds_per_member"], share(content["share_of_peak"]["forward_ours"])
+    if "service" in seconds:
+        measured = (
+            f"{number(25 * seconds['service'])} s for 25 members, {content['ratio']}x including loading"
+        )
+    else:
+        measured = (
+            f"{content['ratio']}x ({seconds['plain']} to {seconds['ours']} s per member, "
+            f"{content['members']} members measured)"
+        )
     return measured, reached
 
 
-def preprocessed(found: dict) -> tuple[str, str]:
-    """Preprocessing: the ratio by workers, and the largest memory of one."""
-    rows = {k: v for k, v in found["workers"].items() if k != "eager"}
-    memory = max(v.get("worker_mb", v["process_mb"]) for v in rows.values())
-    return ", ".join(
-        f"{v['ratio']}x with {k}" for k, v in rows.items()
-    ) + f"; {memory} MB a worker at most", "-"
-
-
-def started(found: dict) -> tuple[str, str]:
-    """Cold start: seconds to the forecast and to the product."""
-    taken = found["seconds"]
-    return (
-        f"{taken['forecast']} s, of which imports {taken['import']} s; whole product {taken['product']} s",
-        "-",
+def describe_preprocessing(content: dict) -> tuple[str, str]:
+    """Describe preprocessing: the ratio by number of workers, and the largest memory of one."""
+    rows = {name: values for name, values in content["workers"].items() if name != "eager"}
+    memory = max(values.get("worker_mb", values["process_mb"]) for values in rows.values())
+    ratios = ", ".join(
+        f"{values['ratio']}x with {name}{'' if name == 'threads' else ' workers'}"
+        for name, values in rows.items()
     )
+    return f"{ratios}; at most {memory} MB per worker", "-"
+
+
+def describe_start(content: dict) -> tuple[str, str]:
+    """Describe the cold start: seconds to the forecast and to the product."""
+    seconds = content["seconds"]
+    measured = (
+        f"{seconds['forecast']} s, of which imports {seconds['import']} s; "
+        f"whole product {seconds['product']} s"
+    )
+    return measured, "-"
 
 
 def aims() -> str:
-    """The table of aims and of what was measured."""
-    gpu = "KERAS_BACKEND=jax python benchmarks/{}.py"
+    """Write the table of aims and measurements."""
     step, members = "training step, factor 2, 432 x 432 x 50", "25 members, factor 2, 432 x 432"
     rows = [
         row(
             "sample assembly, 432 x 432 x 50",
-            "every sample materialised by copying channels",
-            ">= 10x, memory = base once",
+            "every sample stored, made by copying channels",
+            ">= 10x, base array in memory once",
             "sample_assembly",
-            assembled,
+            describe_assembly,
         ),
-        row(f"{step}, CPU", "plain Keras `fit`, float32, NumPy batches", ">= 1.5x", "training_step", trained),
+        row(
+            f"{step}, CPU",
+            "plain Keras `fit`, float32, NumPy batches",
+            ">= 1.5x",
+            "training_step",
+            describe_training,
+        ),
         row(
             f"{step}, GPU",
             "the same",
             ">= 40 % of bf16 peak",
             "training_step_gpu",
-            trained,
-            command=gpu.format("training_step"),
+            describe_training,
+            command=ON_GPU.format("training_step"),
         ),
         row(
             f"{members}, CPU",
-            "loading and `model.predict`, one by one",
+            "loading and `model.predict`, one member after the other",
             ">= 3x",
             "ensemble_forecast",
-            ensembled,
+            describe_ensemble,
         ),
         row(
             f"{members}, GPU",
             "the same",
             "< 0.2 s",
             "ensemble_forecast_gpu",
-            ensembled,
-            command=gpu.format("ensemble_forecast"),
+            describe_ensemble,
+            command=ON_GPU.format("ensemble_forecast"),
         ),
         row(
             "permute-and-predict",
             "one forecast after the other",
             ">= 5x",
             "permute_and_predict",
-            lambda r: (f"{r['ratio']}x", share(r["share_of_floor"])),
+            lambda content: (f"{content['ratio']}x", share(content["share_of_floor"])),
         ),
         row(
             "preprocessing to Zarr",
-            "one thread, eager",
-            "near-linear, < 2 GB a worker",
+            "one thread, all sources read first",
+            "near-linear, < 2 GB per worker",
             "preprocessing",
-            preprocessed,
+            describe_preprocessing,
         ),
         row(
             "cold start, 25 members at demo size",
             "-",
             "< 10 s; figures and products < 20 s more",
             "cold_start",
-            started,
+            describe_start,
         ),
     ]
     return table(["what", "reference in the same run", "aim", "measured", "share of the floor", "date"], rows)
 
 
 def machines() -> str:
-    """Where the records come from, one line a machine."""
-    found = {}
+    """Write which machines the records come from, one line per machine."""
+    names_by_machine = {}
     for file in sorted(RECORDS.glob("*.json")):
-        where = json.loads(file.read_text())["machine"]
-        if isinstance(where, dict):
-            text = f"{where['cpu']}, {where['cores']} cores, {where['memory_gb']:.0f} GB"
-            text += f", {where['accelerator']}" if where.get("accelerator") else ""
-            found.setdefault(text, []).append(file.stem)
-    return "\n".join(f"- {text}: {', '.join(f'`{n}`' for n in names)}" for text, names in found.items())
-
-
-def counted() -> str:
-    """Operations and bytes of the published network, and its place under the roof of the machine."""
-    shape, options = (432, 432), {"filters_factor": 2.0}
-    flops, moved = costs.forward(shape, 50, **options), costs.moved(shape, 50, **options)
-    lines = [
-        f"One forward pass of the published network (factor 2, 432 x 432 x 50) takes {flops / 1e12:.3f} TFLOP, "
-        f"a product and a sum counted as two; its convolutions read and write at least {moved / 1e9:.2f} GB in float32, "
-        "half of that in bfloat16: "
-        f"{flops / moved:.0f} operations a byte. A training step is {costs.TRAINING} forward passes."
-    ]
-    step = record("training_step")
-    if step:
-        roof, copy = step["gflops"], step["copy_gb_per_second"]
-        lines.append(
-            f"In the run of the training step this machine multiplied matrices at {number(roof['float32'])} GFLOP/s in float32 and "
-            f"{number(roof['bfloat16'])} in bfloat16, and copied {number(copy)} GB/s, so that the arithmetic, not the memory, is the "
-            f"floor of the convolutions: {number(flops / roof['float32'] / 1e9)} s a forward pass in float32, "
-            f"{number(flops / roof['bfloat16'] / 1e9)} s in bfloat16, against {number(moved / copy / 1e9)} s for the bytes."
-        )
-    return "\n\n".join(lines)
-
-
-def gaps() -> str:
-    """What the seconds of a step and of a member are made of."""
-    lines, step, ensemble = [], record("training_step"), record("ensemble_forecast")
-    if assembly := record("sample_assembly"):
-        copy, rate = assembly["copy_gigabytes_per_second"], assembly["samples_per_second"]
-        name = max((name for name in rate if name != "materialised"), key=rate.get)
-        floor = assembly["floor_2_threads_samples_per_second"]
-        lines.append(
-            f"- Sample assembly: a sample reads and writes {assembly['megabytes_per_sample']} MB. Ten times the reference's "
-            f"{rate['materialised']:.0f} samples a second would move {assembly['gigabytes_per_second_for_10x']} GB/s, of the "
-            f"{copy['2']} GB/s at which two threads of this machine copy. The compiled gather ({name.removeprefix('compiled_')}) reaches "
-            f"{share(rate[name] / floor)} of that copy, {share(assembly['channels_first_samples_per_second'] / floor)} if it leaves the "
-            "channels first, as the planes lie: what is lacking is laying them last, as the network wants them. NumPy's gather, which "
-            f"trainings on a CPU use, reaches {share(rate['on_the_fly'] / assembly['floor_samples_per_second'])} of one thread's copy, "
-            "for the same reason."
-        )
-    if step:
-        whole, inner, peak = math.prod(step["shape"][:2]), math.prod(step["window"]), step["share_of_peak"]
-        memory = ", ".join(f"{k} {v['resident']} MB" for k, v in step["peak_memory_mb"].items())
-        lines.append(
-            f"- Training step: the window has {step['window'][0]} x {step['window'][1]} of {step['shape'][0]} x {step['shape'][1]} cells, "
-            f"{share(inner / whole)}; plain `fit` reaches {share(peak['plain'])} of the matrix products' speed in float32, ours "
-            f"{share(peak['ours'])} of theirs in bfloat16. Peak memory: {memory}."
-        )
-    if ensemble:
-        part, taken = ensemble["parts_seconds"], ensemble["seconds_per_member"]
-        rest = taken["plain"] - part["load_model"] - part["forward_plain"]
-        lines.append(
-            f"- Ensemble: a member of the reference takes {taken['plain']} s: {part['load_model']} s loading, "
-            f"{part['forward_plain']} s forward, "
-            f"the rest ({rest:.2f} s) what is done anew for each network, such as tracing it. Ours takes "
-            f"{taken['ours']} s: {part['read_weights']} s reading weights, {part['forward_ours']} s forward, "
-            "and once for all members loading and compiling. The forward pass alone is "
-            f"{part['forward_plain'] / part['forward_ours']:.2f}x faster."
-        )
-    if prepared := record("preprocessing"):
-        rows = dict(prepared["workers"])
-        spent = "; ".join(
-            f"with {k} {v['seconds']} s, in which they computed {v['compute']} s and waited {v['transfer']} s for data, {v['tasks']} tasks"
-            for k, v in rows.items()
-            if "tasks" in v
-        )
-        alone = {
-            name: f"{rows[name]['seconds']} s and {rows[name]['process_mb']} MB"
-            for name in ("eager", "threads")
-        }
-        lines.append(
-            f"- Preprocessing at {prepared['resolution_km']:g} km: {alone['eager']} in one thread that reads all first; {alone['threads']} "
-            f"over the threads of one process, as the runner's page does it. Workers: {spent}. On this machine they share the cores with "
-            f"scheduler and client.{scaled(rows)}"
-        )
-    return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
-
-
-def scaled(rows: dict[str, dict]) -> str:
-    """What more workers gain over one, where one was measured."""
-    seconds = {int(name): row["seconds"] for name, row in rows.items() if name.isdigit()}
-    if 1 not in seconds or len(seconds) == 1:
-        return ""
-    return (
-        " Over one worker: "
-        + ", ".join(f"{seconds[1] / s:.2f}x with {n}" for n, s in seconds.items() if n > 1)
-        + "."
+        machine = json.loads(file.read_text())["machine"]
+        if isinstance(machine, dict):
+            text = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB"
+            text += f", {machine['accelerator']}" if machine.get("accelerator") else ""
+            names_by_machine.setdefault(text, []).append(file.stem)
+    return "\n".join(
+        wrapped(f"- {text}: {', '.join(f'`{name}`' for name in names)}")
+        for text, names in names_by_machine.items()
     )
 
 
+def counted() -> str:
+    """Write operations and bytes of the published network, and which of them is the limit."""
+    shape, options = (432, 432), {"filters_factor": 2.0}
+    flops, moved = costs.forward(shape, 50, **options), costs.moved(shape, 50, **options)
+    lines = [
+        f"One forward pass of the published network (factor 2, 432 x 432 x 50) takes {flops / 1e12:.3f} "
+        "TFLOP, "
+        "counting a product and a sum as two operations. Its convolutions read and write at least "
+        f"{moved / 1e9:.2f} GB in float32, and half of that in bfloat16. That is {flops / moved:.0f} "
+        "operations "
+        f"per byte. A training step is counted as {costs.TRAINING} forward passes."
+    ]
+    step = record("training_step")
+    if step:
+        speed, copy = step["gflops"], step["copy_gb_per_second"]
+        lines.append(
+            "During the benchmark of the training step, this machine multiplied matrices at "
+            f"{number(speed['float32'])} GFLOP/s in float32 and {number(speed['bfloat16'])} in bfloat16, "
+            "and copied "
+            f"{number(copy)} GB/s. The floor of the convolutions is therefore the arithmetic and not the "
+            "memory: "
+            f"{number(flops / speed['float32'] / 1e9)} s per forward pass in float32 and "
+            f"{number(flops / speed['bfloat16'] / 1e9)} s in bfloat16, against {number(moved / copy / 1e9)} "
+            "s "
+            "for the bytes."
+        )
+    return "\n\n".join(wrapped(line) for line in lines)
+
+
+def gaps() -> str:
+    """Write what the seconds of each benchmark are made of."""
+    sections = {
+        "sample_assembly": assembly_gap,
+        "training_step": training_gap,
+        "ensemble_forecast": ensemble_gap,
+        "preprocessing": preprocessing_gap,
+    }
+    contents = {name: record(name) for name in sections}
+    lines = [wrapped(write(contents[name])) for name, write in sections.items() if contents[name]]
+    return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
+
+
+def assembly_gap(content: dict) -> str:
+    """Explain what sample assembly lacks to the speed of a plain copy."""
+    copy, rate = content["copy_gigabytes_per_second"], content["samples_per_second"]
+    best = max((name for name in rate if name != "materialised"), key=rate.get)
+    floor = content["floor_2_threads_samples_per_second"]
+    return (
+        f"- *Sample assembly.* A sample reads and writes {content['megabytes_per_sample']} MB. Ten times the "
+        f"reference's {rate['materialised']:.0f} samples a second would move "
+        f"{content['gigabytes_per_second_for_10x']} GB/s, while two threads of this machine copy "
+        f"{copy['2']} GB/s. "
+        f"The compiled gather ({best.removeprefix('compiled_')}) reaches {share(rate[best] / floor)} of "
+        "that copy, and "
+        f"{share(content['channels_first_samples_per_second'] / floor)} if it leaves the channels first, as "
+        "they are "
+        "stored. The difference is the time to put the channels last, as the network needs them. NumPy's "
+        "gather, "
+        "which trainings on a CPU use, reaches "
+        f"{share(rate['on_the_fly'] / content['floor_samples_per_second'])} of one thread's copy, for the "
+        "same reason."
+    )
+
+
+def training_gap(content: dict) -> str:
+    """Explain what share of the machine's matrix products the training step reaches."""
+    (height, width), (window_height, window_width) = content["shape"][:2], content["window"][:2]
+    peak = content["share_of_peak"]
+    memory = {name: values["resident"] for name, values in content["peak_memory_mb"].items()}
+    inside = share(window_height * window_width / (height * width))
+    return (
+        f"- *Training step.* The window has {window_height} x {window_width} of {height} x {width} cells, "
+        f"{inside}. "
+        f"Plain `fit` reaches {share(peak['plain'])} of the matrix products' speed in float32; ours reaches "
+        f"{share(peak['ours'])} of their speed in bfloat16. Peak memory: "
+        f"{', '.join(f'{name} {megabytes} MB' for name, megabytes in memory.items())}."
+    )
+
+
+def ensemble_gap(content: dict) -> str:
+    """Explain what the seconds of an ensemble member are made of."""
+    parts, seconds = content["parts_seconds"], content["seconds_per_member"]
+    rest = seconds["plain"] - parts["load_model"] - parts["forward_plain"]
+    return (
+        f"- *Ensemble.* A member of the reference takes {seconds['plain']} s: {parts['load_model']} s for "
+        "loading, "
+        f"{parts['forward_plain']} s for the forward pass, and the rest ({rest:.2f} s) for what is done "
+        "anew for each "
+        f"network, such as tracing it. Ours takes {seconds['ours']} s: {parts['read_weights']} s for "
+        "reading weights "
+        f"and {parts['forward_ours']} s for the forward pass; loading and compiling are done once for all "
+        "members. The "
+        f"forward pass alone is {parts['forward_plain'] / parts['forward_ours']:.2f}x faster."
+    )
+
+
+def preprocessing_gap(content: dict) -> str:
+    """Explain time and memory of preprocessing in one thread, over threads, and over workers."""
+    rows = content["workers"]
+    eager, threads = (
+        f"{rows[name]['seconds']} s and {rows[name]['process_mb']} MB" for name in ("eager", "threads")
+    )
+    spent = "; ".join(
+        f"{name} workers take {values['seconds']} s for {values['tasks']} tasks; summed over the workers, "
+        "they compute "
+        f"for {values['compute']} s and wait for data for {values['transfer']} s"
+        for name, values in rows.items()
+        if "tasks" in values
+    )
+    return (
+        f"- *Preprocessing at {content['resolution_km']:g} km.* One thread that reads everything first "
+        f"needs {eager}. "
+        f"The threads of one process, as the runner's notebook uses them, need {threads}. With Dask, "
+        f"{spent}. On this "
+        f"machine the workers share the cores with scheduler and client.{scaled(rows)}"
+    )
+
+
+def scaled(rows: dict[str, dict]) -> str:
+    """Write what more workers gain over one; empty where one worker was not measured."""
+    seconds = {int(name): values["seconds"] for name, values in rows.items() if name.isdigit()}
+    if 1 not in seconds or len(seconds) == 1:
+        return ""
+    gains = ", ".join(f"{seconds[1] / s:.2f}x with {n}" for n, s in seconds.items() if n > 1)
+    return f" Relative to one worker: {gains}."
+
+
 def last_exponent(values: list[float], results: list[float]) -> float:
-    """Exponent of the power law through the last two points, where what is done once for all weighs least."""
+    """Return the exponent of the power law through the last two points.
+
+    There, whatever is done once for all weighs least.
+    """
     return math.log(results[-1] / results[-2]) / math.log(values[-1] / values[-2])
 
 
 def grown() -> str:
-    """The fitted exponents, and the figure."""
-    found = record("growth")
-    if not found:
+    """Write the fitted exponents, and show the figure."""
+    content = record("growth")
+    if not content:
         return NOT_MEASURED.format("python benchmarks/growth.py") + "\n"
     rows = [
         [
             axis,
-            f"{of['values'][0]} to {of['values'][-1]}",
-            *(f"n^{of['exponent'][what]:.2f}" for what in ("seconds", "mb")),
-            *(f"n^{last_exponent(of['values'], of[what]):.2f}" for what in ("seconds", "mb")),
+            f"{points['values'][0]} to {points['values'][-1]}",
+            *(f"n^{points['exponent'][what]:.2f}" for what in ("seconds", "mb")),
+            *(f"n^{last_exponent(points['values'], points[what]):.2f}" for what in ("seconds", "mb")),
         ]
-        for axis, of in found["axes"].items()
+        for axis, points in content["axes"].items()
     ]
     return (
         table(["n", "range", "time", "memory", "time, last two points", "memory, last two points"], rows)
@@ -297,73 +391,73 @@ def grown() -> str:
 
 
 def plan() -> str:
-    """What the full experiment and a daily service would take, from measured rates, else as a bound."""
+    """Write what the full experiment and a daily service would take.
+
+    Uses measured rates where there are records, otherwise a bound.
+    """
     run = runfile.load(paths.root() / "params" / "paper.yaml")
     members = len(run.forecast.seeds)
-    learning = estimates.pretraining(run) + estimates.training(run)  # of one member
+    learning = estimates.pretraining(run) + estimates.training(run)  # operations, one member
     forward = costs.forward((432, 432), 50, filters_factor=2.0)
-    daily = POLES * members * forward
-    rows = []
+    samples = estimates.simulated(run.data.simulations, run.samples.table)
+    full = (
+        f"*The full experiment* (`params/paper.yaml`): {members} members, each trained on {samples:,} "
+        "simulated "
+        f"samples x {run.pretraining.epochs} epochs and then for at most {run.training.epochs} epochs of "
+        "fine-tuning, "
+        f"with their validations. That is {learning / 1e15:.0f} PFLOP per member, "
+        f"{members * learning / 1e18:.1f} EFLOP in all."
+    )
+    daily = (
+        f"*A daily service for both poles*: {members} members for each of {POLES} poles, one forward pass "
+        "each, "
+        f"{POLES * members * forward / 1e12:.0f} TFLOP a day."
+    )
+    rows = plan_rows(run, learning, forward)
+    head = ["where", "full experiment", "daily forecasts of both poles", "from"]
+    return f"{wrapped(full)}\n\n{wrapped(daily)}\n\n" + table(head, rows)
 
-    def add(where: str, members_at_once: int, rate: float, seconds_a_member: float, origin: str) -> None:
+
+def plan_rows(run: Run, learning: float, forward: float) -> list[list[str]]:
+    """Return the rows of `plan`.
+
+    learning: operations to train one member. forward: operations of one forward pass.
+    """
+    members, rows = len(run.forecast.seeds), []
+
+    def add(where: str, members_at_once: int, rate: float, seconds_per_member: float, origin: str) -> None:
         rounds = math.ceil(members / members_at_once)
         passes = math.ceil(POLES * members / members_at_once)
-        rows.append([where, time(rounds * learning / rate), time(passes * seconds_a_member), origin])
+        rows.append([where, time(rounds * learning / rate), time(passes * seconds_per_member), origin])
 
     step, ensemble = record("training_step_gpu"), record("ensemble_forecast_gpu")
     for count in GPUS:
         where = f"{count} GPU{'s' * (count > 1)}"
         if step and ensemble:
+            where += f" ({step['machine']['accelerator']})"
             rate = step["samples_per_second"]["ours"] * costs.TRAINING * forward
-            add(
-                f"{where} ({step['machine']['accelerator']})",
-                count,
-                rate,
-                ensemble["seconds_per_member"]["service"],
-                "measured rates",
-            )
+            add(where, count, rate, ensemble["seconds_per_member"]["service"], "measured rates")
         else:
             rate = ASSUMED_SHARE * STATED_PEAK
-            add(
-                where,
-                count,
-                rate,
-                forward / rate,
-                f"bound: {100 * ASSUMED_SHARE:.0f} % of 989 TFLOP/s, an assumption",
-            )
+            origin = f"bound: {100 * ASSUMED_SHARE:.0f} % of 989 TFLOP/s, an assumption"
+            add(where, count, rate, forward / rate, origin)
     step, ensemble = record("training_step"), record("ensemble_forecast")
     if step and ensemble:
         rate = step["samples_per_second"]["ours"] * costs.TRAINING * forward
-        for where, count in (
-            (f"CPU, one machine of {step['machine']['cores']} cores", 1),
-            (f"CPU cluster, {members} of them", members),
-        ):
-            add(where, count, rate, ensemble["seconds_per_member"]["ours"], "measured rates")
+        seconds = ensemble["seconds_per_member"]["ours"]
+        add(f"CPU, one machine of {step['machine']['cores']} cores", 1, rate, seconds, "measured rates")
+        add(f"CPU cluster, {members} of them", members, rate, seconds, "measured rates")
     else:
-        rows.append(
-            [
-                "CPU",
-                "not measured",
-                "not measured",
-                "`python benchmarks/training_step.py`, `python benchmarks/ensemble_forecast.py`",
-            ]
-        )
-    samples = estimates.simulated(run.data.simulations, run.samples.table)
-    head = (
-        f"The full experiment (`params/paper.yaml`): {members} members, each {samples:,} simulated samples x "
-        f"{run.pretraining.epochs} epochs, then {run.training.epochs} epochs of fine-tuning at most, with their validations: "
-        f"{learning / 1e15:.0f} PFLOP a member, "
-        f"{members * learning / 1e18:.1f} EFLOP in all. The daily circumpolar service: {members} members for each of {POLES} poles, one "
-        f"forward pass each, {daily / 1e12:.0f} TFLOP a day.\n\n"
-    )
-    return head + table(["where", "full experiment", "daily forecasts of both poles", "from"], rows)
+        commands = "`python benchmarks/training_step.py`, `python benchmarks/ensemble_forecast.py`"
+        rows.append(["CPU", "not measured", "not measured", commands])
+    return rows
 
 
 BLOCKS = {"aims": aims, "machines": machines, "counted": counted, "gaps": gaps, "growth": grown, "plan": plan}
 
 
 def page(text: str) -> str:
-    """The page with every block between its two marks made anew."""
+    """Return the page with the text between every pair of marks made anew."""
     for name, make in BLOCKS.items():
         block = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
         text = block.sub(lambda _, make=make: make().rstrip() + "\n", text)
