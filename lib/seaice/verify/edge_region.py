@@ -67,20 +67,8 @@ METHODS = (
     Method("conformal_init_time", "init_time", 0.9),
     Method("conformal_year", "year", 0.8),  # needs 4 years; a level of 0.9 needs 9
 )
-COLUMNS = [
-    "method",
-    "level",
-    "fitted_to",
-    "split",
-    "region",
-    "lead_time",
-    "month",
-    "p",
-    "coverage",
-    "low",
-    "high",
-]
-COLUMNS += ["units_covered", "units", "share", "area", "n"]
+COLUMNS = ["method", "level", "fitted_to", "split", "region", "lead_time", "month", "p"]
+COLUMNS += ["coverage", "low", "high", "units_covered", "units", "share", "area", "n"]
 
 
 def margin(sip: xr.DataArray) -> xr.DataArray:

@@ -135,7 +135,7 @@ def tidy(table: pd.DataFrame, entry: str) -> pd.DataFrame:
     layout = LAYOUTS[entry]
     if not set(layout.values()) <= set(table.columns):
         raise DataError(
-            f"{entry}: the file has the columns {', '.join(map(str, table.columns[:12]))}; expected "
+            f"{entry}: the file has the columns {', '.join(map(str, table.columns[:12]))}; expected were "
             f"{', '.join(layout.values())}. Compare the file with the record doi:{DOI} and correct "
             "published.LAYOUTS"
         )
@@ -150,7 +150,7 @@ def tidy(table: pd.DataFrame, entry: str) -> pd.DataFrame:
         dates = pd.to_datetime(table["valid_time"], errors="coerce")
         if dates.isna().any():
             raise DataError(
-                f"{entry}: {table['valid_time'][dates.isna()].iloc[0]!r} in 'Forecast date' is not a date"
+                f"{entry}: {table['valid_time'][dates.isna()].iloc[0]!r} in 'Forecast date' is no date"
             )
         table["valid_time"] = dates.astype("datetime64[ns]")
     if "member" in layout:
@@ -168,7 +168,7 @@ def _numbers(column: pd.Series, entry: str, name: str) -> pd.Series:
     bad = column[numbers.isna() & column.notna()]
     if len(bad):
         raise DataError(
-            f"{entry}: {bad.iloc[0]!r} in '{name}' is not a number; is the file complete, and in this layout?"
+            f"{entry}: {bad.iloc[0]!r} in '{name}' is no number; is the file complete, and in this layout?"
         )
     return numbers
 
@@ -213,6 +213,6 @@ def account(run: str, tables: dict[str, pd.DataFrame], reasons: dict[str, str]) 
     same = "It has the same record, grid and splits, so the scores compare."
     other = (
         "It has another record, grid or splits than the paper, so the scores stand side by side "
-        "but cannot be ranked."
+        "and are no contest."
     )
     return "\n".join([*lines, f"This run is '{run}'. {same if run == 'paper' else other}"])
