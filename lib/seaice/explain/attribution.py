@@ -212,5 +212,5 @@ def _template(
         },
         region=region.attrs.get("long_name", "region of interest"),
     ).assign_coords(samples.coords)
-    kept = ("run", "hemisphere", "resolution_km")
-    return data.assign_attrs({name: samples.attrs[name] for name in kept if name in samples.attrs})
+    copied = ("run", "hemisphere", "resolution_km")
+    return data.assign_attrs({name: samples.attrs[name] for name in copied if name in samples.attrs})

@@ -208,6 +208,7 @@ def integrated(function: Function, inputs: np.ndarray, baseline: np.ndarray) -> 
     integrals, missed = {}, {}
 
     def add(low: float, high: float) -> None:
+        # Integrate over the interval low..high of t, and note by how much it misses.
         t = (low + high) / 2 + nodes * (high - low) / 2
         slopes = function(baseline + (t**POWER)[:, None, None, None] * step, gradient=True)[1]
         share = weights * (high - low) / 2 * POWER * t ** (POWER - 1)
@@ -215,6 +216,7 @@ def integrated(function: Function, inputs: np.ndarray, baseline: np.ndarray) -> 
         missed[low, high] = integrals[low, high].sum() - (outputs[high] - outputs[low])
 
     def total_misses() -> tuple[float, float]:
+        # The miss of the whole integral, and the sum of the intervals' misses, over the scale.
         values = np.array(list(missed.values())) / scale
         return abs(values.sum()), abs(values).sum()
 

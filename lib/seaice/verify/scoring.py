@@ -77,7 +77,7 @@ def forecast_scores(
             own_truth = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
             judge(sip, own_truth.weight, name)
             extras = [(mapping or {}).get(name) for mapping in (classes, members)]
-            scored[name].append(_score(sip, *extras, truth=own_truth, within=regions, ready=ready))
+            scored[name].append(_score(sip, *extras, truth=own_truth, regions=regions, ready=ready))
     by_model = [xr.concat(parts, "init_time") for parts in scored.values()]
     return with_times(
         xr.concat(by_model, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready
@@ -123,12 +123,12 @@ def pick(da: xr.DataArray, init_times) -> xr.DataArray:
     return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
 
 
-def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.Dataset) -> xr.Dataset:
+def _score(sip, classes, members, truth: xr.Dataset, regions: Mapping, ready: xr.Dataset) -> xr.Dataset:
     """Return all `METRICS` of a block of one model's forecasts by region, see `forecast_scores`."""
     area = {"cell_area_km2": Grid.of(ready.attrs).cell_area_km2}
     classes = None if classes is None else pick(classes, sip.init_time)
     by_region = []
-    for rectangle, mask in within.values():
+    for rectangle, mask in regions.values():
         ice, weight, forecast = (
             truth.ice.isel(rectangle),
             truth.weight.isel(rectangle) * mask,
@@ -150,7 +150,7 @@ def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.
         by_region.append(
             scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP))
         )
-    scores = xr.concat(by_region, pd.Index(list(within), name="region", dtype=object))
+    scores = xr.concat(by_region, pd.Index(list(regions), name="region", dtype=object))
     if members is not None:
         scores["extent_crps"] = (
             _members_crps(members, truth, **area).where(scores.region == "all").transpose("region", ...)
@@ -214,7 +214,7 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
     n_given, n_wanted = (sip.notnull() & (weight > 0)).sum(MAP), (weight > 0).sum(MAP)
     partly = (n_given > 0) & (n_given < n_wanted)
     outside = (sip.min(MAP) < -1e-6) | (sip.max(MAP) > 1 + 1e-6)
-    for bad, wrong in (
+    for bad, problem in (
         (partly, "is NaN in some of the cells that count"),
         (outside, "has values outside 0..1"),
     ):
@@ -223,7 +223,7 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
             init = pd.Timestamp(bad.init_time.values[i])
             raise DataError(
                 f"forecast '{name}': {what} of init_time {init:%Y-%m-%d}, "
-                f"lead {int(bad.lead_time[k])} {wrong}"
+                f"lead {int(bad.lead_time[k])} {problem}"
             )
 
 
