@@ -50,7 +50,7 @@ def chosen(table, **wanted):
 def test_every_cell_is_counted_once(counted, cells):
     one = counted.sel(model="climatology", split="test", lead_time=2)
     assert float(one.cells.sum()) == len(cells[0]) and float(one.cells.sel(ice=1).sum()) == cells[1].sum()
-    assert float(one.said.sum()) == pytest.approx(cells[0].sum(), rel=1e-5)
+    assert float(one.sip_sum.sum()) == pytest.approx(cells[0].sum(), rel=1e-5)
 
 
 def test_reliability_is_that_of_the_cells(counted, cells):

@@ -1,4 +1,8 @@
-"""The attributions of an ensemble, as a CF Zarr store: every case, method, lead, member, input channel and cell."""
+"""How are the attributions of an ensemble computed and kept?
+
+They are written to a CF Zarr store with the dims case, method, lead, member, input channel and
+cell.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +25,8 @@ from seaice.networks import trained
 from seaice.samples.assembly import Samples
 from seaice.steps import shift
 
-KEPT_BITS = 0xFFFFF800  # of a float32: 12 of its mantissa, 0.02 %, which makes the store smaller
+# 12 bits of a float32's mantissa are kept: a precision of 0.02 %, and a smaller store.
+KEPT_BITS = 0xFFFFF800
 ATTRIBUTES = Path(__file__).with_name("attribution.yml")
 DIMS = cf.dims(ATTRIBUTES)
 
@@ -38,27 +43,31 @@ def ensemble(
     lead_times: Sequence[int] = (1, 2, 3, 6),
     methods: Sequence[str] = tuple(METHODS),
 ) -> xr.Dataset:
-    """Write the attributions of every case, lead and member to a Zarr store at `path` and return it, lazily.
+    """Write the attributions of every case, lead and member to a Zarr store and return it, lazily.
 
-    cases: target months "YYYY-MM"; the input is that of the initialisation lead_time - 1 months before. region: bool (y, x), see `roi`;
-    its cells that are active in the target month count. climatology_times: initialisations; their mean input of a calendar month is
-    the baseline "climatology". methods: of `METHODS`.
-    `attribution` (case, method, lead_time, member, channel, y, x): cells with ice; for `gradient` and `smoothgrad` a unit of the input.
-    `output` (case, lead_time, member): the member's SIP summed over the region; `baseline_output`: the same for a method's
-    baseline. The store appears when it is complete. Raises DataError for a network, month, method, lead or region that
-    can't be used, and for gradients that are not finite.
+    cases: target months "YYYY-MM". The input is that of the initialisation lead_time - 1 months
+    before.
+    region: bool (y, x), see `roi`. Those of its cells count that are active in the target month.
+    climatology_times: initialisations. Their mean input of a calendar month is the baseline
+    "climatology". methods: of `METHODS`.
+    `attribution` (case, method, lead_time, member, channel, y, x): cells with ice; for `gradient`
+    and `smoothgrad` cells with ice per unit of the input.
+    `output` (case, lead_time, member): SIP of the member, summed over the region.
+    `baseline_output`: the same for the baseline of a method.
+    The store appears at `path` when it is complete. Raises DataError for a network, month, method,
+    lead or region that cannot be used, and for gradients that are not finite.
     """
     for seed, folder in folders.items():
         check_network(samples, seed, Path(folder))
     _check(methods, lead_times, samples)
     cells = {case: roi.at_month(region, ready, case) for case in cases}
-    counts = [int(one.sum()) for one in cells.values()]
+    counts = [int(mask.sum()) for mask in cells.values()]
     inits = {(case, lead): _init(samples, case, lead) for case in cases for lead in lead_times}
     climatology = climatologies(samples, pd.DatetimeIndex(climatology_times), inits.values())
     path = Path(path)
-    with replacing_folder(path) as part:
+    with replacing_folder(path) as unfinished:
         _template(samples, inits, list(folders), region, counts, methods).to_zarr(
-            part, compute=False, consolidated=False
+            unfinished, compute=False, consolidated=False
         )
         with progress.bar(total=len(folders) * len(inits), desc="attribution", unit="case") as bar:
             for member, (seed, network) in enumerate(trained.networks(folders)):
@@ -67,13 +76,13 @@ def ensemble(
                     baselines = {"zeros": np.zeros_like(inputs), "climatology": climatology[init.month]}
                     where = f"seed {seed}, case {case}, lead {lead}"
                     function = Function(network, cells[case], lead, where=where, often=True)
-                    found = by_methods(function, methods, inputs, baselines, samples.land)
-                    place = {
+                    attributions = by_methods(function, methods, inputs, baselines, samples.land)
+                    position = {
                         "case": list(cases).index(case),
                         "lead_time": list(lead_times).index(lead),
                         "member": member,
                     }
-                    _put(part, place, function(inputs)[0][0], list(found.values()))
+                    _put(unfinished, position, function(inputs)[0][0], list(attributions.values()))
                     bar.update()
     return xr.open_zarr(path, consolidated=False)
 
@@ -87,19 +96,21 @@ def by_threshold(
     lead: int,
     thresholds: Sequence[float] = roi.THRESHOLDS,
 ) -> pd.DataFrame:
-    """Share of each family in all gradient x input, by threshold of the region where SIC differed between two months.
+    """Return the share of each family in all gradient x input, by threshold of the region.
 
-    pair: two months "YYYY-MM"; the forecast of the later one at this lead is explained. Columns threshold, family, share (%, mean of
-    the members). Thresholds that leave no cell to forecast are left out.
+    The region is where SIC differed between two months by the threshold or more.
+    pair: two months "YYYY-MM". The forecast of the later one at this lead is explained.
+    Columns threshold, family, share (%, mean over the members). Thresholds that leave no cell to
+    forecast are left out.
     """
     change = abs(roi.difference(ready, pair)).where(ready.active.sel(month=pd.Timestamp(pair[1]).month))
     thresholds = [threshold for threshold in thresholds if bool((change >= threshold).any())]
     inputs, rows = samples.inputs([_init(samples, pair[1], lead)]), []
     for seed, network in trained.networks(folders):
         for threshold in thresholds:
-            found = roi.region(ready, pair, threshold=threshold, until=pair[1])
+            region = roi.region(ready, pair, threshold=threshold, until=pair[1])
             function = Function(
-                network, roi.at_month(found, ready, pair[1]), lead, where=f"seed {seed}", often=True
+                network, roi.at_month(region, ready, pair[1]), lead, where=f"seed {seed}", often=True
             )
             size = abs(function(inputs, gradient=True)[1][0] * inputs[0]).sum(axis=(0, 1))
             rows += [
@@ -116,19 +127,22 @@ def load(folder: Path) -> keras.Model:
 
 
 def climatologies(samples: Samples, times: pd.DatetimeIndex, inits) -> dict[int, np.ndarray]:
-    """Mean input (1, y, x, channel) of these initialisations, by calendar month of the inits."""
+    """Return the mean input (1, y, x, channel) of the initialisations `times`, by calendar month.
+
+    Only the calendar months of `inits` are computed. Raises DataError for one that is not among
+    `times`.
+    """
     out = {}
     for month in sorted({init.month for init in inits}):
-        alike = times[times.month == month]
-        if not len(alike):
-            raise DataError(
-                f"no initialisation of month {month} among those that the climatology is the mean of"
-            )
-        out[month] = sum(samples.inputs([time]).astype("float64") for time in alike) / len(alike)
+        of_month = times[times.month == month]
+        if not len(of_month):
+            raise DataError(f"no initialisation of month {month} among those whose mean is the climatology")
+        out[month] = sum(samples.inputs([time]).astype("float64") for time in of_month) / len(of_month)
     return out
 
 
 def _init(samples: Samples, case: str, lead: int) -> pd.Timestamp:
+    """Return the initialisation of a case at a lead. Raises DataError where it has no input."""
     init = pd.Timestamp(shift(np.datetime64(pd.Timestamp(case), "ns"), 1 - lead).item())
     try:
         samples.plane_numbers([init])
@@ -138,6 +152,7 @@ def _init(samples: Samples, case: str, lead: int) -> pd.Timestamp:
 
 
 def _check(methods: Sequence[str], lead_times: Sequence[int], samples: Samples) -> None:
+    """Raise DataError for a method or a lead that does not exist."""
     for name in methods:
         if name not in METHODS:
             raise DataError(f"attribution method '{name}' is unknown; choose of {', '.join(METHODS)}")
@@ -146,11 +161,15 @@ def _check(methods: Sequence[str], lead_times: Sequence[int], samples: Samples) 
             raise DataError(f"lead {lead} is not forecast; there are 1 to {samples.n_leads}")
 
 
-def _put(part: Path, place: dict, output: float, found: list[tuple]) -> None:
-    """Write the attributions of one case, lead and member, all methods of them."""
-    values = np.stack([np.moveaxis(a, -1, 0) for a, _ in found]).astype("float32")
+def _put(store: Path, position: dict, output: float, attributions: list[tuple]) -> None:
+    """Write the attributions of one case, lead and member, by all methods.
+
+    position: place of the case, lead_time and member along their dims. attributions: pairs
+    (attribution, output of the baseline), one for each method.
+    """
+    values = np.stack([np.moveaxis(a, -1, 0) for a, _ in attributions]).astype("float32")
     values = (values.view("uint32") & np.uint32(KEPT_BITS)).view("float32")[None, :, None, None]
-    start = np.array([b for _, b in found], "float32")[None, :, None, None]
+    start = np.array([b for _, b in attributions], "float32")[None, :, None, None]
     data = xr.Dataset(
         {
             "attribution": (DIMS["attribution"], values),
@@ -158,14 +177,14 @@ def _put(part: Path, place: dict, output: float, found: list[tuple]) -> None:
             "output": (DIMS["output"], np.full((1, 1, 1), output, "float32")),
         }
     )
-    where = {d: slice(place[d], place[d] + 1) if d in place else slice(None) for d in data.dims}
-    data.to_zarr(part, region=where, consolidated=False)
+    window = {d: slice(position[d], position[d] + 1) if d in position else slice(None) for d in data.dims}
+    data.to_zarr(store, region=window, consolidated=False)
 
 
 def _template(
     samples: Samples, inits: Mapping, seeds: list[int], region: xr.DataArray, counts, methods
 ) -> xr.Dataset:
-    """Return the store with all its coordinates and attributes, its values still to come."""
+    """Return the store with all its coordinates and attributes, its values not yet computed."""
     cases, leads = list(dict.fromkeys(c for c, _ in inits)), list(dict.fromkeys(k for _, k in inits))
     names = samples.channel_names
     lengths = (len(cases), len(methods), len(leads), len(seeds), len(names), *samples.shape)
@@ -193,5 +212,5 @@ def _template(
         },
         region=region.attrs.get("long_name", "region of interest"),
     ).assign_coords(samples.coords)
-    kept = ("run", "hemisphere", "resolution_km")
-    return data.assign_attrs({name: samples.attrs[name] for name in kept if name in samples.attrs})
+    copied = ("run", "hemisphere", "resolution_km")
+    return data.assign_attrs({name: samples.attrs[name] for name in copied if name in samples.attrs})

@@ -1,4 +1,7 @@
-"""May the attributions be believed? Tests that they would fail if they were wrong, as tables."""
+"""May the attributions be believed?
+
+Tests, as tables, that attributions would fail if they were wrong.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +13,7 @@ from scipy.stats import spearmanr
 from seaice.errors import DataError
 from seaice.explain.gradients import Function
 
-LEADING = 2000  # values of greatest magnitude that maps are compared on
+LEADING = 2000  # maps are compared on this many values, those of the greatest magnitude
 
 
 def finite_differences(
@@ -21,11 +24,13 @@ def finite_differences(
     step: float = 0.02,
     chosen: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Compare the gradient with what happens when a channel is moved: a row a channel.
+    """Compare the gradient with what happens when a channel is moved, one row for each channel.
 
-    inputs: (1, y, x, channel). Every cell of the channel is moved by `step` along the sign of its gradient, both ways. Columns channel,
-    gradient (what the gradient says, cells with ice a unit) and difference (what the network says): equal but for curvature and
-    the corners of clips. Raises DataError for a channel that there isn't.
+    inputs: (1, y, x, channel). Every cell of the channel is moved by `step` along the sign of its
+    gradient, in both directions. chosen: names of channels; None takes all of `channels`.
+    Columns channel, gradient (predicted from the gradient, cells with ice per unit) and difference
+    (computed by the network). The two are equal but for curvature and the corners of clips.
+    Raises DataError for a channel that does not exist.
     """
     slope = function(inputs, gradient=True)[1][0]
     rows = []
@@ -39,54 +44,63 @@ def finite_differences(
 
 
 def number(channels: Sequence[str], name: str) -> int:
-    """Place of a channel among the inputs. Raises DataError, with the names, for one that there isn't."""
+    """Return the place of a channel among the inputs.
+
+    Raises DataError, with the names, for one that does not exist.
+    """
     if name not in channels:
         raise DataError(f"there is no channel '{name}'; choose of {', '.join(channels)}")
     return list(channels).index(name)
 
 
 def shuffled(network: keras.Model, *, only: Sequence[str] = (), seed: int = 0) -> keras.Model:
-    """Return a copy whose weights are shuffled within each array, of all layers or of those whose names begin so: it has learnt nothing.
+    """Return a copy that has learnt nothing: its weights are shuffled within each array.
 
-    Source: Adebayo et al. 2018, arXiv:1810.03292. The network stays as it is.
+    only: beginnings of the names of the layers to shuffle; none takes all layers. The network
+    itself is not changed.
+    Source: Adebayo et al. 2018, arXiv:1810.03292.
     """
-    rng, other = np.random.default_rng(seed), copy(network)
-    for layer in other.layers:
+    rng, duplicate = np.random.default_rng(seed), copy(network)
+    for layer in duplicate.layers:
         if not only or layer.name.startswith(tuple(only)):
             layer.set_weights([rng.permutation(w.ravel()).reshape(w.shape) for w in layer.get_weights()])
-    return other
+    return duplicate
 
 
 def copy(network: keras.Model) -> keras.Model:
     """Return a copy of a network with weights of its own."""
-    other = keras.Model.from_config(network.get_config())
-    other.set_weights(network.get_weights())
-    return other
+    duplicate = keras.Model.from_config(network.get_config())
+    duplicate.set_weights(network.get_weights())
+    return duplicate
 
 
 def deaf(network: keras.Model, place: int) -> keras.Model:
-    """Return a copy that provably ignores the input channel at `place`: the first convolution's weights for it are zero.
+    """Return a copy of a network that provably ignores the input channel at `place`.
 
-    Raises DataError where a first guess reads the channel as well, past that convolution.
+    The weights of the first convolution for it are zero. Raises DataError where a first guess also
+    reads the channel, past that convolution.
     """
-    other = copy(network)
-    for layer in other.layers:
+    duplicate = copy(network)
+    for layer in duplicate.layers:
         if place in sum(getattr(layer, "places", {}).values(), []):
             raise DataError(
                 f"channel {place} is part of the first guess, which reads it past the first convolution"
             )
-    first = next(layer for layer in other.layers if isinstance(layer, keras.layers.Conv2D))
+    first = next(layer for layer in duplicate.layers if isinstance(layer, keras.layers.Conv2D))
     kernel, *bias = first.get_weights()
     kernel[:, :, place] = 0
     first.set_weights([kernel, *bias])
-    return other
+    return duplicate
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """Rank correlation (-1..1) of two attributions (y, x, channel) with their signs, where either is among the strongest."""
+    """Return the rank correlation (-1..1) of two attributions (y, x, channel), signs included.
+
+    It is computed over the `LEADING` values where either attribution is strongest.
+    """
     size = np.maximum(abs(one) / abs(one).max(), abs(other) / abs(other).max()).ravel()
-    where = np.argsort(size)[-LEADING:]
-    return float(spearmanr(one.ravel()[where], other.ravel()[where]).statistic)
+    strongest = np.argsort(size)[-LEADING:]
+    return float(spearmanr(one.ravel()[strongest], other.ravel()[strongest]).statistic)
 
 
 def randomised(
@@ -96,18 +110,20 @@ def randomised(
     *,
     parts: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
-    """Compare the gradient x input of a network with that of other trained members, and of itself with shuffled weights.
+    """Compare gradient x input of a network with that of other members and of shuffled weights.
 
-    parts: name to beginnings of layer names that are shuffled, none for all. Columns weights, similarity (-1..1, see
-    `similarity`; the mean of the others) and of_other_inputs, the same without the inputs of a first guess, whose formula
-    outlives its weights: an explanation of what was learnt is less alike the more is shuffled.
+    parts: by name the beginnings of the names of the layers that are shuffled, none for all.
+    Columns weights, similarity (-1..1, see `similarity`; for other members their mean) and
+    of_other_inputs: the same without the inputs of a first guess, whose formula remains when its
+    weights are shuffled. An attribution that explains what was learnt gets less similar, the more
+    is shuffled.
     """
 
-    def of(network: keras.Model) -> np.ndarray:
-        one = Function(network, function.cells, function.lead, where=function.where)
-        return one(inputs, gradient=True)[1][0] * inputs[0]
+    def gradient_x_input(network: keras.Model) -> np.ndarray:
+        other_function = Function(network, function.cells, function.lead, where=function.where)
+        return other_function(inputs, gradient=True)[1][0] * inputs[0]
 
-    own = of(function.network)
+    own_attribution = gradient_x_input(function.network)
     guessed = sorted(
         {
             place
@@ -116,14 +132,15 @@ def randomised(
         }
     )
 
-    def compared(other: np.ndarray) -> tuple[float, float]:
-        return similarity(own, other), similarity(*(np.delete(a, guessed, axis=-1) for a in (own, other)))
+    def both_similarities(other: np.ndarray) -> tuple[float, float]:
+        without_guessed = (np.delete(a, guessed, axis=-1) for a in (own_attribution, other))
+        return similarity(own_attribution, other), similarity(*without_guessed)
 
-    rows = (
-        [("of other trained members", *np.mean([compared(of(other)) for other in others], axis=0))]
-        if others
-        else []
-    )
+    rows = []
+    if others:
+        similarities = [both_similarities(gradient_x_input(other)) for other in others]
+        rows.append(("of other trained members", *np.mean(similarities, axis=0)))
     for name, only in parts.items():
-        rows.append((f"{name} shuffled", *compared(of(shuffled(function.network, only=only)))))
+        attribution = gradient_x_input(shuffled(function.network, only=only))
+        rows.append((f"{name} shuffled", *both_similarities(attribution)))
     return pd.DataFrame(rows, columns=["weights", "similarity", "of_other_inputs"])

@@ -1,4 +1,8 @@
-"""What do the attributions add up to? Sums by channel, variable and family; their completeness, and their rank beside permutation's."""
+"""What do the attributions add up to?
+
+Sums by channel, variable and family, their completeness, and a comparison of ranks with
+permute-and-predict.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +14,28 @@ import xarray as xr
 from seaice.errors import DataError
 from seaice.explain.gradients import METHODS, SMALLEST
 
-FAMILIES = {  # of the variables, in the words of Joakimsen et al. 2024: previous SIC, trend, season; ours: the rest
+# Families of variables: previous SIC, trend and season as in Joakimsen et al. 2024, others ours.
+FAMILIES = {
     "previous SIC": ("siconc", "siconc_anomaly"),
     "trend and recent years": ("siconc_trend", "ice_frequency", "full_ice_frequency"),
-    "season": ("month", "siconc_damping"),  # the damping is a map for each calendar month
+    "season": ("month", "siconc_damping"),  # the damping is one map for each calendar month
     "boosted trees": ("trees",),
     "place": ("land", "position"),
 }
 OTHER = "weather and ocean"
-MEAN = "mean"  # in the column member: of all members
-SUM_DIGITS = 3  # significant ones written
+MEAN = "mean"  # in the column member: the mean of all members
+SUM_DIGITS = 3  # significant digits in files
 
 
 def channel_table(store: xr.Dataset) -> pd.DataFrame:
-    """Sums over all cells of the maps of `attribution.ensemble`, by case, lead, method, channel and member.
+    """Return sums over all cells of the maps of `attribution.ensemble`.
 
-    Columns case, init_time ("YYYY-MM"), lead_time, method, baseline, channel, variable, lag (or lead), member (a seed, or "mean"), value
-    (signed sum), magnitude (sum of absolute values; of "mean": of the mean map), agreement (share of members whose value has the sign
-    of the mean, 0..1) and rank (1 has the greatest magnitude); the last two for "mean" only. Members have no row where all is 0.
-    Unit: that of `attribution`.
+    One row for each case, lead, method, channel and member.
+    Columns case, init_time ("YYYY-MM"), lead_time, method, baseline, channel, variable, lag (or
+    lead), member (a seed, or "mean"), value (signed sum), magnitude (sum of absolute values; for
+    "mean" of the mean map), agreement (share of members whose value has the sign of the mean, 0..1)
+    and rank (1 has the greatest magnitude). The last two are given for "mean" only. Members have no
+    row where all is 0. Unit: that of `attribution`.
     """
     tables = []
     coords = {"channel": store.channel.values, "variable": store["variable"].values, "lag": store.lag.values}
@@ -50,30 +57,41 @@ def channel_table(store: xr.Dataset) -> pd.DataFrame:
                 value, magnitude = mean.sum(axis=(1, 2)), abs(mean).sum(axis=(1, 2))
                 agreement = (np.sign(values) == np.sign(value)).mean(axis=0)
                 rank = pd.Series(magnitude).rank(ascending=False, method="min").astype("int").to_numpy()
-                of_mean = {"value": value, "magnitude": magnitude, "agreement": agreement, "rank": rank}
-                tables.append(pd.DataFrame(labels | {"member": MEAN} | of_mean))
+                columns = {"value": value, "magnitude": magnitude, "agreement": agreement, "rank": rank}
+                tables.append(pd.DataFrame(labels | {"member": MEAN} | columns))
                 frame = tables[-1]
                 frame["agreement"] = frame["agreement"].where(frame["magnitude"] > 0)
-                for seed, one, size in zip(
+                for seed, value_of_member, magnitude_of_member in zip(
                     store.member.values, values, abs(maps).sum(axis=(2, 3)), strict=True
                 ):
                     tables.append(
-                        pd.DataFrame(labels | {"member": str(seed), "value": one, "magnitude": size})
+                        pd.DataFrame(
+                            labels
+                            | {
+                                "member": str(seed),
+                                "value": value_of_member,
+                                "magnitude": magnitude_of_member,
+                            }
+                        )
                     )
     table = pd.concat(tables, ignore_index=True).astype({"rank": "Int64"})
     return table[(table["member"] == MEAN) | (table["magnitude"] > 0)].reset_index(drop=True)
 
 
 def family(variable: str) -> str:
-    """Family of a variable, of `FAMILIES` or `OTHER`."""
+    """Return the family of a variable, of `FAMILIES` or `OTHER`."""
     return next((name for name, variables in FAMILIES.items() if variable in variables), OTHER)
 
 
 def grouped(table: pd.DataFrame, by: str = "family") -> pd.DataFrame:
-    """Add the channels of `channel_table` up to variables or families: value, magnitude, share (% of all magnitude) and agreement.
+    """Add up the channels of `channel_table` to variables or families.
 
-    by: "family" or "variable". One row a case, lead_time, method, baseline, member and group; agreement for member "mean", of the members'
-    sums. Magnitudes of channels are added, so opposite signs within a group do not cancel in `magnitude`, but do in `value`.
+    by: "family" or "variable". One row for each case, lead_time, method, baseline, member and
+    group.
+    Columns value, magnitude, share (% of all magnitude) and agreement, which is given for member
+    "mean" and is that of the members' sums.
+    The magnitudes of channels are added: opposite signs within a group do not cancel in
+    `magnitude`, but do in `value`. Raises DataError for another `by`.
     """
     if by not in ("family", "variable"):
         raise DataError(f"channels are grouped by 'family' or 'variable', not {by!r}")
@@ -86,18 +104,23 @@ def grouped(table: pd.DataFrame, by: str = "family") -> pd.DataFrame:
         .reset_index()
     )
     out["share"] = 100 * out["magnitude"] / out.groupby(keys)["magnitude"].transform("sum")
-    place = [k for k in (*keys, by) if k != "member"]
-    mean = out[out["member"] == MEAN].set_index(place)["value"].rename("of_mean")
-    members = out[out["member"] != MEAN].join(mean, on=place)
-    same = (
-        (np.sign(members["value"]) == np.sign(members["of_mean"])).groupby([members[k] for k in place]).mean()
+    row_keys = [k for k in (*keys, by) if k != "member"]
+    mean = out[out["member"] == MEAN].set_index(row_keys)["value"].rename("of_mean")
+    members = out[out["member"] != MEAN].join(mean, on=row_keys)
+    same_sign = (
+        (np.sign(members["value"]) == np.sign(members["of_mean"]))
+        .groupby([members[k] for k in row_keys])
+        .mean()
     )
-    out = out.join(same.rename("agreement"), on=place)
+    out = out.join(same_sign.rename("agreement"), on=row_keys)
     return out.assign(agreement=out["agreement"].where(out["member"] == MEAN))
 
 
 def mean_rows(table: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Rows of the mean of the members for a name in `gradients.METHODS`. Raises DataError for another, and where there are none."""
+    """Return the rows of the mean of the members for a method of `gradients.METHODS`.
+
+    Raises DataError for another method, and where there are no rows.
+    """
     if method not in METHODS:
         raise DataError(f"attribution method '{method}' is unknown; choose of {', '.join(METHODS)}")
     kind, baseline = METHODS[method]
@@ -108,10 +131,12 @@ def mean_rows(table: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def completeness(store: xr.Dataset) -> pd.DataFrame:
-    """By how much integrated gradients miss the difference of outputs: a row a case, lead, member and method.
+    """Return by how much integrated gradients miss the difference of the outputs.
 
-    Columns output, baseline_output, attributed (sum over all inputs) and missed (% of the difference; where that is smaller than 1 % of the
-    region's cells, of those, see `gradients.SMALLEST`). 0 is complete.
+    One row for each case, lead, member and method. Columns output, baseline_output, attributed (sum
+    over all inputs) and missed. missed: % of the difference; where the difference is smaller than 1
+    % of the number of cells of the region, % of that number (see `gradients.SMALLEST`). 0 is
+    complete.
     """
     chosen = store.sel({"method": [m for m in store.method.values if METHODS[m][0] == "integrated"]})
     attributed = chosen.attribution.astype("float64").sum(("channel", "y", "x"))
@@ -130,17 +155,21 @@ def completeness(store: xr.Dataset) -> pd.DataFrame:
 
 
 def read_importance(path: Path) -> pd.DataFrame | None:
-    """Return the table of permute-and-predict, None where it has not been made."""
+    """Return the table of permute-and-predict, or None where it has not been made."""
     return pd.read_csv(path) if path.is_file() else None
 
 
 def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, method: str) -> pd.DataFrame:
-    """Spearman's rank correlation of the magnitude here and of |change| by permute-and-predict, by kind of group and lead.
+    """Compare the ranks of inputs here with those by permute-and-predict.
 
-    table: of `channel_table`; magnitudes are added over the cases. importance: that of permute-and-predict, with the columns group, kind,
-    within_month, split, lead_time, month, metric and change; its groups that are channels or variables are compared, on its rows
-    of the test split and all months. Columns kind, within_month, lead_time, rho (-1..1) and groups (how many); no row where nothing is
-    comparable.
+    It is Spearman's rank correlation of the magnitude here and of |change| there, by kind of group
+    and lead.
+    table: of `channel_table`; magnitudes are added over the cases.
+    importance: table of permute-and-predict with the columns group, kind, within_month, split,
+    lead_time, month, metric and change. Its groups that are channels or variables are compared, in
+    the rows of the test split and of all months.
+    Columns kind, within_month, lead_time, rho (-1..1) and groups (how many). There is no row where
+    nothing can be compared.
     """
     columns = ["kind", "within_month", "lead_time", "rho", "groups"]
     if importance is None:
@@ -158,21 +187,29 @@ def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, meth
     ]
     joined = theirs.astype({"lead_time": int}).join(ours, on=["lead_time", "group"], how="inner")
     out = []
-    for key, part in joined.groupby(["kind", "within_month", "lead_time"]):
-        if len(part) > 2:
-            out.append((*key, part["change"].abs().corr(part["of_gradients"], method="spearman"), len(part)))
+    for key, pairs in joined.groupby(["kind", "within_month", "lead_time"]):
+        if len(pairs) > 2:
+            out.append(
+                (*key, pairs["change"].abs().corr(pairs["of_gradients"], method="spearman"), len(pairs))
+            )
     return pd.DataFrame(out, columns=columns)
 
 
 def answers(table: pd.DataFrame, *, method: str, leads: Sequence[int] | None = None) -> pd.DataFrame:
-    """What rests on what: a row a case and family, the share of magnitude (%) and the signed value of each lead."""
+    """Return the share of magnitude (%) and the signed value of each family, by lead.
+
+    One row for each case and family.
+    """
     rows = mean_rows(grouped(table), method)
     rows = rows if leads is None else rows[rows["lead_time"].isin(leads)]
     return rows.pivot(index=["case", "family"], columns="lead_time", values=["share", "value", "agreement"])
 
 
 def strongest(table: pd.DataFrame, *, method: str, case: str, lead: int, n: int = 4) -> list[str]:
-    """Names of the channels of greatest magnitude for a case and lead."""
+    """Return the names of the channels of greatest magnitude for a case and lead.
+
+    Raises DataError where the table has no rows of them.
+    """
     rows = mean_rows(table, method)
     rows = rows[(rows["case"] == case) & (rows["lead_time"] == lead)]
     if rows.empty:

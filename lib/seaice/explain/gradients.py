@@ -1,7 +1,9 @@
-"""Which inputs, and where, does the forecast of one place rest on? Gradients of its ice with respect to every input.
+"""Which inputs, and where, does the forecast of one region rest on?
 
-After Joakimsen et al. 2024, doi:10.1109/LGRS.2024.3366308, whose exact recipe is not public. What is differentiated here is the SIP of one
-member (uncalibrated), summed over the cells of a region of interest: the number of cells with ice that the member expects.
+The answer is the gradient of its ice with respect to every input, after Joakimsen et al. 2024,
+doi:10.1109/LGRS.2024.3366308, whose exact recipe is not public. What is differentiated here is the
+SIP of one member (uncalibrated), summed over the cells of a region of interest: the number of cells
+with ice that the member expects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,28 +23,23 @@ METHODS = {  # name: (method, baseline)
     "integrated_zeros": ("integrated", "zeros"),
     "smoothgrad": ("smoothgrad", ""),  # Smilkov et al. 2017, arXiv:1706.03825
 }
-POWER = 3  # of the path's parameter: dense near the baseline
-NODES = 3  # Gauss-Legendre nodes on each part of a path
-TOLERANCE, LOOSE, PROMISED = (
-    0.005,
-    0.03,
-    0.01,
-)  # of completeness: refined to in all, and over parts; and the worst accepted
-MOST_PARTS = 64  # of a path; one that needs more does not end
-SMALLEST = 0.01  # of the region's cells: a smaller difference of outputs is not divided by
-NOISE, DRAWS = (
-    0.15,
-    4,
-)  # standard deviation over a channel's range, Smilkov et al. 2017; draws, in pairs of opposite sign
-AT_ONCE = 4  # samples differentiated together: bounds the memory
+POWER = 3  # of the parameter of the path, so that nodes are dense near the baseline
+NODES = 3  # Gauss-Legendre nodes in each interval of a path
+TOLERANCE = 0.005  # the integral is refined until it misses less than this of the difference of outputs
+LOOSE = 0.03  # and until its intervals together miss less than this
+PROMISED = 0.01  # the worst miss that is accepted
+MOST_INTERVALS = 64  # of a path; one that needs more would never end
+SMALLEST = 0.01  # of the number of cells of the region: the least difference that is divided by
+NOISE = 0.15  # standard deviation of the noise over the range of a channel, Smilkov et al. 2017
+DRAWS = 4  # of the noise, in pairs of opposite sign
+AT_ONCE = 4  # samples that are differentiated together, to bound the memory
 
 
 class Function:
-    """SIP summed over the cells (y, x) of a region at one lead, and its gradient: what is explained.
+    """What is explained: SIP summed over the cells (y, x) of a region at a lead, and its gradient.
 
-    Called with inputs (sample, y, x, channel), it returns values (sample) and, on request, gradients (sample, y, x, channel), float64 both.
-    often: compile what is computed, once a network, which pays from about ten calls on. Raises DataError, naming `where`, for what is not
-    finite.
+    often: compile the computation, once for each network. This pays from about ten calls on.
+    where: what is computed, for error messages.
     """
 
     def __init__(
@@ -55,17 +52,22 @@ class Function:
         often: bool = False,
     ):
         self.network, self.cells, self.lead, self.where = network, cells, lead, where
-        self._ways = (_compiled if often else _plain)(network)
+        self._value, self._value_and_gradient = (_compiled if often else _plain)(network)
 
     def __call__(self, inputs: np.ndarray, *, gradient: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return values (sample) and, on request, gradients (sample, y, x, channel), both float64.
+
+        inputs: (sample, y, x, channel). Raises DataError, naming `where`, for what is not finite.
+        """
         values, slopes = [], []
-        asked = (
+        compute = self._value_and_gradient if gradient else self._value
+        region_and_lead = (
             ops.convert_to_tensor(self.cells.astype("float32")),
             ops.convert_to_tensor(self.lead - 1, "int32"),
         )
         for first in range(0, len(inputs), AT_ONCE):
             x = ops.convert_to_tensor(np.asarray(inputs[first : first + AT_ONCE], "float32"))
-            value, slope = self._ways[gradient](x, *asked)
+            value, slope = compute(x, *region_and_lead)
             values.append(ops.convert_to_numpy(value))
             slopes.append(ops.convert_to_numpy(slope) if gradient else np.zeros(0))
         values, slopes = np.concatenate(values).astype("float64"), np.concatenate(slopes).astype("float64")
@@ -77,15 +79,18 @@ class Function:
 
 
 def _total(outputs, cells, lead):
-    """SIP (sample) summed over cells at a lead, counted from 0, of a network's outputs."""
-    chances = ops.softmax(ops.take(class_logits(outputs), lead, axis=-2), axis=-1)
-    return ops.sum((1 - chances[..., 0]) * cells, axis=(1, 2))
+    """Return SIP (sample) of the outputs of a network at a lead, summed over cells; lead from 0."""
+    probabilities = ops.softmax(ops.take(class_logits(outputs), lead, axis=-2), axis=-1)
+    return ops.sum((1 - probabilities[..., 0]) * cells, axis=(1, 2))
 
 
 def _plain(network: keras.Model) -> tuple[Callable, Callable]:
-    """Functions of (x, cells, lead) that give `_total` and None, and `_total` and its gradient like x. Alone knows Keras's backends.
+    """Return two functions of (x, cells, lead).
 
-    The weights are those that the network has when it is called. Raises DataError for a backend without gradients.
+    The first gives (`_total`, None), the second (`_total`, its gradient with the shape of x). This
+    function, `_compiled` and `_of_weights` are the only code that knows the backends of Keras. The
+    weights are those that the network has when a function is called.
+    Raises DataError for a backend without gradients.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -108,7 +113,7 @@ def _plain(network: keras.Model) -> tuple[Callable, Callable]:
 
 @lru_cache(maxsize=1)
 def _compiled(network: keras.Model) -> tuple[Callable, Callable]:
-    """The same as `_plain`, compiled for any number of samples."""
+    """Return the functions of `_plain`, compiled for any number of samples."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -122,7 +127,11 @@ def _compiled(network: keras.Model) -> tuple[Callable, Callable]:
 
 
 def _of_weights(network: keras.Model, wrap: Callable) -> tuple[Callable, Callable]:
-    """The functions of `_plain` for JAX, which would take weights that it isn't given for constants; wrap: compiles them, or does not."""
+    """Return the functions of `_plain` for JAX.
+
+    The weights are handed over as arguments, since JAX would take other weights for constants.
+    wrap: compiles a function, or returns it as it is.
+    """
     import jax
 
     def value(weights, x, cells, lead):
@@ -132,26 +141,29 @@ def _of_weights(network: keras.Model, wrap: Callable) -> tuple[Callable, Callabl
         total, pull = jax.vjp(lambda x: value(weights, x, cells, lead)[0], x)
         return total, pull(ops.ones_like(total))[0]
 
-    def asked(function):
-        def call(*given):
+    def with_weights(function):
+        def call(*arguments):
             weights = [
-                [v.value for v in part]
-                for part in (network.trainable_variables, network.non_trainable_variables)
+                [v.value for v in variables]
+                for variables in (network.trainable_variables, network.non_trainable_variables)
             ]
-            return function(weights, *given)
+            return function(weights, *arguments)
 
         return call
 
-    return asked(wrap(value)), asked(wrap(both))
+    return with_weights(wrap(value)), with_weights(wrap(both))
 
 
 def by_methods(
     function: Function, names: Sequence[str], inputs: np.ndarray, baselines: Mapping, land: np.ndarray
 ) -> dict:
-    """Attribution (y, x, channel) of one input (1, y, x, channel) and the output of its baseline or NaN, by name in `METHODS`.
+    """Return the attribution of one input and the output of its baseline, by name of method.
 
-    baselines: by name, like inputs. land: bool (y, x); what is nothing on land by definition, as ice is, can't be otherwise there, so that
-    `gradient` and `smoothgrad` are 0 there. Raises DataError for a gradient that is not finite and for an integral without end.
+    The attribution is (y, x, channel), the output of the baseline NaN for methods without one.
+    names: of `METHODS`. inputs: (1, y, x, channel). baselines: by name, shaped like inputs.
+    land: bool (y, x). A channel that is zero on all land by definition, as ice is, cannot be
+    anything else there, so `gradient` and `smoothgrad` are 0 there.
+    Raises DataError for a gradient that is not finite and for an integral that does not converge.
     """
     slope = function(inputs, gradient=True)[1][0]
     fixed = land[..., None] & (inputs[0][land] == 0).all(axis=0)
@@ -170,47 +182,57 @@ def by_methods(
 
 
 def _smooth(function: Function, inputs: np.ndarray, land: np.ndarray) -> np.ndarray:
-    """Mean gradient (y, x, channel) at inputs with noise of `NOISE` times the range of each channel at sea."""
+    """Return the mean gradient (y, x, channel) at noisy inputs.
+
+    The standard deviation of the noise is `NOISE` times the range of each channel at sea.
+    """
     spread = np.ptp(inputs[:, ~land], axis=1)[:, None, None] * NOISE
     noise = np.random.default_rng(0).standard_normal((DRAWS // 2, *inputs.shape[1:])) * spread
     return function(inputs + np.concatenate([noise, -noise]), gradient=True)[1].mean(axis=0)
 
 
 def integrated(function: Function, inputs: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, float]:
-    """Integrated gradients (y, x, channel) on the straight line from a baseline to an input (1, y, x, channel), and the baseline's output.
+    """Return integrated gradients (y, x, channel) and the output of the baseline.
 
-    The line is baseline + t^3 (input - baseline), as networks that normalise are steep near a featureless baseline. It is halved where the
-    integral over a part misses the difference of outputs most, until in all it misses less than `TOLERANCE` of it, and its parts together
-    less than `LOOSE`. Source: Sundararajan et al. 2017, arXiv:1703.01365. Raises DataError where 1 % can't be had.
+    They are taken on the straight line from a baseline to an input, both (1, y, x, channel):
+    baseline + t^3 (input - baseline), because networks that normalise are steep near a featureless
+    baseline.
+    The interval whose integral misses the difference of its outputs most is halved, until the sum
+    misses less than `TOLERANCE` of the difference and the intervals together less than `LOOSE`.
+    Source: Sundararajan et al. 2017, arXiv:1703.01365. Raises DataError where a miss of 1 % cannot
+    be reached.
     """
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     step = inputs.astype("float64") - baseline
     outputs = {t: function(baseline + t**POWER * step)[0][0] for t in (0.0, 0.5, 1.0)}
-    parts, missed = {}, {}
+    integrals, missed = {}, {}
 
     def add(low: float, high: float) -> None:
+        # Integrate over the interval low..high of t, and note by how much it misses.
         t = (low + high) / 2 + nodes * (high - low) / 2
         slopes = function(baseline + (t**POWER)[:, None, None, None] * step, gradient=True)[1]
         share = weights * (high - low) / 2 * POWER * t ** (POWER - 1)
-        parts[low, high] = np.tensordot(share, slopes, 1) * step[0]
-        missed[low, high] = parts[low, high].sum() - (outputs[high] - outputs[low])
+        integrals[low, high] = np.tensordot(share, slopes, 1) * step[0]
+        missed[low, high] = integrals[low, high].sum() - (outputs[high] - outputs[low])
 
-    def missing() -> tuple[float, float]:
+    def total_misses() -> tuple[float, float]:
+        # The miss of the whole integral, and the sum of the intervals' misses, over the scale.
         values = np.array(list(missed.values())) / scale
         return abs(values.sum()), abs(values).sum()
 
     add(0.0, 0.5)
     add(0.5, 1.0)
     scale = max(abs(outputs[1.0] - outputs[0.0]), SMALLEST * function.cells.sum())
-    while len(parts) < MOST_PARTS and (missing()[0] > TOLERANCE or missing()[1] > LOOSE):
+    while len(integrals) < MOST_INTERVALS and (total_misses()[0] > TOLERANCE or total_misses()[1] > LOOSE):
         low, high = max(missed, key=lambda k: abs(missed[k]))
-        del parts[low, high], missed[low, high]
+        del integrals[low, high], missed[low, high]
         middle = (low + high) / 2
         outputs[middle] = function(baseline + middle**POWER * step)[0][0]
         add(low, middle)
         add(middle, high)
-    if missing()[0] > PROMISED:
+    if total_misses()[0] > PROMISED:
         raise DataError(
-            f"{function.where}: integrated gradients miss {missing()[0]:.1%} after {MOST_PARTS} parts"
+            f"{function.where}: integrated gradients miss {total_misses()[0]:.1%} "
+            f"after {MOST_INTERVALS} intervals"
         )
-    return sum(parts.values()), outputs[0.0]
+    return sum(integrals.values()), outputs[0.0]

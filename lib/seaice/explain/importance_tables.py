@@ -1,4 +1,7 @@
-"""What do the permutations say? Mean changes with intervals over permutations and years, and what matters most."""
+"""What do the permutations say?
+
+Mean changes with intervals over permutations and years, and the inputs that matter most.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,13 +18,18 @@ COLUMNS += ("change", "low", "high", "agreement", "members", "seeds", "n")
 
 
 def importance_table(changes: xr.Dataset, *, months: Sequence[int]) -> pd.DataFrame:
-    """Mean change of score by group, option, split, lead, valid month ("all" and `months`) and metric; `COLUMNS`.
+    """Return the mean change of score with its interval; columns are `COLUMNS`.
 
-    changes: see `importance.measure`. months: calendar months with rows of their own; the paper's are those of least and of most ice.
-    change: permuted - unpermuted, mean of members, seeds and forecasts; units as there. low, high: 95 % when permutations and years
-    of init_time are both drawn with replacement, independently of one another (Owen 2007, doi:10.1214/07-AOAS122), NaN with fewer than
-    two years; they hold for these members. agreement: share 0..1 of the members whose own mean change has the sign of the mean. n:
-    forecasts averaged (of one member, over the seeds); rows without any are left out.
+    One row for each group, option, split, lead, valid month ("all" and `months`) and metric; rows
+    without a forecast are left out.
+    changes: see `importance.measure`. months: calendar months with rows of their own; those of the
+    paper are the months of least and of most ice.
+    change: permuted - unpermuted, mean over members, seeds and forecasts; units as in `changes`.
+    low, high: 95 % interval when permutations and years of init_time are both drawn with
+    replacement, independently of one another (Owen 2007, doi:10.1214/07-AOAS122). NaN with fewer
+    than two years. The interval holds for these members.
+    agreement: share 0..1 of the members whose own mean change has the sign of the mean.
+    n: forecasts averaged, of one member, over the seeds.
     """
     change = changes["change"].transpose(
         "group", "within_month", "seed", "init_time", "member", "lead_time", "metric"
@@ -44,7 +52,7 @@ def importance_table(changes: xr.Dataset, *, months: Sequence[int]) -> pd.DataFr
 
 
 def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> Iterator[pd.DataFrame]:
-    """Tables of one group, option and split, one a month."""
+    """Give the tables of one group, option and split, one for each month."""
     change = change.isel(init_time=of_split)
     values, times = change.values.astype("float64"), change.indexes["init_time"]
     leads, metrics = change["lead_time"].values, change["metric"].values
@@ -76,9 +84,11 @@ def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> 
 def interval(
     sums: np.ndarray, *, level: float = 0.95, n_samples: int = 1000
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the central `level` of means when years and permutations are drawn with replacement, each by itself.
+    """Return bounds of the central `level` of means when years and permutations are drawn.
 
-    sums: (year, seed, ..., 2), sum and number of values. Returns two arrays (...), NaN where fewer than two years have values.
+    Both are drawn with replacement, independently of one another.
+    sums: (year, seed, ..., 2), sum and number of values. Returns two arrays (...), NaN where fewer
+    than two years have values.
     """
     n_years, n_seeds = sums.shape[:2]
     rng = np.random.default_rng(0)
@@ -92,6 +102,7 @@ def interval(
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
+    """Return the mean from (sum, number), NaN where the number is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return bootstrap.mean(sums)
 
@@ -107,11 +118,13 @@ def top(
     count: int = 5,
     within_month: bool = False,
 ) -> pd.DataFrame:
-    """The inputs whose permutation costs most, as in the paper's table: columns month, lead_time, rank and those of `table`.
+    """Return the inputs whose permutation costs most, as in the paper's table.
 
-    Fewer than `count` where fewer cost anything. months: None takes those that the table has rows of. kind: "channel" or "group"; None
-    takes channels where the table has them, as the paper does. Raises DataError where there are no rows, and where no permutation
-    costs anything.
+    Columns month, lead_time, rank and those of `table`. There are fewer than `count` inputs where
+    fewer cost anything.
+    months: None takes those that the table has rows of. kind: "channel" or "group"; None takes
+    channels where the table has them, as the paper does.
+    Raises DataError where there are no rows, and where no permutation costs anything.
     """
     if metric not in LOSS:
         raise DataError(f"importance: no metric '{metric}'; there are {', '.join(LOSS)}")
@@ -119,7 +132,7 @@ def top(
     chosen = {"split": split, "kind": kind, "metric": metric, "within_month": within_month}
     for column, value in chosen.items():
         table = table[table[column] == value]
-    found = []
+    costliest = []
     for month in months or valid_months(table):
         for lead in leads:
             rows = table[(table["month"] == str(month)) & (table["lead_time"] == lead)]
@@ -130,21 +143,24 @@ def top(
                 )
             rows = rows.iloc[np.argsort(-LOSS[metric] * rows["change"].to_numpy(), kind="stable")[:count]]
             rows = rows[LOSS[metric] * rows["change"] > 0]
-            found.append(rows.assign(rank=np.arange(1, len(rows) + 1)))
-    found = pd.concat(found, ignore_index=True)
-    if found.empty:
+            costliest.append(rows.assign(rank=np.arange(1, len(rows) + 1)))
+    costliest = pd.concat(costliest, ignore_index=True)
+    if costliest.empty:
         raise DataError(
             f"importance: no permutation costs any {metric} for {chosen}; have the networks learnt anything?"
         )
-    first = ["month", "lead_time", "rank"]
-    return found[first + [c for c in COLUMNS if c not in first]]
+    leading_columns = ["month", "lead_time", "rank"]
+    return costliest[leading_columns + [c for c in COLUMNS if c not in leading_columns]]
 
 
 def valid_months(table: pd.DataFrame) -> list[int]:
-    """Calendar months with rows of their own, in the table's order."""
+    """Return the calendar months with rows of their own, in the order of the table."""
     return [int(month) for month in dict.fromkeys(table["month"]) if month != "all"]
 
 
 def default_kind(table: pd.DataFrame) -> str:
-    """Kind that the paper's table is about: channels, or groups where hardly a channel was permuted."""
+    """Return the kind that the paper's table is about.
+
+    That is "channel", or "group" where fewer than five channels were permuted.
+    """
     return "channel" if table[table["kind"] == "channel"]["group"].nunique() >= 5 else "group"

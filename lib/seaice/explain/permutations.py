@@ -1,4 +1,7 @@
-"""How is one permutation computed? Forward passes of every member, scored on the cells that count, kept in a file each."""
+"""How is one permutation computed?
+
+By forward passes of every member, scored on the cells that count. Each result is kept in a file.
+"""
 
 import json
 import os
@@ -19,70 +22,82 @@ from seaice.networks.outputs import class_logits
 from seaice.samples.assembly import Samples
 from seaice.schema import SIP_EDGE
 
-METRICS = ("binary_accuracy", "class_accuracy", "brier")  # of a member: %, % (3 classes), 0..1; see `verify`
+METRICS = ("binary_accuracy", "class_accuracy", "brier")  # in %, % (3 classes), 0..1; see `verify`
 
 
 class Task(NamedTuple):
-    """One permutation of one group: `judged` initialisations whose `channels` (places) come from `donors`."""
+    """One permutation of one group.
+
+    The `channels` (places) of the `judged` initialisations are taken from `donors`.
+    """
 
     path: Path
     channels: tuple[int, ...]
     judged: pd.DatetimeIndex
     donors: pd.DatetimeIndex
-    keys: dict[int, str]  # by member, of all that its result depends on
+    keys: dict[int, str]  # by member, the key of all that its result depends on
 
 
 def perform(
     task: Task, samples: Samples, folders: Mapping[int, Path], unpermuted: np.ndarray | None, batch_size: int
 ) -> np.ndarray:
-    """Change of the scores of one task (member, init_time, lead_time, metric), computed for the members not yet in its file.
+    """Return the change of the scores of one task (member, init_time, lead_time, metric).
 
-    unpermuted: scores of the judged initialisations, the same dims; None returns and keeps the scores themselves. Initialisations
-    whose inputs are the same after the permutation are not computed: their change is 0.
+    It is computed for the members that are not yet in the file of the task. unpermuted: scores of
+    the judged initialisations, same dims; None returns and keeps the scores themselves.
+    Initialisations whose inputs are the same after the permutation are not computed: their change
+    is 0. Raises DataError for a network whose output is not finite.
     """
-    known = _read(task)
-    lacking = [member for member in task.keys if member not in known]
-    if lacking:
-        made = np.zeros((len(lacking), len(task.judged), samples.n_leads, len(METRICS)), "float64")
+    results = _read(task)
+    missing = [member for member in task.keys if member not in results]
+    if missing:
+        computed = np.zeros((len(missing), len(task.judged), samples.n_leads, len(METRICS)), "float64")
         places = list(task.channels)
         numbers = [samples.plane_numbers(times)[:, places] for times in (task.judged, task.donors)]
         moved = np.flatnonzero((numbers[0] != numbers[1]).any(axis=1) | (unpermuted is None))
         for first in range(0, len(moved), batch_size):
-            here = moved[first : first + batch_size]
-            at = np.pad(here, (0, batch_size - len(here)), mode="edge")
-            inputs = samples.inputs(task.judged[at])
+            batch = moved[first : first + batch_size]
+            padded = np.pad(batch, (0, batch_size - len(batch)), mode="edge")
+            inputs = samples.inputs(task.judged[padded])
             if places:
-                inputs[..., places] = samples.inputs(task.donors[at])[..., places]
-            truth, counts = samples.targets(task.judged[at]), samples.weights(task.judged[at]) > 0
-            for row, member in enumerate(lacking):
+                inputs[..., places] = samples.inputs(task.donors[padded])[..., places]
+            truth, counts = samples.targets(task.judged[padded]), samples.weights(task.judged[padded]) > 0
+            for row, member in enumerate(missing):
                 logits = class_logits(_network(Path(folders[member])).predict_on_batch(inputs))
                 if not np.isfinite(logits).all():
                     raise DataError(
-                        f"the network of seed {member} ({folders[member]}) gives values that are not finite; train it again"
+                        f"the network of seed {member} ({folders[member]}) gives values that are not finite; "
+                        "train it again"
                     )
-                made[row, here] = scores(logits, truth, counts)[: len(here)]
-        for row, member in enumerate(lacking):
+                computed[row, batch] = scores(logits, truth, counts)[: len(batch)]
+        for row, member in enumerate(missing):
             if unpermuted is not None:
                 before = unpermuted[list(task.keys).index(member)]
-                made[row, moved] -= before[moved]
-                made[row][np.isnan(before)] = np.nan
-            known[member] = made[row]
-        _write(task, known)
-    return np.stack([known[member] for member in task.keys])
+                computed[row, moved] -= before[moved]
+                computed[row][np.isnan(before)] = np.nan
+            results[member] = computed[row]
+        _write(task, results)
+    return np.stack([results[member] for member in task.keys])
 
 
 def scores(logits: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Scores (init_time, lead_time, metric) of logits (init_time, y, x, lead_time, ice_class), NaN where no cell counts.
+    """Return scores (init_time, lead_time, metric) of logits, NaN where no cell counts.
 
-    truth (init_time, y, x, lead_time): class numbers; counts: bool, the cells that are scored. `METRICS` as in `verify`.
+    logits: (init_time, y, x, lead_time, ice_class). truth: class numbers (init_time, y, x,
+    lead_time). counts: bool, same dims as truth, the cells that are scored. `METRICS` as in
+    `verify`.
     """
-    ever = counts.any(axis=(0, 3))  # the rest of the map is never looked at
-    logits, truth, counts = logits[:, ever], truth[:, ever], counts[:, ever]
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    sip, ice = powers[..., 1:].sum(axis=-1) / powers.sum(axis=-1), truth > 0
-    right = [100.0 * ((sip > SIP_EDGE) == ice), 100.0 * (logits.argmax(axis=-1) == truth), (sip - ice) ** 2]
+    ever_counts = counts.any(axis=(0, 3))  # the rest of the map is left out
+    logits, truth, counts = logits[:, ever_counts], truth[:, ever_counts], counts[:, ever_counts]
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    sip, ice = exponentials[..., 1:].sum(axis=-1) / exponentials.sum(axis=-1), truth > 0
+    measures = [
+        100.0 * ((sip > SIP_EDGE) == ice),
+        100.0 * (logits.argmax(axis=-1) == truth),
+        (sip - ice) ** 2,
+    ]
     with np.errstate(invalid="ignore"):
-        sums = [(values * counts).sum(axis=1, dtype="float64") / counts.sum(axis=1) for values in right]
+        sums = [(values * counts).sum(axis=1, dtype="float64") / counts.sum(axis=1) for values in measures]
     return np.stack(sums, axis=-1)
 
 
@@ -96,9 +111,11 @@ def perform_all(
     batch_size: int,
     workers: int | str | None,
 ) -> Iterator[tuple]:
-    """Give each task's name and result as it comes; a process, this one or each of Dask's workers, loads the networks once.
+    """Give the name and the result of each task as it is finished.
 
-    unpermuted: scores (member, init_time, lead_time, metric) of `times`. workers: processes, the address of a scheduler, or None.
+    unpermuted: scores (member, init_time, lead_time, metric) of `times`. workers: number of
+    processes, the address of a scheduler, or None for this process alone. A process, this one or a
+    worker of Dask, loads each network only once.
     """
 
     def rows(task):
@@ -110,12 +127,12 @@ def perform_all(
                 yield name, perform(task, samples, folders, rows(task), batch_size)
                 bar.update()
             return
-        from distributed import Client, as_completed  # here, not above: one process has no need of it
+        from distributed import Client, as_completed  # imported here, as a single process does not need it
 
         with Client(workers) if isinstance(workers, str) else Client(**_local(workers)) as client:
-            (given,) = client.scatter([samples], broadcast=True)
+            (scattered,) = client.scatter([samples], broadcast=True)
             futures = {
-                client.submit(perform, task, given, folders, rows(task), batch_size, pure=False): name
+                client.submit(perform, task, scattered, folders, rows(task), batch_size, pure=False): name
                 for name, task in tasks.items()
             }
             for future in as_completed(futures):
@@ -124,18 +141,23 @@ def perform_all(
 
 
 def _local(workers: int) -> dict:
-    """Options of a cluster on this machine whose processes share its cores."""
+    """Return options of a cluster on this machine whose processes share its cores."""
     threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // workers))}
     return {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "env": threads}
 
 
 def _network(folder: Path) -> keras.Model:
+    """Return the network of a folder, loaded once as long as its file does not change."""
     path = folder / trained.NETWORK
     return _loaded(path, path.stat().st_mtime_ns)
 
 
 @cache
 def _loaded(path: Path, _written: int) -> keras.Model:
+    """Return the network in a file.
+
+    _written: when the file was written. A file that was written again is loaded again.
+    """
     return keras.saving.load_model(path, compile=False)
 
 
@@ -145,7 +167,7 @@ def forget_networks() -> None:
 
 
 def _read(task: Task) -> dict[int, np.ndarray]:
-    """Results in the task's file that still hold, by member."""
+    """Return the results in the file of the task that are still valid, by member."""
     try:
         saved = np.load(task.path)
     except FileNotFoundError:
@@ -155,8 +177,10 @@ def _read(task: Task) -> dict[int, np.ndarray]:
         return {m: saved[f"member_{m}"] for m, key in task.keys.items() if keys.get(str(m)) == key}
 
 
-def _write(task: Task, known: Mapping[int, np.ndarray]) -> None:
-    """Write all members' results in one rename, so that a killed run leaves whole files only."""
+def _write(task: Task, results: Mapping[int, np.ndarray]) -> None:
+    """Write the results of all members at once, so that a killed run leaves no half file."""
     task.path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(task.path) as part:
-        np.savez(part, keys=json.dumps(task.keys), **{f"member_{m}": values for m, values in known.items()})
+    with replacing(task.path) as unfinished:
+        np.savez(
+            unfinished, keys=json.dumps(task.keys), **{f"member_{m}": values for m, values in results.items()}
+        )

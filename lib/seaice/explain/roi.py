@@ -1,4 +1,7 @@
-"""Of which place and which months is it asked why? Regions of interest, and a record's own low and rebound."""
+"""Which region and which months are explained?
+
+Regions of interest, and the months of a record low and of the rebound after it.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,15 +16,17 @@ from seaice.grid import Grid
 from seaice.schema import Flag
 from seaice.steps import MONTH_NAMES
 
-RECORD_LOW = "record_low"  # in place of months: those that `record_low` finds
-THRESHOLDS = (0.15, 0.3, 0.45, 0.6)  # of SIC differences, for the sensitivity to it
+RECORD_LOW = "record_low"  # given in place of months: those that `record_low` finds
+THRESHOLDS = (0.15, 0.3, 0.45, 0.6)  # of SIC differences, to test how sensitive results are
 
 
 def record_low(ready: xr.Dataset, *, until: str) -> list[str]:
     """Return the two months ["YYYY-MM", "YYYY-MM"] of a record low and of the rebound a year after.
 
-    The least extent (area with SIC > 0.15) of all months of least ice (see `seasons`) up to `until`, "YYYY-MM", whose next one is also
-    in the record up to then and has more ice. Raises DataError where there is none.
+    The months compared are those of least ice (see `seasons`) up to `until`, "YYYY-MM", whose
+    extent is known and for which the same month a year later is also in the record up to then and
+    has more ice. The one with the least extent (area with SIC > 0.15) is the record low. Raises
+    DataError where there is none.
     """
     month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     siconc = ready.siconc.sel(time=slice(None, until)).where(ready.siconc_flag != Flag.MISSING)
@@ -32,14 +37,18 @@ def record_low(ready: xr.Dataset, *, until: str) -> list[str]:
     rebounds = extent[after > extent.to_numpy()]
     if rebounds.empty:
         raise DataError(
-            f"no {MONTH_NAMES[month - 1]} up to {until} is followed by one with more ice; name the months in `cases`"
+            f"no {MONTH_NAMES[month - 1]} up to {until} is followed by one with more ice; "
+            "name the months in `cases`"
         )
     low = rebounds.idxmin()
     return [f"{low:%Y-%m}", f"{low + pd.DateOffset(years=1):%Y-%m}"]
 
 
 def months(ready: xr.Dataset, wanted: Sequence[str] | str, *, until: str) -> list[str]:
-    """Months "YYYY-MM" as they are given, or those of `record_low` for that word. Raises DataError for another word."""
+    """Return months "YYYY-MM" as they are given, or those of `record_low` for that word.
+
+    Raises DataError for another word.
+    """
     if not isinstance(wanted, str):
         return list(wanted)
     if wanted != RECORD_LOW:
@@ -48,33 +57,46 @@ def months(ready: xr.Dataset, wanted: Sequence[str] | str, *, until: str) -> lis
 
 
 def region(ready: xr.Dataset, wanted, *, threshold: float, until: str) -> xr.DataArray:
-    """Return the sea cells of a region of interest, bool (y, x); `long_name` says in words what it is.
+    """Return the sea cells of a region of interest, bool (y, x); `long_name` describes it.
 
-    wanted: two months ["YYYY-MM", "YYYY-MM"] or "record_low", for where SIC differed between them by `threshold` (0..1) or more; the name
-    of a sea of `regions`; or {"polygon": [[latitude, longitude], ...]}. until: last month looked at for "record_low".
-    Raises DataError for a region that there isn't, and for one without a cell.
+    wanted: one of
+    - two months ["YYYY-MM", "YYYY-MM"] or "record_low": where SIC differed between them by
+    `threshold` (0..1) or more;
+    - the name of a sea of `regions`;
+    - {"polygon": [[latitude, longitude], ...]}.
+    until: last month that is considered for "record_low". Raises DataError for a region that does
+    not exist, and for one without a cell.
     """
     if isinstance(wanted, Mapping):
         if set(wanted) != {"polygon"}:
             raise DataError(
-                f"region of interest {dict(wanted)}: the only key is 'polygon', with (latitude, longitude)s"
+                f"region of interest {dict(wanted)}: the only key is 'polygon', "
+                "with a list of [latitude, longitude]"
             )
-        found, words = regions.polygon(ready.lat, ready.lon, wanted["polygon"]) & ~ready.land, "the polygon"
+        cells, description = (
+            regions.polygon(ready.lat, ready.lon, wanted["polygon"]) & ~ready.land,
+            "the polygon",
+        )
     elif isinstance(wanted, str) and wanted != RECORD_LOW:
-        found, words = regions.sea(ready, wanted), wanted.replace("_", " ")
+        cells, description = regions.sea(ready, wanted), wanted.replace("_", " ")
     else:
         pair = months(ready, wanted, until=until)
-        found = abs(difference(ready, pair)) >= threshold
-        words = f"where ice concentration differed by {threshold:g} or more between {pair[0]} and {pair[1]}"
-    if not bool(found.any()):
-        raise DataError(f"region of interest ({words}) has no cell; lower the threshold or choose another")
-    return found.drop_attrs().rename("region").assign_attrs(long_name=words).load()
+        cells = abs(difference(ready, pair)) >= threshold
+        description = (
+            f"where ice concentration differed by {threshold:g} or more between {pair[0]} and {pair[1]}"
+        )
+    if not bool(cells.any()):
+        raise DataError(
+            f"region of interest ({description}) has no cell; lower the threshold or choose another"
+        )
+    return cells.drop_attrs().rename("region").assign_attrs(long_name=description).load()
 
 
 def difference(ready: xr.Dataset, pair: Sequence[str]) -> xr.DataArray:
-    """SIC of the second month minus that of the first, -1..1 (y, x); NaN on land, where not observed, and where never active.
+    """Return SIC of the second month minus that of the first, -1..1 (y, x).
 
-    Raises DataError unless `pair` holds two months of the record, both observed.
+    NaN on land, where not observed, and where never active. Raises DataError unless `pair` holds
+    two months of the record, both observed.
     """
     if len(pair) != 2:
         raise DataError(f"a difference is between two months, not {list(pair)}")
@@ -82,8 +104,8 @@ def difference(ready: xr.Dataset, pair: Sequence[str]) -> xr.DataArray:
     for month in pair:
         if pd.Timestamp(month) not in ready.indexes["time"]:
             raise DataError(f"the record has no {month}; it runs {_range(ready)}")
-        one = ready[["siconc", "siconc_flag"]].sel(time=month).squeeze("time", drop=True)
-        both.append(one.siconc.where(one.siconc_flag == Flag.OBSERVED))
+        of_month = ready[["siconc", "siconc_flag"]].sel(time=month).squeeze("time", drop=True)
+        both.append(of_month.siconc.where(of_month.siconc_flag == Flag.OBSERVED))
         if not bool(both[-1].notnull().any()):
             raise DataError(f"the ice of {month} was not observed; choose another month of {_range(ready)}")
     active = ready.active.sel(month=[pd.Timestamp(month).month for month in pair]).any("month")
@@ -91,7 +113,10 @@ def difference(ready: xr.Dataset, pair: Sequence[str]) -> xr.DataArray:
 
 
 def sizes(ready: xr.Dataset, pair: Sequence[str], thresholds: Sequence[float] = THRESHOLDS) -> pd.DataFrame:
-    """How large the region is by threshold: columns threshold, cells, area (million km2) and gained (cells with more ice)."""
+    """Return how large the region is by threshold.
+
+    Columns threshold, cells, gained (cells with more ice) and area (million km2).
+    """
     change = difference(ready, pair)
     area = Grid.of(ready.attrs).cell_area
     rows = [(t, int((abs(change) >= t).sum()), int((change >= t).sum())) for t in thresholds]
@@ -100,7 +125,10 @@ def sizes(ready: xr.Dataset, pair: Sequence[str], thresholds: Sequence[float] = 
 
 
 def at_month(found: xr.DataArray, ready: xr.Dataset, month: str) -> np.ndarray:
-    """Cells (y, x) of a region that are active in the calendar month of "YYYY-MM". Raises DataError where there are none."""
+    """Return the cells (y, x) of a region that are active in the calendar month of "YYYY-MM".
+
+    Raises DataError where there are none.
+    """
     cells = found.values & ready.active.sel(month=pd.Timestamp(month).month).values.astype(bool)
     if not cells.any():
         raise DataError(
@@ -111,4 +139,5 @@ def at_month(found: xr.DataArray, ready: xr.Dataset, month: str) -> np.ndarray:
 
 
 def _range(ready: xr.Dataset) -> str:
+    """Return first and last month of the record, in words."""
     return f"{ready.indexes['time'][0]:%Y-%m} to {ready.indexes['time'][-1]:%Y-%m}"

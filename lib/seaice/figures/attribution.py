@@ -1,4 +1,8 @@
-"""How do attributions look? The region, what its ice rests on, which lags, and where; brown means more ice, purple less."""
+"""How do attributions look?
+
+Figures of the region, of what its ice rests on, of the lags that matter, and of where. Brown means
+more ice, purple less.
+"""
 
 from collections.abc import Sequence
 
@@ -16,12 +20,12 @@ from seaice.figures.map_pieces import draw, projection
 from seaice.figures.style import STYLE, bare
 from seaice.steps import MONTH_NAMES
 
-MORE, LESS = "#B35806", "#542788"  # ends of brown and purple; in grey the side of the bars says it
+MORE, LESS = "#B35806", "#542788"  # ends of brown and purple; in grey the side of a bar tells
 SIGNED = plt.get_cmap("PuOr_r")
 OUTLINE = {"colors": "#000000", "linewidths": 1.3}
-WIDTH = 7.2  # inches, least of a figure: of one lead the title and the key need more room than its column has
+WIDTH = 7.2  # inches, least width: with one lead, title and key are wider than the column
 AGREED = 2 / 3  # share of members with the sign of the mean; below it a cell is dotted
-FAINT = 0.06  # of the colour bar's end: weaker cells get no dots
+FAINT = 0.06  # of the end of the colour bar: weaker cells get no dots
 NAMES = {
     "siconc": "SIC",
     "siconc_anomaly": "SIC anomaly",
@@ -42,7 +46,7 @@ NAMES = {
 
 
 def channel_label(variable: str, channel: str, init: pd.Timestamp) -> str:
-    """Words for an input channel, with the month that it tells of."""
+    """Return a label for an input channel, with the month that it belongs to."""
     name, kind = NAMES.get(variable, variable), channel.rsplit("_", 2)[1:]
     if len(kind) < 2 or kind[0] not in ("lag", "lead"):
         return f"{name} ({channel})" if channel != variable else name
@@ -52,18 +56,21 @@ def channel_label(variable: str, channel: str, init: pd.Timestamp) -> str:
 
 
 def region(
-    ready: xr.Dataset, change: xr.DataArray, found: xr.DataArray, sizes: pd.DataFrame, shares: pd.DataFrame
+    ready: xr.Dataset, change: xr.DataArray, cells: xr.DataArray, sizes: pd.DataFrame, shares: pd.DataFrame
 ) -> Figure:
-    """The region of interest on the map of what changed, its size by threshold, and what its forecast rests on by threshold.
+    """Draw the region of interest, its size and what its forecast rests on.
 
-    change: SIC difference (y, x). found: bool (y, x). sizes: of `roi.sizes`. shares: columns threshold, family and share (%).
+    The region is outlined on the map of what changed. Its size and the shares are drawn by
+    threshold.
+    change: SIC difference (y, x). cells: bool (y, x), the region. sizes: of `roi.sizes`. shares:
+    columns threshold, family and share (%).
     """
     with plt.rc_context(STYLE):
         fig = plt.figure(figsize=(12.5, 4.3), layout="constrained")
         grid = fig.add_gridspec(1, 3, width_ratios=(1.1, 1, 1.55))
         ax = fig.add_subplot(grid[0], projection=projection(ready))
         image = draw(ax, change, ready, change.notnull(), cmap=SIGNED, vmin=-1, vmax=1)
-        _outline(ax, found)
+        _outline(ax, cells)
         fig.colorbar(image, ax=ax, orientation="horizontal", shrink=0.85, label="change of ice concentration")
         ax.set_title("the region (outlined) that is asked about")
         ax = fig.add_subplot(grid[1])
@@ -76,9 +83,9 @@ def region(
         bare(ax)
         ax = fig.add_subplot(grid[2])
         table = shares.pivot(index="threshold", columns="family", values="share")
-        looks = zip(table.columns, ("-o", "--s", "-.^", ":D", "--v", "-P", ":*"), strict=False)
-        for k, (family, look) in enumerate(looks):
-            ax.plot(table.index, table[family], look, color=f"C{k}", label=family)
+        line_styles = zip(table.columns, ("-o", "--s", "-.^", ":D", "--v", "-P", ":*"), strict=False)
+        for k, (family, line_format) in enumerate(line_styles):
+            ax.plot(table.index, table[family], line_format, color=f"C{k}", label=family)
         ax.set(xlabel="threshold of the change", ylabel="share of all attribution (%)", ylim=(0, None))
         ax.set_title("what its forecast rests on, by threshold")
         fig.legend(*ax.get_legend_handles_labels(), loc="outside right center", frameon=False)
@@ -87,7 +94,11 @@ def region(
 
 
 def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figure:
-    """Bars of the signed sum of each variable, a row a case, a column a lead; dots are members, numbers the share of all magnitude."""
+    """Draw bars of the signed sum of each variable, a row for each case, a column for each lead.
+
+    Ticks are members, numbers the share of all magnitude. table: of
+    `attribution_tables.channel_table`. by: "variable" or "family".
+    """
     sums = grouped(table, by)
     of_mean = mean_rows(sums, method)
     kind, baseline = of_mean[["method", "baseline"]].iloc[0]
@@ -107,10 +118,10 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
         )
         for (i, case), (j, lead) in ((a, b) for a in enumerate(cases) for b in enumerate(leads)):
             ax = axes[i, j]
-            here = (
+            of_panel = (
                 frame[(frame["case"] == case) & (frame["lead_time"] == lead)] for frame in (of_mean, members)
             )
-            bars, dots = (frame.set_index(by) for frame in here)
+            bars, dots = (frame.set_index(by) for frame in of_panel)
             bars = bars.loc[order]
             ax.barh(
                 range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7
@@ -139,40 +150,53 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
             ncols=3,
             frameon=False,
         )
-        words = f"What the forecast of the region's ice rests on ({method.replace('_', ' ')}):"
-        fig.suptitle(f"{words}\ncells expected to have ice that each input adds or takes away", fontsize=12)
+        title = f"What the forecast of the region's ice rests on ({method.replace('_', ' ')}):"
+        fig.suptitle(f"{title}\ncells expected to have ice that each input adds or takes away", fontsize=12)
     return fig
 
 
 def lags(
     table: pd.DataFrame, *, method: str, case: str, variables: Sequence[str] = ("siconc", "siconc_anomaly")
 ) -> Figure:
-    """Signed sum and magnitude of each lag of these variables, a column a lead: which of the last months matter."""
+    """Draw the signed sum and magnitude of each lag of these variables, a column for each lead.
+
+    It shows which of the last months matter. Raises DataError where the table has no such rows.
+    """
     rows = mean_rows(table, method)
     rows = rows[(rows["case"] == case) & rows["variable"].isin(variables)]
     if rows.empty:
         raise DataError(
             f"no attributions to {', '.join(variables)} in {case}; there are {sorted(set(table['case']))}"
         )
-    leads, shown = (
+    leads, plotted = (
         list(dict.fromkeys(rows["lead_time"])),
         [v for v in variables if v in set(rows["variable"])],
     )
     with plt.rc_context(STYLE):
-        size = (max(WIDTH, 2.6 * len(leads) + 1), 2.1 * len(shown) + 1.1)
+        size = (max(WIDTH, 2.6 * len(leads) + 1), 2.1 * len(plotted) + 1.1)
         fig, axes = plt.subplots(
-            len(shown), len(leads), squeeze=False, sharey=True, figsize=size, layout="constrained"
+            len(plotted), len(leads), squeeze=False, sharey=True, figsize=size, layout="constrained"
         )
-        for (i, variable), (j, lead) in ((a, b) for a in enumerate(shown) for b in enumerate(leads)):
-            ax, part = axes[i, j], rows[(rows["variable"] == variable) & (rows["lead_time"] == lead)]
-            ax.bar(part["lag"], part["magnitude"], color="none", edgecolor="#999999", lw=0.8)
-            ax.bar(part["lag"], part["value"], color=np.where(part["value"] > 0, MORE, LESS), width=0.6)
+        for (i, variable), (j, lead) in ((a, b) for a in enumerate(plotted) for b in enumerate(leads)):
+            ax, rows_of_panel = axes[i, j], rows[(rows["variable"] == variable) & (rows["lead_time"] == lead)]
+            ax.bar(
+                rows_of_panel["lag"], rows_of_panel["magnitude"], color="none", edgecolor="#999999", lw=0.8
+            )
+            ax.bar(
+                rows_of_panel["lag"],
+                rows_of_panel["value"],
+                color=np.where(rows_of_panel["value"] > 0, MORE, LESS),
+                width=0.6,
+            )
             ax.axhline(0, color="black", lw=0.8)
-            init = pd.Timestamp(part["init_time"].iloc[0])
-            names = [(init - pd.DateOffset(months=int(k))).strftime("%b")[0] for k in part["lag"]]
-            ax.set_xticks(part["lag"], [f"{k}\n{name}" for k, name in zip(part["lag"], names, strict=True)])
+            init = pd.Timestamp(rows_of_panel["init_time"].iloc[0])
+            names = [(init - pd.DateOffset(months=int(k))).strftime("%b")[0] for k in rows_of_panel["lag"]]
+            ax.set_xticks(
+                rows_of_panel["lag"],
+                [f"{k}\n{name}" for k, name in zip(rows_of_panel["lag"], names, strict=True)],
+            )
             ax.set_title(f"{NAMES.get(variable, variable)}, {_ahead(lead)}")
-            if i == len(shown) - 1:
+            if i == len(plotted) - 1:
                 ax.set_xlabel("months before, and initial")
             bare(ax)
         fig.supylabel("cells with ice", fontsize=10)
@@ -189,12 +213,13 @@ def lags(
 def maps(
     store: xr.Dataset, table: pd.DataFrame, ready: xr.Dataset, *, method: str, case: str, n: int = 4
 ) -> Figure:
-    """Maps of the mean attribution to the strongest channels, a row a lead; the region outlined, dots where members disagree on the sign;
-    the title tells the sum over all cells.
+    """Draw maps of the mean attribution to the strongest channels, one row for each lead.
 
-    store: of `attribution.ensemble`. table: its `channel_table`. One colour bar a row.
+    The region is outlined, dots mark where members disagree on the sign, and titles give the sum
+    over all cells. Each row has one colour bar.
+    store: of `attribution.ensemble`. table: its `channel_table`. n: channels of each row.
     """
-    shown = ready.active.sel(month=pd.Timestamp(case).month) | (store.region == 1)
+    visible = ready.active.sel(month=pd.Timestamp(case).month) | (store.region == 1)
     month, leads = pd.Timestamp(case), [int(lead) for lead in store.lead_time.values]
     with plt.rc_context(STYLE):
         size = {"figsize": (2.7 * n + 1.0, 3.05 * len(leads) + 0.8), "layout": "constrained"}
@@ -203,21 +228,21 @@ def maps(
         )
         for row, lead in zip(axes, leads, strict=True):
             names = strongest(table, method=method, case=case, lead=lead, n=n)
-            found = store.attribution.sel(
+            members = store.attribution.sel(
                 {"case": month, "lead_time": lead, "method": method, "channel": names}
             ).load()
-            mean = found.mean("member")
-            agree = (np.sign(found) == np.sign(mean)).mean("member")
+            mean = members.mean("member")
+            agree = (np.sign(members) == np.sign(mean)).mean("member")
             end = float(abs(mean).quantile(0.995)) or 1.0
-            init = pd.Timestamp(found.init_time.values)
+            init = pd.Timestamp(members.init_time.values)
             for ax, name in zip(row, names, strict=True):
-                one, total = mean.sel(channel=name), float(mean.sel(channel=name).sum())
-                image = draw(ax, one, ready, shown, cmap=SIGNED, vmin=-end, vmax=end)
+                field, total = mean.sel(channel=name), float(mean.sel(channel=name).sum())
+                image = draw(ax, field, ready, visible, cmap=SIGNED, vmin=-end, vmax=end)
                 _outline(ax, store.region)
-                y, x = np.nonzero(((agree.sel(channel=name) < AGREED) & (abs(one) > FAINT * end)).values)
+                y, x = np.nonzero(((agree.sel(channel=name) < AGREED) & (abs(field) > FAINT * end)).values)
                 ax.plot(ready.x.values[x], ready.y.values[y], ".", ms=1.4, color="#444444")
-                words = channel_label(str(one["variable"].values), name, init)
-                ax.set_title(f"{words}: {total:+.3g}")
+                label = channel_label(str(field["variable"].values), name, init)
+                ax.set_title(f"{label}: {total:+.3g}")
             row[0].text(
                 -0.05,
                 0.5,
@@ -239,24 +264,29 @@ def maps(
     return fig
 
 
-def _outline(ax, found: xr.DataArray) -> None:
-    ax.contour(found.x, found.y, found.astype(float), [0.5], zorder=3.5, **OUTLINE)
+def _outline(ax, cells: xr.DataArray) -> None:
+    """Draw the outline of a region."""
+    ax.contour(cells.x, cells.y, cells.astype(float), [0.5], zorder=3.5, **OUTLINE)
 
 
 def _month(case: str) -> str:
+    """Return the name and year of a month "YYYY-MM"."""
     return f"{MONTH_NAMES[int(case[5:7]) - 1]} {case[:4]}"
 
 
 def _ahead(lead: int) -> str:
+    """Return a lead in words."""
     return f"{lead} month{'s' * (lead > 1)} ahead"
 
 
-def _bar_keys(more: str) -> list:
+def _bar_keys(note: str) -> list:
+    """Return the keys of the bars and a note in words."""
     keys = [Patch(color=MORE, label="more ice"), Patch(color=LESS, label="less ice")]
-    return [*keys, Line2D([], [], ls="", label=more)]
+    return [*keys, Line2D([], [], ls="", label=note)]
 
 
 def _map_keys() -> list:
+    """Return the keys of the maps."""
     keys = [
         Patch(color=SIGNED(0.9), label="makes more ice in the region"),
         Patch(color=SIGNED(0.1), label="makes less"),

@@ -1,6 +1,7 @@
 """By how much is one forecast better than another? Heat maps of gains by month, year and sea.
 
-A gain is positive where `model` is the better one, whichever way the score runs; below zero the cells are hatched as well as red.
+A gain is positive where `model` is better, whether or not a higher score is better. Cells below
+zero are hatched as well as red.
 """
 
 from collections.abc import Sequence
@@ -29,10 +30,12 @@ def gain_heatmap(
     region: str = "all",
     unit: str = "months",
 ) -> Figure:
-    """Gain of `model` over a baseline by valid month and lead; without a name, over the best of all others in each cell.
+    """Draw the gain of `model` over a baseline by valid month and lead.
 
-    skill: table of `tables.skill_table`. The best is chosen on the same forecasts, which favours the baselines.
-    Raises DataError for a metric with a sign, or rows that the table does not have.
+    Without a baseline, the gain is that over the best of all others in each cell. The best is
+    chosen on the same forecasts, which favours the baselines.
+    skill: table of `tables.skill_table`. Raises DataError for a metric with a sign, or rows that
+    the table does not have.
     """
     table = select(skill, metric=metric, split=split, region=region)
     table = table[(table.month.astype(str) != "all") & ~table.model.isin(set(OWN_PAIRS) - {model, baseline})]
@@ -49,7 +52,7 @@ def gain_heatmap(
     rival = "the best of the others" if baseline is None else line_style(baseline)["label"]
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
-        image = _draw(ax, gain, _reach(gain))
+        image = _draw(ax, gain, _largest(gain))
         ax.set(
             xlabel="valid month",
             ylabel=f"lead ({unit})",
@@ -68,10 +71,12 @@ def gain_per_year(
     month: int | None = None,
     unit: str = "months",
 ) -> Figure:
-    """Gain of `model` over each baseline by valid year and lead, one panel a baseline; mean of the year's forecasts.
+    """Draw the gain of `model` over each baseline by valid year and lead, a panel for each.
 
-    scores: see `scoring.forecast_scores` (model, region, init_time, lead_time), of one split, seas left out. month: that valid
-    month only, e.g. 9. Raises DataError for a model that was not scored, or when no forecast is common.
+    It is the mean over the forecasts of a year.
+    scores: see `scoring.forecast_scores` (model, region, init_time, lead_time), of one split; seas
+    are left out. month: only this valid month, e.g. 9.
+    Raises DataError for a model that was not scored, or when no forecast is common.
     """
     if "region" in scores.dims:
         scores = scores.sel(region="all", drop=True)
@@ -81,10 +86,10 @@ def gain_per_year(
             f"scores have no model {missing[0]!r}; there are {', '.join(map(str, scores.model.values))}"
         )
     valid = scores.valid_time
-    counts = (valid.dt.month == month) if month is not None else valid.notnull()
-    values = (better(metric) * scores[metric]).where(counts)
+    is_counted = (valid.dt.month == month) if month is not None else valid.notnull()
+    values = (better(metric) * scores[metric]).where(is_counted)
     tables = {b: _by_year(values.sel(model=model) - values.sel(model=b), valid, b) for b in baselines}
-    reach = max(map(_reach, tables.values()))
+    limit = max(map(_largest, tables.values()))
     years = sorted({year for table in tables.values() for year in table})
     leads = [len(table) for table in tables.values()]
     with plt.rc_context(STYLE):
@@ -92,10 +97,10 @@ def gain_per_year(
         panels = {"height_ratios": leads, "squeeze": False, "sharex": True}
         fig, axes = plt.subplots(len(tables), 1, figsize=size, layout="constrained", **panels)
         for ax, (name, table) in zip(axes[:, 0], tables.items(), strict=True):
-            image = _draw(ax, table.reindex(columns=years), reach)
+            image = _draw(ax, table.reindex(columns=years), limit)
             ax.set_title(f"{line_style(model)['label']} against {line_style(name)['label']}")
-        when = "valid year" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
-        axes[-1, 0].set_xlabel(when)
+        label = "valid year" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
+        axes[-1, 0].set_xlabel(label)
         fig.supylabel(f"lead ({unit})", fontsize=10)
         fig.colorbar(image, ax=axes, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
     return fig
@@ -110,7 +115,11 @@ def region_heatmap(
     split: str = "test",
     unit: str = "months",
 ) -> Figure:
-    """Score of one model by sea and lead. skill: table of `tables.skill_table` with a column `region`; raises DataError without."""
+    """Draw the score of one model by sea and lead.
+
+    skill: table of `tables.skill_table` with a column `region`. Raises DataError for a table
+    without seas.
+    """
     if "region" not in skill or set(skill.region) <= {"all"}:
         raise DataError(
             "table of scores: it has no seas (column 'region'); score the forecasts by region first"
@@ -132,6 +141,7 @@ def region_heatmap(
 
 
 def _by_year(gain: xr.DataArray, valid: xr.DataArray, baseline: str) -> pd.DataFrame:
+    """Return the mean gain by lead and valid year. Raises DataError where there is no forecast."""
     rows = gain.rename("gain").to_dataframe().assign(year=valid.dt.year.to_series()).dropna(subset="gain")
     if rows.empty:
         raise DataError(f"gain per year: no forecast is common with {baseline!r} in the month asked for")
@@ -139,10 +149,12 @@ def _by_year(gain: xr.DataArray, valid: xr.DataArray, baseline: str) -> pd.DataF
     return table.loc[shown(table.index)]
 
 
-def _reach(table: pd.DataFrame) -> float:
+def _largest(table: pd.DataFrame) -> float:
+    """Return the largest absolute value of a table, 1 where all are 0."""
     return float(table.abs().max().max()) or 1.0
 
 
-def _draw(ax, table: pd.DataFrame, reach: float):
-    form = "+.1f" if reach >= 1 else "+.3f"
-    return heat(ax, table, cmap=GAIN, low=-reach, high=reach, form=form)
+def _draw(ax, table: pd.DataFrame, limit: float):
+    """Draw a table of gains between -limit and limit, and return the image."""
+    form = "+.1f" if limit >= 1 else "+.3f"
+    return heat(ax, table, cmap=GAIN, low=-limit, high=limit, form=form)

@@ -1,4 +1,7 @@
-"""Which inputs matter? Charts of the loss of skill when an input is permuted, drawn from the table of `importance_tables`."""
+"""Which inputs matter?
+
+Charts of the loss of skill when an input is permuted, drawn from the table of `importance_tables`.
+"""
 
 from collections.abc import Sequence
 
@@ -22,7 +25,7 @@ SMALL = {
     "binary_accuracy": 0.1,
     "class_accuracy": 0.1,
     "brier": 1e-3,
-}  # changes below which an axis is linear
+}  # below this change an axis is linear
 OPTIONS = {
     False: ("across months", "#000000", "o"),
     True: ("within the calendar month", "#D55E00", "s"),
@@ -39,10 +42,11 @@ def importance_heat(
     within_month: bool = False,
     most: int = 20,
 ) -> Figure:
-    """Change of score by group and lead, one panel a valid month, the costliest `most` groups on top; losses red, gains blue.
+    """Draw the change of score by group and lead, one panel for each valid month.
 
-    months: None takes those that the table has rows of. Leads of which one month has no forecast get a dash there. Raises DataError
-    for rows that the table does not have.
+    The `most` costliest groups are drawn, the costliest on top; losses are red, gains blue.
+    months: None takes those that the table has rows of. A lead without a forecast in one of the
+    months has a dash there. Raises DataError for rows that the table does not have.
     """
     rows = select(table, split=split, kind=kind, metric=metric, within_month=within_month)
     months = months or valid_months(rows)
@@ -52,17 +56,17 @@ def importance_heat(
     }
     loss = sum(LOSS[metric] * panel.sum(axis=1) for panel in panels.values()).sort_values(ascending=False)
     leads = sorted(set().union(*(panel.columns for panel in panels.values())))
-    shown = {m: panel.reindex(index=loss.index[:most], columns=leads) for m, panel in panels.items()}
-    reach = max(float(abs(panel).max().max()) for panel in shown.values()) or 1.0
+    costliest = {m: panel.reindex(index=loss.index[:most], columns=leads) for m, panel in panels.items()}
+    limit = max(float(abs(panel).max().max()) for panel in costliest.values()) or 1.0
     balance = cmocean.cm.balance if metric == "brier" else cmocean.cm.balance_r
     with plt.rc_context(STYLE):
         size = (8.2, 1.3 + 0.27 * len(loss.index[:most]))
         fig, axes = plt.subplots(
             1, len(months), figsize=size, sharey=True, squeeze=False, layout="constrained"
         )
-        for ax, (month, panel) in zip(axes[0], shown.items(), strict=True):
+        for ax, (month, panel) in zip(axes[0], costliest.items(), strict=True):
             form = "+.4f" if metric == "brier" else "+.2f"
-            image = heat(ax, panel, cmap=balance, low=-reach, high=reach, form=form)
+            image = heat(ax, panel, cmap=balance, low=-limit, high=limit, form=form)
             ax.set(title=MONTH_NAMES[month - 1], xlabel="lead (months)")
         fig.colorbar(image, ax=axes, label=LABELS[metric].replace(" (", "\n("))
         fig.suptitle(f"Permuted {OPTIONS[within_month][0]}, {split} years; hatched: below zero", fontsize=10)
@@ -72,9 +76,11 @@ def importance_heat(
 def top_inputs(
     table: pd.DataFrame, *, split: str = "test", metric: str = "class_accuracy", **options
 ) -> Figure:
-    """The paper's table as a chart: the costliest inputs of the months of least and most ice at leads 5, 3 and 1, with intervals.
+    """Draw the costliest inputs with intervals, as in the paper's table.
 
-    Beside each name the share of the members that agree on the sign. options: of `importance_tables.top`.
+    By default these are the inputs of the months of least and of most ice at leads 5, 3 and 1.
+    Beside each name stands the share of the members that agree on the sign. options: of
+    `importance_tables.top`.
     """
     rows = top(table, split=split, metric=metric, **options)
     months, leads = (list(dict.fromkeys(rows[column])) for column in ("month", "lead_time"))
@@ -83,15 +89,15 @@ def top_inputs(
         size = (4.1 * len(leads), 0.7 + 0.36 * count * len(months) + 0.5 * len(months))
         fig, axes = plt.subplots(len(months), len(leads), figsize=size, squeeze=False, layout="constrained")
         for ax in axes.flat:
-            ax.set_axis_off()  # nothing is lost there
-        for (month, lead), part in rows.groupby(["month", "lead_time"], sort=False):
+            ax.set_axis_off()  # stays empty where no input costs anything
+        for (month, lead), bars in rows.groupby(["month", "lead_time"], sort=False):
             ax = axes[months.index(month), leads.index(lead)]
             ax.set_axis_on()
-            names = [f"{row.group} ({row.agreement:.0%})" for row in part.itertuples()]
-            ax.barh(part["rank"], part.change, color="#56B4E9", height=0.65)
-            ax.hlines(part["rank"], part.low, part.high, color="black", lw=1.5)
+            names = [f"{row.group} ({row.agreement:.0%})" for row in bars.itertuples()]
+            ax.barh(bars["rank"], bars.change, color="#56B4E9", height=0.65)
+            ax.hlines(bars["rank"], bars.low, bars.high, color="black", lw=1.5)
             ax.axvline(0, color="#777777", lw=0.8)
-            ax.set(yticks=part["rank"], yticklabels=names, ylim=(count + 0.6, 0.4))
+            ax.set(yticks=bars["rank"], yticklabels=names, ylim=(count + 0.6, 0.4))
             ax.set(title=f"{MONTH_NAMES[int(month) - 1]}, lead {lead}")
             bare(ax)
             ax.grid(visible=False, axis="y")
@@ -110,10 +116,12 @@ def within_and_across(
     leads: Sequence[int] = (1, 3, 6),
     most: int = 16,
 ) -> Figure:
-    """Change of score with both ways of permuting, all months, one panel a lead; between the two lies what the season alone tells.
+    """Draw the change of score with both ways of permuting, all months, a panel for each lead.
 
-    The axis is linear near zero and logarithmic beyond `SMALL`, for effects of all sizes. kind: see `importance_tables.top`.
-    Groups are ordered by the loss across months, or by the one that there is.
+    The difference between the two is what the season alone tells. The axis is linear near zero and
+    logarithmic beyond `SMALL`, to show effects of all sizes. Groups are ordered by the loss across
+    months, or by the loss within months where that is the only option.
+    kind: see `importance_tables.top`.
     """
     rows = select(table, split=split, metric=metric, month="all", kind=kind or default_kind(table))
     rows = rows[rows.lead_time.isin(leads)]
@@ -121,23 +129,23 @@ def within_and_across(
     first = rows[rows.within_month == options[0]]
     loss = (LOSS[metric] * first.groupby("group")["change"].sum()).sort_values(ascending=False)
     names = list(loss.index[:most])
-    shown = [lead for lead in leads if lead in set(rows.lead_time)]
+    leads_shown = [lead for lead in leads if lead in set(rows.lead_time)]
     with plt.rc_context(STYLE):
         size = (8.2, 1.3 + 0.3 * len(names))
         fig, axes = plt.subplots(
-            1, len(shown), figsize=size, sharey=True, squeeze=False, layout="constrained"
+            1, len(leads_shown), figsize=size, sharey=True, squeeze=False, layout="constrained"
         )
-        for ax, lead in zip(axes[0], shown, strict=True):
+        for ax, lead in zip(axes[0], leads_shown, strict=True):
             for shift, option in zip((-0.15, 0.15), options, strict=False):
                 label, colour, marker = OPTIONS[option]
-                part = (
+                changes = (
                     rows[(rows.lead_time == lead) & (rows.within_month == option)]
                     .set_index("group")
                     .reindex(names)
                 )
-                at = np.arange(len(names)) + shift
-                ax.hlines(at, part.low, part.high, color=colour, lw=1.4, alpha=0.6)
-                ax.plot(part.change, at, ls="", marker=marker, ms=5, color=colour, label=label)
+                positions = np.arange(len(names)) + shift
+                ax.hlines(positions, changes.low, changes.high, color=colour, lw=1.4, alpha=0.6)
+                ax.plot(changes.change, positions, ls="", marker=marker, ms=5, color=colour, label=label)
             ax.axvline(0, color="#777777", lw=0.8)
             ax.set_xscale("symlog", linthresh=SMALL[metric])
             ax.xaxis.set_major_locator(

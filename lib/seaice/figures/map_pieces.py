@@ -1,6 +1,7 @@
 """What are maps drawn from? Projection, window, land, edges and keys, the same in every map.
 
-The coast is drawn from the land mask, so that nothing is downloaded, and it is the coast that the forecast knows.
+The coast is drawn from the land mask. So nothing has to be downloaded, and it is the coast of the
+forecast.
 """
 
 import cartopy.crs as ccrs
@@ -18,7 +19,7 @@ from seaice.steps import at
 from seaice.verify.scores import binary_accuracy
 
 LAND = ListedColormap(["#b9b2a6"])
-# Without the black that would hide the edges.
+# The black end, on which edges cannot be seen, is cut off.
 ICE_COLOURS = cmocean.tools.crop_by_percent(cmocean.cm.ice, 12, which="min")
 SEA_AND_ICE = ListedColormap(["#33587a", "#e8eff4"])
 PREDICTED = {"colors": "#D55E00", "linewidths": 2.0, "linestyles": "solid"}
@@ -27,13 +28,17 @@ MARGIN_KM = 200.0  # km of sea and land shown around the cells that count
 
 
 def projection(ready: xr.Dataset) -> ccrs.Projection:
+    """Return the equal-area projection around the pole of the record."""
     return ccrs.LambertAzimuthalEqualArea(
         central_latitude=90 if ready.attrs["hemisphere"] == "north" else -90
     )
 
 
 def draw(ax, field: xr.DataArray, ready: xr.Dataset, ever_active: xr.DataArray, **style):
-    """Draw a field, land above it and above edges, cropped to the active cells; returns the image for its colour bar."""
+    """Draw a field, land above it and above edges, cropped to the active cells.
+
+    ever_active: bool (y, x). Returns the image for its colour bar.
+    """
     image = ax.pcolormesh(ready.x, ready.y, field, shading="nearest", rasterized=True, **style)
     land = np.ma.masked_where(~ready.land.values, np.zeros(ready.land.shape))
     ax.pcolormesh(ready.x, ready.y, land, shading="nearest", cmap=LAND, rasterized=True, zorder=3)
@@ -44,11 +49,11 @@ def draw(ax, field: xr.DataArray, ready: xr.Dataset, ever_active: xr.DataArray, 
 
 
 def window(ever_active: xr.DataArray) -> list[float]:
-    """x and y limits, m, of a square around these cells, within the grid."""
+    """Return limits of x and y, m, of a square around these cells, within the grid."""
     spans = []
     for axis, other in (("x", "y"), ("y", "x")):
-        where = ever_active[axis].values[ever_active.any(other).values]
-        spans.append((where.min(), where.max()))
+        coordinates = ever_active[axis].values[ever_active.any(other).values]
+        spans.append((coordinates.min(), coordinates.max()))
     half = max(high - low for low, high in spans) / 2 + MARGIN_KM * 1000
     limit = float(abs(ever_active.x).max())
     middles = [
@@ -59,7 +64,8 @@ def window(ever_active: xr.DataArray) -> list[float]:
 
 
 def edge(ax, field: xr.DataArray, level: float, **style) -> None:
-    # Carried on over land, under which it is drawn, an edge does not follow the coasts.
+    # The field is extended below the land, so that the edge does not follow the coasts.
+    """Draw the contour of a field at a level, with a white outline; nothing where there is none."""
     field = fill_nearest(field.astype("float32"))
     if float(field.min()) < level < float(field.max()):
         contour = ax.contour(field.x, field.y, field, [level], zorder=2, **style)
@@ -69,7 +75,10 @@ def edge(ax, field: xr.DataArray, level: float, **style) -> None:
 
 
 def observed_edge(ax, sip: xr.DataArray, ready: xr.Dataset, time: xr.DataArray) -> str:
-    """Draw the observed edge and return the share of cells that `sip` has right; without an observation neither."""
+    """Draw the observed edge and return the share of cells that `sip` has right, as text.
+
+    Without an observation nothing is drawn and the text is empty.
+    """
     ice, weight = truth_and_weight(ready, time)
     if not float(weight.sum()):
         return ""
@@ -78,17 +87,22 @@ def observed_edge(ax, sip: xr.DataArray, ready: xr.Dataset, time: xr.DataArray) 
 
 
 def dot_disagreement(ax, classes: xr.DataArray, ready: xr.Dataset) -> None:
-    says_ice = (1 - classes.isel(ice_class=0)) > SIP_EDGE
-    split = says_ice.any("member") & ~says_ice.all("member") & ~ready.land
-    y, x = np.nonzero(split.transpose("y", "x").values)
+    """Draw dots on sea cells where some members forecast ice and others do not.
+
+    classes: probability (member, ice_class, y, x).
+    """
+    has_ice = (1 - classes.isel(ice_class=0)) > SIP_EDGE
+    disagree = has_ice.any("member") & ~has_ice.all("member") & ~ready.land
+    y, x = np.nonzero(disagree.transpose("y", "x").values)
     ax.plot(ready.x.values[x], ready.y.values[y], ".", ms=1.6, color="#56B4E9")
 
 
 def keys(members: bool) -> list[Line2D]:
-    keys = [
+    """Return the keys of the edges, and of the dots where there are members."""
+    handles = [
         Line2D([], [], color=PREDICTED["colors"], lw=2, label="predicted edge"),
         Line2D([], [], color=OBSERVED["colors"], lw=1.5, ls="--", label="observed edge"),
     ]
     if members:
-        keys.append(Line2D([], [], color="#56B4E9", marker=".", ls="", label="members disagree"))
-    return keys
+        handles.append(Line2D([], [], color="#56B4E9", marker=".", ls="", label="members disagree"))
+    return handles

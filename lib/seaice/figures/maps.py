@@ -1,9 +1,10 @@
-"""How does it look on the map? Forecasts with their ice edge and confidence, edges of many years, and an overview of the data.
+"""How does it look on the map?
 
-What a map is drawn from is in `map_pieces`.
+Forecasts with their ice edge and confidence, edges of many years, and an overview of the data. The
+pieces of the maps are in `map_pieces`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,11 +38,15 @@ STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is wr
 def forecast_map(
     forecast: xr.Dataset, ready: xr.Dataset, init_time, *, leads: Sequence[int] = (1, 3, 6)
 ) -> Figure:
-    """Maps of one forecast: sea-ice probability with its edge (SIP = 0.5) and the observed edge, and below them the confidence.
+    """Draw maps of one forecast: sea-ice probability with edges, and the confidence below it.
 
-    forecast: `sip` (init_time, lead_time, y, x), and `ice_class_probability` with members where there are some. Confidence: 1 minus the
-    entropy of the SIP in bits, 1 where the forecast is sure either way, 0 where it is a toss-up; dots mark cells where members disagree
-    about ice. The observed edge (SIC = 0.15) and the accuracy appear where the truth is known.
+    forecast: `sip` (init_time, lead_time, y, x), and `ice_class_probability` with members where
+    there are some.
+    The edges are the forecast one (SIP = 0.5) and the observed one (SIC = 0.15). The observed edge
+    and the accuracy appear where the truth is known.
+    Confidence is 1 minus the entropy of the SIP in bits: 1 where the forecast is certain of ice or
+    of open water, 0 where both are equally probable. Dots mark cells where members disagree about
+    ice.
     """
     newest = pd.Timestamp(init_time) - pd.Timedelta(days=1)
     title = f"Forecast with data up to the end of {newest:{STAMP[cadence(ready)]}}"
@@ -49,27 +54,32 @@ def forecast_map(
 
 
 def summer_maps(forecast: xr.Dataset, ready: xr.Dataset, year: int, *, lead_time: int = 1) -> Figure:
-    """Maps as in `forecast_map` of the months of one summer (see `seasons`), each forecast `lead_time` months ahead.
+    """Draw maps as in `forecast_map` of the months of one summer, `lead_time` months ahead.
 
-    year: of its least ice. Raises DataError for a month that the store has no forecast of.
+    year: that of the least ice, see `seasons`. Raises DataError for a month that the store has no
+    forecast of.
     """
     months = seasons.summer(ready.attrs["hemisphere"], year)
     inits = [_init(forecast, month, lead_time) for month in months]
     for month, init in zip(months, inits, strict=True):
         if init is None:
             raise DataError(f"no forecast of {month:%B %Y} at lead {lead_time}; choose another year or lead")
-    title = f"The summer up to {months[-1]:%B %Y}, each month forecast {lead_time} month{'s' * (lead_time > 1)} ahead"
+    ahead = f"{lead_time} month{'s' * (lead_time > 1)} ahead"
+    title = f"The summer up to {months[-1]:%B %Y}, each month forecast {ahead}"
     return _forecasts(forecast, ready, [(init, lead_time) for init in inits], title)
 
 
 def _init(forecast: xr.Dataset, month: pd.Timestamp, lead: int) -> pd.Timestamp | None:
-    """The initialisation of the forecast of that month at that lead, None where the store has none."""
+    """Return the initialisation of the forecast of a month at a lead, None where there is none."""
     init = month - pd.DateOffset(months=lead - 1)
     return init if init in forecast.indexes["init_time"] and lead in forecast.lead_time else None
 
 
 def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title: str) -> Figure:
-    """One column of maps for each pair of initialisation and lead: probability above, confidence below."""
+    """Draw one column of maps for each pair of initialisation and lead.
+
+    Probability is above, confidence below.
+    """
     with_members = "ice_class_probability" in forecast
     times = [valid_time([init], [lead], cadence=cadence(ready))[0, 0] for init, lead in pairs]
     active = ready.active.sel(month=[int(time.dt.month) for time in times]).any("month")
@@ -80,19 +90,21 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
         )
         for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
             chosen = forecast.sel(init_time=init, lead_time=lead)
-            shade = draw(above, chosen.sip, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
+            probability_image = draw(above, chosen.sip, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             edge(above, chosen.sip, SIP_EDGE, **PREDICTED)
-            right = observed_edge(above, chosen.sip, ready, time)
+            accuracy = observed_edge(above, chosen.sip, ready, time)
             above.set_title(
                 f"lead {lead}: {pd.Timestamp(time.item()):{STAMP[cadence(ready)]}}"
-                + (right and f"\n{right} of cells right")
+                + (accuracy and f"\n{accuracy} of cells right")
             )
-            sure = draw(below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1)
+            confidence_image = draw(
+                below, confidence(chosen.sip), ready, active, cmap=cmocean.cm.gray, vmin=0, vmax=1
+            )
             edge(below, chosen.sip, SIP_EDGE, **PREDICTED)
             if with_members:
                 dot_disagreement(below, chosen.ice_class_probability, ready)
-        fig.colorbar(shade, ax=axes[0], label="sea-ice probability", shrink=0.8, pad=0.01)
-        fig.colorbar(sure, ax=axes[1], label="confidence", shrink=0.8, pad=0.01)
+        fig.colorbar(probability_image, ax=axes[0], label="sea-ice probability", shrink=0.8, pad=0.01)
+        fig.colorbar(confidence_image, ax=axes[1], label="confidence", shrink=0.8, pad=0.01)
         fig.legend(handles=keys(with_members), loc="outside lower center", ncols=3, frameon=False)
         fig.suptitle(title, fontsize=12)
     return fig
@@ -105,10 +117,12 @@ def least_ice_edges(
     *,
     leads: Sequence[int] = (4, 3, 2, 1),
 ) -> Figure:
-    """Small maps of the observed ice (shaded) and of both edges, observed and forecast, in the month of least ice (see `seasons`).
+    """Draw small maps of the observed ice and of both edges in the month of least ice.
 
-    A row a year, a column a lead. forecast: `sip` (init_time, lead_time, y, x). Where there is no forecast the map says so; the
-    accuracy stands in each title. Raises DataError when there is none at all.
+    One row for each year, one column for each lead. Shaded is the observed ice; the edges are the
+    observed and the forecast one. For the month see `seasons`. Titles give the accuracy, or say
+    that there is no forecast.
+    forecast: `sip` (init_time, lead_time, y, x). Raises DataError when there is no forecast at all.
     """
     month = seasons.LEAST_ICE[ready.attrs["hemisphere"]]
     times = {year: pd.Timestamp(year, month, 1) for year in years}
@@ -122,19 +136,14 @@ def least_ice_edges(
         )
     times = {year: xr.DataArray(time.to_datetime64()) for year, time in times.items()}
     ice = {year: (at(ready.siconc, time) > ICE_EDGE).where(~ready.land) for year, time in times.items()}
-    # What is drawn fills the maps: all the ice, observed or forecast.
-    some = sum(
-        [sip.drop_vars(sip.coords) > SIP_EDGE for sip in sips.values()]
-        + [one.drop_vars(one.coords) == 1 for one in ice.values()]
-    )
-    shown = (ready.active.sel(month=month) & some.astype(bool)).drop_vars("month")
+    visible = _cells_with_ice(ready, month, sips.values(), ice.values())
     with plt.rc_context(STYLE):
         size = {"figsize": (2.1 * len(leads) + 0.3, 2.3 * len(years) + 0.7), "layout": "constrained"}
         fig, axes = plt.subplots(
             len(years), len(leads), squeeze=False, subplot_kw={"projection": projection(ready)}, **size
         )
         for ax, (year, lead) in zip(axes.flat, inits, strict=True):
-            draw(ax, ice[year], ready, shown, cmap=SEA_AND_ICE, vmin=0, vmax=1)
+            draw(ax, ice[year], ready, visible, cmap=SEA_AND_ICE, vmin=0, vmax=1)
             if (year, lead) not in sips:
                 ax.set_title("no forecast")
                 continue
@@ -161,19 +170,38 @@ def least_ice_edges(
     return fig
 
 
+def _cells_with_ice(
+    ready: xr.Dataset, month: int, sips: Iterable[xr.DataArray], ice: Iterable[xr.DataArray]
+) -> xr.DataArray:
+    """Return the cells active in a month with ice in any of the maps, bool (y, x).
+
+    They set the window of the maps, which are then filled by all the ice, observed or forecast.
+    sips: SIP (y, x). ice: observed ice, 1 or 0 (y, x).
+    """
+    n_with_ice = sum(
+        [sip.drop_vars(sip.coords) > SIP_EDGE for sip in sips]
+        + [field.drop_vars(field.coords) == 1 for field in ice]
+    )
+    return (ready.active.sel(month=month) & n_with_ice.astype(bool)).drop_vars("month")
+
+
 def data_overview(ready: xr.Dataset) -> Figure:
-    """What the data look like: newest step of the months of least and of most ice, months a cell is active, and extent of every year."""
+    """Draw an overview of the data.
+
+    It has the newest step of the months of least and of most ice, the number of months in which
+    each cell is active, and the extent of every year.
+    """
     ever_active = ready.active.any("month")
     siconc = ready.siconc.where(ready.siconc_flag != Flag.MISSING)
     extent = ice_area.extent(siconc, Grid.of(ready.attrs).cell_area, complete_in=~ready.land).compute()
-    whole = extent.time[extent.notnull()]
+    complete = extent.time[extent.notnull()]
     with plt.rc_context(STYLE):
         fig = plt.figure(figsize=(9.6, 7.2), layout="constrained")
         grid = fig.add_gridspec(2, 3, height_ratios=(1.15, 1))
         maps = [fig.add_subplot(grid[0, k], projection=projection(ready)) for k in range(3)]
         for ax, month in zip(maps, seasons.extremes(ready.attrs["hemisphere"]), strict=False):
-            of_month = whole[whole.dt.month == month]
-            newest = of_month[-1] if of_month.size else whole[-1]  # a short record may have no such month
+            of_month = complete[complete.dt.month == month]
+            newest = of_month[-1] if of_month.size else complete[-1]  # a short record may have no such month
             image = draw(ax, siconc.sel(time=newest), ready, ever_active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             ax.set_title(f"{MONTHS[newest.dt.month.item() - 1]} {newest.dt.year.item()}")
         fig.colorbar(
@@ -194,6 +222,7 @@ def data_overview(ready: xr.Dataset) -> Figure:
 
 
 def _extents(ax, extent: xr.DataArray) -> None:
+    """Draw the extent (time), million km2, by calendar month, one line for each year."""
     table = pd.DataFrame(
         {"value": extent.values, "year": extent.time.dt.year.values, "month": extent.time.dt.month.values}
     )

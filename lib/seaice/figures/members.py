@@ -1,4 +1,4 @@
-"""What are more members worth? Scores of smaller ensembles, as a chart."""
+"""What are more members worth? A chart of the scores of smaller ensembles."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -12,12 +12,15 @@ LOOKS += (("#CC79A7", "--", "v"), ("#E69F00", "-.", "P"), ("#56B4E9", ":", "*"),
 
 
 def ensemble_size(table: pd.DataFrame, *, metric: str = "binary_accuracy") -> Figure:
-    """Score against the number of members, one line a lead, with the range over subsets. table: see `ensemble_size.ensemble_table`."""
+    """Draw the score against the number of members, one line for each lead.
+
+    The range over the sets of members is shaded. table: see `verify.ensemble_size.ensemble_table`.
+    """
     rows = select(table, metric=metric)
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
-        for (lead, part), (colour, dash, marker) in zip(rows.groupby("lead_time"), LOOKS, strict=False):
-            spread = part.groupby("members")["value"].agg(["mean", "min", "max"])
+        for (lead, of_lead), (colour, dash, marker) in zip(rows.groupby("lead_time"), LOOKS, strict=False):
+            spread = of_lead.groupby("members")["value"].agg(["mean", "min", "max"])
             ax.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.15, lw=0)
             ax.plot(spread.index, spread["mean"], color=colour, ls=dash, marker=marker, label=f"lead {lead}")
         ax.set(

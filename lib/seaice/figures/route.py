@@ -1,4 +1,7 @@
-"""How does a ship's route through a forecast look? The cells of a MeshiPhi mesh, the ice in them, and PolarRoute's routes on top."""
+"""How does a ship's route through a forecast look?
+
+A map of the cells of a MeshiPhi mesh, the ice in them, and PolarRoute's routes on top.
+"""
 
 from collections.abc import Mapping
 
@@ -13,7 +16,7 @@ from matplotlib.patches import Patch
 from seaice.errors import DataError
 from seaice.figures.style import STYLE, cmocean
 
-STEP = 0.5  # degrees between points of what is drawn: meridians and parallels are curves on the map
+STEP = 0.5  # degrees between drawn points, since meridians and parallels are curves on the map
 LAND, CLOSED = "#b9b2a6", "#D55E00"
 ROUTES = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
 ICE_COLOURS = cmocean.tools.crop_by_percent(cmocean.cm.ice, 25, which="min")
@@ -22,9 +25,11 @@ ICE_COLOURS = cmocean.tools.crop_by_percent(cmocean.cm.ice, 25, which="min")
 def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
     """Draw a mesh with its routes on an equal-area map around its pole.
 
-    mesh: MeshiPhi's JSON after PolarRoute's vessel model: `cellboxes` with `geometry` (WKT, degrees), `SIC` in percent or None, `land` and
-    `ext_ice`. routes: GeoJSON FeatureCollection of LineStrings, degrees, with `from`, `to` and `total_traveltime` in days.
-    Raises DataError for a mesh without cells or that no vessel has been put on.
+    mesh: MeshiPhi's JSON after PolarRoute's vessel model: `cellboxes` with `geometry` (WKT,
+    degrees), `SIC` in percent or None, `land` and `ext_ice`.
+    routes: GeoJSON FeatureCollection of LineStrings, degrees, with `from`, `to` and
+    `total_traveltime` in days.
+    Raises DataError for a mesh without cells, or without a vessel.
     """
     cells = mesh["cellboxes"]
     if not cells or not {"land", "ext_ice", "SIC"} <= set().union(*cells):
@@ -49,7 +54,9 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
     ax.add_collection(ice)
     land = [outline for outline, cell in zip(outlines, cells, strict=True) if cell["land"]]
     ax.add_collection(PolyCollection(land, facecolors=LAND, edgecolors="#9c9488", linewidths=0.3))
-    closed = [o for o, cell in zip(outlines, cells, strict=True) if cell["ext_ice"] and not cell["land"]]
+    closed = [
+        outline for outline, cell in zip(outlines, cells, strict=True) if cell["ext_ice"] and not cell["land"]
+    ]
     ax.add_collection(
         PolyCollection(closed, facecolors="none", edgecolors=CLOSED, hatch="///", linewidths=0.3)
     )
@@ -58,11 +65,13 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
         Patch(facecolor="none", edgecolor=CLOSED, hatch="///", label="too much ice"),
     ]
     for feature, colour in zip(routes["features"], ROUTES * len(routes["features"]), strict=False):
-        known = feature["properties"]
+        properties = feature["properties"]
         line = _on_map(shapely.LineString(feature["geometry"]["coordinates"]), to_map)
         ax.plot(*line.T, color="white", lw=4, zorder=3)
         ax.plot(*line.T, color=colour, lw=2.2, zorder=3)
-        label = f"{known['from']} to {known['to']}: {float(known['total_traveltime']):.1f} days"
+        label = (
+            f"{properties['from']} to {properties['to']}: {float(properties['total_traveltime']):.1f} days"
+        )
         keys.append(Line2D([], [], color=colour, lw=2.2, label=label))
         ax.plot(*line[[0, -1]].T, "o", color=colour, mec="white", ms=7, zorder=4)
     ax.autoscale_view()
@@ -76,5 +85,6 @@ def chart(mesh: Mapping, routes: Mapping, *, title: str = "") -> Figure:
 
 
 def _on_map(line, to_map: pyproj.Transformer) -> np.ndarray:
+    """Return the points of a line in degrees as points on the map, m, (point, 2)."""
     points = np.array(shapely.segmentize(line, STEP).coords)
     return np.stack(to_map.transform(points[:, 0], points[:, 1]), axis=1)

@@ -1,7 +1,8 @@
-"""How does it look? Charts of scores by lead and month, extents and training. Each function returns a matplotlib Figure.
+"""How good are forecasts, as charts? Scores by lead and month, extents and training.
 
-Gains over other forecasts are in `figures_gain`, probabilities in `figures_probability`, members in `figures_members`, maps in `maps`.
-In a notebook the figure shows at the end of the cell that makes it, so such a cell ends with `save`, not with the figure.
+Each function returns a matplotlib Figure. Gains over other forecasts are in `gains`, probabilities
+in `probability`, members in `members`, maps in `maps`. In a notebook the figure appears at the end
+of the cell that makes it, so such a cell should end with `style.save`, not with the figure.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,6 @@ from seaice.figures.style import (
     bare,
     cmocean,
     line_style,
-    save,
     score_heat,
     shown,
 )
@@ -35,9 +35,7 @@ from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
 from seaice.verify.scoring import OWN_PAIRS
 from seaice.verify.tables import select
 
-__all__ = ["accuracy_by_lead", "accuracy_heatmap", "extent_series", "history", "realism", "save"]
-
-LONG_YEARS = 8  # more years than this are too many months for one panel
+LONG_YEARS = 8  # the months of more years than this do not fit into one panel
 
 
 def accuracy_by_lead(
@@ -48,9 +46,11 @@ def accuracy_by_lead(
     region: str = "all",
     unit: str = "months",
 ) -> Figure:
-    """Mean score against lead, one line a model, IceNet's with its interval. skill: table of `tables.skill_table`.
+    """Draw the mean score against lead, one line for each model, IceNet's with its interval.
 
-    The axis is scaled to all but plain persistence, which would flatten the others; where it leaves the axis the legend says how far.
+    The axis is scaled without persistence, which would flatten all others. Where a line leaves the
+    axis, the legend gives its value.
+    skill: table of `tables.skill_table`.
     """
     table = select(
         skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region
@@ -65,16 +65,16 @@ def accuracy_by_lead(
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
-    reach = [scaled.min().min(), scaled.max().max(), *band.to_numpy().ravel()]
-    low, high = float(min(reach)), float(max(reach))
+    extremes = [scaled.min().min(), scaled.max().max(), *band.to_numpy().ravel()]
+    low, high = float(min(extremes)), float(max(extremes))
     margin = 0.06 * (high - low) or 1.0
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 4.6), layout="constrained")
         for number, model in enumerate(order):
             style, values = line_style(model, number), table[model]
-            hidden = values[(values < low - margin) | (values > high + margin)]
-            if len(hidden):
-                style["label"] += f"\n(off the axis: {hidden.iloc[-1]:.3g} at lead {hidden.index[-1]})"
+            off_axis = values[(values < low - margin) | (values > high + margin)]
+            if len(off_axis):
+                style["label"] += f"\n(off the axis: {off_axis.iloc[-1]:.3g} at lead {off_axis.index[-1]})"
             ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
         if len(band):
             ax.fill_between(
@@ -106,7 +106,10 @@ def accuracy_heatmap(
     region: str = "all",
     unit: str = "months",
 ) -> Figure:
-    """Score of one model by valid month and lead, with the numbers written in. skill: table of `tables.skill_table`."""
+    """Draw the score of one model by valid month and lead, with the numbers written in.
+
+    skill: table of `tables.skill_table`.
+    """
     table = select(skill, metric=metric, model=model, split=split, region=region)
     table = table[table.month.astype(str) != "all"]
     table = table.assign(month=table.month.astype(int)).pivot(
@@ -129,12 +132,15 @@ def extent_series(
     others: Mapping[str, xr.DataArray] | None = None,
     month: int | None = None,
 ) -> Figure:
-    """Observed and predicted sea-ice extent of the valid steps at one lead, with the ensemble's range where there are members.
+    """Draw observed and predicted sea-ice extent at one lead, with the range of the members.
 
-    forecast: `sip`, and `ice_class_probability` with members. others: SIP by model name, to compare with. Extent: area of the
-    month's active cells with SIC above 0.15, or SIP above 0.5, million km2; a step with missing cells has no observed extent.
-    month: show this calendar month of each year only; without one, a series of over 8 years shows the month of least ice
-    (see `seasons`). Raises DataError when no forecast is for that month.
+    Extent is the area of the active cells of the month with SIC above 0.15, or SIP above 0.5,
+    million km2. A step with missing cells has no observed extent.
+    forecast: `sip`, and `ice_class_probability` with members where there are some. others: SIP by
+    name of model, to compare with.
+    month: draw only this calendar month of each year. Without it, a series of more than 8 years is
+    drawn for the month of least ice (see `seasons`). Raises DataError when no forecast is for that
+    month.
     """
     step = NAME[cadence(ready)]
     time = valid_time(forecast.init_time, [lead_time], cadence=cadence(ready)).isel(lead_time=0, drop=True)
@@ -144,7 +150,8 @@ def extent_series(
         time = time.isel(init_time=np.flatnonzero(time.dt.month == month))
         if not time.size:
             raise DataError(
-                f"extent: no forecast at lead {lead_time} is for {MONTH_NAMES[month - 1]}; choose another month"
+                f"extent: no forecast at lead {lead_time} is for {MONTH_NAMES[month - 1]}; "
+                "choose another month"
             )
     area = Grid.of(ready.attrs).cell_area
     active = at_months(ready.active, time)
@@ -165,10 +172,10 @@ def extent_series(
         for number, (name, sip) in enumerate({"icenet": chosen.sip, **(others or {})}.items()):
             sip = sip if name == "icenet" else sip.sel(lead_time=lead_time, init_time=time.init_time)
             ax.plot(time, predicted(sip), **line_style(name, number))
-        what = f"by valid {step}" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
+        steps_drawn = f"by valid {step}" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         ax.set(
             ylabel="sea-ice extent (million km²)",
-            title=f"Forecast {lead_time} {step}{'s' * (lead_time > 1)} ahead, {what}",
+            title=f"Forecast {lead_time} {step}{'s' * (lead_time > 1)} ahead, {steps_drawn}",
         )
         bare(ax)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False, ncols=3)
@@ -177,10 +184,11 @@ def extent_series(
 
 
 def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
-    """Loss and accuracy by epoch of every member, training dashed, validation solid; the kept epoch is marked.
+    """Draw loss and accuracy by epoch of every member, training dashed, validation solid.
 
-    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as index; with val_siconc_mse too
-    where SIC is forecast, and the least loss is kept.
+    A circle marks the epoch that is kept.
+    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as
+    index. Where SIC is forecast there is also val_siconc_mse, and the epoch of least loss is kept.
     """
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
@@ -202,16 +210,17 @@ def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
         for dash, label in (("--", "training"), ("-", "validation, circle: kept")):
             axes[0].plot([], [], color="#444444", ls=dash, label=label)
         handles, labels = axes[0].get_legend_handles_labels()
-        # Of many members a few names are enough.
-        kept = [*range(len(handles))] if len(histories) <= 6 else [0, len(histories) - 1, -2, -1]
-        axes[0].legend([handles[k] for k in kept], [labels[k] for k in kept], frameon=False)
+        # With many members the first and the last name are enough.
+        entries = [*range(len(handles))] if len(histories) <= 6 else [0, len(histories) - 1, -2, -1]
+        axes[0].legend([handles[k] for k in entries], [labels[k] for k in entries], frameon=False)
     return fig
 
 
 def realism(table: pd.DataFrame) -> Figure:
-    """A simulated record beside the observed one: extent by month, and accuracy of two simple forecasts by lead.
+    """Draw a simulated record beside the observed one.
 
-    table: see `realism.table`. The grey bands are the limits that the simulated figures should lie in.
+    Panels: extent by month, and the accuracy of two simple forecasts by lead. The grey bands are
+    the limits within which the simulated values should lie. table: see `realism.table`.
     """
     panels = {
         "extent": ("month", "extent (million km²)"),
@@ -221,14 +230,25 @@ def realism(table: pd.DataFrame) -> Figure:
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1.6, 1, 1), layout="constrained")
         for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
-            part = table[table.quantity == quantity]
-            reach = part.limit.str.removeprefix("+- ").astype(float)
+            of_quantity = table[table.quantity == quantity]
+            tolerance = of_quantity.limit.str.removeprefix("+- ").astype(float)
             ax.fill_between(
-                part["index"], part.observed - reach, part.observed + reach, color="#dddddd", label="limits"
+                of_quantity["index"],
+                of_quantity.observed - tolerance,
+                of_quantity.observed + tolerance,
+                color="#dddddd",
+                label="limits",
             )
-            ax.plot(part["index"], part.observed, color="#0072B2", marker="o", label="observed")
-            ax.plot(part["index"], part.twin, color="#D55E00", marker="s", ls="--", label="simulated")
-            ax.set(title=title, xlabel=axis, xticks=part["index"])
+            ax.plot(of_quantity["index"], of_quantity.observed, color="#0072B2", marker="o", label="observed")
+            ax.plot(
+                of_quantity["index"],
+                of_quantity.twin,
+                color="#D55E00",
+                marker="s",
+                ls="--",
+                label="simulated",
+            )
+            ax.set(title=title, xlabel=axis, xticks=of_quantity["index"])
             bare(ax)
         axes[0].legend()
     return fig

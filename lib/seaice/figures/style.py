@@ -1,7 +1,8 @@
 """How do all figures look? Palette, fonts, and the pieces that several charts share.
 
-Lines differ by marker and dash as well as colour (Okabe and Ito's palette), so that they can be told apart in grey and by everybody;
-heat maps have their numbers written in, so that no colour has to be read off a bar.
+Lines differ by marker and dash as well as by colour (the palette of Okabe and Ito), so that
+everybody can tell them apart, in grey as well. Heat maps have their numbers written in, so that no
+colour has to be compared with a colour bar.
 """
 
 import warnings
@@ -17,11 +18,11 @@ from seaice.steps import MONTH_NAMES
 from seaice.verify.tables import HIGHER_IS_BETTER
 
 with warnings.catch_warnings():
-    # cmocean 3.0.3 makes its maps with an argument that matplotlib 3.11 warns of; the maps are right.
+    # cmocean 3.0.3 uses an argument that matplotlib 3.11 warns of; its colour maps are right.
     warnings.simplefilter("ignore", DeprecationWarning)
     import cmocean
 
-DPI = 110  # dots per inch: sharp on a screen, a figure stays below 0.3 MB
+DPI = 110  # dots per inch: sharp on a screen, and figures stay below 0.3 MB
 STYLE = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -68,17 +69,23 @@ MONTHS = tuple(name[:3] for name in MONTH_NAMES)
 
 
 def save(fig: Figure, path: Path) -> None:
-    """Write a figure as PNG at `path`: same figure, same bytes, and never half a file."""
+    """Write a figure as PNG at `path`.
+
+    The same figure gives the same bytes. The file is written completely or not at all.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        fig.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
+    with replacing(path) as unfinished:
+        fig.savefig(unfinished, format="png", dpi=DPI, metadata={"Software": None})
 
 
 def line_style(model: str, number: int = 0) -> dict:
-    """Label, colour, dash and marker of a model, the same in every figure; unknown models are told apart by `number`."""
-    spare = (model, f"C{number}", (0, (1 + number % 4, 1)), "<>hd"[number % 4])
-    label, colour, dash, marker = MODELS.get(model, spare)
+    """Return label, colour, dash and marker of a model, the same in every figure.
+
+    number: tells models apart that are not in `MODELS`.
+    """
+    fallback = (model, f"C{number}", (0, (1 + number % 4, 1)), "<>hd"[number % 4])
+    label, colour, dash, marker = MODELS.get(model, fallback)
     width = 2.6 if model == "icenet" else 1.5
     return {
         "label": label,
@@ -91,30 +98,35 @@ def line_style(model: str, number: int = 0) -> dict:
 
 
 def bare(ax) -> None:
-    """Take away what carries no information, and put a light grid behind the data."""
+    """Remove what carries no information, and put a light grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color="#dddddd", lw=0.6)
     ax.set_axisbelow(True)
 
 
 def shown(leads, most: int = MOST_LEADS) -> list[int]:
-    """Leads that a table or axis has room for: all of a few months, some of many days, evenly spread from the first to the last."""
+    """Return the leads that a table or an axis has room for.
+
+    These are all leads if there are at most `most`, otherwise `most` of them, evenly spread from
+    the first to the last.
+    """
     leads = sorted(map(int, set(leads)))
     places = np.linspace(0, len(leads) - 1, min(most, len(leads))).round().astype(int)
     return [leads[k] for k in places]
 
 
 def score_heat(ax, table: pd.DataFrame, metric: str):
-    """Draw a table of scores with `heat`, better ones lighter; returns the image."""
+    """Draw a table of scores with `heat`, better ones lighter, and return the image."""
     low, high = float(table.min().min()), float(table.max().max())
     ice = cmocean.cm.ice if metric in HIGHER_IS_BETTER else cmocean.cm.ice_r
     return heat(ax, table, cmap=ice, low=low, high=high, form=".1f" if high >= 10 else ".3g")
 
 
 def heat(ax, table: pd.DataFrame, *, cmap, low: float, high: float, form: str):
-    """Draw a table as coloured cells with its numbers in them, and return the image for its colour bar.
+    """Draw a table as coloured cells with its numbers in them, and return the image.
 
-    form: how the numbers are written; with a sign ("+.1f") the cells below zero are hatched. Missing cells get a dash.
+    form: format of the numbers. With a sign ("+.1f") the cells below zero are hatched. Missing
+    cells get a dash.
     """
     image = ax.imshow(table, cmap=cmap, vmin=low, vmax=high, aspect="auto")
     size = 9 if table.shape[1] <= 12 else 8

@@ -24,10 +24,13 @@ def ensemble_table(
     subsets: int = 12,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score ensembles of 1, 2, ... all members: columns members, subset, lead_time, metric, value (mean of the forecasts).
+    """Score ensembles of 1, 2, ... up to all members.
 
-    forecast: `ice_class_probability` with members, of the split to judge. At most `subsets` drawn sets of each size, all of them
-    where there are no more. The members' probabilities are averaged as they are, without what calibrates the ensemble mean.
+    Columns members, subset, lead_time, metric, value (mean over the forecasts).
+    forecast: `ice_class_probability` with members, of the split to judge. Of each size at most
+    `subsets` sets of members are drawn, or all sets where there are no more.
+    The probabilities of the members are averaged as they are, without the calibration of the
+    ensemble mean.
     Raises DataError for a store without members.
     """
     if "member" not in forecast.sizes:
@@ -36,24 +39,24 @@ def ensemble_table(
     count, rng = forecast.sizes["member"], np.random.default_rng(seed)
     totals = {}
     sets = [chosen for size in _sizes(count) for chosen in _subsets(count, size, subsets, rng)]
-    for init in forecast.init_time.values:  # one at a time: small enough for memory
-        one = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
-        ice_members = (1 - one.isel(ice_class=0, drop=True)).load()
+    for init in forecast.init_time.values:  # one at a time, to fit into memory
+        probability = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
+        ice_members = (1 - probability.isel(ice_class=0, drop=True)).load()
         ice, weight = truth_and_weight(ready, valid_time([init], leads, cadence=cadence(ready)))
         for number, chosen in enumerate(sets):
             sip = ice_members.isel(member=list(chosen)).mean("member")
             for metric, score in SCORES.items():
                 totals.setdefault((len(chosen), number, metric), []).append(score(sip, ice, weight).values[0])
     rows = []
-    for (members, number, metric), parts in totals.items():
+    for (members, number, metric), values in totals.items():
         # A step without a truth has no score.
-        means = np.nanmean(parts, axis=0)
+        means = np.nanmean(values, axis=0)
         rows += [(members, number, lead, metric, mean) for lead, mean in zip(leads, means, strict=True)]
     return pd.DataFrame(rows, columns=["members", "subset", "lead_time", "metric", "value"])
 
 
 def _sizes(count: int) -> list[int]:
-    """Every size of a small ensemble, about ten of a large one."""
+    """Return every size of a small ensemble, or about ten sizes of a large one."""
     return sorted(
         {1, 2, count, *np.linspace(1, count, min(count, 10)).round().astype(int).tolist()}
         & set(range(1, count + 1))
@@ -61,6 +64,7 @@ def _sizes(count: int) -> list[int]:
 
 
 def _subsets(count: int, size: int, most: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Return at most `most` sets of `size` members out of `count`, drawn where there are more."""
     if comb(count, size) <= most:
         return list(combinations(range(count), size))
     return [tuple(sorted(rng.choice(count, size, replace=False).tolist())) for _ in range(most)]

@@ -1,7 +1,9 @@
-"""What did the published IceNet score? Reads the result tables of Andersson et al. 2021, doi:10.1038/s41467-021-25257-4.
+"""What did the published IceNet score?
 
-They lie in the record doi:10.5285/71820e7d-c628-4e32-969f-464b7efb187c of the UK Polar Data Centre, the catalogue's entries `icenet_*`.
-The column names are those that the paper's public code gives the files; a file with others is refused, with both named.
+Reads the result tables of Andersson et al. 2021, doi:10.1038/s41467-021-25257-4. They lie in the
+record doi:10.5285/71820e7d-c628-4e32-969f-464b7efb187c of the UK Polar Data Centre, and are the
+entries `icenet_*` of the catalogue. The column names are those that the paper's public code gives
+to the files. A file with other columns is refused, with both lists named.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from seaice.errors import DataError
 from seaice.sources import catalog, download, transfer
 
 DOI = "10.5285/71820e7d-c628-4e32-969f-464b7efb187c"
-LAYOUTS = {  # entry: our names of columns, and the file's
+LAYOUTS = {  # entry: {our name of a column: its name in the file}
     "icenet_forecast_results": {
         "model": "Model",
         "member": "Ensemble member",
@@ -64,71 +66,78 @@ VALUES = {
     "area",
     "sip",
 }
-KM2 = {
+KM2 = {  # columns in km2 in the file, in million km2 here
     "icenet_forecast_results": "sie_error",
     "icenet_ice_edge_region": "area",
-}  # km2 in the file, million km2 here
-SMALL = tuple(
-    entry for entry in LAYOUTS if entry != "icenet_uncertainty"
-)  # of every cell of every forecast: gigabytes
+}
+# All but the table that holds every cell of every forecast, which has gigabytes.
+SMALL = tuple(entry for entry in LAYOUTS if entry != "icenet_uncertainty")
 NAMES = {"SEAS5": "published_seas5", "Linear trend": "published_linear_trend"}
-ABLATION = "icenet_pretrain_ablation"  # within the name of the networks that were not pre-trained
-MEANS = ("ensemble_tempscaled", "ensemble", "NA")  # members that stand for a whole model, the best first
-PEERS = ("icenet", "seasonal", "linear_trend")  # our models that have a published one of their kind
-TIMEOUT = 3.0  # s to wait for the server before giving up
+ABLATION = "icenet_pretrain_ablation"  # part of the name of networks that were not pre-trained
+MEANS = ("ensemble_tempscaled", "ensemble", "NA")  # rows that stand for a whole model, the best first
+PEERS = ("icenet", "seasonal", "linear_trend")  # our models that have a published counterpart
+TIMEOUT = 3.0  # seconds to wait for the server
 
 
 def fetch(
     entries: Sequence[str] = SMALL, *, timeout: float = TIMEOUT, **options
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Read published tables as far as they can be had: by entry the tables, and by entry why there is none.
+    """Read the published tables as far as they can be had.
 
-    A server that does not answer is asked once, for `timeout` seconds. options: see `catalog.open_entry`.
+    Returns the tables by entry, and by entry the reason why a table is missing. A server that does
+    not answer is asked only once, for `timeout` seconds. options: see `catalog.open_entry`.
     """
-    tables, reasons, silent = {}, {}, None
+    tables, reasons, no_answer = {}, {}, None
     for entry in entries:
         try:
-            if silent and not _here(entry, options):
-                raise silent
+            if no_answer and not _is_cached(entry, options):
+                raise no_answer
             tables[entry] = read(entry, timeout=timeout, **options)
         except DataError as error:
             reasons[entry] = str(error)
             if isinstance(error, transfer.DownloadError) and not isinstance(error, transfer.NotThereError):
-                silent = error
+                no_answer = error
     return tables, reasons
 
 
 def read(entry: str, *, timeout: float = TIMEOUT, **options) -> pd.DataFrame:
-    """Read one published table, under our names and in our units, from the cache or over the network.
+    """Read one published table, with our names and units, from the cache or over the network.
 
-    entry: one of `LAYOUTS`. timeout: s until a server that is silent is given up. options: see `catalog.open_entry`.
-    Raises DataError (DownloadError where the file can't be fetched) with the address, or the columns found and expected.
+    entry: one of `LAYOUTS`. timeout: seconds until a silent server is given up. options: see
+    `catalog.open_entry`.
+    Raises DataError with the columns found and expected, or DownloadError with the address where
+    the file cannot be fetched.
     """
     if entry not in LAYOUTS:
         raise DataError(f"no published table '{entry}'; there are {', '.join(LAYOUTS)}")
     source, address = catalog.source(entry, **options)
-    if not _here(entry, options):
+    if not _is_cached(entry, options):
         transfer.reach(address, timeout=timeout)
     return tidy(source.read(), entry)
 
 
-def _here(entry: str, options: dict) -> bool:
+def _is_cached(entry: str, options: dict) -> bool:
+    """Return whether the file of an entry lies in the cache."""
     return download.local_path(catalog.source(entry, **options)[1]).is_file()
 
 
 def tidy(table: pd.DataFrame, entry: str) -> pd.DataFrame:
-    """Rename and check the columns of a published table as read with keep_default_na=False: see `LAYOUTS`.
+    """Rename, check and convert the columns of a published table, see `LAYOUTS`.
 
-    lead_time in months, 1 the month that begins at the initialisation; valid_time the first of the forecast month; scores in %
-    and million km2, forecast - truth. Models are named published_icenet, published_icenet_no_pretraining, published_seas5 and
-    published_linear_trend, others as they are. Rows without any value are left out. Raises DataError naming the columns, or
-    the text that is no number or date.
+    table: as read with keep_default_na=False.
+    lead_time is in months; 1 is the month that begins at the initialisation. valid_time is the
+    first day of the forecast month. Scores are in % and million km2, forecast - truth. Rows without
+    any value are left out.
+    Models are named published_icenet, published_icenet_no_pretraining, published_seas5 and
+    published_linear_trend; others keep their names.
+    Raises DataError that names the columns, or the text that is not a number or date.
     """
     layout = LAYOUTS[entry]
     if not set(layout.values()) <= set(table.columns):
         raise DataError(
             f"{entry}: the file has the columns {', '.join(map(str, table.columns[:12]))}; expected were "
-            f"{', '.join(layout.values())}. Compare the file with the record doi:{DOI} and correct published.LAYOUTS"
+            f"{', '.join(layout.values())}. Compare the file with the record doi:{DOI} and correct "
+            "published.LAYOUTS"
         )
     table = table[list(layout.values())].set_axis(list(layout), axis=1)
     values = [column for column in layout if column in VALUES and table[column].dtype != bool]
@@ -154,30 +163,35 @@ def tidy(table: pd.DataFrame, entry: str) -> pd.DataFrame:
 
 
 def _numbers(column: pd.Series, entry: str, name: str) -> pd.Series:
+    """Return a column as numbers. Raises DataError for a text that is not a number."""
     numbers = pd.to_numeric(column, errors="coerce")
     bad = column[numbers.isna() & column.notna()]
     if len(bad):
         raise DataError(
-            f"{entry}: {bad.iloc[0]!r} in '{name}' is no number; is the file whole, and of that layout?"
+            f"{entry}: {bad.iloc[0]!r} in '{name}' is no number; is the file complete, and in this layout?"
         )
     return numbers
 
 
 def _named(model: str) -> str:
+    """Return our name of a published model."""
     if model.startswith("IceNet"):
         return "published_icenet_no_pretraining" if ABLATION in model else "published_icenet"
     return NAMES.get(model, model)
 
 
 def by_lead(results: pd.DataFrame, test: Sequence[str], *, metric: str = "binary_accuracy") -> pd.DataFrame:
-    """Mean published score by model and lead, in the layout of skill.csv, with the months first and last.
+    """Return the mean published score by model and lead, in the layout of skill.csv.
 
-    results: table `icenet_forecast_results`. test: first and last init_time, "YYYY-MM", of this run's test years; where the published
-    months overlap with theirs only those count, else all do: `first` and `last` say which. Of IceNet the calibrated ensemble.
+    results: table `icenet_forecast_results`. test: first and last init_time, "YYYY-MM", of the test
+    years of this run.
+    Where published forecasts fall into these years only those count, otherwise all do. The columns
+    `first` and `last` give the first and last valid month. For IceNet the calibrated ensemble is
+    taken.
     """
     rows = results[results["member"].isin(MEANS)].dropna(subset=metric)
-    kept = rows.groupby("model")["member"].transform(lambda members: min(members, key=MEANS.index))
-    rows = rows[rows["member"] == kept]
+    best_member = rows.groupby("model")["member"].transform(lambda members: min(members, key=MEANS.index))
+    rows = rows[rows["member"] == best_member]
     init = rows["valid_time"].dt.to_period("M") - (rows["lead_time"].astype(int) - 1)
     shared = rows[(init >= pd.Period(test[0], "M")) & (init <= pd.Period(test[1], "M"))]
     rows = shared if len(shared) else rows
@@ -188,14 +202,17 @@ def by_lead(results: pd.DataFrame, test: Sequence[str], *, metric: str = "binary
 
 
 def account(run: str, tables: dict[str, pd.DataFrame], reasons: dict[str, str]) -> str:
-    """Say plainly which tables were had and which not and why, and how far they compare with this run."""
+    """Say which tables were read, which were not and why, and how they compare with this run."""
     lines = [f"read: {entry}, {len(table)} rows" for entry, table in tables.items()]
     lines += [f"NOT reached or not usable: {entry}" for entry in reasons]
     lines += [f"  because {reason}" for reason in dict.fromkeys(reasons.values())]
     if "icenet_forecast_results" not in tables:
         return "\n".join(
-            [*lines, "So what follows are this run's own scores, with nothing published beside them."]
+            [*lines, "What follows are this run's own scores only, with no published scores beside them."]
         )
     same = "It has the same record, grid and splits, so the scores compare."
-    other = "It has another record, grid or splits than the paper, so the scores stand side by side and are no contest."
+    other = (
+        "It has another record, grid or splits than the paper, so the scores stand side by side "
+        "and are no contest."
+    )
     return "\n".join([*lines, f"This run is '{run}'. {same if run == 'paper' else other}"])

@@ -1,4 +1,7 @@
-"""How good is every forecast of every model, in every sea? Scores block by block, so that no store is ever in memory whole."""
+"""How good is every forecast of every model, in every sea?
+
+Forecasts are scored block by block, so that no store is ever in memory as a whole.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -26,11 +29,10 @@ METRICS = (
     "rps",
     "extent_crps",
 )
-# One Septembers-only model would otherwise shrink everybody's comparison to its few forecasts.
+# This model forecasts Septembers only. On common forecasts all others would be judged on these.
 OWN_PAIRS = ("ecmwf_edge",)
-BLOCK_CELLS = (
-    4e6  # cells of one model's forecasts in memory at once: 16 MB as float32, and a dozen such arrays
-)
+# Cells of one model's forecasts in memory at once: 16 MB as float32, times a dozen such arrays.
+BLOCK_CELLS = 4e6
 
 
 def forecast_scores(
@@ -41,24 +43,29 @@ def forecast_scores(
     members: Mapping[str, xr.DataArray] | None = None,
     seas: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Score every forecast: all `METRICS` with dims (model, region, init_time, lead_time), NaN where forecast or truth is lacking.
+    """Score every forecast: all `METRICS`, dims (model, region, init_time, lead_time).
 
-    Coordinates `valid_time` and `block`, see `with_times`.
-
-    sips: (model, init_time, lead_time, y, x), or a mapping of model to (init_time, lead_time, y, x) whose init_times may
-    differ; best lazy. A forecast that is NaN on all counting cells is lacking. classes: by model, probabilities (init_time, lead_time,
-    ice_class, y, x), for `rps`. members: by model, the members' SIP (init_time, lead_time, member, y, x), for `extent_crps`; without, it is
-    the absolute extent error, which is the CRPS of one forecast without spread. seas: bool (region, y, x), see `regions.mask`;
-    region "all" comes first in any case. Sources: see `verify`; CRPS by `scores`, Hersbach 2000,
-    doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2, million km2, perfect 0, of the whole map only where there are members.
-    Members without a forecast of an init_time and lead are left out there; it is NaN where no member has one.
-    Raises DataError for SIP outside 0..1, NaN in part of a forecast, another grid, or init_times off the record's months.
+    Scores are NaN where the forecast or the truth is missing. Coordinates `valid_time` and `block`:
+    see `with_times`. Sources of the scores: see `verify.scores`.
+    sips: (model, init_time, lead_time, y, x), or a mapping of model to (init_time, lead_time, y, x)
+    whose init_times may differ; best lazy. A forecast that is NaN on all counting cells counts as
+    missing.
+    classes: by model, probabilities (init_time, lead_time, ice_class, y, x), for `rps`.
+    members: by model, SIP of the members (init_time, lead_time, member, y, x), for `extent_crps`.
+    seas: bool (region, y, x), see `regions.mask`. Region "all" always comes first.
+    `extent_crps` is in million km2, perfect 0, computed by `scores` (Hersbach 2000,
+    doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2). Without members it is the absolute extent
+    error, which is the CRPS of a single forecast without spread. With members it is given for the
+    whole map only; members without a forecast of an init_time and lead are left out there, and it
+    is NaN where no member has one.
+    Raises DataError for SIP outside 0..1, NaN in some of the cells of a forecast, another grid, or
+    init_times that are not steps of the record.
     """
     if isinstance(sips, xr.DataArray):
         sips = {str(m): sips.sel(model=m, drop=True) for m in sips.model.values}
     for name, sip in sips.items():
         check_grid(sip, ready, name)
-    within = windows(ready, seas)
+    regions = windows(ready, seas)
     scored = {name: [] for name in sips}
     lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
     for init_times in blocks(sips, ready):
@@ -67,23 +74,31 @@ def forecast_scores(
             sip = pick(sip, init_times)
             if not sip.sizes["init_time"]:
                 continue
-            known = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
-            judge(sip, known.weight, name)
-            more = [(given or {}).get(name) for given in (classes, members)]
-            scored[name].append(_score(sip, *more, truth=known, within=within, ready=ready))
-    whole = [xr.concat(parts, "init_time") for parts in scored.values()]
-    return with_times(xr.concat(whole, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready)
+            own_truth = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
+            judge(sip, own_truth.weight, name)
+            extras = [(mapping or {}).get(name) for mapping in (classes, members)]
+            scored[name].append(_score(sip, *extras, truth=own_truth, regions=regions, ready=ready))
+    by_model = [xr.concat(parts, "init_time") for parts in scored.values()]
+    return with_times(
+        xr.concat(by_model, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready
+    )
 
 
 def with_times(scores: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
-    """Scores with the coordinates `valid_time (init_time, lead_time)` and `block (init_time)`, see `bootstrap.blocks`."""
+    """Return the scores with coordinates `valid_time (init_time, lead_time)`, `block (init_time)`.
+
+    block: see `bootstrap.blocks`.
+    """
     valid = valid_time(scores.init_time, scores.lead_time, cadence=cadence(ready))
     block = bootstrap.blocks(scores.init_time.values, cadence(ready))
     return scores.assign_coords(valid_time=valid, block=("init_time", block))
 
 
 def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.DatetimeIndex]:
-    """Give the init_times of all models in order, as many at a time as fit in memory, behind a progress bar."""
+    """Give the init_times of all models in order, as many at a time as fit in memory.
+
+    A progress bar shows how many are done.
+    """
     init_times = pd.DatetimeIndex(np.unique(np.concatenate([sip.init_time.values for sip in sips.values()])))
     leads = max(sip.sizes["lead_time"] for sip in sips.values())
     n = max(1, int(BLOCK_CELLS / (leads * ready.sizes["y"] * ready.sizes["x"])))
@@ -92,11 +107,14 @@ def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.D
 
 
 def block_of_truth(ready: xr.Dataset, init_times, lead_time) -> xr.Dataset:
-    """Read `ice`, `weight` (see `truth.truth_and_weight`) and `siconc` of these forecasts, dims (init_time, lead_time, y, x)."""
+    """Read the truth of these forecasts, dims (init_time, lead_time, y, x).
+
+    `ice` and `weight`: see `truth.truth_and_weight`. `siconc`: fraction 0..1.
+    """
     time = valid_time(init_times, lead_time, cadence=cadence(ready))
     ice, weight = truth_and_weight(ready, time)
     truth = {"ice": ice, "weight": weight, "siconc": at(ready.siconc, time)}
-    # With neither lat nor lon, which would only be carried along.
+    # Without lat and lon, which would only be carried along.
     return xr.Dataset({name: da.reset_coords(drop=True) for name, da in truth.items()}).compute()
 
 
@@ -105,29 +123,34 @@ def pick(da: xr.DataArray, init_times) -> xr.DataArray:
     return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
 
 
-def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.Dataset) -> xr.Dataset:
+def _score(sip, classes, members, truth: xr.Dataset, regions: Mapping, ready: xr.Dataset) -> xr.Dataset:
+    """Return all `METRICS` of a block of one model's forecasts by region, see `forecast_scores`."""
     area = {"cell_area_km2": Grid.of(ready.attrs).cell_area_km2}
     classes = None if classes is None else pick(classes, sip.init_time)
-    found = []
-    for cut, mask in within.values():
-        ice, weight, forecast = truth.ice.isel(cut), truth.weight.isel(cut) * mask, sip.isel(cut)
+    by_region = []
+    for rectangle, mask in regions.values():
+        ice, weight, forecast = (
+            truth.ice.isel(rectangle),
+            truth.weight.isel(rectangle) * mask,
+            sip.isel(rectangle),
+        )
         scores = verify_scores.iiee(forecast, ice, weight, **area).assign(
             binary_accuracy=verify_scores.binary_accuracy(forecast, ice, weight),
             sps=verify_scores.sps(forecast, ice, weight, **area),
             sie_error=verify_scores.sie_error(forecast, ice, weight, **area),
             brier=verify_scores.brier(forecast, ice, weight),
         )
-        lacking = xr.full_like(scores.brier, np.nan)
+        missing = xr.full_like(scores.brier, np.nan)
         rps = (
-            lacking
+            missing
             if classes is None
-            else verify_scores.rps(classes.isel(cut), truth.siconc.isel(cut), weight)
+            else verify_scores.rps(classes.isel(rectangle), truth.siconc.isel(rectangle), weight)
         )
-        crps = abs(scores.sie_error) if members is None else lacking
-        found.append(
+        crps = abs(scores.sie_error) if members is None else missing
+        by_region.append(
             scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP))
         )
-    scores = xr.concat(found, pd.Index(list(within), name="region", dtype=object))
+    scores = xr.concat(by_region, pd.Index(list(regions), name="region", dtype=object))
     if members is not None:
         scores["extent_crps"] = (
             _members_crps(members, truth, **area).where(scores.region == "all").transpose("region", ...)
@@ -136,32 +159,41 @@ def _score(sip, classes, members, truth: xr.Dataset, within: Mapping, ready: xr.
 
 
 def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
-    """CRPS of the extents of the members that have a forecast (init_time, lead_time); of their errors against 0, which is the same."""
+    """Return the CRPS (init_time, lead_time) of the extents of the members that have a forecast.
+
+    It is computed from the members' extent errors against 0, which gives the same value.
+    """
     errors = []
-    for init_time in truth.init_time.values:  # one at a time: there may be 25 members
-        known = truth.sel(init_time=[init_time])
+    for init_time in truth.init_time.values:  # one at a time, as there may be 25 members
+        truth_of_init = truth.sel(init_time=[init_time])
         sip = pick(members, [init_time])
-        error = verify_scores.sie_error(sip, known.ice, known.weight, cell_area_km2=cell_area_km2)
+        error = verify_scores.sie_error(
+            sip, truth_of_init.ice, truth_of_init.weight, cell_area_km2=cell_area_km2
+        )
         # A map without values would count as open water.
-        errors.append(error.where((sip.notnull() & (known.weight > 0)).any(MAP)))
-    whole = xr.concat(errors, "init_time")
-    zero = xr.zeros_like(whole.isel(member=0, drop=True))
-    return crps_for_ensemble(whole, zero, "member", preserve_dims=["init_time", "lead_time"])
+        errors.append(error.where((sip.notnull() & (truth_of_init.weight > 0)).any(MAP)))
+    all_errors = xr.concat(errors, "init_time")
+    zero = xr.zeros_like(all_errors.isel(member=0, drop=True))
+    return crps_for_ensemble(all_errors, zero, "member", preserve_dims=["init_time", "lead_time"])
 
 
 def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
-    """Return by region the smallest rectangle of the map that holds it, and its cells there: small seas then cost little."""
-    ever = ready.active.any("month").compute()
-    masks = {"all": ever}
+    """Return by region the smallest rectangle of the map that holds it, and the cells in it.
+
+    Small seas then cost little. The rectangle is a mapping of y and x to slices, the cells are 0 or
+    1 (y, x) as float32. Regions without an active cell are left out.
+    """
+    ever_active = ready.active.any("month").compute()
+    masks = {"all": ever_active}
     if seas is not None:
-        masks |= {str(r): seas.sel(region=r, drop=True) & ever for r in seas.region.values}
-    found = {}
+        masks |= {str(r): seas.sel(region=r, drop=True) & ever_active for r in seas.region.values}
+    by_region = {}
     for name, cells in masks.items():
         if cells.any():
             spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in MAP}
-            cut = {d: slice(at[0], at[-1] + 1) for d, at in spans.items()}
-            found[name] = cut, cells.isel(cut).reset_coords(drop=True).astype("float32")
-    return found
+            rectangle = {d: slice(places[0], places[-1] + 1) for d, places in spans.items()}
+            by_region[name] = rectangle, cells.isel(rectangle).reset_coords(drop=True).astype("float32")
+    return by_region
 
 
 def check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
@@ -174,11 +206,15 @@ def check_grid(sip: xr.DataArray, ready: xr.Dataset, name: str) -> None:
 
 
 def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SIP") -> None:
-    """Raise DataError for values outside 0..1, and for a map that is NaN in some of the cells that count; what: they are called."""
-    given, wanted = (sip.notnull() & (weight > 0)).sum(MAP), (weight > 0).sum(MAP)
-    partly = (given > 0) & (given < wanted)
+    """Raise DataError for a forecast that cannot be scored.
+
+    That is one with values outside 0..1, or with NaN in some, but not all, of the cells that count.
+    what: how the values are called in the message.
+    """
+    n_given, n_wanted = (sip.notnull() & (weight > 0)).sum(MAP), (weight > 0).sum(MAP)
+    partly = (n_given > 0) & (n_given < n_wanted)
     outside = (sip.min(MAP) < -1e-6) | (sip.max(MAP) > 1 + 1e-6)
-    for bad, wrong in (
+    for bad, problem in (
         (partly, "is NaN in some of the cells that count"),
         (outside, "has values outside 0..1"),
     ):
@@ -186,22 +222,24 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
             i, k = np.argwhere(bad.transpose("init_time", "lead_time").values)[0]
             init = pd.Timestamp(bad.init_time.values[i])
             raise DataError(
-                f"forecast '{name}': {what} of init_time {init:%Y-%m-%d}, lead {int(bad.lead_time[k])} {wrong}"
+                f"forecast '{name}': {what} of init_time {init:%Y-%m-%d}, "
+                f"lead {int(bad.lead_time[k])} {problem}"
             )
 
 
 def common_pairs(
     scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier"
 ) -> xr.Dataset:
-    """Keep only the (init_time, lead_time) pairs that every model forecast; models in `own_pairs` keep their own.
+    """Keep only the (init_time, lead_time) pairs that every model forecast.
 
-    scores: see `forecast_scores`. by: the metric that says what was forecast.
+    Models in `own_pairs` keep their own pairs. scores: see `forecast_scores`. by: the metric that
+    tells where there is a forecast.
     Raises DataError, with each model's number of forecasts, when no pair is common.
     """
-    made = scores[by].sel(region="all", drop=True).notnull()
+    exists = scores[by].sel(region="all", drop=True).notnull()
     judged = [m for m in scores.model.values if m not in own_pairs]
-    shared = made.sel(model=judged).all("model")
+    shared = exists.sel(model=judged).all("model")
     if judged and not shared.any():
-        counts = {str(m): int(made.sel(model=m).sum()) for m in scores.model.values}
+        counts = {str(m): int(exists.sel(model=m).sum()) for m in scores.model.values}
         raise DataError(f"no forecast with truth is common to all models; forecasts by model: {counts}")
     return scores.where(shared | scores.model.isin(list(own_pairs)))

@@ -1,4 +1,4 @@
-"""How is a table written? As CSV, whole or not at all."""
+"""How is a table written? As CSV, either completely or not at all."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from seaice.files import replacing
 
 
 def write(table: pd.DataFrame, path: Path, *, index: bool = False, float_format: str | None = None) -> None:
-    """Write a table as CSV and make its folder where there is none.
+    """Write a table as CSV, and make its folder where there is none.
 
-    index: write the index as first columns. float_format: such as "%.3f"; None for all digits.
+    index: write the index as first columns. float_format: such as "%.3f"; None writes all digits.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
-"""What do the scores say? Tables by model, split, sea, lead and month, with intervals over years, and differences of paired forecasts.
+"""What do the scores say?
 
-Validation years have set networks, calibration and bands, test years nothing: the two never share a row.
+Tables by model, split, sea, lead and month, with intervals over years, and differences of paired
+forecasts. Validation years were used to choose networks, calibration and bands; test years were
+used for nothing. The two therefore never share a row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,28 +24,33 @@ REGIONAL = (
     "sie_error",
     "brier",
     "brier_skill",
-)  # metrics of the seas, to keep the table small
-REFERENCE = "climatology"  # of the Brier skill
-DIGITS = 6  # significant ones written
+)  # metrics given for single seas; few, to keep the table small
+REFERENCE = "climatology"  # of the Brier skill: the model to beat
+DIGITS = 6  # significant digits in files
 HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
 
 
 def skill_table(
     scores: xr.Dataset, splits: Mapping[str, Sequence[str]], *, own_pairs: Sequence[str] = OWN_PAIRS
 ) -> pd.DataFrame:
-    """Mean score by model, split, region, lead and valid month, all models on the same forecasts except those in `own_pairs`.
+    """Return the mean score by model, split, region, lead and valid month.
 
-    Columns model, split, region ("all" or a sea), lead_time, month ("all", 1..12), metric, value, low, high, n (forecasts averaged).
-    low, high: 95 % by drawing blocks of init_time (`bootstrap.blocks`), for month "all"; seas have that month only.
-    Units: see each score. `brier_skill` is
-    1 - BS / BS of the climatology on the same forecasts, 1 perfect, 0 as good as climatology, left out where the climatology is perfect.
+    All models are judged on the same forecasts, except those in `own_pairs`.
+    Columns model, split, region ("all" or a sea), lead_time, month ("all", 1..12), metric, value,
+    low, high, n (forecasts averaged). Units: see each score.
+    low, high: 95 % interval by drawing blocks of init_time (`bootstrap.blocks`), for month "all".
+    Seas have rows for month "all" only.
+    `brier_skill` is 1 - BS / BS of the climatology on the same forecasts: 1 is perfect, 0 as good
+    as climatology. It is left out where the climatology is perfect.
     scores: see `scoring.forecast_scores`. splits: first and last init_time, "YYYY-MM", of `JUDGED`.
     Raises DataError where a split has no forecast common to all models.
     """
     tables = []
-    for split, part in parts(scores, splits).items():
-        kept = common_pairs(part, own_pairs=own_pairs)
-        tables += [table.assign(split=split) for table in (*_overall(kept, part), _monthly(kept, part))]
+    for split, of_split in parts(scores, splits).items():
+        common = common_pairs(of_split, own_pairs=own_pairs)
+        tables += [
+            table.assign(split=split) for table in (*_overall(common, of_split), _monthly(common, of_split))
+        ]
     table = pd.concat(tables, ignore_index=True)
     table = table[(table["region"] == "all") | table["metric"].isin(REGIONAL)]
     columns = ["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"]
@@ -51,45 +58,53 @@ def skill_table(
 
 
 def parts(scores: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> dict[str, xr.Dataset]:
-    """Scores of each of the `JUDGED` splits."""
+    """Return the scores of each of the `JUDGED` splits, by name."""
     return {name: scores.sel(init_time=slice(*splits[name])) for name in JUDGED if name in splits}
 
 
-def _overall(kept: xr.Dataset, part: xr.Dataset):
-    """Tables of every metric over all months, with intervals."""
-    blocks = kept.block.values
-    for metric, (sums, statistic, n) in _statistics(kept, part).items():
+def _overall(common: xr.Dataset, of_split: xr.Dataset):
+    """Give the tables of every metric over all months, with intervals.
+
+    common: the forecasts to average. of_split: all forecasts of the split, for the reference of the
+    skill.
+    """
+    blocks = common.block.values
+    for metric, (sums, statistic, n) in _statistics(common, of_split).items():
         sums = bootstrap.by_block(sums, blocks)  # (block, model, region, lead_time, 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = statistic(sums.sum(axis=0))
         low, high = bootstrap.interval(sums, statistic)
         columns = {"value": value, "low": low, "high": high, "n": n.sum(axis=0)}
         dims = ("model", "region", "lead_time")
-        ds = xr.Dataset({k: (dims, v) for k, v in columns.items()}, {d: kept[d] for d in dims})
+        ds = xr.Dataset({k: (dims, v) for k, v in columns.items()}, {d: common[d] for d in dims})
         table = ds.to_dataframe().reset_index()
         yield table[table["value"].notna()].assign(metric=metric, month="all").astype({"n": int})
 
 
-def _statistics(kept: xr.Dataset, part: xr.Dataset) -> dict:
-    """Return by metric (sums to add up (init_time, model, region, lead_time, 2), statistic of them, made (init_time, ...))."""
+def _statistics(common: xr.Dataset, of_split: xr.Dataset) -> dict:
+    """Return by metric (sums, statistic, exists).
+
+    sums: (init_time, model, region, lead_time, 2), to be added up. statistic: what is computed from
+    the totals. exists: bool, where there is a score, same dims without the last.
+    """
     dims = ("init_time", "model", "region", "lead_time")
     out = {}
     for metric in METRICS:
-        values = kept[metric].transpose(*dims).values
-        made = np.isfinite(values)
-        out[metric] = np.stack([values, made], axis=-1), bootstrap.mean, made
-    if REFERENCE in part.model.values:
-        own, made = kept["brier"].transpose(*dims).values, out["brier"][2]
-        reference = part["brier"].sel(model=[REFERENCE]).transpose(*dims).values
-        made = made & np.isfinite(reference)
-        sums = np.stack([np.where(made, own, 0), np.where(made, reference, 0)], axis=-1)
-        out["brier_skill"] = sums, bootstrap.skill, made
+        values = common[metric].transpose(*dims).values
+        exists = np.isfinite(values)
+        out[metric] = np.stack([values, exists], axis=-1), bootstrap.mean, exists
+    if REFERENCE in of_split.model.values:
+        brier, exists = common["brier"].transpose(*dims).values, out["brier"][2]
+        reference = of_split["brier"].sel(model=[REFERENCE]).transpose(*dims).values
+        exists = exists & np.isfinite(reference)
+        sums = np.stack([np.where(exists, brier, 0), np.where(exists, reference, 0)], axis=-1)
+        out["brier_skill"] = sums, bootstrap.skill, exists
     return out
 
 
-def _monthly(kept: xr.Dataset, part: xr.Dataset) -> pd.DataFrame:
-    """Means by valid month, of the whole map."""
-    rows = forecast_rows(kept)
+def _monthly(common: xr.Dataset, of_split: xr.Dataset) -> pd.DataFrame:
+    """Return the mean scores by valid month, of the whole map."""
+    rows = forecast_rows(common)
     keys = ["model", "lead_time", "metric", "month"]
     table = (
         rows.groupby(keys)["value"]
@@ -98,15 +113,15 @@ def _monthly(kept: xr.Dataset, part: xr.Dataset) -> pd.DataFrame:
         .rename(columns={"mean": "value", "size": "n"})
     )
     table = table.assign(region="all", low=np.nan, high=np.nan)
-    if REFERENCE not in part.model.values:
+    if REFERENCE not in of_split.model.values:
         return table
     brier = rows[rows["metric"] == "brier"]
-    reference = forecast_rows(part.sel(model=[REFERENCE])[["brier"]])[["init_time", "lead_time", "value"]]
+    reference = forecast_rows(of_split.sel(model=[REFERENCE])[["brier"]])[["init_time", "lead_time", "value"]]
     brier = brier.merge(reference, on=["init_time", "lead_time"], suffixes=("", "_reference"))
     means = brier.groupby(["model", "lead_time", "month"]).agg(
         own=("value", "mean"), reference=("value_reference", "mean"), n=("value", "size")
     )
-    # Where the climatology is sure and right in every cell there is nothing to gain.
+    # Where the climatology is certain and right in every cell there is nothing to gain.
     means = means[means["reference"] > 0].reset_index()
     skill = means.assign(value=1 - means["own"] / means["reference"], metric="brier_skill", region="all")
     return pd.concat([table, skill.drop(columns=["own", "reference"])])
@@ -119,18 +134,20 @@ def differences_table(
     model: str = "icenet",
     metrics: Sequence[str] = ("binary_accuracy", "iiee", "sps", "brier", "rps"),
 ) -> pd.DataFrame:
-    """Mean score of `model` minus that of each other model over the forecasts that both have, with an interval.
+    """Return the mean score of `model` minus that of each other model, with an interval.
 
-    Columns model, baseline, split, lead_time, metric, difference, low, high, n, years (number of blocks of init_time, see
-    `bootstrap.blocks`). Positive is
-    better for binary_accuracy, negative for the others. Raises KeyError when `model` is not among the models.
+    Only forecasts that both models have are compared. A positive difference is better for
+    binary_accuracy, a negative one for the others.
+    Columns model, baseline, split, lead_time, metric, difference, low, high, n, years (how many
+    blocks of init_time, see `bootstrap.blocks`).
+    Raises KeyError when `model` is not among the models.
     """
     tables = []
-    for split, part in parts(_with_model(scores, model), splits).items():
-        whole = part.sel(region="all", drop=True)
-        blocks = whole.block.values
+    for split, of_split in parts(_with_model(scores, model), splits).items():
+        everywhere = of_split.sel(region="all", drop=True)
+        blocks = everywhere.block.values
         for metric in metrics:
-            paired = whole[metric].sel(model=model, drop=True) - whole[metric].drop_sel(model=model)
+            paired = everywhere[metric].sel(model=model, drop=True) - everywhere[metric].drop_sel(model=model)
             values = paired.transpose("init_time", "model", "lead_time").values
             sums = bootstrap.by_block(np.stack([values, np.isfinite(values)], axis=-1), blocks)
             low, high = bootstrap.interval(sums, bootstrap.mean)
@@ -157,9 +174,11 @@ def differences_table(
 def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf_edge") -> pd.DataFrame:
     """Compare every model on exactly the forecasts that `reference` and all the others have.
 
-    Columns model, lead_time, month, period, years, metric, value, low, high (95 %, years drawn), n. period: "all", "fit" (months up to
-    `ready.fit_end`, which the other models have been fitted to, so that their scores there flatter them) or "after_fit". Raises
-    DataError when no forecast is common to all, and KeyError when `reference` is not among the models.
+    Columns model, lead_time, month, period, years, metric, value, low, high (95 %, years drawn), n.
+    period: "all", "fit" (months up to `ready.fit_end`, to which the other models were fitted, so
+    that their scores there are too good) or "after_fit".
+    Raises DataError when no forecast is common to all, and KeyError when `reference` is not among
+    the models.
     """
     rows = forecast_rows(common_pairs(_with_model(scores, reference), own_pairs=()))
     after = rows["valid_time"] > pd.Timestamp(ready.attrs["fit_end"])
@@ -182,24 +201,31 @@ def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf
 
 
 def _interval(rows: pd.DataFrame) -> pd.Series:
+    """Return the 95 % interval of the mean of these rows, years drawn."""
     sums = rows.groupby("year")["value"].agg(["sum", "size"]).to_numpy(float)
     low, high = bootstrap.interval(sums, bootstrap.mean)
     return pd.Series({"low": float(low), "high": float(high)})
 
 
 def forecast_rows(scores: xr.Dataset) -> pd.DataFrame:
-    """One row a forecast and metric of the whole map: model, init_time, lead_time, metric, value, valid_time, month, year."""
-    whole = scores.sel(region="all", drop=True)
-    table = whole.drop_vars("block", errors="ignore").to_dataarray("metric").rename("value").to_dataframe()
+    """Return one row for each forecast and metric of the whole map.
+
+    Columns model, init_time, lead_time, metric, value, valid_time, month, year.
+    """
+    everywhere = scores.sel(region="all", drop=True)
+    table = (
+        everywhere.drop_vars("block", errors="ignore").to_dataarray("metric").rename("value").to_dataframe()
+    )
     table = table.dropna().reset_index()
     return table.assign(month=table["valid_time"].dt.month, year=table["valid_time"].dt.year)
 
 
 def headline(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of all months and the whole map, of one or more tables of scores, as the table that is tracked.
+    """Return the rows of all months and the whole map: the table that is tracked by git.
 
-    tables: with the columns of `skill_table`, such as it and `concentration_tables.skill_table`. Columns model, split,
-    lead_time, metric, value, low, high, n; rows in the order of the tables.
+    tables: one or more tables of scores with the columns of `skill_table`, such as that one and
+    `concentration_tables.skill_table`.
+    Columns model, split, lead_time, metric, value, low, high, n; rows in the order of the tables.
     """
     rows = pd.concat(tables, ignore_index=True)
     rows = rows[(rows["month"] == "all") & (rows["region"] == "all")]
@@ -208,38 +234,43 @@ def headline(*tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
-    """Write a table as CSV, its numbers with `digits` significant digits, and make its folder."""
+    """Write a table as CSV, with `digits` significant digits, and make its folder."""
     table_files.write(table, path, float_format=f"%.{digits}g")
 
 
 def select(
     table: pd.DataFrame, *, split: str | None = "test", region: str | None = "all", **equal
 ) -> pd.DataFrame:
-    """Rows of a table of scores with this split, region and whatever else must be equal, compared as text ("all" and 9 mix).
+    """Return the rows of a table of scores with this split, region and whatever else is given.
 
-    A table without the columns `split` and `region` is taken to hold one of each; None keeps all of them. Raises DataError
-    when nothing is left, with what the table has.
+    Values are compared as text, since "all" and 9 may stand in one column. A table without the
+    columns `split` and `region` is taken to hold one of each. None keeps all of them.
+    Raises DataError when no row is left, with the values that the table has.
     """
-    given = {k: v for k, v in {"split": split, "region": region}.items() if k in table and v is not None}
-    for column, value in (given | equal).items():
+    wanted = {k: v for k, v in {"split": split, "region": region}.items() if k in table and v is not None}
+    for column, value in (wanted | equal).items():
         chosen = table[table[column].astype(str) == str(value)]
         if chosen.empty:
-            there = ", ".join(sorted(map(str, table[column].unique()))) or "nothing"
-            raise DataError(f"table of scores: no rows with {column} {value!r}; there are {there}")
+            present = ", ".join(sorted(map(str, table[column].unique()))) or "nothing"
+            raise DataError(f"table of scores: no rows with {column} {value!r}; there are {present}")
         table = chosen
     return table
 
 
 def better(metric: str) -> int:
-    """1 where a higher score is better, -1 where a lower one is; DataError for a signed error, of which neither is true."""
+    """Return 1 where a higher score is better, -1 where a lower one is.
+
+    Raises DataError for a signed error, where neither is better.
+    """
     if metric == "sie_error":
         raise DataError(
-            "sie_error has a sign, so a difference of two is no gain; choose iiee or binary_accuracy"
+            "sie_error has a sign, so a difference of two is not a gain; choose iiee or binary_accuracy"
         )
     return 1 if metric in HIGHER_IS_BETTER else -1
 
 
 def _with_model(scores: xr.Dataset, model: str) -> xr.Dataset:
+    """Return the scores. Raises KeyError where `model` is not among them."""
     if model not in scores.model.values:
         raise KeyError(f"no model '{model}' among {list(map(str, scores.model.values))}")
     return scores
