@@ -1,4 +1,7 @@
-"""The fit finds its way, chooses models that are apart, and its packaged outcome is complete."""
+"""Does the fit reach its target?
+
+It also chooses models that differ, and its packaged results are complete.
+"""
 
 from importlib.resources import files
 
@@ -13,7 +16,7 @@ GRID = Grid("north", 675.0)
 
 
 def test_kalman_inversion_finds_a_linear_world(monkeypatch):
-    """Figures that are linear in the parameters: the misfit must fall by far."""
+    """The figures are linear in the parameters, so the misfit must fall by far."""
     observed = realism.reference("north")
     names, low, high = twin_fit._bounds("north")
     response = np.random.default_rng(1).standard_normal((len(names), len(observed)))

@@ -1,4 +1,7 @@
-"""Products have the shape of what they stand for, come out the same each time, and appear whole or not at all."""
+"""Do the products have the shape of what they stand for?
+
+They come out the same each time, and appear whole or not at all.
+"""
 
 import shutil
 
@@ -24,7 +27,7 @@ FORECASTS |= {"members": 3, "hindcast_members": 2}
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """A cache for the whole module: what one test made, the next opens."""
+    """Yield the folder of a cache that all tests of the module share."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("twin")
         patch.setenv("SEAICE_CACHE", str(folder))
@@ -253,7 +256,10 @@ def test_wrong_arguments_are_named_with_the_valid_ones(own_folders, wrong, named
 
 
 def test_days_go_on_over_the_turn_of_the_year():
-    """Fields that grow steadily grow from day to day, none twice the same: repeated days would pass for a stuck satellite."""
+    """Fields that grow steadily grow from day to day, and no day equals another.
+
+    Repeated days would pass for a failed satellite.
+    """
     steps = np.arange(2 * world.STEPS_A_YEAR, dtype="float32").reshape(1, 2, world.STEPS_A_YEAR, 1, 1)
     first = world.days(steps[:, 0], steps[:, 0, 0] - 1, steps[:, 1, 0], 365)
     second = world.days(steps[:, 1], steps[:, 0, -1], steps[:, 1, -1] + 1, 366)

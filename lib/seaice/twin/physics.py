@@ -81,7 +81,7 @@ class World:
     """
 
     def __init__(self, grid: Grid, parameters: Parameters):
-        """Prepare what stays the same at every step: land, sun, mean pressure, currents, heat capacities."""
+        """Prepare what is the same at every step: land, sun, pressure, currents, heat capacity."""
         self.grid = grid
         self.parameters = p = parameters.float32()
         self.land = land(grid)
