@@ -133,8 +133,8 @@ def test_dates_and_hemisphere_are_checked():
         ("nsidc0081_daily_north", "north", ["2015-08-05", "2015-08-06"]),
         ("nsidc0081_daily_south", "south", []),
         ("nsidc0051_monthly_north", "north", []),
-        # The instrument was off from 1987-12-03 to 1988-01-12. December is the mean of two days of the
-        # retreating southern ice, and is one of the months that Andersson et al. 2021 leave out.
+        # The instrument was off from 1987-12-03 to 1988-01-12. December is the mean of two days of
+        # the retreating southern ice; Andersson et al. 2021 leave this month out, too.
         ("nsidc0051_monthly_south", "south", ["1987-12-01"]),
     ],
 )
