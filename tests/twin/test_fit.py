@@ -3,8 +3,6 @@
 It also chooses models that differ, and its packaged results are complete.
 """
 
-from importlib.resources import files
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,7 +61,7 @@ def test_a_world_without_ice_counts_as_the_worst():
 
 
 def test_packaged_table_of_misfits_covers_all_models():
-    table = pd.read_csv(files("seaice").joinpath(twin_fit.MISFIT_TABLE))
+    table = pd.read_csv(twin_parameters.DATA.joinpath(twin_fit.MISFIT_TABLE))
     assert set(table["model"]) == {"TRUTH", "FORECAST", "TWIN-A", "TWIN-B"}
     size = (table["units_of_tolerance"] ** 2).groupby([table["hemisphere"], table["model"]]).mean() ** 0.5
     for hemisphere in set(table["hemisphere"]):

@@ -101,8 +101,8 @@ def test_observed_and_atmosphere_show_the_same_run_under_their_own_keys(cache):
 
 @pytest.mark.parametrize(
     ("file", "path_changes", "key_changes"),
-    [("twin_weather.py", True, True), ("grid.py", True, True), ("twin_parameters.csv", True, True)]
-    + [("twin_views.py", False, True), ("twin_source.py", False, True), ("progress.py", False, False)],
+    [("twin/weather.py", True, True), ("grid.py", True, True), ("twin/data/parameters.csv", True, True)]
+    + [("twin/views.py", False, True), ("twin/source.py", False, True), ("progress.py", False, False)],
 )
 def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, file, path_changes, key_changes):
     source = TwinSource("observed", "north", **SHORT)

@@ -227,7 +227,7 @@ def main(hemisphere: str) -> None:
     values = np.array([row.to_numpy() for row in chosen.values()])
     figures = trial(values, grid)
     misfits = _misfits(dict(zip(chosen, figures, strict=True)), hemisphere)
-    folder = Path(twin_parameters.__file__).parent
+    folder = Path(__file__).parent / "data"
     table = pd.read_csv(folder / twin_parameters.TABLE, comment="#", index_col="name")
     for model, row in chosen.items():
         table.loc[row.index, f"{hemisphere}_{model}"] = [float(f"{v:.6g}") for v in row]

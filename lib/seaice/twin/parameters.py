@@ -14,6 +14,7 @@ from seaice.errors import DataError
 from seaice.grid import EPSG
 from seaice.twin.forcing import CURRENTS
 
+DATA = files("seaice.twin") / "data"  # folder of the packaged tables
 TABLE = "parameters.csv"
 TRUTH = "TRUTH"  # the world that plays reality
 FORECAST = "FORECAST"  # the biased model of the seasonal forecasts
@@ -78,7 +79,7 @@ def numbers() -> list[str]:
 @lru_cache(maxsize=1)
 def table() -> dict[str, dict]:
     """Return the packaged table by parameter: `{name: {unit, low, high, north_TRUTH, ...}}`."""
-    with files("seaice").joinpath(TABLE).open(newline="") as lines:
+    with DATA.joinpath(TABLE).open(newline="") as lines:
         return {row["name"]: row for row in csv.DictReader(row for row in lines if not row.startswith("#"))}
 
 

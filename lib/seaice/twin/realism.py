@@ -4,7 +4,6 @@ The same figures are computed of it and of the observed record, and compared.
 """
 
 import csv
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from seaice.geo import ice_area
 from seaice.grid import Grid
 from seaice.schema import ICE_EDGE, Flag
 from seaice.sources import catalog, providers
+from seaice.twin.parameters import DATA
 from seaice.twin.source import SEED, TwinSource
 
 REFERENCE = "reference.csv"
@@ -171,7 +171,7 @@ def reference(hemisphere: str) -> dict[tuple[str, int], float]:
 
     The packaged file names their sources.
     """
-    with files("seaice").joinpath(REFERENCE).open(newline="") as lines:
+    with DATA.joinpath(REFERENCE).open(newline="") as lines:
         rows = csv.DictReader(line for line in lines if not line.startswith("#"))
         return {
             (r["quantity"], int(r["index"])): float(r["value"]) for r in rows if r["hemisphere"] == hemisphere
