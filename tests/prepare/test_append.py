@@ -1,4 +1,7 @@
-"""A ready store that grows month by month, or day by day, is the one that the same months make at once, and never half of it."""
+"""Does a ready store that grows become the one that the same months make at once?
+
+It grows month by month, or day by day, and a killed append never leaves half of it.
+"""
 
 import signal
 import subprocess
@@ -22,19 +25,25 @@ FITTED = ("siconc_climatology", "active", "siconc_damping", "land")
 
 
 def now(last: str) -> pd.Timestamp:
-    """A day on which the month `last` is over and the next is not."""
+    """Return a day on which the month `last` is over and the next one is not."""
     return pd.Timestamp(last) + pd.DateOffset(months=1, days=9)
 
 
 def calm(ds: xr.Dataset) -> xr.Dataset:
-    """The synthetic record with a tenth of its anomalies: quality control takes no month of it for broken."""
-    usual = climate.at_months(ds.siconc_climatology, ds.time)
-    siconc = (usual + 0.1 * (ds.siconc - usual)).transpose("time", "y", "x").astype("float32")
+    """Return the synthetic record with a tenth of its anomalies.
+
+    So the quality checks do not reject any month of it.
+    """
+    climatology = climate.at_months(ds.siconc_climatology, ds.time)
+    siconc = (climatology + 0.1 * (ds.siconc - climatology)).transpose("time", "y", "x").astype("float32")
     return ds.assign(siconc=siconc)
 
 
 def offer(last: str, *, air: str | None = None, lost: tuple[str, ...] = ()):
-    """A stand-in of `providers.load` that has months up to `last`, air up to `air`; the months `lost` it has as missing."""
+    """Return a stand-in for `providers.load` that has ice up to `last` and air up to `air`.
+
+    lost: months whose ice is missing.
+    """
 
     def load(entry, grid, *, start=None, end=None, variables=None):
         end = (air or last) if entry == "air" else last
@@ -58,7 +67,7 @@ def build(path: Path, end: str, **change) -> xr.Dataset:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    """A store up to February 1989."""
+    """Return the path of a store that reaches to February 1989."""
     build(tmp_path / "ready.zarr", "1989-02")
     return tmp_path / "ready.zarr"
 
@@ -98,20 +107,22 @@ def test_month_by_month_it_becomes_what_extending_it_at_once_gives(path):
 def test_what_is_observed_is_what_building_all_of_it_with_the_same_fit_gives(path, tmp_path):
     statistics = ready_store.open_statistics(path).load()
     grown = grow(path, "1989-06").ready
-    whole = build(tmp_path / "whole.zarr", "1989-06")
-    assert grown.indexes["time"].equals(whole.indexes["time"])
-    same_bits(grown, whole, (*OBSERVED, *FITTED))
+    built_at_once = build(tmp_path / "built_at_once.zarr", "1989-06")
+    assert grown.indexes["time"].equals(built_at_once.indexes["time"])
+    same_bits(grown, built_at_once, (*OBSERVED, *FITTED))
     for name in (*DERIVED, "tas"):
-        xr.testing.assert_allclose(grown[name], whole[name], atol=1e-6)
+        xr.testing.assert_allclose(grown[name], built_at_once[name], atol=1e-6)
     xr.testing.assert_identical(ready_store.open_statistics(path).load(), statistics)
-    assert grown.siconc.encoding["chunks"] == whole.siconc.encoding["chunks"]
+    assert grown.siconc.encoding["chunks"] == built_at_once.siconc.encoding["chunks"]
 
 
 def test_without_anything_new_nothing_is_written(path):
     grow(path, "1989-03")
-    made, files = path.stat().st_ino, content(path)
+    inode, files = path.stat().st_ino, content(path)
     again = grow(path, "1989-03")
-    assert again.arrived == {} and not again.notices and path.stat().st_ino == made and content(path) == files
+    assert (
+        again.arrived == {} and not again.notices and path.stat().st_ino == inode and content(path) == files
+    )
 
 
 def test_days_grow_too(tmp_path):

@@ -8,7 +8,7 @@ from seaice.prepare import climate, normalise, normals
 
 
 def series(values, start="1979-01"):
-    """A (time, y, x) field of one cell a column from a (time,) or (time, cells) array."""
+    """Return a field (time, y, x), one cell a column, of an array (time,) or (time, cells)."""
     values = np.asarray(values, "float32").reshape(len(values), 1, -1)
     time = pd.date_range(start, periods=len(values), freq="MS")
     return xr.DataArray(values, dims=("time", "y", "x"), coords={"time": time}, name="siconc")

@@ -1,4 +1,7 @@
-"""Days from samples to tables and maps: trained, forecast and judged by the modules that do the same for months."""
+"""Do the modules that handle months handle days, too?
+
+A daily record goes from samples through training and forecasts to scores and maps.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -210,7 +210,10 @@ def test_a_daily_store_follows_the_contract(built_days):
 
 
 def test_months_up_to_the_last_whole_one_are_fitted_to(built_days):
-    """fit_end lies in December 1987: the climatology is the mean of 1979-01..1987-11, but for months that quality control rejects."""
+    """The climatology is the mean of 1979-01..1987-11, as fit_end lies in December 1987.
+
+    Months that the quality checks reject do not count.
+    """
     months = day_loader()("months", GRID, end="1988-10")
     sound = quality.mask_broken(months, quality.find_broken(months)).siconc.sel(
         time=slice("1979-01", "1987-11")
@@ -240,14 +243,17 @@ def test_without_other_normals_the_record_s_own_months_serve(tmp_path):
     _, ready = build_days(tmp_path, normals=None, start="1985-01", fit_end="1987-12-31")
     assert "normals" not in ready.attrs
     first = ready.siconc.sel(time="1985-03").mean("time")
-    # A line through one point is that point: March 1985 is what is normal in the middle of March 1986.
+    # The trend through one value is that value, so mid-March 1986 has the mean of March 1985.
     middle = ready.siconc_trend.sel(time="1986-03-17").values
     sea = ~ready.land.values
     np.testing.assert_allclose(middle[sea], first.values[sea], atol=0.02)
 
 
 def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_folders, monkeypatch):
-    """All months that the server has are taken, from wherever they begin; those it lacks are missing. They are what is checksummed."""
+    """All months that the server has are used, whenever they begin, and the others are missing.
+
+    The checksum is that of the same months.
+    """
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     entry, asked, checksummed = "osisaf_cdr_monthly_north", {}, {}
     published = [
@@ -309,7 +315,11 @@ def test_the_end_of_the_fit_is_the_last_training_target():
 
 
 def test_real_days_have_their_broken_ones_missing_and_a_september_s_extent(seaice_data, tmp_path):
-    """NSIDC-0081: 5 and 6 August 2015 are broken; September 2015 had 4.6 million km2 (Sea Ice Index), within what 75 km and a mask make."""
+    """In NSIDC-0081, 5 and 6 August 2015 are broken.
+
+    September 2015 had an extent of 4.6 million km2 (Sea Ice Index). The record agrees within what
+    cells of 75 km and a mask allow.
+    """
     sources, span = (
         {"siconc": "nsidc0081_daily_north"},
         {"start": "2015-07", "end": "2015-09", "fit_end": "2015-08-31"},

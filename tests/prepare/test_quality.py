@@ -13,7 +13,7 @@ GRID = Grid("north", 112.5)
 
 
 def record(*, cadence="daily", n=120, seed=0):
-    """Ice whose extent follows the season with the day-to-day noise of NSIDC-0081 (0.06 million km2)."""
+    """Return ice with seasons, and the day-to-day noise of NSIDC-0081 (0.06 million km2)."""
     rng = np.random.default_rng(seed)
     freq = {"daily": "D", "monthly": "MS"}[cadence]
     time = pd.date_range("2001-01-01", periods=n, freq=freq)
@@ -41,7 +41,7 @@ def broken(ds, changes):
 
 
 def hemisphere_lost(field):
-    """Half of the swaths read as open water."""
+    """Return a field in which half of the swaths read as open water."""
     return field.where(field["x"] < 0, 0)
 
 
@@ -74,7 +74,10 @@ def test_steps_without_values_or_outside_the_range_are_found(check, change):
 
 
 def test_a_concentration_of_exactly_the_ice_edge_is_no_ice():
-    """As in every other extent: water that reaches the edge and no more does not make the day a broken one."""
+    """As in every other extent, ice counts above 0.15 and not at it.
+
+    So water that just reaches 0.15 does not make the day a broken one.
+    """
     ds = broken(record(), {60: lambda field: field.where(field > ICE_EDGE, np.float32(ICE_EDGE))})
     assert quality.find_broken(ds).empty
 
@@ -126,12 +129,12 @@ def test_dates_and_hemisphere_are_checked():
 @pytest.mark.parametrize(
     ("entry", "hemisphere", "expected"),
     [
-        # The two days are named as broken in the description of the data; the rule does not know them.
+        # The description of the data names these two days as broken; the rule does not know them.
         ("nsidc0081_daily_north", "north", ["2015-08-05", "2015-08-06"]),
         ("nsidc0081_daily_south", "south", []),
         ("nsidc0051_monthly_north", "north", []),
-        # The instrument was off from 1987-12-03 to 1988-01-12: December rests on two days of the retreating southern ice,
-        # and is one of the months Andersson et al. 2021 leave out.
+        # The instrument was off from 1987-12-03 to 1988-01-12. December is the mean of two days of
+        # the retreating southern ice; Andersson et al. 2021 leave this month out, too.
         ("nsidc0051_monthly_south", "south", ["1987-12-01"]),
     ],
 )

@@ -1,4 +1,7 @@
-"""Climate simulations: their own climate, the observations' scaling and masks, kept while what they are made from is the same."""
+"""Are simulations stored with their own climate, and the observations' scaling and masks?
+
+Their stores are kept while nothing that they are made from changes.
+"""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +30,10 @@ CHANNELS = [
 
 
 def loader(*, start="1979-01", seed=0, warmer=0.0, spread=2.0, change=lambda ds: ds):
-    """A stand-in for `providers.load`: synthetic ice and a temperature with a seasonal cycle, a model's warmer than the truth's."""
+    """Return a stand-in for `providers.load`: synthetic ice, and a seasonal temperature in kelvin.
+
+    warmer, spread: kelvin, by which a model is warmer than the truth, and size of its anomalies.
+    """
     whole = change(synthetic.ready(start=start, end="1990-12", seed=seed, fit_end="1988-12"))
 
     def load(entry, grid, *, start, end, variables=None):
@@ -216,7 +222,7 @@ def test_a_field_without_any_value_is_refused(observed, tmp_path, entry):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Data of a tiny run whose simulations are members of the simulated world."""
+    """Yield options of `simulations.build_all` for a tiny run in the simulated world."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEAICE_CACHE", str(tmp_path_factory.mktemp("world")))
         span = {"start": "1979-01", "end": "1984-12", "fit_end": "1983-12", "run": "toy"}

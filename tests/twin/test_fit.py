@@ -1,6 +1,7 @@
-"""The fit finds its way, chooses models that are apart, and its packaged outcome is complete."""
+"""Does the fit reach its target?
 
-from importlib.resources import files
+It also chooses models that differ, and its packaged results are complete.
+"""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ GRID = Grid("north", 675.0)
 
 
 def test_kalman_inversion_finds_a_linear_world(monkeypatch):
-    """Figures that are linear in the parameters: the misfit must fall by far."""
+    """The figures are linear in the parameters, so the misfit must fall by far."""
     observed = realism.reference("north")
     names, low, high = twin_fit._bounds("north")
     response = np.random.default_rng(1).standard_normal((len(names), len(observed)))
@@ -60,7 +61,7 @@ def test_a_world_without_ice_counts_as_the_worst():
 
 
 def test_packaged_table_of_misfits_covers_all_models():
-    table = pd.read_csv(files("seaice").joinpath("twin", "data", twin_fit.MISFIT_TABLE))
+    table = pd.read_csv(twin_parameters.DATA.joinpath(twin_fit.MISFIT_TABLE))
     assert set(table["model"]) == {"TRUTH", "FORECAST", "TWIN-A", "TWIN-B"}
     size = (table["units_of_tolerance"] ** 2).groupby([table["hemisphere"], table["model"]]).mean() ** 0.5
     for hemisphere in set(table["hemisphere"]):

@@ -1,4 +1,7 @@
-"""The physics closes its budgets, moves ice without losing any, and answers its forcing with the right sign."""
+"""Does the physics close its budgets and conserve ice?
+
+It also answers its forcing with the right sign.
+"""
 
 from dataclasses import replace
 
@@ -36,7 +39,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def march(world):
-    """Five years and three months on, generators included."""
+    """Return state and fluxes after five years and three months."""
     generators = [generator(0, "toy", m) for m in range(3)]
     state, _ = run(world, generators, 5)
     for step in range(STEPS_A_YEAR // 4):
@@ -165,7 +168,8 @@ def test_land_matches_the_map():
 def test_the_sun_is_where_it_should_be():
     sun = insolation(np.array([90.0, 0.0, -90.0]))
     assert sun.shape == (STEPS_A_YEAR, 3)
-    # Hartmann 1994, fig. 2.6: about 525 W m-2 at the pole at the solstice, 417 W m-2 annual mean at the equator.
+    # Hartmann 1994, fig. 2.6: about 525 W m-2 at the pole at the solstice, and an annual mean of
+    # 417 W m-2 at the equator.
     assert sun[:, 0].max() == pytest.approx(540, abs=20)
     assert sun[:, 1].mean() == pytest.approx(416, abs=5)
     assert sun[-1, 0] == 0 and sun[STEPS_A_YEAR // 2, 2] == 0

@@ -1,4 +1,7 @@
-"""Realism figures are what they say, computed the same way for the simulated and the observed record."""
+"""Are the figures of realism what they claim to be?
+
+They are computed in the same way for the simulated and the observed record.
+"""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +23,10 @@ def record(sic) -> xr.DataArray:
 
 
 def receding(per_year):
-    """Full cells of ice in September that shrink by whole cells a year, with a wobble of known spread about the line."""
+    """Return a record of full cells of ice that lose `per_year` cells a year.
+
+    Its spread about the trend line is known.
+    """
     wobble = np.tile([1, -1, -1, 1], 20)
     sic = np.zeros((504, GRID.shape[0] * GRID.shape[1]), "float32")
     for year in range(42):
@@ -57,7 +63,10 @@ def test_a_steady_retreat_favours_the_trend():
 
 
 def test_accuracy_sees_nothing_of_the_future():
-    """Changing what comes after an init_time's targets changes no forecast; after 2014-12 nothing is read at all."""
+    """Changes after an init_time's targets change no forecast.
+
+    Nothing after 2014-12 is read at all.
+    """
     rng = np.random.default_rng(0)
     one = record(rng.random((504, *GRID.shape)).astype("float32"))
     other = one.where(one.time < np.datetime64("2015-01-01"), 0.0)

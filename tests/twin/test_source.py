@@ -1,4 +1,7 @@
-"""Products have the shape of what they stand for, come out the same each time, and appear whole or not at all."""
+"""Do the products have the shape of what they stand for?
+
+They come out the same each time, and appear whole or not at all.
+"""
 
 import shutil
 
@@ -24,7 +27,7 @@ FORECASTS |= {"members": 3, "hindcast_members": 2}
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """A cache for the whole module: what one test made, the next opens."""
+    """Yield the folder of a cache that all tests of the module share."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("twin")
         patch.setenv("SEAICE_CACHE", str(folder))
@@ -98,8 +101,8 @@ def test_observed_and_atmosphere_show_the_same_run_under_their_own_keys(cache):
 
 @pytest.mark.parametrize(
     ("file", "path_changes", "key_changes"),
-    [("weather.py", True, True), ("grid.py", True, True), ("parameters.csv", True, True)]
-    + [("views.py", False, True), ("twin/source.py", False, True), ("progress.py", False, False)],
+    [("twin/weather.py", True, True), ("grid.py", True, True), ("twin/data/parameters.csv", True, True)]
+    + [("twin/views.py", False, True), ("twin/source.py", False, True), ("progress.py", False, False)],
 )
 def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, file, path_changes, key_changes):
     source = TwinSource("observed", "north", **SHORT)
@@ -253,7 +256,10 @@ def test_wrong_arguments_are_named_with_the_valid_ones(own_folders, wrong, named
 
 
 def test_days_go_on_over_the_turn_of_the_year():
-    """Fields that grow steadily grow from day to day, none twice the same: repeated days would pass for a stuck satellite."""
+    """Fields that grow steadily grow from day to day, and no day equals another.
+
+    Repeated days would pass for a failed satellite.
+    """
     steps = np.arange(2 * world.STEPS_A_YEAR, dtype="float32").reshape(1, 2, world.STEPS_A_YEAR, 1, 1)
     first = world.days(steps[:, 0], steps[:, 0, 0] - 1, steps[:, 1, 0], 365)
     second = world.days(steps[:, 1], steps[:, 0, -1], steps[:, 1, -1] + 1, 366)

@@ -1,4 +1,4 @@
-"""Weather has the spread and memory it claims, and winds follow from pressure in both hemispheres."""
+"""Does the weather have its stated spread and memory, and do winds follow from pressure?"""
 
 import numpy as np
 import pytest

@@ -1,6 +1,7 @@
-"""What follows from a record of sea ice concentration and its predictors? One derivation of each field of the ready store.
+"""What follows from a record of sea ice concentration and its predictors?
 
-`preprocess` derives a whole record with these functions, and `arrivals` the steps that are newer than a store.
+There is one derivation of each field of the ready store. `pipeline` derives a whole record with
+these functions, and `arrivals` the steps that are newer than a store.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,17 +16,17 @@ from seaice.prepare import climate, normalise, normals, prior, quality
 from seaice.schema import FLAG_ATTRIBUTES, Flag, attributes
 from seaice.steps import AHEAD
 
-ABSOLUTE = (
-    "ua10",
-    "uas",
-    "vas",
-)  # predictors that stay as they are; the others become anomalies, Andersson et al. 2021
+# Predictors that are used as they are. The others become anomalies, as in Andersson et al. 2021.
+ABSOLUTE = ("ua10", "uas", "vas")
 EXTENSION = AHEAD["monthly"]  # months past the last observation for which the trend is still known
-ICE = ("siconc", "siconc_flag", "siconc_trend", *prior.FIELDS)  # variables along time that are no predictors
+ICE = ("siconc", "siconc_flag", "siconc_trend", *prior.FIELDS)  # variables that are no predictors
 
 
 def time_axis(start: str, end: str, *, cadence: str = "monthly") -> pd.DatetimeIndex:
-    """Return the steps of a store: start..end ("YYYY-MM", or days) and `steps.AHEAD` more."""
+    """Return the time steps of a store: those from `start` to `end`, and `steps.AHEAD` more.
+
+    start, end: "YYYY-MM", or days.
+    """
     first, last = steps.bounds([start, end], cadence)
     return pd.date_range(
         first, last + AHEAD[cadence] * steps.offset(cadence), freq=steps.FREQUENCY[cadence], name="time"
@@ -33,19 +34,20 @@ def time_axis(start: str, end: str, *, cadence: str = "monthly") -> pd.DatetimeI
 
 
 def check_cadence(ds: xr.Dataset, cadence: str, *, entry: str) -> xr.Dataset:
-    """Return `ds` unchanged. Raises DataError where it says that it has another cadence than `cadence`."""
+    """Return `ds` unchanged. Raises DataError if its attributes state another cadence."""
     published = ds.attrs.get("cadence", cadence)
     if published != cadence:
         raise DataError(
-            f"entry '{entry}' is {published}, and the run is {cadence}; name another one, or leave it out"
+            f"entry '{entry}' is {published}, and the run is {cadence}; name another entry, or leave it out"
         )
     return ds
 
 
 def observed(ice: xr.Dataset, axis: pd.DatetimeIndex) -> xr.Dataset:
-    """Return siconc (fraction 0..1), siconc_flag (time, y, x) and land (y, x) on the steps `axis`, lazily.
+    """Return siconc, siconc_flag (time, y, x) and land (y, x) on the steps `axis`, lazily.
 
-    ice: these variables as loaded. Steps that it lacks are missing: NaN, `Flag.MISSING`.
+    ice: these variables as loaded; siconc is a fraction 0..1. Steps that it lacks are NaN with
+    `Flag.MISSING`.
     """
     siconc = ice["siconc"].reindex(time=axis).astype("float32")
     flag = ice["siconc_flag"].reindex(time=axis, fill_value=Flag.MISSING).astype("uint8")
@@ -61,10 +63,12 @@ def fitted(
     max_ice: xr.DataArray | None = None,
     active: xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """Return what a record of months is fitted to: siconc_climatology and active (month, y, x), lazily.
+    """Return siconc_climatology and active (month, y, x) of a monthly record, lazily.
 
-    months: see `observed`, on a `time_axis`. fit: `fit_start` and `fit_end`, nothing later is looked at. source: for messages.
-    max_ice, active: see `masks.active_cells`; `active` replaces it. Raises DataError for a fit period of less than two years.
+    months: see `observed`, on a `time_axis`. fit: `fit_start` and `fit_end`; nothing later is used.
+    max_ice: see `masks.active_cells`. active: used in place of the active cells of the fit period.
+    source: for messages.
+    Raises DataError if the fit period is shorter than two years.
     """
     mean = climate.climatology(months["siconc"], **fit)
     if active is None:
@@ -76,9 +80,10 @@ def fitted(
 
 
 def known_ahead(months: xr.Dataset) -> xr.Dataset:
-    """Return siconc_trend, ice_frequency and full_ice_frequency (time, y, x) of a record of months, 0..1, lazily.
+    """Return siconc_trend, ice_frequency and full_ice_frequency of a monthly record, lazily.
 
-    months: siconc (time, y, x) and siconc_climatology (month, y, x). Each value comes from the same month of earlier years.
+    months: siconc (time, y, x) and siconc_climatology (month, y, x). Returns (time, y, x) for each.
+    All three are fractions 0..1. Each value comes from the same month of earlier years.
     """
     trend = climate.linear_trend(months["siconc"])
     trend.attrs = attributes("siconc") | {"long_name": "linear-trend forecast valid at time"}
@@ -86,7 +91,7 @@ def known_ahead(months: xr.Dataset) -> xr.Dataset:
 
 
 def known_ahead_of_days(months: xr.Dataset, days: xr.DataArray) -> xr.Dataset:
-    """Return `known_ahead` of a record of months on each of `days` (time), see `normals.of_days`."""
+    """Return `known_ahead` of a monthly record on each of `days` (time), see `normals.of_days`."""
     return normals.of_days(months.assign(known_ahead(months)), days)
 
 
@@ -101,15 +106,17 @@ def months_of(
     source: str,
     load: Callable,
 ) -> tuple[xr.Dataset, dict]:
-    """Return the monthly record that the normals of days come from, and the `axis`, `fit` and `source` to derive them with.
+    """Return the monthly record that daily normals come from, and options to derive them with.
 
-    ice: the daily record as loaded. stored: the same, see `observed`. entry: of monthly SIC, or None for the means of `stored`.
-    axis: the days. fit: `fit_start` and `fit_end` of the days; that of the months ends with the last whole month.
-    Raises DataError for an entry that is not monthly.
+    ice: the daily record as loaded. stored: the same, see `observed`.
+    entry: entry of monthly SIC, or None for the monthly means of `stored`.
+    axis: the days. fit: `fit_start` and `fit_end` of the days; the fit period of the months ends
+    with the last whole month. source: of the daily ice, for messages.
+    The options are `axis`, `fit` and `source` of the months. Raises DataError if the entry is not
+    monthly.
     """
-    last = (
-        pd.Period(axis[-1], "M") + 1 - EXTENSION
-    )  # the last day lies between the middles of its month and of the next
+    # The last day may lie between the middles of its month and of the next, so both are needed.
+    last = pd.Period(axis[-1], "M") + 1 - EXTENSION
     until = pd.Period(steps.bounds([fit["fit_end"]] * 2, "daily")[1] + pd.Timedelta(days=1), "M") - 1
     if entry is None:
         siconc = normals.monthly_means(stored["siconc"])
@@ -119,7 +126,8 @@ def months_of(
         ice = ice.drop_dims("time").assign(siconc=siconc, siconc_flag=flag, land=stored["land"])
     else:
         source = entry
-        # Without a start: every month of the past tells what is normal. `inputs` asks for the checksum of the same months.
+        # Without a start, all months of the past tell what is normal. `config.inputs` asks for the
+        # checksum of the same months.
         ice = check_cadence(load(entry, grid, end=str(pd.Period(axis[-1], "M"))), "monthly", entry=entry)
         ice = gaps.onto_sea(quality.mask_broken(ice, quality.find_broken(ice)), stored["land"].compute())
     first = pd.Period(ice.indexes["time"][0], "M")
@@ -138,11 +146,14 @@ def predictor_statistics(
     cadence: str,
     scaling: xr.Dataset | None = None,
 ) -> xr.Dataset:
-    """Return what `scaled` needs: `<name>_climatology` (month, y, x; not of `ABSOLUTE`), `<name>_mean` and `<name>_std`.
+    """Return the mean, standard deviation and climatology of one predictor, as `scaled` needs them.
 
-    field: one predictor (time, y, x) in its own units, over which this passes twice. fit: `fit_start` and `fit_end`.
-    scaling: `mean` and `std` to take in place of those of the fit period. source: for messages.
-    Raises DataError where the fit period has no value, or a constant one.
+    field: the predictor (time, y, x) in its own units; it is read twice. fit: `fit_start` and
+    `fit_end`.
+    scaling: `mean` and `std` to use in place of those of the fit period. source: for messages.
+    Variables: `<name>_mean`, `<name>_std` and `<name>_climatology` (month, y, x), which predictors
+    of `ABSOLUTE` do not have. Raises DataError if the fit period has no value, or only one
+    constant.
     """
     name, statistics, anomaly = field.name, xr.Dataset(), field
     if name not in ABSOLUTE:
@@ -158,22 +169,23 @@ def predictor_statistics(
 
 
 def scaled(field: xr.DataArray, statistics: xr.Dataset, *, cadence: str) -> xr.DataArray:
-    """Return one predictor (time, y, x) as networks see it: its anomaly, or `ABSOLUTE` itself, scaled; lazy in, lazy out.
+    """Return one predictor (time, y, x) as networks see it, dimensionless; lazy in, lazy out.
 
-    statistics: see `predictor_statistics`, in memory.
+    That is its scaled anomaly, or the scaled field itself if it is one of `ABSOLUTE`. statistics:
+    see `predictor_statistics`, in memory.
     """
     name = field.name
     if name not in ABSOLUTE:
         field = normals.anomalies(field, statistics[f"{name}_climatology"], cadence=cadence)
     return normalise.scale(
-        field, xr.Dataset({what: statistics[f"{name}_{what}"] for what in ("mean", "std")})
+        field, xr.Dataset({statistic: statistics[f"{name}_{statistic}"] for statistic in ("mean", "std")})
     )
 
 
 def check_known(by_month: xr.DataArray, fit: Mapping[str, str], *, source: str) -> None:
-    """Raise DataError for a climatology (month, y, x) without any value."""
+    """Raise DataError if a climatology (month, y, x) has no value at all."""
     if not by_month.notnull().any():
         raise DataError(
-            f"{source}: no value on the grid between {fit['fit_start']} and {fit['fit_end']}; are its cells over 400 km apart, or its "
-            "dates others?"
+            f"{source}: no value on the grid between {fit['fit_start']} and {fit['fit_end']}; "
+            "check that its cells are at most 400 km apart, and that it covers these dates"
         )

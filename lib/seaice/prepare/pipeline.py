@@ -1,4 +1,7 @@
-"""The pass from catalogue entries to the analysis-ready store: regrid, check, fill, fit on the past, write."""
+"""How do catalogue entries become the analysis-ready store?
+
+They are regridded, checked, filled, fitted on the past and written.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +22,10 @@ from seaice.sources import providers
 
 
 def fit_end(splits: Mapping[str, Sequence[str]], *, n_leads: int, cadence: str = "monthly") -> str:
-    """Return the last month ("YYYY-MM") or day that anything may be fitted to: the last target of the training split."""
+    """Return the last month ("YYYY-MM") or day that anything may be fitted to.
+
+    It is the last target of the training split.
+    """
     last = steps.bounds(splits["train"], cadence)[1] + (n_leads - 1) * steps.offset(cadence)
     return f"{last:{steps.STAMP[cadence]}}"
 
@@ -37,13 +43,17 @@ def build(
     normals: str | None = None,
     load: Callable[..., xr.Dataset] = providers.load,
 ) -> pd.DataFrame:
-    """Write the analysis-ready store (see CONTRIBUTING.md) and return the report of the quality checks.
+    """Write the analysis-ready store (see docs/contracts.md) and return the quality report.
 
-    sources: variable -> catalogue entry; `siconc` is required. start, end: first and last month ("YYYY-MM") or day taken.
-    fit_end: last month or day seen by climatologies, scaling and active cells. normals: entry of monthly SIC from all of whose past the
-    climatology, trend and active cells of a daily record come, default the record's own monthly means.
-    The store appears at `path` only when it is complete; an older one there is replaced then. Streams: holds a few time steps at once.
-    Raises DataError for a missing `siconc` source, an entry of another cadence, empty time spans, and whatever the providers find.
+    sources: variable to catalogue entry; `siconc` is required.
+    start, end: first and last month ("YYYY-MM") or day used.
+    fit_end: last month or day that climatologies, scaling and active cells may use.
+    normals: entry of monthly SIC. All of its past gives the climatology, trend and active cells of
+    a daily record; default the record's own monthly means.
+    The store appears at `path`, and replaces an older one, only when it is complete. Holds a few
+    time steps in memory at once.
+    Raises DataError if `siconc` has no source, for an entry of another cadence, for empty time
+    spans, and for whatever the providers find.
     """
     _check_sources(sources, source=f"run '{run}'")
     axis, fit = derive.time_axis(start, end, cadence=cadence), {"fit_start": start, "fit_end": fit_end}
@@ -69,10 +79,11 @@ def build(
                 field = load(entry, grid, start=start, end=end, variables=[name])
                 field = derive.check_cadence(field, cadence, entry=entry)[name]
                 _write_predictor(building, grid, field, axis, fit, source=entry, cadence=cadence)
-        ready_store.append_statistics(building, xr.Dataset())  # the group is there, even if nothing is in it
-        named = {"normals": normals} if normals else {}
+        # The group must be there even if it holds nothing.
+        ready_store.append_statistics(building, xr.Dataset())
+        normals_attribute = {"normals": normals} if normals else {}
         ready_store.finish(
-            building, origin | fit | {"sources": dict(sources), **named, "Conventions": "CF-1.11"}
+            building, origin | fit | {"sources": dict(sources), **normals_attribute, "Conventions": "CF-1.11"}
         )
     return report
 
@@ -88,17 +99,21 @@ def build_simulation(
     key: str,
     load: Callable[..., xr.Dataset] = providers.load,
 ) -> None:
-    """Write one member of a climate simulation in the layout of the observations' store, for networks to learn from first.
+    """Write a member of a climate simulation in the layout of the observations' store.
 
-    like: the observations' store. From it come the means and standard deviations that scale the inputs, land, active cells and
-    fit period; the simulation's own are the climatologies, over what it has of the fit period, and the trend. Sea that the model takes
-    for land is filled in space (`Flag.FILLED`). A predictor that `sources` lacks is missing throughout. key: kept as an attribute, to tell
-    what the store was made from. Other arguments, memory and errors as for `build`; raises DataError, too, for a predictor
-    that the observations lack. Source: Andersson et al. 2021, doi:10.1038/s41467-021-25257-4, which left such sea at 0.
+    Networks learn from it before they see observations.
+    like: the observations' store. It gives the means and standard deviations that scale the inputs,
+    land, active cells and fit period. Climatologies (over what the simulation has of the fit
+    period) and trend are the simulation's own.
+    key: stored as an attribute that tells what the store was made from.
+    Sea that the model has as land is filled in space (`Flag.FILLED`). A predictor that `sources`
+    lacks is missing throughout. Other arguments, memory and errors are those of `build`; also
+    raises DataError for a predictor that the observations lack.
+    Source: Andersson et al. 2021, doi:10.1038/s41467-021-25257-4, who left such sea at 0.
     """
     observed = open_ready(like)
     if steps.cadence(observed) != "monthly":
-        raise DataError("simulations to learn from first are monthly; leave them out of a daily run")
+        raise DataError("simulations are monthly; leave `simulations` out of a daily run")
     predictors = [str(n) for n, da in observed.data_vars.items() if "time" in da.dims and n not in derive.ICE]
     origin = f"simulation '{sources.get('siconc')}'"
     _check_sources(sources, source=origin)
@@ -119,10 +134,12 @@ def build_simulation(
         for name in predictors:
             attrs = observed[name].attrs
             if name not in sources:
-                append(building, _nothing(name, axis, grid).assign_attrs(attrs).to_dataset(), grid)
+                append(building, _missing_predictor(name, axis, grid).assign_attrs(attrs).to_dataset(), grid)
                 continue
             field = load(sources[name], grid, start=start, end=end, variables=[name])[name]
-            scaling = xr.Dataset({what: statistics[f"{name}_{what}"].load() for what in ("mean", "std")})
+            scaling = xr.Dataset(
+                {statistic: statistics[f"{name}_{statistic}"].load() for statistic in ("mean", "std")}
+            )
             _write_predictor(
                 building, grid, field, axis, fit, source=sources[name], scaling=scaling, attrs=attrs
             )
@@ -130,14 +147,19 @@ def build_simulation(
 
 
 def _check_sources(sources: Mapping[str, str], *, source: str) -> None:
+    """Raise DataError if `siconc` has no source."""
     if "siconc" not in sources:
         raise DataError(
-            f"{source}: sources has no 'siconc', only {sorted(sources)}; name the entry that holds sea ice concentration"
+            f"{source}: sources has no 'siconc', only {sorted(sources)}; "
+            "name the entry that holds sea ice concentration"
         )
 
 
 def _write_ice(building, grid, ice, axis, fit, *, source, active=None) -> None:
-    """Write monthly ice and all that is derived from it; active: cells that count, default from the ice of the fit period."""
+    """Write monthly ice and all that is derived from it.
+
+    active: cells that count; default those of the ice of the fit period.
+    """
     append(building, derive.observed(ice, axis), grid)
     options = {"source": source, "max_ice": ice.get("max_ice"), "active": active}
     append(building, derive.fitted(opened(building), fit, **options), grid)
@@ -147,15 +169,18 @@ def _write_ice(building, grid, ice, axis, fit, *, source, active=None) -> None:
 
 
 def _write_days(building, grid, ice, axis, attrs, *, normals_entry, source, load) -> None:
-    """Write daily ice, and what is normal on its days from a monthly record. attrs: of the store, `fit_start` and `fit_end`."""
+    """Write daily ice, and what is normal on its days from a monthly record.
+
+    attrs: of the store, with `fit_start` and `fit_end`.
+    """
     append(building, derive.observed(ice, axis), grid)
     fit = {name: attrs[name] for name in ("fit_start", "fit_end")}
     months, options = derive.months_of(
         ice, opened(building), normals_entry, grid, axis, fit, source=source, load=load
     )
-    beside_it = beside(building, "months")
-    _write_ice(beside_it, grid, months, **options)
-    months = opened(beside_it)
+    months_store = beside(building, "months")
+    _write_ice(months_store, grid, months, **options)
+    months = opened(months_store)
     append(building, months[["siconc_climatology", "active"]].drop_vars("crs", errors="ignore"), grid)
     append(building, normals.of_days(months, opened(building)["time"]), grid)
     append(building, prior.anomaly_and_damping(opened(building).assign_attrs(attrs)), grid)
@@ -164,8 +189,11 @@ def _write_days(building, grid, ice, axis, attrs, *, normals_entry, source, load
 def _write_predictor(
     building, grid, field, axis, fit, *, source, cadence="monthly", scaling=None, attrs=None
 ) -> None:
-    """Write one scaled predictor and its statistics; scaling: mean and std to scale by, default those of the fit period."""
-    # On the grid once: the climatology, the scaling and the result each pass over the field.
+    """Write one scaled predictor and its statistics.
+
+    scaling: mean and std to scale by; default those of the fit period.
+    """
+    # Climatology, scaling and result each pass over the field, so it is put on the grid only once.
     raw = beside(building, "raw")
     append(raw, field.reindex(time=axis).astype("float32").to_dataset(), grid)
     field = opened(raw)[field.name]
@@ -176,8 +204,8 @@ def _write_predictor(
     ready_store.append_statistics(building, statistics)
 
 
-def _nothing(name: str, axis: pd.DatetimeIndex, grid: Grid) -> xr.DataArray:
-    """A predictor that is missing throughout: no chunk of it is stored."""
+def _missing_predictor(name: str, axis: pd.DatetimeIndex, grid: Grid) -> xr.DataArray:
+    """Return a predictor that is missing throughout; no chunk of it is stored."""
     values = dask.array.full(
         (len(axis), *grid.shape), np.nan, dtype="float32", chunks=(derive.EXTENSION, -1, -1)
     )

@@ -1,4 +1,7 @@
-"""Which dates of a record are broken? Rules that look at the data, never at the calendar, and only at the past."""
+"""Which time steps of a record are broken?
+
+The rules look at the data, never at the calendar, and only at the past.
+"""
 
 import numpy as np
 import pandas as pd
@@ -10,26 +13,34 @@ from seaice.geo import ice_area
 from seaice.schema import MAP, Flag
 
 COLUMNS = ["time", "check", "value", "limit", "action"]
-# million km2, smallest departure from the expected extent that counts as broken. Measured on NSIDC-0081 and -0051: sound days
-# stay within 0.6 (ragged coverage, 2016-09-10) and sound months within 1.5 (south, 2007-12); broken ones reach 1.2 and 2.4.
+# Smallest departure from the expected extent that counts as broken, million km2. In NSIDC-0081 and
+# -0051, sound days stay within 0.6 (ragged coverage, 2016-09-10) and sound months within 1.5
+# (south, 2007-12). Broken days reach 1.2, broken months 2.4.
 FLOOR = {"daily": 0.8, "monthly": 2.0}
-SIGMAS = (
-    5.0  # robust standard deviations of the departures so far, the limit where the record itself is noisier
-)
+# Limit in robust standard deviations of the departures so far, used if it is wider than the floor.
+SIGMAS = 5.0
 MEMORY = {"daily": 30, "monthly": 120}  # steps that the noise is estimated from
 DRIFT_DAYS = 10  # daily changes whose median is the season's drift
-YEARS = (3, 10)  # fewest and most earlier years that say what is usual in a month
-PATIENCE = 5  # rejections in a row after which the new level is believed, so that one wrong start cannot void a record
+YEARS = (3, 10)  # fewest and most earlier years that say what is normal in a month
+# Rejections in a row after which the new level is accepted, so that one wrong start cannot make the
+# rest of a record broken.
+PATIENCE = 5
 
 
 def find_broken(ds: xr.Dataset) -> pd.DataFrame:
-    """Return a table of broken time steps: time, check, value, limit, action ("masked"); empty where all is well.
+    """Return a table of broken time steps: time, check, value, limit, action ("masked").
 
-    ds: a schema dataset with siconc on EASE2. Reads it once, block by block. Checks, in this order, one row a step at most:
-    `empty` (no value at all), `range` (outside 0..1), `repeat` (same extent and area, to the bit, as the step before) and
-    `extent` (million km2; departure from what the steps before lead to expect). A daily extent is expected to go on from
-    the last sound day with the median change of the days before; a monthly one to keep the anomaly, against the median of
-    up to ten earlier years, of the last sound month. No verdict depends on a later step, so that masking leaks nothing.
+    It is empty if no step is broken. ds: a schema dataset with siconc on EASE2; it is read once,
+    block by block. The checks come in this order, with one row a step at most:
+    - `empty`: no value at all.
+    - `range`: values outside 0..1.
+    - `repeat`: same extent and area, to the bit, as the step before.
+    - `extent`: the extent departs too far from what the steps before lead to expect; value and
+      limit are the departure and its limit in million km2.
+    A daily extent is expected to continue from the last sound day with the median change of the
+    days before. A monthly extent is expected to keep the anomaly of the last sound month, against
+    the median of up to ten earlier years. No verdict depends on a later step, so masking leaks
+    nothing.
     Raises DataError for dates out of order or repeated, and for latitudes of the other hemisphere.
     """
     time = ds.indexes["time"]
@@ -45,18 +56,20 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
     same = (np.diff(stats["extent"]) == 0) & (np.diff(stats["area"]) == 0) & (stats["extent"][1:] > 0)
     for i in np.flatnonzero(same) + 1:
         rows.append((time[i], "repeat", stats["extent"][i], stats["extent"][i - 1]))
-    found = {row[0] for row in rows}
-    extent = np.where(time.isin(list(found)), np.nan, stats["extent"])
-    rows += _departures(pd.Series(extent, time), ds.attrs.get("cadence") or _cadence(time))
+    broken = {row[0] for row in rows}
+    extent = np.where(time.isin(list(broken)), np.nan, stats["extent"])
+    rows += _departures(pd.Series(extent, time), ds.attrs.get("cadence") or _guess_cadence(time))
     report = pd.DataFrame([(*row, "masked") for row in rows], columns=COLUMNS)
-    report = report.astype(
-        {"time": time.dtype, "value": float, "limit": float}
-    )  # an empty table has types too
+    # Set the types, which an empty table lacks.
+    report = report.astype({"time": time.dtype, "value": float, "limit": float})
     return report.drop_duplicates("time").sort_values("time").reset_index(drop=True)
 
 
 def mask_broken(ds: xr.Dataset, report: pd.DataFrame) -> xr.Dataset:
-    """Return `ds` with the steps that `report` masks set to missing: siconc NaN, `Flag.MISSING`. Lazy in, lazy out."""
+    """Return `ds` with the steps that `report` masks set to missing. Lazy in, lazy out.
+
+    Missing is NaN in siconc and `Flag.MISSING` in siconc_flag.
+    """
     broken = report.loc[report["action"] == "masked", "time"]
     if broken.empty:
         return ds
@@ -70,7 +83,10 @@ def mask_broken(ds: xr.Dataset, report: pd.DataFrame) -> xr.Dataset:
 
 
 def _statistics(ds: xr.Dataset) -> dict[str, np.ndarray]:
-    """Extent and area (million km2), lowest, highest and number of values of each step, from one pass."""
+    """Return extent, area, lowest and highest value, and number of values of each step.
+
+    Extent and area are in million km2. All come from one pass over the data.
+    """
     siconc = ds["siconc"]
     cell = float(abs(ds["x"][1] - ds["x"][0])) ** 2 / 1e12  # million km2, every EASE2 cell
     stats = xr.Dataset(
@@ -88,16 +104,15 @@ def _statistics(ds: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def _departures(extent: pd.Series, cadence: str) -> list[tuple]:
-    """Rows of the steps whose extent departs from what the sound steps before lead to expect."""
+    """Return rows of the steps whose extent departs too far from the expected one."""
     rows, departures, rejected = [], [], 0
     sound = pd.Series(np.nan, extent.index)
     for now, value in extent.dropna().items():
         expected = _expected(sound.loc[:now].dropna(), now, cadence)
         departure = value - expected
         noise = np.array(departures[-MEMORY[cadence] :])
-        spread = (
-            1.4826 * np.median(np.abs(noise - np.median(noise))) if noise.size else 0.0
-        )  # of a normal distribution
+        # 1.4826 times the median absolute deviation is the standard deviation of normal noise.
+        spread = 1.4826 * np.median(np.abs(noise - np.median(noise))) if noise.size else 0.0
         limit = max(FLOOR[cadence], SIGMAS * spread)
         if abs(departure) > limit:
             rows.append((now, "extent", departure, limit))
@@ -112,7 +127,10 @@ def _departures(extent: pd.Series, cadence: str) -> list[tuple]:
 
 
 def _expected(sound: pd.Series, now: pd.Timestamp, cadence: str) -> float:
-    """Extent that the earlier sound steps lead to expect at `now`; NaN while there are too few."""
+    """Return the extent that earlier sound steps lead to expect at `now`, million km2.
+
+    NaN while there are too few.
+    """
     if sound.empty:
         return np.nan
     last = sound.index[-1]
@@ -121,28 +139,36 @@ def _expected(sound: pd.Series, now: pd.Timestamp, cadence: str) -> float:
         days = np.diff(recent.index) / pd.Timedelta(days=1)
         drift = np.median(np.diff(recent) / days) if len(recent) > 1 else 0.0
         return sound.iloc[-1] + drift * ((now - last) / pd.Timedelta(days=1))
-    usual_now, usual_last = (
-        _usual(sound.loc[: last - pd.DateOffset(months=1)], month) for month in (now.month, last.month)
+    normal_now, normal_last = (
+        _normal_extent(sound.loc[: last - pd.DateOffset(months=1)], month)
+        for month in (now.month, last.month)
     )
-    return usual_now + sound.iloc[-1] - usual_last
+    return normal_now + sound.iloc[-1] - normal_last
 
 
-def _usual(sound: pd.Series, month: int) -> float:
+def _normal_extent(sound: pd.Series, month: int) -> float:
+    """Return the median extent of a calendar month over the last `YEARS` of it, million km2.
+
+    NaN while there are too few.
+    """
     fewest, most = YEARS
     past = sound[sound.index.month == month].iloc[-most:]
     return float(past.median()) if len(past) >= fewest else np.nan
 
 
-def _cadence(time: pd.DatetimeIndex) -> str:
+def _guess_cadence(time: pd.DatetimeIndex) -> str:
+    """Return the cadence, from the shortest distance between two steps."""
     return "daily" if len(time) > 1 and (time[1:] - time[:-1]).min() < pd.Timedelta(days=2) else "monthly"
 
 
 def _check_hemisphere(ds: xr.Dataset) -> None:
+    """Raise DataError if the latitudes are not those of the hemisphere in the attributes."""
     hemisphere = ds.attrs.get("hemisphere")
     if "lat" in ds.coords and hemisphere in ("north", "south"):
         middle = float(np.median(ds["lat"]))
         if (middle > 0) != (hemisphere == "north"):
             source = ds.attrs.get("source", "quality")
             raise DataError(
-                f"{source}: says it is of the {hemisphere}, but its median latitude is {middle:.0f}"
+                f"{source}: says it is of the {hemisphere}, but its median latitude is {middle:.0f}; "
+                "correct the attribute 'hemisphere' or the coordinate 'lat'"
             )

@@ -1,4 +1,7 @@
-"""How is the analysis-ready store laid out and read? In chunks of a few whole maps, written by blocks of them."""
+"""How is the analysis-ready store laid out and read?
+
+Its chunks hold a few whole maps, and it is written in blocks of chunks.
+"""
 
 from pathlib import Path
 
@@ -10,29 +13,31 @@ from seaice.errors import DataError
 from seaice.files import put_back
 from seaice.grid import Grid
 
-CHUNK_BYTES = 1e6  # bytes, aim for a chunk in the store
-MOST_STEPS = 12  # time steps in a chunk
-BLOCK_BYTES = 16e6  # bytes of a variable worked on at once while writing: many chunks, as each task costs its scheduling
+CHUNK_BYTES = 1e6  # bytes, target size of a chunk in the store
+MOST_STEPS = 12  # most time steps in a chunk
+# Bytes of a variable that are worked on at once while writing. A block holds many chunks, because
+# scheduling each task takes time.
+BLOCK_BYTES = 16e6
 
 
 def open_ready(path: Path) -> xr.Dataset:
-    """Open an analysis-ready store lazily. Raises DataError when it has not been written."""
+    """Open an analysis-ready store lazily. Raises DataError if it has not been written."""
     put_back(path)
     if not path.is_dir():
         raise DataError(f"no analysis-ready data at {path}: run the preprocessing notebook of this run first")
     return xr.open_zarr(path, consolidated=False)
 
 
-def _steps(grid_size: int) -> tuple[int, int]:
-    """Time steps in a chunk of the store, and in a block that is worked on at once."""
+def _steps_per_chunk_and_block(grid_size: int) -> tuple[int, int]:
+    """Return the time steps in a chunk of the store, and in a block that is worked on at once."""
     a_map = 4 * grid_size**2
     chunk = int(np.clip(CHUNK_BYTES / a_map, 1, MOST_STEPS))
     return chunk, chunk * max(1, int(BLOCK_BYTES / (a_map * chunk)))
 
 
 def append(building: Path, ds: xr.Dataset, grid: Grid) -> None:
-    """Add variables to the store, in chunks of a few whole maps."""
-    chunk, block = _steps(grid.size)
+    """Add variables to an unfinished store, in chunks of a few whole maps."""
+    chunk, block = _steps_per_chunk_and_block(grid.size)
     ds = ds.assign_coords(grid.coords()).assign_coords(crs=grid.mapping())
     for name, da in ds.data_vars.items():
         da.encoding = {"chunks": tuple(min(chunk, n) if d == "time" else n for d, n in da.sizes.items())}
@@ -42,13 +47,19 @@ def append(building: Path, ds: xr.Dataset, grid: Grid) -> None:
 
 
 def opened(building: Path) -> xr.Dataset:
-    """What has been written so far, so that reading and regridding are done once and not once a derived field."""
+    """Open lazily what has been written so far.
+
+    Fields derived from it need no second reading and regridding of the source.
+    """
     size = xr.open_zarr(building, consolidated=False, chunks=None).sizes["x"]
-    return xr.open_zarr(building, consolidated=False, chunks={"time": _steps(size)[1]})
+    return xr.open_zarr(building, consolidated=False, chunks={"time": _steps_per_chunk_and_block(size)[1]})
 
 
 def append_statistics(building: Path, statistics: xr.Dataset) -> None:
-    """Add to the group "statistics" what predictors were scaled with, see `derive.predictor_statistics`."""
+    """Add the statistics that predictors were scaled with to the group "statistics".
+
+    See `derive.predictor_statistics`.
+    """
     bare = statistics.drop_vars(["lat", "lon"], errors="ignore")
     bare.to_zarr(building, group="statistics", mode="a", consolidated=False)
 
@@ -59,10 +70,10 @@ def open_statistics(path: Path) -> xr.Dataset:
 
 
 def rewrite_from(building: Path, longer: xr.Dataset, first: pd.Timestamp) -> None:
-    """Write the steps of `longer` from `first` on over those of a store, and behind them; earlier ones keep every bit.
+    """Write the steps of `longer` from `first` on over the stored ones and after them.
 
-    longer: the record of the store, continued along time; its other variables are left as they are stored. Holds in memory
-    all that is written.
+    Earlier steps keep every bit. longer: the record of the store, continued along time; variables
+    without a time dimension are not written. Holds in memory all that is written.
     """
     stored = xr.open_zarr(building, consolidated=False, chunks=None).sizes["time"]
     begin = longer.indexes["time"].get_loc(first)

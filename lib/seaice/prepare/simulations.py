@@ -1,4 +1,4 @@
-"""How does a climate simulation become data that networks learn from before they see observations?"""
+"""How does a climate simulation become data that networks learn from before observations?"""
 
 import calendar
 import hashlib
@@ -25,12 +25,15 @@ from seaice.sources import catalog, providers
 def build_all(
     run: str, grid: Grid, simulations: Sequence[Simulation] | None, *, variables: Sequence[str], like: Path
 ) -> pd.DataFrame:
-    """Write the analysis-ready store of each simulation member that is not there yet, and return what was done.
+    """Write the analysis-ready stores of a run's simulations that are missing or out of date.
 
-    simulations: those of the run's `data`, None for none. variables: wanted, `siconc` among them; of one that
-    an entry does not offer, nothing is known. like: the observations' store (see `pipeline.build_simulation`).
-    A store is kept if all that it is made from is unchanged: raw data, dates, grid, what is taken from the observations, code
-    and packages. Returns a row a member: its months and the variables that it lacks. Raises DataError.
+    simulations: those of the run's `data`; None for none. variables: those wanted, `siconc` among
+    them; variables that an entry does not offer are missing. like: the observations' store (see
+    `pipeline.build_simulation`).
+    A store is kept if nothing that it is made from has changed: raw data, dates, grid, what comes
+    from the observations, code and packages.
+    Returns a row for each member: its number of months and the variables that it lacks. Raises
+    DataError if an entry cannot give what is asked for.
     """
     rows = []
     members = list(_members(simulations))
@@ -55,15 +58,20 @@ def build_all(
 
 
 def open_all(run: str, simulations: Sequence[Simulation] | None) -> dict[str, xr.Dataset]:
-    """Return the analysis-ready datasets of a run's simulations by name, lazily. Raises DataError for one not yet made."""
+    """Return the analysis-ready datasets of a run's simulations by name, lazily.
+
+    Raises DataError if one has not been made yet.
+    """
     return {name: ready_store.open_ready(paths.simulation(run, name)) for name, _, _ in _members(simulations)}
 
 
 def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd.DataFrame:
-    """Return extent in the months of least and of most ice of analysis-ready datasets, a row each: how far is simulation from observation?
+    """Return the extent in the months of least and of most ice, a row for each dataset.
 
-    years: first and last taken. Columns: mean (million km2: cells with SIC over 0.15) and trend (million km2 a decade, least squares), a
-    month each; NaN where fewer than two years are known.
+    The table shows how far simulations are from observations. datasets: analysis-ready, by name.
+    years: first and last year used.
+    Columns, for each of the two months: mean extent (million km2, cells with SIC over 0.15) and its
+    change a decade (million km2, least squares). NaN where fewer than two years are known.
     """
     rows = {}
     for name, ready in datasets.items():
@@ -75,23 +83,24 @@ def compare(datasets: Mapping[str, xr.Dataset], *, years: tuple[int, int]) -> pd
         rows[name] = {}
         for month in months:
             series = extent.isel(time=extent.time.dt.month == month).dropna("time")
-            known = series.sizes["time"] > 1
-            slope = 10 * np.polyfit(series.time.dt.year, series, 1)[0] if known else np.nan
+            enough = series.sizes["time"] > 1
+            slope = 10 * np.polyfit(series.time.dt.year, series, 1)[0] if enough else np.nan
             rows[name] |= {
-                f"{calendar.month_name[month]}, million km2": float(series.mean()) if known else np.nan,
+                f"{calendar.month_name[month]}, million km2": float(series.mean()) if enough else np.nan,
                 f"{calendar.month_name[month]}, change a decade": slope,
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("climate")
 
 
 def _members(simulations: Sequence[Simulation] | None) -> Iterator[tuple[str, Simulation, int | str]]:
+    """Yield name, simulation and member of every member of the simulations."""
     for simulation in simulations or ():
         for name, member in zip(simulation.names, simulation.members, strict=True):
             yield name, simulation, member
 
 
 def _sources(simulation: Simulation, variables: Sequence[str], *, source: str) -> dict[str, str]:
-    """Variable -> entry, of the variables that the simulation offers."""
+    """Return the entry of each wanted variable that a simulation offers."""
     if not isinstance(simulation.entry, str):
         return {v: entry for v, entry in simulation.entry.items() if v in variables}
     offered = catalog.metadata(simulation.entry)["variables"]
@@ -103,13 +112,16 @@ def _sources(simulation: Simulation, variables: Sequence[str], *, source: str) -
 
 
 def _options(entry: str, wanted: Mapping, simulation: Simulation) -> dict:
-    """What to ask an entry for: the member, and, of a world that is made on demand, no more of it than is needed."""
-    taken = catalog.options(entry)
-    if "member" not in taken and len(simulation.members) > 1:
+    """Return the options of an entry: the member and, if it is made on demand, only what is needed.
+
+    Raises DataError if several members are wanted of an entry that takes no member.
+    """
+    accepted = catalog.options(entry)
+    if "member" not in accepted and len(simulation.members) > 1:
         raise DataError(
             f"simulation '{entry}': the entry takes no member, so that its members can't differ; name one"
         )
-    return {name: value for name, value in wanted.items() if name in taken}
+    return {name: value for name, value in wanted.items() if name in accepted}
 
 
 def _load(entry: str, grid: Grid, *, options: Mapping[str, dict], start, end, variables=None) -> xr.Dataset:
@@ -121,7 +133,7 @@ def _load(entry: str, grid: Grid, *, options: Mapping[str, dict], start, end, va
 
 
 def _key(grid: Grid, sources: Mapping, options: Mapping[str, dict], period: Mapping, like: Path) -> str:
-    """SHA-256 over all that a store is made from."""
+    """Return the SHA-256 of all that a store is made from."""
     observed = ready_store.open_ready(like)
     content = hashlib.sha256(json.dumps(observed.attrs, sort_keys=True, default=str).encode())
     statistics = xr.open_zarr(like, group="statistics", consolidated=False)
@@ -129,7 +141,9 @@ def _key(grid: Grid, sources: Mapping, options: Mapping[str, dict], period: Mapp
     for array in (observed["land"], observed["active"], *scaling):
         content.update(np.ascontiguousarray(array.values))
     modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
-    checksums = {entry: catalog.checksum(entry, **asked) for entry, asked in options.items()}
+    checksums = {
+        entry: catalog.checksum(entry, **options_of_entry) for entry, options_of_entry in options.items()
+    }
     versions = {name: metadata.version(name) for name in sorted(packages)}
     made_from = [
         grid.hemisphere,

@@ -1,4 +1,7 @@
-"""What is true, and where does it count? Observed ice, and the cells that scores and fits may look at."""
+"""What is true, and where does it count?
+
+Observed ice, and the cells that scores and fits may use.
+"""
 
 import xarray as xr
 
@@ -8,9 +11,10 @@ from seaice.steps import at
 
 
 def truth_and_weight(ready: xr.Dataset, time: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return `ice` (1/0, float32) and `weight` (1/0, float32) at the valid months `time`, dims of `time` + (y, x).
+    """Return `ice` and `weight` (1 or 0, float32) at the valid steps `time`.
 
-    The weight is 0 outside the month's active cells and where the truth is missing or was filled in (`siconc_flag` not `Flag.OBSERVED`).
+    Both have the dims of `time` + (y, x). The weight is 0 outside the month's active cells, and
+    where the truth is missing or was filled in (`siconc_flag` is not `Flag.OBSERVED`).
     """
     siconc = at(ready.siconc, time)
     observed = (at(ready.siconc_flag, time) == Flag.OBSERVED) & siconc.notnull()

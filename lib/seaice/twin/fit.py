@@ -1,7 +1,9 @@
-"""Fits the simulated world to figures of the observed record: `python -m seaice.twin.fit [north|south]` (minutes on one core).
+"""How is the simulated world fitted to figures of the observed record?
 
-Ensemble Kalman inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/29/4/045001): an ensemble of parameter sets is
-run at once, and moved by the regression of parameters on figures. Derivative-free, and two dozen runs an iteration suffice.
+Run `python -m seaice.twin.fit [north|south]` (minutes on one core). The method is ensemble Kalman
+inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/29/4/045001). An ensemble of
+parameter sets is run at once, and is moved by the regression of parameters on figures. No
+derivatives are needed, and two dozen runs an iteration suffice.
 """
 
 from enum import StrEnum
@@ -22,23 +24,21 @@ from seaice.twin.parameters import FORECAST, SIMULATIONS, TRUTH, Parameters
 from seaice.twin.physics import World
 from seaice.twin.world import generator
 
-SEED = 2021  # of the search
+SEED = 2021  # of the random numbers of the search
 MISFIT_TABLE = "misfit.csv"
-FIRST = 1964  # year in which a trial starts: 15 years of spin-up
-# Spacing (km), members, iterations and first spread (logits of the place between a parameter's bounds) of the search: wide on a
-# coarse grid, then narrow on the demo's.
+FIRST = 1964  # year in which a trial starts, 15 years before the first that is compared
+# Stages of the search: grid spacing (km), members, iterations, and first spread, in logits of a
+# parameter's position between its bounds. The first is wide and on a coarse grid, the second narrow
+# and on the grid of the demo.
 STAGES = ((225.0, 28, 4, 0.4), (112.5, 14, 3, 0.15))
-WEATHERS = (
-    3  # that every set runs under, the figures averaged: one record's trend and spread owe much to chance
-)
-MISFITS = {
-    FORECAST: 1.6,
-    SIMULATIONS[0]: 2.5,
-    SIMULATIONS[1]: 2.5,
-}  # times the best misfit, of the imperfect models
-CANDIDATES = 6  # sets near the wanted misfit of which the least like the others is taken
-WORST = 15.0  # units of misfit beyond which a figure counts no more
-TOLERANCE = {  # what counts as one unit of misfit, in the figure's unit
+# Realisations of the weather that every parameter set runs under. The figures are averaged, because
+# trend and spread of a single record depend much on chance.
+WEATHERS = 3
+# Misfit of the imperfect models, in multiples of the best misfit.
+MISFITS = {FORECAST: 1.6, SIMULATIONS[0]: 2.5, SIMULATIONS[1]: 2.5}
+CANDIDATES = 6  # sets near the wanted misfit; the one that is least like the others is chosen
+WORST = 15.0  # units of misfit, limit of what a single figure may count
+TOLERANCE = {  # one unit of misfit, in the unit of the figure
     "extent": 0.2,
     "region": 0.25,
     "volume": 3.0,
@@ -69,7 +69,10 @@ REGIONS = {  # west, east (degrees), lowest and highest distance from the equato
 
 
 def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float]:
-    """Return the mean extent by region and calendar month, million km2; sic: (year, month, y, x), fraction."""
+    """Return the mean extent by region and calendar month, million km2.
+
+    sic: (year, month, y, x), fraction.
+    """
     lon, lat = grid.lonlat
     extent = (sic > ICE_EDGE).mean(0) * grid.cell_area_km2 / 1e6
     out = {}
@@ -80,15 +83,19 @@ def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float
 
 
 def trial(values: np.ndarray, grid: Grid) -> list[dict[tuple[str, int], float]]:
-    """Run parameter sets (set, parameter) at once, each under the same WEATHERS, and return the mean figures of each."""
+    """Run parameter sets (set, parameter) at once and return the mean figures of each set.
+
+    Every set runs under the same WEATHERS.
+    """
     figures = _figures(
         _parameters(np.repeat(values, WEATHERS, axis=0), grid.hemisphere), len(values) * WEATHERS, grid
     )
     sets = [figures[i : i + WEATHERS] for i in range(0, len(figures), WEATHERS)]
-    return [{key: float(np.mean([f[key] for f in several])) for key in several[0]} for several in sets]
+    return [{key: float(np.mean([run[key] for run in runs])) for key in runs[0]} for runs in sets]
 
 
 def _figures(parameters: Parameters, members: int, grid: Grid) -> list[dict[tuple[str, int], float]]:
+    """Return the figures of `members` worlds that are run at once, one dictionary a member."""
     world = World(grid, parameters)
     generators = [generator(SEED, "trial", member % WEATHERS) for member in range(members)]
     state = world.start(generators)
@@ -114,10 +121,12 @@ def _figures(parameters: Parameters, members: int, grid: Grid) -> list[dict[tupl
 def fit(
     start: Parameters, grid: Grid, *, members: int, iterations: int, spread: float
 ) -> tuple[Parameters, pd.DataFrame]:
-    """Return the parameters the search ends at, and all sets tried, a row each, best first.
+    """Return the parameters at which the search ends, and a table of all sets tried, best first.
 
-    The first are the mean of the last ensemble, not its best member: that one owes part of its rank to its weathers. misfit of
-    the second: root mean square in units of TOLERANCE.
+    start: where the search starts. spread: of the first ensemble, see STAGES.
+    The parameters are the mean of the last ensemble. Its best member would owe part of its rank to
+    its weather. The table has a row for each set; `misfit` is the root mean square distance in
+    units of TOLERANCE.
     """
     rng = np.random.default_rng(SEED)
     names, low, high = _bounds(grid.hemisphere)
@@ -127,91 +136,115 @@ def fit(
     tried = []
     for _ in range(iterations):
         values = low + (high - low) / (1 + np.exp(-place))
-        d = distances(trial(values, grid), grid.hemisphere).to_numpy()
-        misfit = np.sqrt((d**2).mean(1))
+        distance = distances(trial(values, grid), grid.hemisphere).to_numpy()
+        misfit = np.sqrt((distance**2).mean(1))
         tried += [
-            dict(zip(names, v, strict=True)) | {"misfit": m} for v, m in zip(values, misfit, strict=True)
+            dict(zip(names, row, strict=True)) | {"misfit": row_misfit}
+            for row, row_misfit in zip(values, misfit, strict=True)
         ]
         print(
             f"{grid.resolution_km:g} km, misfit: best {misfit.min():.3f}, mean {misfit.mean():.3f}",
             flush=True,
         )
-        a, b = place - place.mean(0), d - d.mean(0)
-        gain = a.T @ b @ np.linalg.inv(b.T @ b + (members - 1) * np.eye(d.shape[1]))
-        place = np.clip(place - (d + rng.standard_normal(d.shape)) @ gain.T, -4, 4)
+        place_anomaly, distance_anomaly = place - place.mean(0), distance - distance.mean(0)
+        gain = (
+            place_anomaly.T
+            @ distance_anomaly
+            @ np.linalg.inv(distance_anomaly.T @ distance_anomaly + (members - 1) * np.eye(distance.shape[1]))
+        )
+        place = np.clip(place - (distance + rng.standard_normal(distance.shape)) @ gain.T, -4, 4)
     centre = low + (high - low) / (1 + np.exp(-place.mean(0)))
     return _parameters(centre, grid.hemisphere), pd.DataFrame(tried).sort_values("misfit", ignore_index=True)
 
 
 def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
-    """Return how far each trial's figures are from the observed ones, in units of TOLERANCE; a column a figure."""
+    """Return how far each trial's figures are from the observed ones, in units of TOLERANCE.
+
+    The table has a row for each trial and a column for each figure.
+    """
     observed = realism.reference(hemisphere)
     unit = {key: TOLERANCE["region" if key[0].startswith("region") else key[0]] for key in observed}
-    rows = [{key: (f[key] - value) / unit[key] for key, value in observed.items()} for f in figures]
-    # A world without ice cannot be scored: as bad as it gets. A trial far off the rest counts for less than its distance.
+    rows = [
+        {key: (trial_figures[key] - value) / unit[key] for key, value in observed.items()}
+        for trial_figures in figures
+    ]
+    # A world without ice has no figures and gets the worst distance. Large distances are limited,
+    # so that one bad trial does not dominate the regression.
     return pd.DataFrame(rows).fillna(WORST).clip(-WORST, WORST)
 
 
 def choose(tried: pd.DataFrame) -> dict[str, pd.Series]:
-    """Pick the imperfect models: of the sets near MISFITS times the best misfit, the one least like those picked before and the best."""
+    """Choose the parameters of the imperfect models among the sets tried.
+
+    For each model, the candidates are the sets nearest to MISFITS times the best misfit. The one
+    least like the best set and the models chosen before is taken.
+    """
     best = tried.iloc[0]
     chosen = {}
-    for model, times in MISFITS.items():
-        left = tried.drop([row.name for row in chosen.values()])
-        near = left.iloc[(left["misfit"] / best["misfit"] - times).abs().argsort()[:CANDIDATES]]
+    for model, multiple in MISFITS.items():
+        remaining = tried.drop([row.name for row in chosen.values()])
+        near = remaining.iloc[(remaining["misfit"] / best["misfit"] - multiple).abs().argsort()[:CANDIDATES]]
         others = [best, *chosen.values()]
-        apart = [min((((row - o) / tried.std()) ** 2).sum() for o in others) for _, row in near.iterrows()]
-        chosen[model] = near.iloc[int(np.argmax(apart))]
+        separations = [
+            min((((row - other) / tried.std()) ** 2).sum() for other in others) for _, row in near.iterrows()
+        ]
+        chosen[model] = near.iloc[int(np.argmax(separations))]
     return {model: row.drop("misfit") for model, row in chosen.items()}
 
 
 def _bounds(hemisphere: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the names of the fitted parameters, their lower and their upper bounds."""
     names = [*twin_parameters.numbers(), *CURRENTS[hemisphere]]
     rows = [twin_parameters.table()[n] for n in names]
     return names, np.array([float(r["low"]) for r in rows]), np.array([float(r["high"]) for r in rows])
 
 
 def _vector(parameters: Parameters) -> np.ndarray:
+    """Return the fitted parameters as an array, in the order of `_bounds`."""
     return np.array([*(getattr(parameters, n) for n in twin_parameters.numbers()), *parameters.currents])
 
 
 def _parameters(values: np.ndarray, hemisphere: str) -> Parameters:
-    """Parameters from (parameter,), or as (member, 1, 1) arrays from (member, parameter)."""
-    columns = [c[:, None, None] if c.ndim else float(c) for c in values.T]
+    """Return the parameters of an array, the inverse of `_vector`.
+
+    An array (parameter,) gives numbers; (member, parameter) gives arrays (member, 1, 1).
+    """
+    columns = [column[:, None, None] if column.ndim else float(column) for column in values.T]
     numbers = twin_parameters.numbers()
-    own = dict(zip(numbers, columns, strict=False))
-    return Parameters(**own, currents=tuple(columns[len(numbers) :]), hemisphere=hemisphere)
+    values_by_name = dict(zip(numbers, columns, strict=False))
+    return Parameters(**values_by_name, currents=tuple(columns[len(numbers) :]), hemisphere=hemisphere)
 
 
 def main(hemisphere: str) -> None:
-    """Fit a hemisphere, and write its parameters and its table of misfits over the packaged ones."""
+    """Fit a hemisphere, and write its parameters and its misfits over the packaged ones."""
     centre, searches = twin_parameters.first_guess(hemisphere), []
     for resolution_km, members, iterations, spread in STAGES:
         grid = Grid(hemisphere, resolution_km)
         centre, tried = fit(centre, grid, members=members, iterations=iterations, spread=spread)
         searches.append(tried)
-    # The imperfect models come from the wide search, the truth from the narrow one.
+    # The imperfect models come from the wide search, the truth comes from the narrow one.
     chosen = {TRUTH: pd.Series(_vector(centre), _bounds(hemisphere)[0])} | choose(searches[0])
     values = np.array([row.to_numpy() for row in chosen.values()])
     figures = trial(values, grid)
     misfits = _misfits(dict(zip(chosen, figures, strict=True)), hemisphere)
-    folder = Path(twin_parameters.__file__).parent / "data"
+    folder = Path(__file__).parent / "data"
     table = pd.read_csv(folder / twin_parameters.TABLE, comment="#", index_col="name")
     for model, row in chosen.items():
         table.loc[row.index, f"{hemisphere}_{model}"] = [float(f"{v:.6g}") for v in row]
     if (folder / MISFIT_TABLE).exists():
-        before = pd.read_csv(folder / MISFIT_TABLE)
-        misfits = pd.concat([before[before["hemisphere"] != hemisphere], misfits])
+        stored = pd.read_csv(folder / MISFIT_TABLE)
+        misfits = pd.concat([stored[stored["hemisphere"] != hemisphere], misfits])
     table.to_csv(folder / twin_parameters.TABLE)
     misfits.to_csv(folder / MISFIT_TABLE, index=False, float_format="%.4g")
 
 
 def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
+    """Return the table that compares the figures of each model with the observed ones."""
     observed = realism.reference(hemisphere)
-    apart = distances(list(figures.values()), hemisphere)
+    distance = distances(list(figures.values()), hemisphere)
     rows = [
-        (hemisphere, model, *key, found[key], value, apart[key].iloc[i])
-        for i, (model, found) in enumerate(figures.items())
+        (hemisphere, model, *key, simulated[key], value, distance[key].iloc[i])
+        for i, (model, simulated) in enumerate(figures.items())
         for key, value in observed.items()
     ]
     return pd.DataFrame(
@@ -221,7 +254,7 @@ def _misfits(figures: dict[str, dict], hemisphere: str) -> pd.DataFrame:
 
 
 class Hemisphere(StrEnum):
-    """What the command line takes."""
+    """Hemispheres that the command line accepts."""
 
     NORTH = "north"
     SOUTH = "south"

@@ -1,4 +1,7 @@
-"""What drives the simulated world from outside: the sun, greenhouse gases, warm and cold currents, mean pressure."""
+"""What drives the simulated world from outside?
+
+The sun, greenhouse gases, warm and cold currents, and mean pressure.
+"""
 
 import numpy as np
 
@@ -6,15 +9,18 @@ from seaice.grid import Grid, Hemisphere
 
 SOLAR_CONSTANT = 1361.0  # W m-2, Kopp and Lean 2011, doi:10.1029/2010GL045777
 OBLIQUITY = 23.44  # degrees, present-day tilt of the Earth's axis
-STEPS_A_MONTH = 6  # steps of 365 / 72 = 5.07 days: resolves the melt season, and months are whole steps
+# Steps of 365 / 72 = 5.07 days resolve the melt season, and a month has a whole number of them.
+STEPS_A_MONTH = 6
 STEPS_A_YEAR = 12 * STEPS_A_MONTH
 STEP = 365 * 86400.0 / STEPS_A_YEAR  # s, length of a step in a year without leap days
 
-# Effective radiative forcing since 1850, W m-2: round numbers after IPCC AR6 WG1 Annex III, historical then SSP2-4.5.
+# Effective radiative forcing since 1850, W m-2. Round numbers after IPCC AR6 WG1 Annex III,
+# historical and then SSP2-4.5.
 FORCING_YEARS = (1850, 1900, 1950, 1970, 1980, 1990, 2000, 2010, 2020, 2050, 2100)
 FORCING = (0.0, 0.2, 0.5, 0.8, 1.1, 1.6, 2.0, 2.4, 2.8, 3.9, 4.9)
 
-# Centres of warm and cold currents: latitude, longitude (degrees), radius (km); each model's amplitude is a parameter.
+# Centres of warm and cold currents: latitude, longitude (degrees), radius (km). Their amplitudes
+# are parameters of each model.
 CURRENTS = {
     "north": {
         "norwegian": (69.0, 4.0, 900.0),  # North Atlantic and Norwegian currents
@@ -36,8 +42,10 @@ CURRENTS = {
     },
 }
 
-# Mean sea level pressure: latitude, longitude (degrees), radius (km), anomaly in January and July (hPa).
-# Round numbers after the climatology of Kalnay et al. 1996, doi:10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2.
+# Centres of mean sea level pressure: latitude, longitude (degrees), radius (km), anomaly in January
+# and in July (hPa).
+# Round numbers after the climatology of Kalnay et al. 1996,
+# doi:10.1175/1520-0477(1996)077<0437:TNYRP>2.0.CO;2.
 BACKGROUND_HPA = 1013.0  # hPa, global mean sea level pressure
 CENTRES = {
     "north": (
@@ -59,10 +67,13 @@ SOUTH_TROUGH_HPA = -26.0  # hPa, circumpolar trough at 66 S, same source
 
 
 def insolation(lat: np.ndarray) -> np.ndarray:
-    """Return the daily-mean insolation at the top of the atmosphere at every step of the year, W m-2.
+    """Return the daily-mean insolation at the top of the atmosphere, W m-2.
 
-    lat: degrees, any shape; returns (STEPS_A_YEAR, *shape) float32. Circular orbit, equinox on day 80:
-    S = S0 / pi (H sin(lat) sin(d) + cos(lat) cos(d) sin(H)), Hartmann 1994, Global Physical Climatology, eq. 2.17.
+    lat: degrees, any shape. Returns (STEPS_A_YEAR, *shape) float32, one value for each step of the
+    year.
+    The orbit is circular, with the equinox on day 80: S = S0 / pi (H sin(lat) sin(d) + cos(lat)
+    cos(d) sin(H)), with declination d and hour angle of sunset H. Source: Hartmann 1994, Global
+    Physical Climatology, eq. 2.17.
     """
     day = (np.arange(STEPS_A_YEAR) + 0.5) * 365 / STEPS_A_YEAR
     tilt = np.arcsin(np.sin(np.radians(OBLIQUITY)) * np.sin(2 * np.pi * (day - 80) / 365))
@@ -79,21 +90,24 @@ def greenhouse(year: float) -> float:
 
 
 def winter(step: int, hemisphere: Hemisphere) -> float:
-    """Return how much winter it is at a step of the year: 1 in mid-January (north), 0 half a year later."""
+    """Return how much winter it is at a step of the year, 0..1.
+
+    In the north it is 1 in mid-January and 0 in mid-July; in the south it is the other way round.
+    """
     phase = 2 * np.pi * ((step + 0.5) / STEPS_A_YEAR - 0.5 / 12)
     return float(0.5 + 0.5 * np.cos(phase) * (1 if hemisphere == "north" else -1))
 
 
 def distance_km(grid: Grid, lat: float, lon: float) -> np.ndarray:
-    """Return the great-circle distance of every cell to a point, km, (y, x)."""
-    cell_lon, cell_lat = (np.radians(v) for v in grid.lonlat)
-    a, b = np.radians(lat), np.radians(lon)
-    cosine = np.sin(a) * np.sin(cell_lat) + np.cos(a) * np.cos(cell_lat) * np.cos(cell_lon - b)
+    """Return the great-circle distance of every cell to a point (degrees), km, (y, x)."""
+    cell_lon, cell_lat = (np.radians(degrees) for degrees in grid.lonlat)
+    phi, theta = np.radians(lat), np.radians(lon)
+    cosine = np.sin(phi) * np.sin(cell_lat) + np.cos(phi) * np.cos(cell_lat) * np.cos(cell_lon - theta)
     return 6371.0 * np.arccos(np.clip(cosine, -1, 1))  # km, mean radius of the Earth
 
 
 def currents(grid: Grid) -> dict[str, np.ndarray]:
-    """Return the Gaussian footprint (0..1) of every current of the hemisphere, each (y, x) float32."""
+    """Return the Gaussian footprint (0..1) of every current of the hemisphere, (y, x) float32."""
     return {
         name: np.exp(-((distance_km(grid, lat, lon) / radius) ** 2)).astype("float32")
         for name, (lat, lon, radius) in CURRENTS[grid.hemisphere].items()
@@ -101,7 +115,7 @@ def currents(grid: Grid) -> dict[str, np.ndarray]:
 
 
 def mean_pressure(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean sea level pressure in January and in July, Pa, each (y, x) float32."""
+    """Return the mean sea level pressure in January and in July, Pa, each (y, x) float32."""
     january, july = np.full((2, *grid.shape), BACKGROUND_HPA)
     if grid.hemisphere == "south":
         trough = SOUTH_TROUGH_HPA * np.exp(-(((grid.lonlat[1] + 66) / 10) ** 2))

@@ -1,11 +1,16 @@
-"""Where is land in the simulated world? Real coastlines, sampled inside every cell of an EASE2 grid."""
+"""Where is land in the simulated world?
+
+The coastlines are real ones, sampled inside every cell of an EASE2 grid.
+"""
 
 import numpy as np
 
 from seaice.geo import coast
 from seaice.grid import Grid
 
-SAMPLES = 5  # points a side inside a cell: resolves 22 km at 112.5 km, finer than a strait that exchanges ice
+# Points a side inside a cell. They resolve 22 km on a grid of 112.5 km, finer than a strait through
+# which ice is exchanged.
+SAMPLES = 5
 LAND_SHARE = 0.5  # share of a cell above which the physics calls it land
 
 

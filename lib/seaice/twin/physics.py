@@ -1,9 +1,12 @@
-"""Physics of the simulated polar world: sea ice over an ocean mixed layer under one layer of air, on the EASE2 plane.
+"""What is the physics of the simulated polar world?
 
-After Wagner and Eisenman 2015, doi:10.1175/JCLI-D-14-00654.1 (enthalpy, insolation, albedo feedback, diffusive heat transport,
-greenhouse forcing) in two dimensions, with Semtner 1976's zero-layer ice, doi:10.1175/1520-0485(1976)006<0379:AMFTTG>2.0.CO;2, and
-Hibler 1979's two-level thickness (concentration and volume), doi:10.1175/1520-0485(1979)009<0815:ADTSIM>2.0.CO;2.
-Arrays are (member, y, x) float32, temperatures in degC, fluxes in W m-2 positive downward.
+Sea ice lies over an ocean mixed layer, under one layer of air, on the EASE2 plane. Sources:
+- Enthalpy, insolation, albedo feedback, diffusive heat transport and greenhouse forcing follow
+  Wagner and Eisenman 2015, doi:10.1175/JCLI-D-14-00654.1, in two dimensions.
+- The ice has zero layers as in Semtner 1976, doi:10.1175/1520-0485(1976)006<0379:AMFTTG>2.0.CO;2.
+- Its thickness has two levels (concentration and volume) as in Hibler 1979,
+  doi:10.1175/1520-0485(1979)009<0815:ADTSIM>2.0.CO;2.
+Arrays are (member, y, x) float32, temperatures are in degC, fluxes in W m-2, positive downward.
 """
 
 from dataclasses import dataclass, fields
@@ -26,23 +29,27 @@ OCEAN_HEAT = np.float32(4.0e6)  # J m-3 K-1, sea water
 LAND_HEAT = 4.0e6  # J m-2 K-1, two metres of soil that feel the seasons
 AIR_HEAT = 1.0e7  # J m-2 K-1, the column of air, Wagner and Eisenman 2015
 EARTH_RADIUS = 6.371e6  # m
-OCEAN_TO_ICE = np.float32(
-    150.0
-)  # W m-2 K-1, St = 0.006 and u* = 0.6 cm s-1, McPhee 1992, doi:10.1029/92JC00239
+# W m-2 K-1, heat from water to ice: St = 0.006, u* = 0.6 cm s-1, McPhee 1992, doi:10.1029/92JC00239
+OCEAN_TO_ICE = np.float32(150.0)
 POND_RANGE = np.float32(3.0)  # K below melting over which snow darkens to ponds
 SNOW_RANGE = np.float32(10.0)  # K over which land changes from bare to snow
-THINNEST = np.float32(0.1)  # m, thinnest floe: bounds concentration by volume
-THICKEST = np.float32(6.0)  # m, thickest ridged floe on a cell's mean, and where drift stops
-WARM_LATITUDES = (42.0, 56.0)  # degrees: full and no relaxation to the warmer world outside the plane
-GRADIENT = 0.7  # K a degree, mean meridional gradient there, Hartmann 1994, fig. 1.6
+THINNEST = np.float32(0.1)  # m, thinnest floe, which limits concentration for a given volume
+THICKEST = np.float32(6.0)  # m, thickest ridged ice as the mean of a cell, at which drift stops
+# Degrees, latitudes of full and of no relaxation to the warmer world outside the plane.
+WARM_LATITUDES = (42.0, 56.0)
+GRADIENT = 0.7  # K per degree, mean meridional gradient there, Hartmann 1994, fig. 1.6
 RELAXATION = 8 * 86400.0  # s, exchange time with that world
 CLOUD_RANGE = 0.3, 0.8  # 1, transmission of overcast and of clear skies
-MAX_DRIFT = 0.5  # share of a cell that ice may cross in a step along one axis: keeps the upwind scheme stable
+# Share of a cell that ice may cross in a step along one axis. It keeps the upwind scheme stable.
+MAX_DRIFT = 0.5
 
 
 @dataclass
 class State:
-    """All that the world remembers, each (member, y, x) float32 but weather (member, field, k, k)."""
+    """All that the world remembers between steps, each (member, y, x) float32.
+
+    Only `weather` has other dimensions: (member, field, k, k).
+    """
 
     concentration: np.ndarray  # 1
     volume: np.ndarray  # m, ice volume per cell area
@@ -53,24 +60,28 @@ class State:
 
     def repeat(self, members: int) -> "State":
         """Return a copy of a single-member state for `members` members."""
-        return State(*(np.repeat(getattr(self, f.name), members, axis=0) for f in fields(self)))
+        return State(*(np.repeat(getattr(self, field.name), members, axis=0) for field in fields(self)))
 
 
 @dataclass
 class Fluxes:
-    """What a step shows besides its state, each (member, y, x) float32."""
+    """What a step gives besides the new state, each (member, y, x) float32."""
 
     pressure: np.ndarray  # Pa
     skin: np.ndarray  # degC, mean surface temperature of ice, water or land
     sunshine: np.ndarray  # W m-2, at the surface
     reflected: np.ndarray  # W m-2
-    gain: np.ndarray  # W m-2, heat that surface, ice and ocean gained: for closing the budget
+    gain: np.ndarray  # W m-2, heat gained by surface, ice and ocean, to check the budget
 
 
 class World:
-    """The physics on one grid with one set of parameters (numbers, or (member, 1, 1) arrays)."""
+    """The physics on one grid with one set of parameters.
+
+    Parameters are numbers, or (member, 1, 1) arrays that differ from member to member.
+    """
 
     def __init__(self, grid: Grid, parameters: Parameters):
+        """Prepare what is the same at every step: land, sun, pressure, currents, heat capacity."""
         self.grid = grid
         self.parameters = p = parameters.float32()
         self.land = land(grid)
@@ -97,7 +108,11 @@ class World:
         self.damp = 1 / (1 + np.float32(STEP / AIR_HEAT) * (p.emission_slope + transport))
 
     def start(self, generators) -> State:
-        """Return a first guess of 1 January: ice poleward of 70 degrees, air and water by latitude."""
+        """Return a first guess of the state on 1 January.
+
+        It has one member for each generator. Ice lies poleward of 70 degrees; air and water
+        temperatures depend on latitude.
+        """
         members = len(generators)
         lat = np.abs(self.grid.lonlat[1])
         shape = (members, *self.grid.shape)
@@ -108,9 +123,10 @@ class World:
         return State(*arrays, weather=self.weather.start(generators))
 
     def step(self, state: State, step: int, greenhouse: float, generators) -> tuple[State, Fluxes]:
-        """Return the world one step (5.07 days) later, and the fluxes on the way.
+        """Return the state one step (5.07 days) later, and the fluxes during the step.
 
-        step: step of the year, 0..71. greenhouse: W m-2. generators: one numpy Generator a member.
+        step: step of the year, 0..71. greenhouse: forcing, W m-2. generators: one numpy Generator a
+        member.
         """
         p, w = self.parameters, np.float32(forcing.winter(step, self.grid.hemisphere))
         weather = self.weather.step(state.weather, generators)
@@ -150,23 +166,30 @@ class World:
         return new, flux
 
     def _season(self, step: int) -> np.float32:
-        """Warmth of the world outside: 1 when it is warmest, 45 days after the solstice."""
+        """Return the season of the warmer world outside the plane, -1..1.
+
+        It is 1 when that world is warmest, 45 days after the solstice.
+        """
         phase = 2 * np.pi * ((step + 0.5) / forcing.STEPS_A_YEAR - 217 / 365)
         return np.float32(np.cos(phase) * (1 if self.grid.hemisphere == "north" else -1))
 
     def _surface(self, state, concentration, volume, currents, sunshine, w) -> tuple[State, Fluxes]:
-        """Let ice, water and soil exchange heat for a step; energy is closed to rounding."""
+        """Let ice, water and soil exchange heat for a step.
+
+        Returns the new state and the fluxes. Energy is conserved to rounding. w: see
+        `forcing.winter`.
+        """
         p, dt, air, ocean = self.parameters, np.float32(STEP), state.air, self.ocean
         thickness = np.clip(volume / np.maximum(concentration, np.float32(1e-3)), THINNEST, THICKEST)
         conductance = CONDUCTIVITY / (thickness + p.snow)
-        # Zero-layer ice: sun, air and conduction balance; ponds darken the ice as the surface nears melting.
-        other = p.exchange * air + conductance * FREEZING
-        skin = (sunshine * (1 - p.albedo_snow) + other) / (p.exchange + conductance)
+        # In zero-layer ice, sun, air and conduction balance. Ponds darken it as it nears melting.
+        other_heat = p.exchange * air + conductance * FREEZING
+        skin = (sunshine * (1 - p.albedo_snow) + other_heat) / (p.exchange + conductance)
         ponds = np.clip(1 + (skin - MELTING) / POND_RANGE, 0, 1)
         albedo = p.albedo_snow - (p.albedo_snow - p.albedo_pond) * ponds
-        skin = np.minimum(MELTING, (sunshine * (1 - albedo) + other) / (p.exchange + conductance))
+        skin = np.minimum(MELTING, (sunshine * (1 - albedo) + other_heat) / (p.exchange + conductance))
         into_ice = sunshine * (1 - albedo) + p.exchange * (air - skin)
-        # Water and soil, implicit in their temperature.
+        # The temperature of water and soil is solved implicitly.
         snow = np.clip(np.float32(0.5) - state.surface / SNOW_RANGE, 0, 1)
         open_albedo = np.where(
             ocean, p.albedo_water, p.albedo_land + (p.albedo_snow_land - p.albedo_land) * snow
@@ -186,36 +209,42 @@ class World:
         into_open = sunshine * (1 - open_albedo) + p.exchange * (air - water)
         deep = state.deep + ocean * (dt / self.below) * (mixing * (water - state.deep) + supply)
         melt = melt * (water - FREEZING)
-        # Ice grows in cold water, thickens or thins below and above, and what melts beyond nothing cools the water.
+        # New ice grows in water below freezing; old ice thickens or thins from above and below.
+        # If more would melt than there is, the excess heat goes into the water.
         frozen = np.where(ocean, np.maximum(FREEZING - water, 0), 0) * self.heat
         change = -(dt / FUSION) * (concentration * into_ice + melt)
-        left = volume + change + frozen / FUSION
-        excess = np.minimum(left, 0)
+        volume_left = volume + change + frozen / FUSION
+        excess = np.minimum(volume_left, 0)
         water = water + (frozen - FUSION * excess) / self.heat
         shrink = concentration * np.minimum(change, 0) / np.maximum(2 * volume, np.float32(1e-3))
         spread = open_share * np.minimum(frozen / (FUSION * p.lead_closing), 1)
-        left = np.maximum(left, 0)
-        cover = np.clip(concentration + shrink + spread, left / THICKEST, np.minimum(left / THINNEST, 1))
+        volume_left = np.maximum(volume_left, 0)
+        cover = np.clip(
+            concentration + shrink + spread, volume_left / THICKEST, np.minimum(volume_left / THINNEST, 1)
+        )
         skin = concentration * skin + open_share * water
         reflected = sunshine * (concentration * albedo + open_share * open_albedo)
         gain = concentration * into_ice + open_share * into_open + ocean * supply
-        return State(cover, left, water, deep, air, state.weather), Fluxes(
+        return State(cover, volume_left, water, deep, air, state.weather), Fluxes(
             air, skin, sunshine, reflected, gain
         )
 
 
 def advect(concentration, volume, u, v, ocean, cell: float):
-    """Carry ice with a drift (m s-1 along x and y) for a step, conserving its volume; (member, y, x).
+    """Return concentration and volume after one step of ice drift; the volume is conserved.
 
-    First-order upwind in flux form (Courant, Isaacson and Rees 1952); nothing crosses a coast or the plane's edge, and ice stops
-    short of where it has piled up to THICKEST. Convergence beyond full cover ridges: concentration is capped, volume is not.
+    concentration, volume: (member, y, x). u, v: drift along x and y, m s-1. ocean: bool (y, x).
+    cell: m.
+    The scheme is first-order upwind in flux form (Courant, Isaacson and Rees 1952). Nothing crosses
+    a coast or the edge of the plane, and ice stops before a cell where it has piled up to THICKEST.
+    Where it converges beyond full cover, ice ridges: concentration is limited to 1, volume is not.
     """
     courant = np.float32(STEP / cell)
     right = _through(
         0.5 * courant * (u[..., :, 1:] + u[..., :, :-1]), volume[..., :, :-1], volume[..., :, 1:]
     )
     right = right * (ocean[:, 1:] & ocean[:, :-1])
-    # Rows run downward, v upward.
+    # Row numbers increase downward, v is positive upward.
     down = _through(
         -0.5 * courant * (v[..., 1:, :] + v[..., :-1, :]), volume[..., :-1, :], volume[..., 1:, :]
     )
@@ -235,6 +264,9 @@ def advect(concentration, volume, u, v, ocean, cell: float):
 
 
 def _through(courant, before, after):
-    """Bound the Courant number of a face, and slow it as the ice it runs into thickens."""
+    """Return the Courant number of a face, limited to half of MAX_DRIFT.
+
+    It falls towards 0 as the ice that is run into nears THICKEST.
+    """
     courant = np.clip(courant, -MAX_DRIFT / 2, MAX_DRIFT / 2)
     return courant * np.maximum(1 - np.where(courant > 0, after, before) / THICKEST, 0)

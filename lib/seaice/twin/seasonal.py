@@ -1,4 +1,7 @@
-"""Physics-based seasonal forecasts of the simulated world: a biased model started from imperfectly known states."""
+"""How are physics-based seasonal forecasts of the simulated world made?
+
+A biased model starts from imperfectly known states of the truth.
+"""
 
 from collections.abc import Iterator
 
@@ -13,22 +16,25 @@ from seaice.twin.physics import FREEZING, State, World
 from seaice.twin.world import generator, spin_up
 
 LEADS = 6  # months, SEAS5
-# What the analysis does not know, standard deviations; Tietsche et al. 2014, doi:10.1002/2013GL058755, gives the order.
+# Standard deviations of the errors of the analysis, of the order of those in Tietsche et al. 2014,
+# doi:10.1002/2013GL058755.
 CONCENTRATION_ERROR = 0.10  # 1, where there is ice
 THICKNESS_ERROR = 0.30  # 1, relative
 SURFACE_ERROR = 0.30  # K, in open water
 DEEP_ERROR = 0.5  # K, water below the summer mixed layer
 KNOWN_CURRENTS = 0.6  # 1, correlation of analysed and true slow ocean heat
-SPREAD = 0.7  # 1, perturbation of a member over the error of the analysis that all members share
+SPREAD = 0.7  # 1, ratio of a member's own perturbation to the error that all members share
 
 
 def forecasts(
     grid: Grid, *, seed: int, first: int, members: dict[pd.Timestamp, int], width: int
 ) -> Iterator[xr.Dataset]:
-    """Yield forecasts, those of a calendar year together: `siconc (init_time, lead_time, member, y, x)`, fraction.
+    """Yield forecasts of SIC, those of a calendar year together.
 
-    first: year in which the truth starts, as in the record that the forecasts are for. members: how many members each
-    init_time (the first day of lead 1) gets; the rest of `width` is NaN.
+    first: year in which the truth starts, as in the record that the forecasts are for.
+    members: number of members of each init_time (the first day of lead 1); the rest of `width` is
+    NaN.
+    Each dataset has `siconc (init_time, lead_time, member, y, x)`, fraction.
     """
     truth = World(grid, load(TRUTH, grid.hemisphere))
     model = World(grid, load(FORECAST, grid.hemisphere))
@@ -46,34 +52,38 @@ def forecasts(
 
 
 def analysis(model: World, truth: State, error: np.random.Generator, generators) -> State:
-    """Return what a forecast starts from: the truth, wrong by an error all members share and one of each member's own."""
-    shared, own = model.weather.start([error]), model.weather.start(generators)
-    coefficients = (shared + np.float32(SPREAD) * own).astype("float32")
-    # Another draw for what lies below: thickness and deep water are not wrong in the same places as the surface.
+    """Return the states that a forecast starts from, one for each of `generators`.
+
+    They are the truth with an error that all members share (drawn from `error`) and one of each
+    member's own.
+    """
+    shared_error, perturbation = model.weather.start([error]), model.weather.start(generators)
+    coefficients = (shared_error + np.float32(SPREAD) * perturbation).astype("float32")
+    # Thickness and deep water get other draws, as they are not wrong where the surface is wrong.
     below = (model.weather.start([error]) + np.float32(SPREAD) * model.weather.start(generators)).astype(
         "float32"
     )
     state = truth.repeat(len(generators))
-    noise = [model.weather.field(c[:, i]) for c in (coefficients, below) for i in (0, 1)]
+    noise = [model.weather.field(draw[:, i]) for draw in (coefficients, below) for i in (0, 1)]
     ice, ocean = state.concentration > 0, model.ocean
     state.concentration = np.clip(
         state.concentration + np.float32(CONCENTRATION_ERROR) * noise[0] * ice, 0, 1
     )
     state.volume = state.volume * np.exp(np.float32(THICKNESS_ERROR) * noise[2])
-    warmer = np.float32(SURFACE_ERROR) * noise[1] * (1 - state.concentration)
-    state.surface = np.where(ocean, np.maximum(state.surface + warmer, FREEZING), state.surface)
+    warming = np.float32(SURFACE_ERROR) * noise[1] * (1 - state.concentration)
+    state.surface = np.where(ocean, np.maximum(state.surface + warming, FREEZING), state.surface)
     state.deep = np.where(
         ocean, np.maximum(state.deep + np.float32(DEEP_ERROR) * noise[3], FREEZING), state.deep
     )
     weather = state.weather.copy()
-    unknown = np.float32(np.sqrt((1 - KNOWN_CURRENTS**2) / (1 + SPREAD**2)))
-    weather[:, 2] = np.float32(KNOWN_CURRENTS) * weather[:, 2] + unknown * coefficients[:, 2]
+    unknown_share = np.float32(np.sqrt((1 - KNOWN_CURRENTS**2) / (1 + SPREAD**2)))
+    weather[:, 2] = np.float32(KNOWN_CURRENTS) * weather[:, 2] + unknown_share * coefficients[:, 2]
     state.weather = weather
     return state
 
 
 def _forecast(model: World, truth: State, init: pd.Timestamp, members: int, *, seed: int) -> np.ndarray:
-    """Run one forecast, (lead, member, y, x)."""
+    """Return the monthly SIC of one forecast, (lead, member, y, x)."""
     issue = model.grid.hemisphere, FORECAST, f"{init:%Y-%m}"
     generators = [generator(seed, *issue, member) for member in range(members)]
     state = analysis(model, truth, generator(seed, *issue, "analysis"), generators)
@@ -90,6 +100,7 @@ def _forecast(model: World, truth: State, init: pd.Timestamp, members: int, *, s
 
 
 def _dataset(issued: dict[pd.Timestamp, np.ndarray], grid: Grid, land: np.ndarray, width: int) -> xr.Dataset:
+    """Return forecasts by init_time as a dataset, NaN on land and for absent members."""
     siconc = np.full((len(issued), LEADS, width, *grid.shape), np.nan, "float32")
     for i, months in enumerate(issued.values()):
         siconc[i, :, : months.shape[1]] = months

@@ -1,4 +1,7 @@
-"""How is a run of the simulated world published? Shaped like OSI SAF, like CMIP6, and as predictor fields."""
+"""How is a run of the simulated world published?
+
+Shaped like OSI SAF, shaped like CMIP6, and as predictor fields.
+"""
 
 import cftime
 import numpy as np
@@ -11,37 +14,37 @@ from seaice.twin.forcing import STEPS_A_YEAR, mean_pressure, winter
 from seaice.twin.weather import coriolis, geostrophic, surface_wind
 
 LAND, INTERPOLATED, MAX_ICE = 1, 32, 128  # bits of OSI SAF's status_flag, doi:10.15770/EUM_SAF_OSI_0013
-ROUNDED = 100  # steps in a percent that OSI SAF stores
+ROUNDED = 100  # steps per percent in files of OSI SAF
 GAS = 287.05  # J kg-1 K-1, dry air
 GRAVITY = 9.80665  # m s-2
-UPPER_SLOPE, UPPER_OFFSET = (
-    0.6,
-    -22.0,
-)  # 1 and K: 500 hPa over the model's air (degC); round numbers after reanalyses
+# 1 and K, slope and offset (degC) of temperature at 500 hPa against that of the model's air. Round
+# numbers after reanalyses.
+UPPER_SLOPE, UPPER_OFFSET = 0.6, -22.0
 TROPOPAUSE = 221.0  # K, air at 250 hPa over high latitudes, US Standard Atmosphere 1976 within 2 K
-JET, JET_SUMMER = (
-    32.0,
-    -6.0,
-)  # m s-1, zonal wind at 10 hPa and 60 degrees in mid-winter and mid-summer, Kalnay et al. 1996
+# m s-1, zonal wind at 10 hPa and 60 degrees in mid-winter and mid-summer, Kalnay et al. 1996.
+JET, JET_SUMMER = 32.0, -6.0
 JET_LATITUDE, JET_WIDTH = 60.0, 18.0  # degrees, same source
-JET_GAIN = 0.02  # m s-1 Pa-1, jet gained when pressure over the pole is low against the middle latitudes
+# m s-1 Pa-1, jet gained as pressure over the pole falls relative to the middle latitudes.
+JET_GAIN = 0.02
 
 
 def osisaf(run: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Return the record as OSI SAF publishes it: `ice_conc` (%), `status_flag`, on (time, yc, xc) in km, lazily.
+    """Return the record as OSI SAF publishes it, lazily.
 
-    status_flag: 1 land, 32 interpolated in space (the satellites' hole around the North Pole, by date), 128 ice not possible:
-    nowhere near where the world held ice in that month of the years before the record. Ice there is reported as 0. No
-    measurement noise is added: concentration is rounded to 0.01 % as in the published files.
+    Variables: `ice_conc` (%) and `status_flag` on (time, yc, xc), axes in km.
+    status_flag: 1 is land. 32 is interpolated in space (the hole of the satellites around the North
+    Pole, which depends on the date). 128 is ice not possible: no cell nearby held ice in that
+    calendar month in the years before the record. Ice there is reported as 0.
+    No measurement noise is added; concentration is rounded to 0.01 % as in the published files.
     """
     month = xr.DataArray(run.time.dt.month.values, dims="time")
     impossible = (~run.possible & ~run.land).sel(month=month).drop_vars("month").assign_coords(time=run.time)
     hole = masks.polar_hole(grid, run.time.values).assign_coords(x=run.x, y=run.y) & ~run.land
-    one = run.siconc.chunks[0]
+    chunk = run.siconc.chunks[0]
     flag = (
-        run.land * LAND + hole.chunk(time=one) * INTERPOLATED + impossible.chunk(time=one) * MAX_ICE
+        run.land * LAND + hole.chunk(time=chunk) * INTERPOLATED + impossible.chunk(time=chunk) * MAX_ICE
     ).astype("uint8")
-    percent = 100 * run.siconc.where(~impossible.chunk(time=one), 0)
+    percent = 100 * run.siconc.where(~impossible.chunk(time=chunk), 0)
     percent = (percent * ROUNDED).round() / ROUNDED
     ds = xr.Dataset({"ice_conc": percent.astype("float32"), "status_flag": flag.transpose("time", "y", "x")})
     ds = ds.drop_vars("month", errors="ignore").rename(y="yc", x="xc")
@@ -67,10 +70,13 @@ def osisaf(run: xr.Dataset, grid: Grid) -> xr.Dataset:
 def atmosphere(run: xr.Dataset, grid: Grid) -> xr.Dataset:
     """Return the predictor fields in schema names and units on (time, y, x), lazily.
 
-    tas, tos, psl, rsds, rsus are the physics' own; uas, vas are the wind along the grid's axes that follows from psl. Stand-ins,
-    since the physics has one layer of air: ta500 from its temperature by a fixed slope; zg500 and zg250 by the hypsometric
-    equation z = R T / g ln(p0 / p) from psl and these temperatures; ua10 a seasonal jet that strengthens as pressure over the
-    pole falls, hence the same at all longitudes.
+    tas, tos, psl, rsds and rsus come from the physics. uas and vas, the wind along the grid's axes,
+    follow from psl. The physics has only one layer of air, so the others are stand-ins:
+    - ta500 comes from the temperature of that layer by a fixed slope.
+    - zg500 and zg250 come from the hypsometric equation z = R T / g ln(p0 / p), with psl and these
+      temperatures.
+    - ua10 is a seasonal jet that strengthens as pressure over the pole falls. So it is the same at
+      all longitudes.
     """
     out = {name: run[name] for name in ("tas", "tos", "psl", "rsds", "rsus")}
     out["uas"], out["vas"] = wind(run.psl, grid)
@@ -83,16 +89,17 @@ def atmosphere(run: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 
 def cmip6(run: xr.Dataset, grid: Grid, *, model: str, member: int) -> xr.Dataset:
-    """Return a simulation as CMIP6 publishes it: (time, j, i) with 2-D lat and lon, mid-month noleap times with bounds.
+    """Return a simulation as CMIP6 publishes it (doi:10.5194/gmd-9-1937-2016).
 
-    siconc %, tas K, psl Pa, tos degC, uas and vas m s-1 eastward and northward (doi:10.5194/gmd-9-1937-2016). Daily runs have no
-    29 February.
+    Dimensions are (time, j, i) with 2-D lat and lon. Times are mid-month, noleap, with bounds;
+    daily runs have no 29 February. Variables: siconc %, tas K, psl Pa, tos degC, and uas and vas m
+    s-1, eastward and northward.
     """
     time = run.indexes["time"]
     leap = (time.month == 2) & (time.day == 29)
     run, time = run.isel(time=~leap), time[~leap]
     uas, vas = wind(run.psl, grid)
-    # The way back from the grid's axes to east and north is the rotation by the opposite angle.
+    # Rotating by the opposite angle turns components along the grid's axes into east and north.
     uas, vas = winds.rotate(uas, vas, -run.lon, hemisphere=grid.hemisphere)
     published = {
         "siconc": (100 * run.siconc, "%", "sea_ice_area_fraction"),
@@ -108,9 +115,9 @@ def cmip6(run: xr.Dataset, grid: Grid, *, model: str, member: int) -> xr.Dataset
     ds = ds.rename(y="j", x="i").assign_coords(j=np.arange(grid.size), i=np.arange(grid.size))
     daily = len(time) > 1 and time[1].day == 2
     starts = [cftime.DatetimeNoLeap(t.year, t.month, t.day) for t in time]
-    ends = [_next(t, daily=daily) for t in starts]
+    ends = [_next_step(t, daily=daily) for t in starts]
     bounds = np.array([starts, ends]).T
-    middle = [a + (b - a) / 2 for a, b in bounds]
+    middle = [begin + (stop - begin) / 2 for begin, stop in bounds]
     ds = ds.assign_coords(
         time=("time", middle, {"bounds": "time_bnds", "axis": "T"}), time_bnds=(("time", "bnds"), bounds)
     )
@@ -127,10 +134,14 @@ def cmip6(run: xr.Dataset, grid: Grid, *, model: str, member: int) -> xr.Dataset
 
 
 def wind(pressure: xr.DataArray, grid: Grid) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the 10 m wind along the grid's axes of a mean pressure, lazily: geostrophic, slowed and turned by friction."""
+    """Return the 10 m wind along the grid's axes of a mean pressure (Pa), m s-1, lazily.
+
+    It is the geostrophic wind, slowed and turned by friction.
+    """
     parameter = coriolis(grid)
 
     def components(p):
+        """Return the wind components of a pressure array (..., y, x)."""
         return surface_wind(*geostrophic(p, grid, parameter), grid)
 
     u, v = xr.apply_ufunc(
@@ -145,27 +156,28 @@ def wind(pressure: xr.DataArray, grid: Grid) -> tuple[xr.DataArray, xr.DataArray
 
 
 def _jet(pressure: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Return the zonal wind at 10 hPa (time, y, x), m s-1, from mean sea level pressure."""
     lat = np.abs(grid.lonlat[1])
-    share = (lat > 70) / (lat > 70).sum() - ((lat > 45) & (lat < 58)) / ((lat > 45) & (lat < 58)).sum()
-    share = xr.DataArray(share.astype("float32"), dims=("y", "x"))
-    january, july = ((m * share.values).sum() for m in mean_pressure(grid))
+    weights = (lat > 70) / (lat > 70).sum() - ((lat > 45) & (lat < 58)) / ((lat > 45) & (lat < 58)).sum()
+    weights = xr.DataArray(weights.astype("float32"), dims=("y", "x"))
+    january, july = ((mean * weights.values).sum() for mean in mean_pressure(grid))
     monthly = bool((pressure.time.dt.day == 1).all())
-    day = pressure.time.dt.dayofyear.values + (
-        15 if monthly else 0
-    )  # months are stamped with their first day
+    # Months are stamped with their first day, so the middle is 15 days later.
+    day = pressure.time.dt.dayofyear.values + (15 if monthly else 0)
     step = day * STEPS_A_YEAR // 366
     weight = xr.DataArray(
         [winter(s, grid.hemisphere) for s in step], dims="time", coords={"time": pressure.time}
     )
-    usual = weight * january + (1 - weight) * july
+    normal = weight * january + (1 - weight) * july
     strength = (
-        JET_SUMMER + (JET - JET_SUMMER) * weight - JET_GAIN * ((pressure * share).sum(("y", "x")) - usual)
+        JET_SUMMER + (JET - JET_SUMMER) * weight - JET_GAIN * ((pressure * weights).sum(("y", "x")) - normal)
     )
     profile = xr.DataArray(np.exp(-(((lat - JET_LATITUDE) / JET_WIDTH) ** 2)), dims=("y", "x"))
     return (strength * profile).transpose("time", "y", "x")
 
 
-def _next(date: cftime.DatetimeNoLeap, *, daily: bool) -> cftime.DatetimeNoLeap:
+def _next_step(date: cftime.DatetimeNoLeap, *, daily: bool) -> cftime.DatetimeNoLeap:
+    """Return the start of the next day or month."""
     if daily:
         return date + (cftime.DatetimeNoLeap(2001, 1, 2) - cftime.DatetimeNoLeap(2001, 1, 1))
     return cftime.DatetimeNoLeap(date.year + date.month // 12, date.month % 12 + 1, 1)

@@ -1,4 +1,7 @@
-"""Weather of the simulated world: red noise in time, smooth in space, with winds that follow from pressure."""
+"""What is the weather of the simulated world?
+
+It is red noise in time, smooth in space, with winds that follow from pressure.
+"""
 
 import numpy as np
 import scipy.fft
@@ -6,30 +9,30 @@ import scipy.fft
 from seaice.grid import Grid
 from seaice.twin.forcing import STEP
 
-MODES = 24  # cosine modes a side: half-wavelengths down to 450 km
+MODES = 24  # cosine modes a side, for half-wavelengths down to 450 km
 DAY = 86400.0  # s
 RANDOM_FIELDS = {  # name: (memory in s, correlation length in m)
     "synoptic": (4 * DAY, 7.0e5),  # Rossby deformation scale and life time of a cyclone
     "circulation": (50 * DAY, 9.0e5),  # blocking, Arctic Oscillation: decorrelation of monthly pressure
-    "ocean": (
-        500 * DAY,
-        6.0e5,
-    ),  # heat of currents: a year or two, Arthun et al. 2012, doi:10.1175/JCLI-D-11-00466.1
+    # Heat of currents, a year or two: Arthun et al. 2012, doi:10.1175/JCLI-D-11-00466.1.
+    "ocean": (500 * DAY, 6.0e5),
 }
 AIR_DENSITY = 1.25  # kg m-3, near the surface at 0 degC
 ROTATION = 7.292e-5  # s-1, angular velocity of the Earth
-SURFACE_SPEED = 0.7  # 10 m wind over geostrophic wind, Overland and Colony 1994 (0.65-0.8)
+SURFACE_SPEED = 0.7  # ratio of 10 m to geostrophic wind, Overland and Colony 1994 (0.65-0.8)
 SURFACE_TURN = 22.0  # degrees across the isobars toward low pressure, same source
 
 
 class Weather:
     """Spectral first-order autoregressive noise for a batch of members on one grid.
 
-    c(t + dt) = r c(t) + sqrt(1 - r^2) s(k) noise, r = exp(-dt / memory), s(k) = exp(-(pi k l / width)^2 / 8), so that the field has
-    the correlation exp(-(d / l)^2) and unit standard deviation. Coefficients: (member, field, MODES, MODES) float32.
+    c(t + dt) = r c(t) + sqrt(1 - r^2) s(k) noise, with r = exp(-dt / memory) and s(k) = exp(-(pi k
+    l / width)^2 / 8). So the field has the correlation exp(-(d / l)^2) at distance d, and unit
+    standard deviation. Coefficients: (member, field, MODES, MODES) float32.
     """
 
     def __init__(self, grid: Grid):
+        """Prepare the memory and the spatial spectrum of each of RANDOM_FIELDS on a grid."""
         self.size = grid.size
         modes = min(MODES, grid.size)
         width = grid.size * grid.resolution_km * 1000
@@ -39,7 +42,7 @@ class Weather:
             [np.exp(-square * (np.pi * length / width) ** 2 / 8) for _, length in RANDOM_FIELDS.values()]
         )
         spectrum *= grid.size / np.sqrt((spectrum**2).sum((1, 2), keepdims=True))
-        memory = np.array([m for m, _ in RANDOM_FIELDS.values()])[:, None, None]
+        memory = np.array([seconds for seconds, _ in RANDOM_FIELDS.values()])[:, None, None]
         self.keep = np.exp(-STEP / memory).astype("float32")
         self.spectrum = spectrum.astype("float32")
         self.kick = (np.sqrt(1 - np.exp(-2 * STEP / memory)) * spectrum).astype("float32")
@@ -58,35 +61,43 @@ class Weather:
         return self.keep * coefficients + self.kick * self.noise(generators)
 
     def field(self, coefficients: np.ndarray) -> np.ndarray:
-        """Return the field of (member, MODES, MODES) coefficients, (member, y, x) float32."""
+        """Return the field (member, y, x) float32 of coefficients (member, MODES, MODES)."""
         full = np.zeros((len(coefficients), self.size, self.size), "float32")
         full[:, : coefficients.shape[1], : coefficients.shape[2]] = coefficients
         return scipy.fft.idctn(full, axes=(1, 2), norm="ortho", overwrite_x=True)
 
 
 def coriolis(grid: Grid) -> np.ndarray:
-    """Return the Coriolis parameter, s-1, (y, x), held at its value at 40 degrees equatorward of that."""
+    """Return the Coriolis parameter (y, x), s-1.
+
+    Equatorward of 40 degrees it is held at its value there.
+    """
     lat = grid.lonlat[1]
     sign = 1 if grid.hemisphere == "north" else -1
     return (2 * ROTATION * sign * np.sin(np.radians(np.maximum(np.abs(lat), 40)))).astype("float32")
 
 
 def geostrophic(pressure: np.ndarray, grid: Grid, parameter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the geostrophic wind along the grid's x and y axes, m s-1, of a pressure (..., y, x) in Pa.
+    """Return the geostrophic wind along the grid's x and y axes, m s-1.
 
-    u = -1 / (rho f) dp/dy, v = 1 / (rho f) dp/dx. Both EASE2 planes are right-handed seen from outside the Earth, so one formula
-    serves both hemispheres; the projection's stretching (4 % at 60 degrees) is left out.
+    pressure: (..., y, x), Pa. parameter: see `coriolis`.
+    u = -1 / (rho f) dp/dy, v = 1 / (rho f) dp/dx. Both EASE2 planes are right-handed as seen from
+    outside the Earth, so one formula serves both hemispheres. The stretching of the projection (4 %
+    at 60 degrees) is neglected.
     """
     scale = np.float32(1 / (2 * AIR_DENSITY * grid.resolution_km * 1000)) / parameter
     u, v = np.zeros_like(pressure), np.zeros_like(pressure)
-    # Rows run from the largest y down.
+    # Row 0 has the largest y.
     np.subtract(pressure[..., 2:, :], pressure[..., :-2, :], out=u[..., 1:-1, :])
     np.subtract(pressure[..., :, 2:], pressure[..., :, :-2], out=v[..., :, 1:-1])
     return u * scale, v * scale
 
 
 def surface_wind(u: np.ndarray, v: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 10 m wind of a geostrophic wind: weaker, turned toward low pressure (left in the north)."""
+    """Return the 10 m wind of a geostrophic wind, m s-1.
+
+    It is weaker, and is turned toward low pressure (to the left in the north).
+    """
     angle = np.radians(SURFACE_TURN if grid.hemisphere == "north" else -SURFACE_TURN)
     c, s = np.float32(SURFACE_SPEED * np.cos(angle)), np.float32(SURFACE_SPEED * np.sin(angle))
     return c * u - s * v, s * u + c * v

@@ -1,4 +1,7 @@
-"""Runs of a simulated world: what it looked like month by month or day by day, one year at a time."""
+"""What did a simulated world look like, month by month or day by day?
+
+Runs of the world, one year at a time.
+"""
 
 import zlib
 from collections.abc import Iterator
@@ -12,10 +15,10 @@ from seaice.twin.forcing import STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
 from seaice.twin.parameters import Parameters
 from seaice.twin.physics import FREEZING, Fluxes, State, World
 
-SPIN_UP = 30  # years before the first one asked for: a few times the memory of thick ice
+SPIN_UP = 30  # years before the first one of a run: a few times the memory of thick ice
 KELVIN = np.float32(273.15)  # K at 0 degC
-POSSIBLE = 0.01  # SIC fraction that proves that ice can form in a cell
-REACH = 2  # cells around it where ice is still thought possible
+POSSIBLE = 0.01  # SIC fraction above which a cell counts as one where ice is possible
+REACH = 2  # distance from such a cell, in cells, within which ice counts as possible
 ATTRIBUTES = {  # units and long name of what a run holds
     "siconc": ("1", "sea ice concentration"),
     "sivol": ("m", "sea ice volume per cell area"),
@@ -29,29 +32,36 @@ ATTRIBUTES = {  # units and long name of what a run holds
 
 
 def generator(seed: int, *name) -> np.random.Generator:
-    """Return the random generator of one member: the same for a name and seed, in any batch and process."""
-    words = [zlib.crc32(str(part).encode()) for part in name]
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, *words])))
+    """Return the random generator of one member.
+
+    It is the same for a seed and name, in any batch and process.
+    """
+    hashes = [zlib.crc32(str(word).encode()) for word in name]
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, *hashes])))
 
 
 def spin_up(world: World, generators, *, year: int, years: int = SPIN_UP) -> tuple[State, np.ndarray]:
-    """Return the state on 1 January of `year` and where ice was possible before it.
+    """Return the state on 1 January of `year`, and where ice was possible before it.
 
-    generators: one a member. The second result, (month, y, x) bool, is True within REACH cells of where any member held
-    ice in that month of the second half of the spin-up.
+    generators: one a member. years: length of the spin-up.
+    The second result, (month, y, x) bool, is True within REACH cells of where any member held ice
+    in that month of the second half of the spin-up.
     """
     state = world.start(generators)
     possible = np.zeros((12, *world.grid.shape), bool)
-    for past in range(year - years, year):
+    for past_year in range(year - years, year):
         for step in range(STEPS_A_YEAR):
-            state, _ = world.step(state, step, greenhouse(past + step / STEPS_A_YEAR), generators)
-            if past >= year - years // 2:
+            state, _ = world.step(state, step, greenhouse(past_year + step / STEPS_A_YEAR), generators)
+            if past_year >= year - years // 2:
                 possible[step // STEPS_A_MONTH] |= (state.concentration > POSSIBLE).any(0)
     return state, _widen(possible) & world.ocean
 
 
 def run(world: World, state: State, generators, *, first: int, last: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield `(year, fields)` from `first` to `last`; fields is (variable of ATTRIBUTES, step, y, x) of the first member."""
+    """Yield `(year, fields)` from `first` to `last`.
+
+    fields: (variable of ATTRIBUTES, step, y, x) of the first member.
+    """
     for year in range(first, last + 1):
         steps = np.empty((len(ATTRIBUTES), STEPS_A_YEAR, *world.grid.shape), "float32")
         for step in range(STEPS_A_YEAR):
@@ -61,13 +71,16 @@ def run(world: World, state: State, generators, *, first: int, last: int) -> Ite
 
 
 def view(world: World, state: State, fluxes: Fluxes) -> np.ndarray:
-    """Return the variables of ATTRIBUTES of the first member, (variable, y, x) float32; NaN is ocean fields on land."""
+    """Return the variables of ATTRIBUTES of the first member, (variable, y, x) float32.
+
+    Ocean fields are NaN on land.
+    """
     water = np.where(world.land, np.nan, np.maximum(state.surface[0], FREEZING) + KELVIN)
     ice = np.where(world.land, np.nan, state.concentration[0])
     volume = np.where(world.land, np.nan, state.volume[0])
-    near = 0.5 * (state.air[0] + fluxes.skin[0]) + KELVIN
-    rest = fluxes.pressure[0], fluxes.sunshine[0], fluxes.reflected[0]
-    return np.stack([ice, volume, near, state.air[0] + KELVIN, water, *rest])
+    near_surface = 0.5 * (state.air[0] + fluxes.skin[0]) + KELVIN
+    others = fluxes.pressure[0], fluxes.sunshine[0], fluxes.reflected[0]
+    return np.stack([ice, volume, near_surface, state.air[0] + KELVIN, water, *others])
 
 
 def months(steps: np.ndarray) -> np.ndarray:
@@ -77,9 +90,10 @@ def months(steps: np.ndarray) -> np.ndarray:
 
 
 def days(steps: np.ndarray, before: np.ndarray, after: np.ndarray, number: int) -> np.ndarray:
-    """Interpolate steps to `number` days of the year, a step's fields being those of its middle.
+    """Interpolate steps to `number` days of the year.
 
-    before, after: the last step of the year before and the first of the year after, (variable, y, x).
+    The fields of a step are those of its middle. before, after: the last step of the year before
+    and the first of the year after, (variable, y, x).
     """
     all_steps = np.concatenate([before[:, None], steps, after[:, None]], axis=1)
     position = (np.arange(number) + 0.5) * STEPS_A_YEAR / number + 0.5
@@ -91,10 +105,13 @@ def days(steps: np.ndarray, before: np.ndarray, after: np.ndarray, number: int) 
 def record(
     grid: Grid, parameters: Parameters, *, seed: int, name: str, first: int, last: int, cadence: str
 ) -> Iterator[xr.Dataset]:
-    """Yield a run as datasets of one year each: variables of ATTRIBUTES on (time, y, x) float32, `land`, `possible`.
+    """Yield a run as datasets of one year each.
 
-    name: of the member, for its weather. cadence: "monthly" (mean of a month's steps, stamped with its first day) or "daily"
-    (interpolated between steps: weather changes over days, not within one).
+    They hold the variables of ATTRIBUTES on (time, y, x) float32, `land` (y, x) and `possible`
+    (month, y, x).
+    name: of the member, for its weather. cadence: "monthly" (mean of the steps of a month, stamped
+    with its first day) or "daily" (interpolated between steps, so weather changes over days and not
+    within one).
     """
     world = World(grid, parameters)
     generators = [generator(seed, grid.hemisphere, name)]
@@ -107,7 +124,7 @@ def record(
             time, values = pd.date_range(f"{year}-01", periods=12, freq="MS"), months(steps)
         else:
             time = pd.date_range(f"{year}-01-01", f"{year}-12-31", freq="D")
-            # At the two ends of a run, where there is no neighbour, days stay as the nearest step.
+            # The two ends of a run have no neighbour, so days there are those of the nearest step.
             after = steps[:, -1] if following is None else following[1][:, 0]
             values = days(steps, steps[:, 0] if before is None else before, after, len(time))
             before = steps[:, -1]
