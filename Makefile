@@ -39,7 +39,7 @@ forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=ns
 
 # Figures and pages depend on fonts and hold times; the command fails where a table is not the same to the bit.
 check-results: $(ENV)  ## compare a run made anew with the digests that are tracked: make check-results RUN=demo
-	$(PY) -m seaice.run.digests $(RUN)
+	$(VENV)/bin/seaice check $(RUN)
 
 # Whatever holds code is linted, pages too. Types are checked strictly where everybody builds on them (pyproject.toml).
 CODE := lib tests benchmarks docs tools notebooks clients

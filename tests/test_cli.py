@@ -1,4 +1,4 @@
-"""The command line: four commands, each loaded only when it is called."""
+"""The command line: five commands, each loaded only when it is called."""
 
 import subprocess
 import sys
@@ -9,17 +9,20 @@ from typer.testing import CliRunner
 from seaice import cli
 from seaice.products import persisted
 from seaice.realtime import production
-from seaice.run import runner
+from seaice.run import digests, runner
 from seaice.twin import fit as twin_fit
 
 command = CliRunner()
 
 
 def test_the_commands_are_listed_without_importing_what_they_do():
-    code = "import sys; from seaice import cli; cli.app(['--help'], standalone_mode=False); print([*sys.modules])"
+    code = (
+        "import sys; from seaice import cli; "
+        "cli.app(['--help'], standalone_mode=False); print([*sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     shown, _, modules = out.rpartition("[")
-    assert all(name in shown for name in ("run", "forecast", "persist", "fit-twin"))
+    assert all(name in shown for name in ("run", "check", "forecast", "persist", "fit-twin"))
     assert not any(
         f"'{name}'" in modules for name in ("numpy", "xarray", "keras", "papermill", "seaice.run.runner")
     )
@@ -29,6 +32,7 @@ def test_the_commands_are_listed_without_importing_what_they_do():
     ("name", "module", "option"),
     [
         ("run", runner, "--dry-run"),
+        ("check", digests, "--against"),
         ("forecast", production, "--newer"),
         ("persist", persisted, "--n-leads"),
         ("fit-twin", twin_fit, "HEMISPHERE"),

@@ -1,4 +1,4 @@
-"""What does a written dataset say of itself? Its CF and ACDD attributes, which are kept in a YAML file, put on values."""
+"""Which attributes does a written dataset have? CF and ACDD attributes, kept in a YAML file."""
 
 import re
 from collections.abc import Mapping
@@ -11,20 +11,29 @@ import yaml
 
 from seaice.errors import DataError
 
-OF_THE_VARIABLE = ("_FillValue", "valid_min", "valid_max", "flag_values")  # CF: their type is the variable's
+OF_THE_VARIABLE = (
+    "_FillValue",
+    "valid_min",
+    "valid_max",
+    "flag_values",
+)  # CF: these have the type of the variable
 
 
 def dataset(file: Path, values: Mapping, **words) -> xr.Dataset:
     """Return values as a dataset, with the dimensions, attributes and encodings that a file states.
 
-    file: YAML with `attributes`, those of the whole dataset; `coordinates`, the names of the variables
-    that are coordinates; `encoding`, which every variable has; and `variables` in the order in which
-    they are written. A variable has `dims` (none for a single number), `dtype` where its values are
-    converted, an `encoding` of its own, and attributes: every other key. A text may hold placeholders "{word}".
-    values: by variable, an array with the stated dimensions in their order; or a DataArray or a tuple
-    (dims, array, attributes), whose own attributes come first. A stated variable without values is left out.
-    words: what the placeholders stand for. A text that is one placeholder becomes the word itself, such as a number.
-    Raises DataError for a variable that the file does not state, and for a placeholder without a word.
+    file: YAML with four keys. `attributes` are those of the whole dataset. `coordinates` names the
+    variables that are coordinates. `encoding` holds for every variable. `variables` are in the
+    order in which they are written. A variable has `dims` (none for a single number), `dtype` if
+    its values are to be converted, an `encoding` of its own, and attributes: every other key. A
+    text may hold placeholders "{word}".
+    values: by variable, an array with the stated dimensions in their order; or a DataArray or a
+    tuple (dims, array, attributes), whose own attributes come first. A stated variable without
+    values is left out.
+    words: the value of each placeholder. A text that consists of one placeholder becomes the value
+    itself, which may be a number.
+    Raises DataError for a variable that the file does not state, and for a placeholder without a
+    value.
     """
     stated = _stated(file)
     unstated = sorted(set(values) - set(stated["variables"]))
@@ -48,6 +57,10 @@ def dims(file: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _variable(file: Path, about: Mapping, shared: Mapping, value, words: Mapping) -> xr.Variable:
+    """Return one variable with its dimensions, type, attributes and encoding.
+
+    about: the entry of the variable in the file. shared: encoding of every variable.
+    """
     has_dims = isinstance(value, xr.DataArray | tuple)
     variable = xr.as_variable(value) if has_dims else xr.Variable(about.get("dims", ()), value)
     if "dtype" in about:
@@ -60,25 +73,30 @@ def _variable(file: Path, about: Mapping, shared: Mapping, value, words: Mapping
 
 
 def _filled(file: Path, entries: Mapping, words: Mapping) -> dict:
+    """Return a mapping with the placeholders in its texts filled in."""
     return {key: _fill(file, text, words) if isinstance(text, str) else text for key, text in entries.items()}
 
 
 def _fill(file: Path, text: str, words: Mapping):
+    """Return a text with its placeholders filled in.
+
+    If the text is one placeholder, return the value itself.
+    """
     placeholder = re.fullmatch(r"\{(\w+)\}", text)
     try:
         return words[placeholder[1]] if placeholder else text.format(**words)
     except KeyError as error:
         raise DataError(
-            f"{file.name}: the placeholder {error} of '{text}' has no word; hand it to cf.dataset"
+            f"{file.name}: the placeholder {error} of '{text}' has no word; pass one to cf.dataset"
         ) from None
 
 
 def _typed(entries: Mapping, dtype: np.dtype) -> dict:
-    """Return entries, those whose type is the variable's converted to it."""
+    """Return the entries; those that must have the variable's type are converted to it."""
     typed = dict(entries)
     for key in OF_THE_VARIABLE:
         if typed.get(key) is not None:
-            # PyYAML reads .nan with its sign set, which is another number in a file's bytes.
+            # PyYAML reads .nan with the sign bit set, which would change the bytes of a file.
             value = np.nan if typed[key] != typed[key] else typed[key]
             typed[key] = np.asarray(value, dtype)[()]
     return typed
@@ -86,4 +104,5 @@ def _typed(entries: Mapping, dtype: np.dtype) -> dict:
 
 @lru_cache(maxsize=16)
 def _stated(file: Path) -> dict:
+    """Read a YAML file of attributes, once for each file."""
     return yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -1,19 +1,19 @@
-"""What can be asked for on the command line? `seaice run | forecast | persist | fit-twin`.
+"""Which commands are there? `seaice run | check | forecast | persist | fit-twin`.
 
-A command's module reads its own options. It is imported only when that command is called, since
-most of them take seconds to import.
+The module of a command reads its own options. It is imported only when the command is called,
+because most of these modules take seconds to import.
 """
 
 import typer
 
-# Everything after a command's name goes to its module, also `--help`.
+# Everything after the name of a command goes to its module, including `--help`.
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Forecasts of sea ice by deep learning. `seaice COMMAND --help` says what a command takes.",
+    help="Forecasts of sea ice by deep learning. `seaice COMMAND --help` lists the options of a command.",
 )
 
 
@@ -23,6 +23,14 @@ def run_command(context: typer.Context) -> None:
     from seaice.run import runner
 
     runner.app(context.args, prog_name="seaice run")
+
+
+@app.command("check", context_settings=PASSED_ON)
+def check_command(context: typer.Context) -> None:
+    """Compare the files of a run on this machine with the digests that are tracked."""
+    from seaice.run import digests
+
+    digests.app(context.args, prog_name="seaice check")
 
 
 @app.command("forecast", context_settings=PASSED_ON)
@@ -43,7 +51,7 @@ def persist_command(context: typer.Context) -> None:
 
 @app.command("fit-twin", context_settings=PASSED_ON)
 def fit_twin_command(context: typer.Context) -> None:
-    """Fit the simulated world to figures of the observed record."""
+    """Fit the simulated world to statistics of the observed record."""
     from seaice.twin import fit as twin_fit
 
     twin_fit.app(context.args, prog_name="seaice fit-twin")

@@ -1,6 +1,6 @@
 """How are files written, read and locked?
 
-A file or folder appears only when it is whole, and one process at a time holds a lock.
+A file or folder appears only when it is complete. A lock is held by one process at a time.
 """
 
 import fcntl
@@ -19,99 +19,102 @@ from filelock import FileLock
 
 from seaice.errors import DataError
 
-# In temporary names: the writing process, and which of its writings.
+# Part of every temporary name: the writing process, and a random number for each writing.
 OWNER = r"(?P<pid>\d+)-[0-9a-f]{8}"
 
 
 class HeldError(Exception):
-    """A lock that another process holds; the text is the note that the holder left."""
+    """A lock is held by another process; the text is the note that the holder left."""
 
 
-# ---- writing: whole or not at all
+# ---- writing: completely or not at all
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path with the ending of `path`, for a file that becomes `path`.
+    """Yield a temporary path, with the ending of `path`, for a file that will replace `path`.
 
-    It takes its place if the block succeeds, and is deleted if not. The name is this writer's own.
-    What killed writers left of `path` is deleted.
+    If the block succeeds, the temporary file is renamed to `path`; if not, it is deleted. Its name
+    belongs to this writer alone. Temporary files of `path` that killed writers left are deleted.
     """
     _delete(_left(path.parent, rf"part_{OWNER}_{re.escape(path.name)}"))
-    part = path.with_name(f"part_{_owner()}_{path.name}")
+    temporary = path.with_name(f"part_{_owner()}_{path.name}")
     try:
-        yield part
-        os.replace(part, path)
+        yield temporary
+        os.replace(temporary, path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path, *, keep_other: bool = False) -> Iterator[Path]:
-    """Yield a hidden place, this writer's own, for a folder that becomes `path`.
+    """Yield a hidden temporary path for a folder that will replace `path`.
 
-    It takes its place if the block succeeds, and is deleted if not, with what lies `beside` it.
-    An older folder at `path` is put aside for the moment of renaming, and deleted after it. After a
-    kill one of the two is there whole: at `path`, or aside, from where `put_back` has it. The next
-    call begins with that, and deletes what else killed writers left of `path`.
-    keep_other: leave a folder that is at `path` by then, and delete this one. It is for content that
-    is always the same, which others may read already while this writer finishes.
+    If the block succeeds, the temporary folder is renamed to `path`; if not, it is deleted. Its
+    name belongs to this writer alone. Folders `beside` it are deleted in both cases.
+    An older folder at `path` is renamed for a moment, and then deleted. If the writer is killed,
+    one of the two folders is there and complete: either at `path`, or under its temporary name,
+    from which `put_back` restores it. The next call starts with that, and deletes everything else
+    that killed writers of `path` left.
+    keep_other: if there is a folder at `path` when the block ends, keep it and delete the new one.
+    Use it for content that is always the same: others may already read the folder at `path` when
+    this writer finishes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     put_back(path)
     _delete(_left(path.parent, rf"\.{re.escape(path.name)}-(part|old)-{OWNER}(-.+)?"))
-    part, old = (path.with_name(f".{path.name}-{what}-{_owner()}") for what in ("part", "old"))
+    temporary, old = (path.with_name(f".{path.name}-{kind}-{_owner()}") for kind in ("part", "old"))
     try:
-        yield part
+        yield temporary
         if keep_other:
-            _rename_unless_there(part, path)
+            _rename_unless_there(temporary, path)
         else:
             with suppress(FileNotFoundError):
                 path.rename(old)
-            part.rename(path)
+            temporary.rename(path)
     finally:
         if old.exists() and not path.exists():
             old.rename(path)
-        _delete([part, old, *part.parent.glob(f"{part.name}-*")])
+        _delete([temporary, old, *temporary.parent.glob(f"{temporary.name}-*")])
 
 
 def beside(part: Path, what: str) -> Path:
-    """Return the place of a helping folder for `part`, a place that `replacing_folder` gave.
+    """Return the path of a helper folder for `part`, a path that `replacing_folder` yielded.
 
-    The helping folder is deleted when that one is done.
+    The helper folder is deleted when `replacing_folder` ends.
     """
     return part.with_name(f"{part.name}-{what}")
 
 
 def put_back(path: Path) -> None:
-    """Put a whole folder back that a killed writer had put aside for one that did not come."""
-    if not path.exists():
-        for left in _left(path.parent, rf"\.{re.escape(path.name)}-old-{OWNER}")[:1]:
-            left.rename(path)
+    """Restore a complete folder that a killed writer had renamed and not yet replaced."""
+    renamed = _left(path.parent, rf"\.{re.escape(path.name)}-old-{OWNER}")
+    if renamed and not path.exists():
+        renamed[0].rename(path)
 
 
 def tidy(folder: Path) -> None:
-    """Clear a folder of what killed calls of `replacing_folder` left in it.
+    """Clear a folder of everything that killed calls of `replacing_folder` left in it.
 
-    A whole folder that was put aside goes back to its place if nothing else is there. Everything
-    else that they left is deleted.
+    A complete folder that was renamed gets its name back if nothing else has that name. Everything
+    else that the calls left is deleted.
     """
-    for left in _left(folder, rf"\..+-old-{OWNER}"):
-        put_back(folder / re.sub(rf"-old-{OWNER}$", "", left.name[1:]))
+    for renamed in _left(folder, rf"\..+-old-{OWNER}"):
+        put_back(folder / re.sub(rf"-old-{OWNER}$", "", renamed.name[1:]))
     _delete(_left(folder, rf"\..+-(part|old)-{OWNER}(-.+)?"))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file in one step, and its folder if that is missing."""
+    """Write a UTF-8 text file in one step; create its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: dict, *, indent: int | None = None) -> None:
-    """Write a JSON object in one step, and its folder if that is missing.
+    """Write a JSON object in one step; create its folder if it is missing.
 
-    indent: spaces a level, None for a single line.
+    indent: number of spaces per level, None for a single line.
     """
     write_text(path, json.dumps(content, indent=indent) + ("" if indent is None else "\n"))
 
@@ -120,7 +123,7 @@ def write_json(path: Path, content: dict, *, indent: int | None = None) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """Return the JSON object at `path`, empty if there is none that can be read."""
+    """Return the JSON object at `path`; an empty one if the file is missing or unreadable."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -128,54 +131,56 @@ def read_json(path: Path) -> dict:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 (hex) of a file's content."""
+    """Return the SHA-256 (hex) of the content of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def listing(folder: Path) -> list[tuple[str, int, str]]:
-    """Return name below `folder`, size in bytes and SHA-256 of every file in it, sorted by name."""
+    """Return every file in a folder, sorted by name: name below `folder`, bytes and SHA-256."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return [(file.relative_to(folder).as_posix(), file.stat().st_size, sha256(file)) for file in files]
 
 
 @contextmanager
 def readable(place: Path) -> Iterator[None]:
-    """Raise DataError that names `place`, a store of a run, where the block can't read it."""
+    """Raise DataError that names `place`, a store of a run, if the block cannot read it."""
     try:
         yield
     except DataError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise DataError(
-            f"{place} can't be read ({type(error).__name__}: {error}); make it anew with `python -m seaice.run`"
+            f"{place} can't be read ({type(error).__name__}: {error}); "
+            "make it anew with `python -m seaice.run`"
         ) from error
 
 
-# ---- locking: the system lets go of a lock when the process that holds it dies
+# ---- locking: the system releases a lock when the process that holds it dies
 
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process or thread holds the lock file `lock`, and hold it.
+    """Wait until no other process or thread holds the lock file `lock`, then hold it.
 
-    The file is gone after the block.
+    The file is deleted after the block.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         try:
             yield
         finally:
-            # While it is held: who waits sees that the file is gone, and makes a new one.
+            # Delete it while it is held: a process that waits then notices and makes a new one.
             lock.unlink(missing_ok=True)
 
 
 @contextmanager
 def holding(lock: Path, note: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file `lock` without waiting, and leave a note in it for who finds it held.
+    """Hold the lock file `lock`, without waiting, and write a note into it for other processes.
 
-    shared: together with others that ask for it shared, and never while somebody holds it alone.
-    By `flock`: the library of `alone` shares a lock through a database only, which keeps no note.
+    shared: hold it together with others that also ask for it shared, but never while a process
+    holds it alone. This uses `flock`: the library behind `alone` can share a lock only through a
+    database, which keeps no note.
     Raises HeldError with the note of the holder.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -192,25 +197,28 @@ def holding(lock: Path, note: str, *, shared: bool = False) -> Iterator[None]:
 
 
 def _owner() -> str:
+    """Return the text in a temporary name that tells the process and the writing."""
     return f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 def _left(folder: Path, pattern: str) -> list[Path]:
-    """What lies in `folder` under a temporary name of a process that no longer lives."""
+    """Return the paths in `folder` whose temporary names belong to processes that have ended."""
     places = folder.iterdir() if folder.is_dir() else ()
     matches = [(place, re.fullmatch(pattern, place.name)) for place in places]
     return sorted(place for place, match in matches if match and not psutil.pid_exists(int(match["pid"])))
 
 
-def _rename_unless_there(part: Path, path: Path) -> None:
+def _rename_unless_there(temporary: Path, path: Path) -> None:
+    """Rename a folder; do nothing if there is already a folder of the new name."""
     try:
-        part.rename(path)
+        temporary.rename(path)
     except OSError:
         if not path.exists():
             raise
 
 
 def _delete(places: list[Path]) -> None:
+    """Delete files and folders, those that are missing included."""
     for place in places:
         if place.is_dir():
             shutil.rmtree(place, ignore_errors=True)

@@ -1,9 +1,9 @@
 """Which code and which packages does a result depend on?
 
-Found from sources and the lock alone, without running anything. The imports are read by Python's
-own parser. The library `grimp` finds those between the modules of a package faster, but not those
-of a notebook's cells, nor the modules that code uses as attributes of an imported package. Results
-would then also depend on a tool for linting.
+The answer comes from the sources and the lock alone; nothing is run. Imports are read with
+Python's own parser. The library `grimp` would find the imports between the modules of a package
+faster. But it does not read the cells of a notebook, nor does it find modules that code uses as
+attributes of an imported package. Besides, results would then depend on a tool for linting.
 """
 
 import ast
@@ -24,11 +24,10 @@ from seaice import paths
 from seaice.errors import DataError
 
 PACKAGE = Path(__file__).resolve().parent
-NAME = "seaice"  # what its modules' names begin with
-# Modules that no number depends on: where files lie, how they are written, what a digest is, and
-# how bars are drawn.
+NAME = "seaice"  # the names of all its modules begin with this
+# No number depends on these modules: paths, writing of files, digests, and progress bars.
 PLUMBING = tuple(f"{NAME}.{module}" for module in ("files", "fingerprint", "paths", "progress"))
-# Chosen by name while running, so that no import statement shows them.
+# Modules that are chosen by name at run time, so that no import statement shows them.
 LOADED_BY_NAME = {
     "keras": (os.environ.get("KERAS_BACKEND", "tensorflow"),),
     "xarray": ("dask", "zarr", "netCDF4", "h5netcdf", "cftime"),
@@ -37,7 +36,7 @@ LOADED_BY_NAME = {
 
 
 def digest(value) -> str:
-    """Return the SHA-256 (hex) of text, or of anything else as JSON with sorted keys."""
+    """Return the SHA-256 (hex) of a text, or of any other value as JSON with sorted keys."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -45,8 +44,9 @@ def digest(value) -> str:
 def closure(code: Iterable[str], *, source: str) -> tuple[dict[str, str], set[str]]:
     """Return the digests of `modules`, and the names of the distributions that code depends on.
 
-    Those are the ones that it imports, directly or through others, and all that they require.
-    Raises DataError for code that does not parse.
+    These are the distributions that the code imports, directly or through other modules, and all
+    that they require. code, source: as for `modules`. Raises DataError for code that does not
+    parse.
     """
     digests, outside = _reached(code, source, ())
     return digests, _distributions(outside)
@@ -55,23 +55,27 @@ def closure(code: Iterable[str], *, source: str) -> tuple[dict[str, str], set[st
 def modules(code: Iterable[str], *, source: str, without: Collection[str] = ()) -> dict[str, str]:
     """Return the digest of every module of the package that code imports, by dotted name.
 
-    Imports through others count, those inside functions, and the `__init__` of a module's folder.
-    A data file of the package counts with the modules that name it, or always if none does. It goes
-    by its path in the package.
-    code: Python source, such as `import seaice.grid`. source: what it is called in messages.
-    without: modules to leave out, with what only they import.
+    Imports by imported modules count too, as do those inside functions, and the `__init__` of a
+    module's folder. A data file of the package counts with the modules that name it, or always if
+    none does. Its key is its path in the package.
+    code: Python source, such as `import seaice.grid`. source: name of the code in messages.
+    without: modules to leave out, with everything that only they import.
     Raises DataError for code that does not parse.
     """
     return _reached(code, source, without)[0]
 
 
 def pinned(distribution: str) -> str:
-    """Return the installed version of a distribution and the digest of the lock's lines for it."""
-    return f"{_version(distribution)} {digest(_lock(paths.root() / 'requirements.lock').get(distribution, ''))[:16]}"
+    """Return the installed version of a distribution and the digest of its lines in the lock."""
+    lines = _lock(paths.root() / "requirements.lock").get(distribution, "")
+    return f"{_version(distribution)} {digest(lines)[:16]}"
 
 
 def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tuple[dict[str, str], set[str]]:
-    """Digests of the package's modules, and names of the others that are no part of Python."""
+    """Return the digests of the package's modules that code imports, and the names of all others.
+
+    The modules of Python itself are left out.
+    """
     places = [path for path in PACKAGE.rglob("*") if path.suffix not in (".pyc", ".typed")]
     texts = {
         _dotted(path): (path, path.read_text(encoding="utf-8")) for path in places if path.suffix == ".py"
@@ -97,13 +101,16 @@ def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tupl
 
 
 def _dotted(path: Path) -> str:
-    """Name by which a module of the package is imported; of an `__init__`, that of its folder."""
+    """Return the name by which a module of the package is imported.
+
+    For an `__init__` that is the name of its folder.
+    """
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join([NAME, *(parts[:-1] if parts[-1] == "__init__" else parts)])
 
 
 def _above(name: str) -> Iterator[str]:
-    """A dotted name and those of all that it lies in, which Python loads with it."""
+    """Yield a dotted name and the packages that contain it, which Python imports with it."""
     while name:
         yield name
         name = name.rpartition(".")[0]
@@ -111,9 +118,9 @@ def _above(name: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)  # every member of every step asks for the same modules
 def _imports(source: str, package: str, text: str) -> frozenset[str]:
-    """Dotted names that code may import, each that of a module or of something in a module.
+    """Return the dotted names that code may import: of modules, or of things in modules.
 
-    package: the one that relative imports start from.
+    package: the package at which relative imports start.
     """
     try:
         tree = ast.parse(text)
@@ -133,7 +140,7 @@ def _imports(source: str, package: str, text: str) -> frozenset[str]:
 
 
 def _attribute(node: ast.expr) -> str:
-    """Dotted name of a chain of attributes such as `seaice.grid.Grid`; empty for anything else."""
+    """Return a chain of attributes, such as `seaice.grid.Grid`, as text; else an empty text."""
     names = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
@@ -142,6 +149,7 @@ def _attribute(node: ast.expr) -> str:
 
 
 def _distributions(modules: Iterable[str]) -> set[str]:
+    """Return the distributions that provide modules, and all that these distributions require."""
     provided = _providers()
     modules = set(modules)
     modules |= {name for module in modules for name in LOADED_BY_NAME.get(module, ())}
@@ -150,41 +158,44 @@ def _distributions(modules: Iterable[str]) -> set[str]:
 
 @lru_cache
 def _providers() -> Mapping[str, list[str]]:
+    """Return the distributions that provide each top-level module."""
     return metadata.packages_distributions()
 
 
 @lru_cache
 def _required(distribution: str) -> frozenset[str]:
-    """Names of a distribution and all that it requires here, extras only where asked for."""
-    found, waiting = set(), [(distribution, "")]
+    """Return a distribution and all that it requires here; extras only if they are asked for."""
+    visited, waiting = set(), [(distribution, "")]
     while waiting:
         name, extra = waiting.pop()
-        if (canonicalize_name(name), extra) in found:
+        if (canonicalize_name(name), extra) in visited:
             continue
         try:
             requirements = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
             continue
-        found.add((canonicalize_name(name), extra))
+        visited.add((canonicalize_name(name), extra))
         for requirement in map(Requirement, requirements):
             if not requirement.marker or requirement.marker.evaluate({"extra": extra}):
                 waiting += [(requirement.name, e) for e in ("", *requirement.extras)]
-    return frozenset(name for name, _ in found)
+    return frozenset(name for name, _ in visited)
 
 
 @lru_cache(maxsize=1024)
 def _version(distribution: str) -> str:
+    """Return the installed version of a distribution."""
     return metadata.version(distribution)
 
 
 def _lock(file: Path) -> dict[str, str]:
+    """Return the lines of a lock file by distribution; nothing if there is no such file."""
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     return _entries(text)
 
 
 @lru_cache(maxsize=4)
 def _entries(text: str) -> dict[str, str]:
-    """Lines of a lock file by distribution, those for other systems or Python versions left out."""
+    """Return the lines of a lock by distribution, without those for other systems or Pythons."""
     entries = {}
     for entry in re.sub(r"\\\n\s*", " ", text).splitlines():
         try:

@@ -1,4 +1,7 @@
-"""The EASE2 grids of both hemispheres: the only module that knows 432, 25 km, EPSG:6931 and EPSG:6932."""
+"""On which grid do the data lie? The EASE2 grids of both hemispheres.
+
+This is the only module that knows 432 cells, 25 km, EPSG:6931 and EPSG:6932.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +23,11 @@ NATIVE_KM = 25.0  # km, spacing of the OSI SAF EASE2 grids (432 x 432 cells)
 
 @dataclass(frozen=True)
 class Grid:
-    """Square EASE2 grid around a pole, of `resolution_km` spacing, covering the OSI SAF domain exactly.
+    """Square EASE2 grid around a pole that covers exactly the domain of OSI SAF.
 
-    EASE2 is equal-area: every cell has resolution_km ** 2 of area. Rows run from the top (largest y) down, as OSI SAF
-    publishes them. Raises DataError for an unknown hemisphere or a spacing that does not divide 10 800 km.
+    resolution_km: spacing, km. EASE2 is equal-area: every cell has an area of resolution_km ** 2.
+    Rows run from the top (largest y) down, as in the files of OSI SAF.
+    Raises DataError for an unknown hemisphere or a spacing that does not divide 10 800 km.
     """
 
     hemisphere: Hemisphere
@@ -31,11 +35,14 @@ class Grid:
 
     @classmethod
     def of(cls, attrs: Mapping) -> "Grid":
-        """Return the grid that the attributes of a dataset name; DataError where one of them is missing."""
+        """Return the grid that the attributes of a dataset name.
+
+        Raises DataError if `hemisphere` or `resolution_km` is missing.
+        """
         for name in ("hemisphere", "resolution_km"):
             if name not in attrs:
                 raise DataError(
-                    f"the data have no attribute '{name}', so that their grid is unknown; write it to them"
+                    f"the data have no attribute '{name}', so their grid is unknown; add the attribute"
                 )
         return cls(attrs["hemisphere"], float(attrs["resolution_km"]))
 
@@ -44,52 +51,53 @@ class Grid:
             raise DataError(f"hemisphere {self.hemisphere!r} is unknown; choose one of {sorted(EPSG)}")
         if not (self.resolution_km > 0 and float(2 * HALF_WIDTH / 1000 / self.resolution_km).is_integer()):
             raise DataError(
-                f"resolution_km {self.resolution_km} does not divide the domain's 10800 km; try 25, 50, 75, 100, 112.5 or 150"
+                f"resolution_km {self.resolution_km} does not divide the domain's 10800 km; "
+                "try 25, 50, 75, 100, 112.5 or 150"
             )
 
     @property
     def size(self) -> int:
-        """Number of cells on a side."""
+        """Return the number of cells on a side."""
         return round(2 * HALF_WIDTH / 1000 / self.resolution_km)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Array shape (y, x)."""
+        """Return the shape (y, x) of a map."""
         return self.size, self.size
 
     @property
     def x(self) -> np.ndarray:
-        """Cell centres, m, increasing."""
+        """Return the x of the cell centres, m, increasing."""
         step = self.resolution_km * 1000
         return -HALF_WIDTH + step * (np.arange(self.size) + 0.5)
 
     @property
     def y(self) -> np.ndarray:
-        """Cell centres, m, decreasing."""
+        """Return the y of the cell centres, m, decreasing."""
         return self.x[::-1].copy()
 
     @property
     def crs(self) -> pyproj.CRS:
-        """Coordinate reference system."""
+        """Return the coordinate reference system."""
         return pyproj.CRS.from_epsg(EPSG[self.hemisphere])
 
     @property
     def cell_area_km2(self) -> float:
-        """Area of every cell, km2."""
+        """Return the area of a cell, km2."""
         return self.resolution_km**2
 
     @property
     def cell_area(self) -> float:
-        """Area of every cell, million km2."""
+        """Return the area of a cell, million km2."""
         return self.cell_area_km2 * M_KM2
 
     @property
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
-        """Longitude and latitude of the cell centres, degrees, each (y, x)."""
+        """Return longitude and latitude of the cell centres, degrees, each (y, x)."""
         return _lonlat(self.hemisphere, self.resolution_km)
 
     def coords(self) -> dict:
-        """Coordinates x, y (m), lat, lon (degrees) with CF attributes, to put on a Dataset."""
+        """Return the coordinates x, y (m), lat, lon (degrees) of a Dataset, with CF attributes."""
         lon, lat = self.lonlat
         return {
             "y": ("y", self.y, {"standard_name": "projection_y_coordinate", "units": "m", "axis": "Y"}),
@@ -99,24 +107,28 @@ class Grid:
         }
 
     def mapping(self) -> xr.DataArray:
-        """CF grid-mapping variable `crs`."""
+        """Return the CF grid-mapping variable `crs`."""
         return xr.DataArray(np.int32(0), attrs=self.crs.to_cf(), name="crs")
 
     def check(self, ds: xr.Dataset | xr.DataArray, *, source: str) -> None:
-        """Raise DataError unless the x and y of `ds` are this grid's, saying whether size, spacing or place differ."""
+        """Raise DataError unless x and y of `ds` are those of this grid.
+
+        The message says whether size, spacing or place differ.
+        """
         for axis, expected in (("x", self.x), ("y", self.y)):
             if axis not in ds.coords:
                 raise DataError(f"{source}: no coordinate '{axis}'; put the data on the EASE2 grid first")
             values = np.asarray(ds[axis], dtype=float)
             if values.shape != expected.shape:
                 raise DataError(
-                    f"{source}: {values.size} cells along {axis}, the {self.resolution_km:g} km grid has {expected.size}"
+                    f"{source}: {values.size} cells along {axis}, "
+                    f"the {self.resolution_km:g} km grid has {expected.size}"
                 )
             shift = float(np.abs(values - expected).max())
             if shift > 1.0:
                 raise DataError(
-                    f"{source}: {axis} is off by up to {shift:.0f} m from the {self.hemisphere} EASE2 {self.resolution_km:g} km grid "
-                    "(shifted, flipped or in km?)"
+                    f"{source}: {axis} is off by up to {shift:.0f} m from the {self.hemisphere} EASE2 "
+                    f"{self.resolution_km:g} km grid (shifted, flipped or in km?)"
                 )
         if "lat" in ds.coords:
             sign = 1 if self.hemisphere == "north" else -1
@@ -126,6 +138,7 @@ class Grid:
 
 @lru_cache(maxsize=8)
 def _lonlat(hemisphere: Hemisphere, resolution_km: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return longitude and latitude (y, x) of a grid, degrees; computed once for each grid."""
     grid = Grid(hemisphere, resolution_km)
     to_geographic = pyproj.Transformer.from_crs(grid.crs, 4326, always_xy=True)
     lon, lat = to_geographic.transform(*np.meshgrid(grid.x, grid.y))

@@ -1,18 +1,17 @@
-"""Where things lie: the only module that computes paths."""
+"""Where do files lie? This is the only module that computes paths."""
 
 import os
 from pathlib import Path
 
-FIRST_GENERATION = "generation_0"  # of a run's networks, trained by its own step
+FIRST_GENERATION = "generation_0"  # the networks that a run's own step trains
 
 
 def root() -> Path:
-    """Return the project folder: the nearest folder at or above here that holds `catalog.yml`.
+    """Return the project folder: the nearest folder, going upwards, that holds `catalog.yml`.
 
-    The working directory is asked first, so that a copy of the project is used from inside itself;
-    then the place this package was installed from.
-
-    Raises FileNotFoundError when neither lies in a project.
+    The search starts in the working directory, so that a copy of the project is used from inside
+    itself. If that fails, it starts where this package was installed from.
+    Raises FileNotFoundError if neither lies in a project.
     """
     starts = (Path.cwd(), Path(__file__).resolve().parent)
     for start in starts:
@@ -20,95 +19,117 @@ def root() -> Path:
             if (folder / "catalog.yml").is_file():
                 return folder
     raise FileNotFoundError(
-        f"no catalog.yml at or above {starts[0]}: change into the project folder, or install the package with `pip install -e .`"
+        f"no catalog.yml at or above {starts[0]}: change into the project folder, "
+        "or install the package with `pip install -e .`"
     )
 
 
 def notebook(name: str) -> Path:
-    """File of a notebook of the project."""
+    """Return the path of a notebook of the project."""
     return root() / "notebooks" / f"{name}.ipynb"
 
 
 def data() -> Path:
-    """Folder of everything that can be made again (never tracked); `SEAICE_CACHE` moves it."""
+    """Return the folder of everything that can be made again (not tracked).
+
+    `SEAICE_CACHE` moves it.
+    """
     return Path(os.environ.get("SEAICE_CACHE") or root() / "data")
 
 
 def cache() -> Path:
-    """Folder of downloads and generated twin data, keyed by content, shared by all runs."""
+    """Return the folder of downloads and generated twin data.
+
+    All runs share it; its files are named by their content.
+    """
     return data() / "cache"
 
 
 def results(run: str) -> Path:
-    """Folder of all that comes out of a run; `SEAICE_RESULTS` moves the parent (tests use it)."""
+    """Return the folder of the results of a run.
+
+    `SEAICE_RESULTS` moves the parent folder; tests use it.
+    """
     return Path(os.environ.get("SEAICE_RESULTS") or root() / "results") / run
 
 
 def figures(run: str) -> Path:
-    """Folder of a run's figures."""
+    """Return the folder of a run's figures."""
     return results(run) / "figures"
 
 
 def tables(run: str) -> Path:
-    """Folder of a run's tables."""
+    """Return the folder of a run's tables."""
     return results(run) / "tables"
 
 
 def executed(run: str) -> Path:
-    """Folder of a run's executed notebooks."""
+    """Return the folder of a run's executed notebooks."""
     return results(run) / "notebooks"
 
 
 def ready(run: str) -> Path:
-    """Analysis-ready Zarr store of a run."""
+    """Return the path of the analysis-ready Zarr store of a run."""
     return data() / run / "ready.zarr"
 
 
 def simulation(run: str, name: str) -> Path:
-    """Analysis-ready Zarr store of one member of a climate simulation, `name` being `<entry>_<member>`."""
+    """Return the path of the analysis-ready Zarr store of one member of a climate simulation.
+
+    name: `<entry>_<member>`.
+    """
     return data() / run / "simulations" / f"{name}.zarr"
 
 
 def networks(run: str) -> Path:
-    """Folder of all generations of a run's networks."""
+    """Return the folder of all generations of a run's networks."""
     return data() / run / "networks"
 
 
 def network(run: str, seed: int, generation: str = FIRST_GENERATION) -> Path:
-    """Folder of one trained network of a generation, by default of the one that the runner trains."""
+    """Return the folder of one trained network of a generation.
+
+    generation: by default the one that the runner trains.
+    """
     return networks(run) / generation / f"seed_{seed}"
 
 
 def pretrained(run: str, seed: int) -> Path:
-    """Folder of one ensemble member as trained on climate simulations."""
+    """Return the folder of one ensemble member, trained on climate simulations only."""
     return data() / run / "pretrained" / f"seed_{seed}"
 
 
 def forecast(run: str) -> Path:
-    """Ensemble forecast (CF Zarr) of a run."""
+    """Return the path of a run's ensemble forecast (CF Zarr)."""
     return data() / run / "forecast.zarr"
 
 
 def baselines(run: str) -> Path:
-    """Baseline forecasts (CF Zarr) of a run."""
+    """Return the path of a run's baseline forecasts (CF Zarr)."""
     return data() / run / "baselines.zarr"
 
 
 def trees(run: str) -> Path:
-    """Forecasts of the boosted trees (CF Zarr), those of the training split out of fold."""
+    """Return the path of the forecasts of the boosted trees (CF Zarr).
+
+    Those of the training split are out of fold: made by trees that were fitted without these years.
+    """
     return data() / run / "trees.zarr"
 
 
 def importance(run: str) -> Path:
-    """Folder of what the permutation of inputs does to a run's forecasts, kept by permutation."""
+    """Return the folder of the effects that permuting inputs has on a run's forecasts.
+
+    Each permutation has a file of its own.
+    """
     return data() / run / "importance"
 
 
 def attribution(run: str) -> Path:
-    """Gradient attributions (CF Zarr) of a run."""
+    """Return the path of a run's gradient attributions (CF Zarr)."""
     return data() / run / "attribution.zarr"
 
 
 def records(run: str) -> Path:
-    """Folder of the runner's records, one JSON a step."""
+    """Return the folder of the runner's records, one JSON file for each step or member."""
     return data() / run / "records"

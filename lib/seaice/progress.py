@@ -1,4 +1,4 @@
-"""How far is it? One progress bar for all long work, shown where somebody looks."""
+"""How far is it? One progress bar for all long work, shown where people look for it."""
 
 import os
 import sys
@@ -6,14 +6,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-LOG = "SEAICE_KERNEL_LOG"  # set by the runner: the log beside the record of the notebook that it executes
-LOG_INTERVAL = 10  # s between two lines of a log
+# Set by the runner: path of the log beside the record of the notebook that it executes.
+LOG = "SEAICE_KERNEL_LOG"
+LOG_INTERVAL = 10  # s, between two lines of a log
 
 
 def bar(*args: Any, **options: Any) -> tqdm:
-    """Return a tqdm bar, with tqdm's arguments: on the terminal or in the notebook, and under the runner in its log.
+    """Return a tqdm bar, which takes tqdm's arguments.
 
-    An executed notebook stays free of it, since the times it shows differ from run to run.
+    It is shown on the terminal or in the notebook; under the runner it is written to the step's
+    log. An executed notebook does not hold it: the times it shows differ from run to run.
     """
     log = os.environ.get(LOG)
     if log:

@@ -1,4 +1,7 @@
-"""The one schema: names, units and ranges of every variable inside the project, and the check that holds them."""
+"""What do the variables of the project look like? Their names, units, ranges and classes.
+
+`check` holds a dataset against this schema.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,33 +13,29 @@ import xarray as xr
 
 from seaice.errors import DataError
 
-ICE_EDGE = 0.15  # SIC fraction, Andersson et al. 2021; the field's usual definition of the ice edge
-SIP_EDGE = 0.5  # probability above which a forecast says that there is ice, Andersson et al. 2021
-FULL_ICE = 0.80  # SIC fraction, Andersson et al. 2021, lower bound of the class "full ice"
+ICE_EDGE = 0.15  # SIC fraction at the ice edge: the usual definition, and Andersson et al. 2021
+SIP_EDGE = 0.5  # a forecast says "ice" above this probability, Andersson et al. 2021
+FULL_ICE = 0.80  # SIC fraction, lower bound of the class "full ice", Andersson et al. 2021
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
 MAP = ("y", "x")  # dims of a map
-KNOWN_AHEAD = (
-    "siconc_trend",
-    "ice_frequency",
-    "full_ice_frequency",
-)  # at a valid time they tell of earlier years only
-WITH_LEADS = (
-    *KNOWN_AHEAD,
-    "siconc_damping",
-)  # what a network is given by `leads`: known before init_time, for each valid time
+# Their values at a time are computed from earlier years only, so they are known in advance.
+KNOWN_AHEAD = ("siconc_trend", "ice_frequency", "full_ice_frequency")
+# Channels of these variables are counted in `leads`: for each valid time, known before init_time.
+WITH_LEADS = (*KNOWN_AHEAD, "siconc_damping")
 DIMS = ("time", "y", "x", "month", "member", "init_time", "lead_time", "ice_class", "channel")
 
 
 class Flag(np.uint8, Enum):
     """Origin of a value of `siconc`, as `siconc_flag` stores it (uint8).
 
-    Members behave as NumPy scalars of that type, so that comparing or filling with one keeps the type.
+    Members behave like NumPy scalars of that type: comparing with one, or filling with one, keeps
+    it.
     """
 
-    OBSERVED = 0  # seen by the satellite: an input and a truth; land, too, has this flag
-    FILLED = 1  # from its neighbours in space or time: an input, but no truth
-    MISSING = 3  # not there
+    OBSERVED = 0  # seen by the satellite: used as input and as truth; land has this flag, too
+    FILLED = 1  # from neighbours in space or time: used as input, but not as truth
+    MISSING = 3  # no value
 
 
 FLAG_ATTRIBUTES = {  # CF attributes of `siconc_flag`
@@ -47,7 +46,10 @@ FLAG_ATTRIBUTES = {  # CF attributes of `siconc_flag`
 
 @dataclass(frozen=True)
 class Variable:
-    """CF description of one variable: standard name, units, valid range (in those units) and long name."""
+    """CF description of a variable: standard name, units, valid range and long name.
+
+    The range is in these units.
+    """
 
     standard_name: str
     units: str
@@ -71,24 +73,26 @@ VARIABLES = {
     "zg500": Variable("geopotential_height", "m", 4_000.0, 6_500.0, "geopotential height at 500 hPa"),
     "zg250": Variable("geopotential_height", "m", 8_000.0, 12_000.0, "geopotential height at 250 hPa"),
     "ua10": Variable("eastward_wind", "m s-1", -150.0, 150.0, "zonal wind at 10 hPa"),
-    # After rotation to the grid; before it, providers hand over eastward and northward components.
+    # After the rotation to the grid. Providers return eastward and northward components.
     "uas": Variable("x_wind", "m s-1", -60.0, 60.0, "10 m wind along the grid's x axis"),
     "vas": Variable("y_wind", "m s-1", -60.0, 60.0, "10 m wind along the grid's y axis"),
 }
 
 
 def attributes(name: str) -> dict:
-    """CF attributes of a schema variable. Raises KeyError for a name outside the schema."""
-    v = VARIABLES[name]
-    return {"standard_name": v.standard_name, "units": v.units, "long_name": v.long_name}
+    """Return the CF attributes of a variable of the schema. Raises KeyError for any other name."""
+    variable = VARIABLES[name]
+    return {"standard_name": variable.standard_name, "units": variable.units, "long_name": variable.long_name}
 
 
 def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None) -> xr.Dataset:
-    """Return `ds` unchanged if it follows the schema, else say what does not.
+    """Return `ds` unchanged if it follows the schema.
 
-    ds: dims (time, y, x); variables named as in `VARIABLES`, with those units; time increasing without duplicates.
-    source: catalogue entry or file, for messages. variables: those to check, default all known ones in `ds`.
-    Values are not looked at, which would read the data: `units.guarded` checks them when they are read. Raises DataError.
+    ds: dims (time, y, x); variables named as in `VARIABLES` and in the units given there; time that
+    increases without duplicates. source: catalogue entry or file, for messages. variables: those to
+    check; by default all variables of the schema that are in `ds`.
+    The values are not checked, because that would read the data: `units.guarded` checks them when
+    they are read. Raises DataError that says what does not follow the schema.
     """
     names = list(variables) if variables is not None else [n for n in ds.data_vars if n in VARIABLES]
     for name in names:
@@ -99,7 +103,8 @@ def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None
         units = ds[name].attrs.get("units")
         if units != VARIABLES[name].units:
             raise DataError(
-                f"{source}: '{name}' has units {units!r}, expected {VARIABLES[name].units!r}; convert them in its provider"
+                f"{source}: '{name}' has units {units!r}, expected {VARIABLES[name].units!r}; "
+                "convert them in its provider"
             )
         unknown = [d for d in ds[name].dims if d not in DIMS]
         if unknown:
@@ -110,9 +115,12 @@ def check(ds: xr.Dataset, *, source: str, variables: Iterable[str] | None = None
 
 
 def check_time(time: pd.Index, *, source: str) -> None:
-    """Raise DataError unless `time` (a pandas index) increases strictly, naming the first date that does not."""
-    steps = np.asarray(time[1:] > time[:-1])
-    if not steps.all():
-        bad = time[1:][~steps][0]
-        kind = "appears twice" if (time == bad).sum() > 1 else "is out of order"
-        raise DataError(f"{source}: time {bad} {kind}; sort the files and drop duplicates before use")
+    """Raise DataError, naming the first wrong date, unless `time` increases strictly.
+
+    time: a pandas index.
+    """
+    increases = np.asarray(time[1:] > time[:-1])
+    if not increases.all():
+        date = time[1:][~increases][0]
+        kind = "appears twice" if (time == date).sum() > 1 else "is out of order"
+        raise DataError(f"{source}: time {date} {kind}; sort the files and drop duplicates before use")

@@ -1,4 +1,4 @@
-"""Which settings does a page work with? Those that the runner hands it, or else those of its run file."""
+"""Which settings does a page work with? Those that the runner passes, or else its run file's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,11 @@ from seaice.grid import Grid
 
 
 class Experiment:
-    """A run as one page sees it: its name, and as attributes the sections of settings that the page declares.
+    """A run as one page sees it: its name, and the sections of settings that the page declares.
 
-    A section that the page did not hand to `open` can't be read: the runner would not know that the
-    page depends on it, and would take the page for fresh when that section changes.
+    Each section is an attribute. A section that the page did not pass to `open` cannot be read. The
+    runner would not know that the page depends on it, and would take the page for fresh after that
+    section has changed.
     """
 
     def __init__(self, run: str, sections: Mapping[str, Section]):
@@ -27,23 +28,24 @@ class Experiment:
             return self._sections[name]
         if name in SECTIONS:
             raise DataError(
-                f"run '{self.run}': this page declares no section '{name}'; write `{name} = None` in its parameters "
-                f"cell, and hand {name}={name} to experiment.open"
+                f"run '{self.run}': this page declares no section '{name}'; write `{name} = None` in its "
+                f"parameters cell, and pass {name}={name} to experiment.open"
             )
         raise AttributeError(f"an experiment has no '{name}'")
 
     @property
     def grid(self) -> Grid:
-        """The grid of the run."""
+        """Return the grid of the run."""
         return self.data.grid
 
 
 def open(run: str, **sections: Mapping[str, Any] | None) -> Experiment:
     """Return the run with the sections that a page works with.
 
-    run: name of the run. sections: by name (see `sections.SECTIONS`), settings as the runner hands
-    them to the page; None for those of `params/<run>.yaml`. Raises DataError for a section that
-    there is not, that the run file lacks, or with a setting that can't be.
+    run: name of the run. sections: by name (see `sections.SECTIONS`), settings as the runner passes
+    them to the page; None takes those of `params/<run>.yaml`.
+    Raises DataError for an unknown section, a section that the run file lacks, and an invalid
+    setting.
     """
     for name in sections:
         if name not in SECTIONS:

@@ -1,4 +1,4 @@
-"""What may a run file say? The only module that parses run files (`params/*.yaml`)."""
+"""What may a run file say? This is the only module that parses run files (`params/*.yaml`)."""
 
 import difflib
 import re
@@ -29,8 +29,8 @@ from seaice.errors import DataError, nearest
 class Step(Strict):
     """One notebook, executed once, or once for every value of one parameter (`foreach`).
 
-    foreach: name of the parameter -> its values, as a list or as the name of a setting that is one,
-    such as "forecast.seeds".
+    foreach: name of the parameter -> its values. These are a list, or the name of a setting that is
+    a list, such as "forecast.seeds".
     """
 
     notebook: Annotated[str, Field(pattern=r"^\d\d_\w+$")]
@@ -55,10 +55,13 @@ class Step(Strict):
 
 
 class Cluster(Strict):
-    """Where members run: in the runner, or `workers` at a time on a cluster made here or at the `address` of a Dask scheduler.
+    """Where the members of a step run: in the runner, or on a Dask cluster.
 
-    threads_per_worker: threads a notebook may use, default the machine's cores over workers. memory_limit: of the
-    worker process as Dask counts it, which does not see its notebook's kernel. options: handed to the cluster's class.
+    kind, workers: the cluster that is made, and its number of workers; each executes one member at
+    a time. address: of a Dask scheduler that exists already, which is then used.
+    threads_per_worker: threads that a notebook may use; default: the machine's cores divided by
+    workers. memory_limit: of the worker process, as Dask counts it; the kernel of the worker's
+    notebook is not included. options: arguments of the cluster's class.
     """
 
     kind: Literal["local", "slurm", "pbs", "kubernetes"] = "local"
@@ -70,9 +73,10 @@ class Cluster(Strict):
 
 
 class Run(Strict):
-    """A run file: its sections of settings, the notebooks to execute in order, the cluster, and named raw inputs.
+    """A run file: sections of settings, notebooks in their order, a cluster and further raw inputs.
 
-    A section without which there can be a run is None where the file lacks it.
+    A section that a run can do without is None if the file lacks it.
+    inputs: names of catalogue entries that the notebooks read besides those in `data`.
     """
 
     run: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -103,7 +107,7 @@ class Run(Strict):
     @model_validator(mode="before")
     @classmethod
     def _pretrained_like_trained(cls, values: Any) -> Any:
-        """Fill in what `pretraining` leaves out and `training` says."""
+        """Copy into `pretraining` what it leaves out and `training` says."""
         if not isinstance(values, Mapping):
             return values
         learning, first = (values.get(name) for name in ("training", "pretraining"))
@@ -116,14 +120,16 @@ class Run(Strict):
     def _sections_agree(self) -> Self:
         data, samples, first = self.data, self.samples, self.pretraining
         cadence = data.cadence if data else "monthly"
-        if cadence == "daily":  # said here, since blending comes after all training
-            named = ["`blend: trees`"] * bool(self.forecast and self.forecast.blend == "trees")
-            channels = samples.channels if samples else ()
-            named += ["the channel 'trees'"] * any(channel.variable == "trees" for channel in channels)
-            if named:
+        if cadence == "daily":  # checked at the start, because blending comes after all training
+            uses = []
+            if self.forecast and self.forecast.blend == "trees":
+                uses.append("`blend: trees`")
+            if samples and any(channel.variable == "trees" for channel in samples.channels):
+                uses.append("the channel 'trees'")
+            if uses:
                 raise ValueError(
-                    f"{' and '.join(named)} can't be had in a daily run: it has trees at some of its leads only; "
-                    "leave out what names them"
+                    f"{' and '.join(uses)} can't be had in a daily run: it has trees at some of its leads "
+                    "only; leave out what names them"
                 )
         if samples:
             samples.splits.check_apart(n_leads=samples.n_leads, cadence=cadence)
@@ -133,16 +139,16 @@ class Run(Strict):
                     f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}"
                 )
         if bool(first) != bool(data and data.simulations):
-            lacking, there = (
-                ("pretraining", "data.simulations") if not first else ("data.simulations", "pretraining")
-            )
-            raise ValueError(f"{there} is given and {lacking} is not; give both, or neither (null)")
+            present, absent = "pretraining", "data.simulations"
+            if not first:
+                present, absent = absent, present
+            raise ValueError(f"{present} is given and {absent} is not; give both, or neither (null)")
         for name in ("network", "filters_factor") if first else ():
             pair = getattr(first, name), getattr(self.training, name)
             if pair[0] != pair[1]:
                 raise ValueError(
-                    f"pretraining.{name} is {pair[0]!r}, and training.{name} {pair[1]!r}: training goes on from the "
-                    "weights of pretraining, so give one value"
+                    f"pretraining.{name} is {pair[0]!r}, and training.{name} {pair[1]!r}: training goes on "
+                    "from the weights of pretraining, so give one value"
                 )
         return self
 
@@ -158,14 +164,17 @@ class Run(Strict):
         return self
 
     def section(self, name: str) -> Section:
-        """Return a section by its name. Raises DataError where the run file lacks it."""
+        """Return a section by its name. Raises DataError if the run file lacks it."""
         section = getattr(self, name)
         if section is None:
             raise DataError(f"run '{self.run}': the section '{name}' is missing; add it to the run file")
         return section
 
     def members(self, step: Step) -> list[dict[str, Any]]:
-        """Parameter values that tell the members of a step apart; one empty dict for a step without foreach."""
+        """Return the parameter values that tell the members of a step apart.
+
+        A step without foreach has one member, an empty dict.
+        """
         for name, values in step.foreach.items():
             return [
                 {name: value} for value in (self._listed(step, values) if isinstance(values, str) else values)
@@ -187,9 +196,10 @@ class Run(Strict):
 def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
     """Read and check a run file.
 
-    A file with `base: other` is the run file `other.yaml` beside it, but for the keys that it gives: of each section key by
-    key, any other as a whole. overrides: "section.key=value" with a YAML value, such as `training.epochs=2` or
-    `cluster.workers=2`. Raises DataError that names the file, the key and what to do.
+    A file with `base: other` starts from the run file `other.yaml` beside it and replaces the keys
+    that it gives: in a section key by key, any other key as a whole. overrides: "section.key=value"
+    with a YAML value, such as `training.epochs=2` or `cluster.workers=2`.
+    Raises DataError that names the file, the key and what to do.
     """
     path = Path(path)
     raw = _read(path)
@@ -201,13 +211,17 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Run:
         raise DataError(f"{path}: {plain(error)}") from None
     if run.run != path.stem:
         raise DataError(
-            f"{path}: `run: {run.run}` would write to results/{run.run}; name the run '{path.stem}', like its file"
+            f"{path}: `run: {run.run}` would write to results/{run.run}; "
+            f"name the run '{path.stem}', like its file"
         )
     return run
 
 
 def _read(path: Path, *, below: tuple[str, ...] = ()) -> dict:
-    """Read a run file and lay it over its base, if it has one. below: files that are laid over this one."""
+    """Read a run file; if it has a base, read that and replace the keys that the file gives.
+
+    below: names of the run files that start from this one.
+    """
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), _Literals)
     except FileNotFoundError:
@@ -230,13 +244,13 @@ def _read(path: Path, *, below: tuple[str, ...] = ()) -> dict:
 
 
 def _suggestion(key: str) -> str:
-    """Return what may be meant by a key of a run file that there is not: another one, or a setting of a section."""
+    """Return the nearest valid name for an unknown key: another key, or a setting of a section."""
     close = difflib.get_close_matches(key, Run.model_fields, n=1, cutoff=0.7)
     return f"; did you mean '{close[0]}'?" if close else suggestion(key)
 
 
 def _override(raw: dict, override: str) -> None:
-    """Put a "section.key=value" into what was read from a run file."""
+    """Put a "section.key=value" into the content of a run file."""
     setting, equals, text = override.partition("=")
     if not equals:
         raise DataError(f"--set {override}: write it as key=value")
@@ -252,7 +266,10 @@ def _override(raw: dict, override: str) -> None:
 
 
 class _Literals(yaml.SafeLoader):
-    """YAML of plain literals: a key given twice is an error, 5e-4 is a number, a date stays text."""
+    """YAML of plain literals.
+
+    A key that appears twice is an error, 5e-4 is a number, and a date stays a text.
+    """
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]

@@ -1,4 +1,4 @@
-"""Which settings has a run? The sections of a run file: frozen models, each field with its default."""
+"""Which settings does a run have? The sections of a run file: frozen models with defaults."""
 
 import difflib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from seaice.config.settings import Channel, Missing, Month, Positive, Seed, Simulation, Splits, Strict
 from seaice.grid import Grid, Hemisphere
 
-# What networks are trained with and pre-training leaves out is taken from `training`.
+# Settings that `pretraining` takes from `training` if it leaves them out.
 SHARED = (
     "network",
     "filters_factor",
@@ -22,15 +22,18 @@ SHARED = (
 
 
 class Section(Strict):
-    """A section of a run file, whose complaint about an unknown key says in which section the right one stands."""
+    """A section of a run file.
+
+    The message about an unknown key names the section in which the right key stands.
+    """
 
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, values: Any) -> Any:
-        own = next((name for name, model in SECTIONS.items() if model is cls), None)
+        section = next((name for name, model in SECTIONS.items() if model is cls), None)
         for key in values if isinstance(values, Mapping) else ():
             if key not in cls.model_fields:
-                raise ValueError(f"unknown key '{key}'{suggestion(str(key), section=own)}")
+                raise ValueError(f"unknown key '{key}'{suggestion(str(key), section=section)}")
         return values
 
 
@@ -38,12 +41,12 @@ class Data(Section):
     """Which data a run reads, and the grid that they are brought to.
 
     hemisphere: "north" or "south". cadence: time step of the data, "monthly" (default) or "daily".
-    resolution_km: km, spacing of the EASE2 grid. start, end: first and last month of data, "YYYY-MM".
-    sources: variable -> catalogue entry.
-    normals: catalogue entry of monthly sea ice that the normals of a daily run come from; None
-    (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast to
-    compare with; None (default) for none. simulations: climate simulations that networks learn from
-    first; None (default) for none.
+    resolution_km: spacing of the EASE2 grid, km. start, end: first and last month of the data,
+    "YYYY-MM". sources: variable -> catalogue entry.
+    normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
+    None (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast
+    to compare with; None (default) for none. simulations: climate simulations that networks learn
+    from first; None (default) for none.
     """
 
     hemisphere: Hemisphere
@@ -58,12 +61,12 @@ class Data(Section):
 
     @property
     def grid(self) -> Grid:
-        """The grid of the run."""
+        """Return the grid of the run."""
         return Grid(self.hemisphere, self.resolution_km)
 
     @property
     def entries(self) -> dict[str, set[str]]:
-        """Names of the catalogue entries that the run reads, by the setting that names them."""
+        """Return the catalogue entries that the run reads, by the setting that names them."""
         return {
             "sources": set(self.sources.values()),
             "normals": {self.normals} - {None},
@@ -86,11 +89,12 @@ class Data(Section):
 
 
 class Sampling(Section):
-    """What goes into a network for one init_time, and which init_times there are.
+    """What a network gets for one init_time, and which init_times there are.
 
     channels: rows of the channel table (see `assembly.Samples`). n_leads: forecast steps, default 6
-    (months, Andersson et al. 2021). missing: what is done where a predictor has no value in a whole
-    time step, "error" (default), "drop" or "climatology"; one word for all, or one by variable.
+    (months, Andersson et al. 2021). missing: what happens if a predictor has no value in a whole
+    time step: "error" (default), "drop" or "climatology"; one word for all variables, or one for
+    each.
     splits: first and last init_time of train, validation and test.
     """
 
@@ -101,17 +105,18 @@ class Sampling(Section):
 
     @property
     def table(self) -> list[dict[str, str | int]]:
-        """The channel table as plain rows, which `assembly.Samples` takes."""
+        """Return the channel table as plain rows, which `assembly.Samples` takes."""
         return [channel.model_dump() for channel in self.channels]
 
 
 class Faster(Strict):
     """Ways to compute networks faster; each changes a little what is learnt, and is off by default.
 
-    window: "active" for a network that looks at the smallest window of `windows` only; None: the map.
-    precision: "mixed_bfloat16" for convolutions in bfloat16; weights and logits stay float32.
-    gather: dtype (see `device.STORAGES`) in which the base planes are copied to where the network
-    computes, so that samples are assembled there; None: here, in float32.
+    window: "active" for a network that sees only the smallest window of `windows`; None for the
+    whole map. precision: "mixed_bfloat16" for convolutions in bfloat16; weights and logits stay
+    float32.
+    gather: dtype (see `device.STORAGES`) in which the base planes are copied to the device that
+    computes the network, so that samples are assembled there; None assembles them here, in float32.
     """
 
     window: Literal["active"] | None = None
@@ -120,16 +125,16 @@ class Faster(Strict):
 
 
 class Learning(Section):
-    """What a network is and how it learns, in pre-training as in training.
+    """What a network is and how it learns, in pre-training and in training.
 
     network: "icenet_2021" (default), the U-Net of Andersson et al. 2021, or "correction", a small
-    one that corrects a first guess. filters_factor: width of the network, default 1; the paper's is
-    2. batch_size: samples a batch, default 2. learning_rate: of Adam at the start, 0..1, default
-    5e-4 (Andersson et al. 2021). focal_gamma: of the focal loss, default 2; 0 is the cross-entropy.
-    weight_average: momentum of an exponential moving average of the weights; the averaged weights
-    are validated and saved. A momentum m averages over about 1 / (1 - m) batches. None (default): no
-    average. validate_every: batches between two validations; None (default): once an epoch.
-    faster: ways of computing faster, all off by default.
+    network that corrects a first guess. filters_factor: width of the network, default 1; the
+    paper's is 2. batch_size: samples per batch, default 2. learning_rate: of Adam at the start,
+    0..1, default 5e-4 (Andersson et al. 2021). focal_gamma: exponent of the focal loss, default 2;
+    0 gives the cross-entropy. weight_average: momentum of an exponential moving average of the
+    weights. If given, the averaged weights are validated and saved. A momentum m averages over
+    about 1 / (1 - m) batches. None (default): no average. validate_every: batches between two
+    validations; None (default): once per epoch. faster: ways to compute faster, all off by default.
     """
 
     network: Literal["icenet_2021", "correction"] = "icenet_2021"
@@ -143,14 +148,14 @@ class Learning(Section):
 
 
 class Training(Learning):
-    """How one network is trained on observations.
+    """How a network is trained on observations.
 
-    epochs: passes over the training split at most, default 50. schedule: of the learning rate,
-    "constant" (default), "decay" or "cosine". patience: validations without a better one before
-    training stops, default 10; None: it never stops early. withhold: share of training samples that
-    see climatology in place of weather and ocean, 0..1, default 0. turns: rotate and mirror the maps
-    of training samples, default False. siconc_head: forecast the concentration itself beside the ice
-    classes, default False. The rest: see `Learning`.
+    epochs: largest number of passes over the training split, default 50. schedule: of the learning
+    rate, "constant" (default), "decay" or "cosine". patience: number of validations without
+    improvement after which training stops, default 10; None: it never stops early. withhold: share
+    of training samples, 0..1, in which climatology replaces weather and ocean, default 0. turns:
+    rotate and mirror the maps of training samples, default False. siconc_head: forecast the
+    concentration itself beside the ice classes, default False. Other settings: see `Learning`.
     """
 
     epochs: Positive = 50
@@ -162,11 +167,11 @@ class Training(Learning):
 
     @property
     def target(self) -> str:
-        """What the samples' targets must be: "siconc" for a network that forecasts it."""
+        """Return what the targets of the samples are: "siconc" if the network forecasts it."""
         return "siconc" if self.siconc_head else "ice_class"
 
     def fine_tuning(self) -> Self:
-        """Return the same settings with half the learning rate, for a network that was pre-trained."""
+        """Return the same settings with half the learning rate, for a pre-trained network."""
         return self.model_copy(update={"learning_rate": self.learning_rate / 2})
 
     @model_validator(mode="after")
@@ -181,10 +186,10 @@ class Training(Learning):
 
 
 class Pretraining(Learning):
-    """How one network is trained on climate simulations before it sees observations.
+    """How a network is trained on climate simulations before it sees observations.
 
-    epochs: passes over the simulations, required. The rest: see `Learning`; what a run file leaves
-    out of it, but for validate_every, is that of `training`.
+    epochs: passes over the simulations, required. Other settings: see `Learning`. If a run file
+    leaves one of them out, it is that of `training`, except for validate_every.
     The learning rate is constant, and training never stops early.
     """
 
@@ -192,16 +197,16 @@ class Pretraining(Learning):
 
     @property
     def training(self) -> Training:
-        """The same as settings of a training."""
+        """Return the same settings as those of a training."""
         return Training(**dict(self), schedule="constant", patience=None)
 
 
 class Forecasting(Section):
     """How the networks forecast together.
 
-    seeds: of the ensemble's members, one each. blend: baseline whose forecasts are mixed with those
-    of the networks, "trees"; None (default) for none. blend_share: its share of the mean, 0..1,
-    default 0.5.
+    seeds: one for each member of the ensemble. blend: baseline whose forecasts are mixed with those
+    of the networks, "trees"; None (default) for none. blend_share: share of the baseline in the
+    mixture, 0..1, default 0.5.
     """
 
     seeds: tuple[Seed, ...] = Field(min_length=1)
@@ -216,15 +221,15 @@ class Forecasting(Section):
 
 
 class Importance(Section):
-    """What permute-and-predict permutes, and which forecasts it judges.
+    """What permute-and-predict permutes, and which forecasts it scores.
 
     groups: names of channels, variables or groups of variables (`importance.groups`) to permute;
     None (default) for all. judged: splits whose forecasts are scored, default validation and test.
-    init_months: calendar months (1..12) of the initialisations scored; None (default) for all.
-    inits: how many initialisations of each split a seed scores; None (default) for all. seeds:
-    number of permutations, default 10. within_month: permute across all months (False), within the
-    calendar month (True), or both (default). workers: processes of Dask, or the address of its
-    scheduler; None (default): the page's own process.
+    init_months: calendar months (1..12) of the initialisations that are scored; None (default) for
+    all. inits: number of initialisations of each split that are scored per seed; None (default) for
+    all. seeds: number of permutations, default 10. within_month: permute across all months (False),
+    within the calendar month (True), or both (default). workers: number of Dask processes, or the
+    address of a Dask scheduler; None (default): the page's own process.
     """
 
     groups: tuple[str, ...] | None = Field(None, min_length=1)
@@ -237,13 +242,13 @@ class Importance(Section):
 
 
 class Attribution(Section):
-    """Which forecasts are explained by gradients, and of which region.
+    """Which forecasts are explained by gradients, and for which region.
 
-    cases: months explained, "YYYY-MM", or "record_low" (default) for the record's own low and the
-    rebound after it. roi: region asked about, two months that differ, "record_low" (default), the
-    name of a sea, or {"polygon": [[latitude, longitude], ...]}. roi_threshold: difference of ice
-    concentration (0..1) from which a cell belongs to it, default 0.3. explained_leads: forecast
-    steps explained, default 1, 2, 3 and 6.
+    cases: months that are explained, "YYYY-MM", or "record_low" (default) for the lowest extent of
+    the record and the rebound after it. roi: region of interest: two months that differ,
+    "record_low" (default), the name of a sea, or {"polygon": [[latitude, longitude], ...]}.
+    roi_threshold: least difference of ice concentration (0..1) at which a cell belongs to the
+    region, default 0.3. explained_leads: forecast steps that are explained, default 1, 2, 3 and 6.
     """
 
     cases: Literal["record_low"] | tuple[Month, ...] = "record_low"
@@ -264,17 +269,17 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def suggestion(key: str, *, section: str | None = None) -> str:
-    """Return "; did you mean 'training.epochs'?" for the settings whose name is nearest to `key`.
+    """Return "; did you mean 'training.epochs'?" for the settings whose names are nearest to `key`.
 
-    section: where it was found, whose settings are looked at first. Without anything near: a list of
-    the section's settings, or of the sections.
+    section: where the key was found; its settings are searched first. If no name is near, return a
+    list of the settings of the section, or of all sections.
     """
     dotted = [f"{name}.{field}" for name, model in SECTIONS.items() for field in model.model_fields]
     bare = {name: name.partition(".")[2] for name in dotted}
-    own = [name for name in dotted if name.startswith(f"{section}.")]
-    for names, cutoff in ((own, 0.7), (dotted, 0.5)):
+    own_settings = [name for name in dotted if name.startswith(f"{section}.")]
+    for names, cutoff in ((own_settings, 0.7), (dotted, 0.5)):
         close = difflib.get_close_matches(key, {bare[name] for name in names}, n=1, cutoff=cutoff)
         if close:
             matching = [name for name in names if bare[name] == close[0]]
             return f"; did you mean {' or '.join(map(repr, matching))}?"
-    return f"; choose one of {', '.join(own or SECTIONS)}"
+    return f"; choose one of {', '.join(own_settings or SECTIONS)}"

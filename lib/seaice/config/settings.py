@@ -1,4 +1,7 @@
-"""Which values may a setting have? The small frozen models and types that the sections of a run file are made of."""
+"""Which values may a setting have?
+
+These small frozen models and types are what the sections of a run file are made of.
+"""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +23,7 @@ from seaice.schema import VARIABLES, WITH_LEADS
 
 
 def plain(error: Exception, *, within: str = "") -> str:
-    """Write what a pydantic error complains of in plain sentences, one a key.
+    """Return the complaints of a pydantic error in plain sentences, one for each key.
 
     within: dotted name of what was validated, put before each key.
     """
@@ -40,12 +43,14 @@ def plain(error: Exception, *, within: str = "") -> str:
 
 
 def _month(value: str) -> str:
+    """Return a month; raise ValueError unless it is written as "YYYY-MM"."""
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", value):
         raise ValueError(f"'{value}' is no month; write it as 'YYYY-MM'")
     return value
 
 
 def _moment(value: str) -> str:
+    """Return a month or day; raise ValueError unless it is "YYYY-MM" or "YYYY-MM-DD"."""
     error = f"'{value}' is no month or day; write it as 'YYYY-MM' or 'YYYY-MM-DD'"
     if not re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", value):
         raise ValueError(error)
@@ -65,7 +70,10 @@ Model = TypeVar("Model", bound="Strict")
 
 
 class Strict(BaseModel):
-    """Frozen model without extra keys, whose complaint about an unknown key names the nearest valid one."""
+    """Frozen model that accepts no extra keys.
+
+    The message about an unknown key names the nearest valid one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,7 +88,11 @@ class Strict(BaseModel):
 
 
 def checked(model: type[Model], values: Any, *, within: str) -> Model:
-    """Return the model of these values. Raises DataError that names, after `within`, the key, its value and what to do."""
+    """Return the model of these values.
+
+    within: name of the section, put before each key in messages. Raises DataError that names the
+    key, its value and what to do.
+    """
     try:
         return model.model_validate(values)
     except (ValidationError, DataError) as error:
@@ -88,7 +100,11 @@ def checked(model: type[Model], values: Any, *, within: str) -> Model:
 
 
 class Channel(Strict):
-    """Input channels of one variable: `lags` steps before init_time, `leads` forecast steps, or neither (fixed fields)."""
+    """Input channels of one variable.
+
+    lags: number of steps before init_time. leads: number of forecast steps. A variable has one of
+    the two, or neither if its fields are fixed.
+    """
 
     variable: str
     lags: Positive | None = None
@@ -96,28 +112,31 @@ class Channel(Strict):
 
     @model_serializer
     def _row(self) -> dict[str, str | int]:
-        """Return the row of a channel table: what does not apply is left out."""
+        """Return the row of a channel table, without the entries that do not apply."""
         return {name: value for name, value in self if value is not None}
 
     @model_validator(mode="after")
     def _fits_variable(self) -> Self:
-        wanted: dict[str, Any] = (
+        takes: dict[str, Any] = (
             dict.fromkeys(VARIABLES, "lags") | {"siconc_anomaly": "lags"} | dict.fromkeys(WITH_LEADS, "leads")
         )
-        wanted |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month", "season"))
-        if self.variable not in wanted:
-            raise ValueError(f"unknown variable '{self.variable}'{nearest(self.variable, wanted)}")
-        given = [name for name in ("lags", "leads") if getattr(self, name) is not None]
-        expected = wanted[self.variable]
-        if given != ([expected] if expected else []):
+        takes |= {"trees": "leads"} | dict.fromkeys(("land", "position", "month", "season"))
+        if self.variable not in takes:
+            raise ValueError(f"unknown variable '{self.variable}'{nearest(self.variable, takes)}")
+        counts = [name for name in ("lags", "leads") if getattr(self, name) is not None]
+        needed = takes[self.variable]
+        if counts != ([needed] if needed else []):
             raise ValueError(
-                f"'{self.variable}' takes {f'`{expected}` only' if expected else 'neither lags nor leads'}"
+                f"'{self.variable}' takes {f'`{needed}` only' if needed else 'neither lags nor leads'}"
             )
         return self
 
 
 class Splits(Strict):
-    """Ranges of `init_time`, first and last month or day included, in the order train, validation, test."""
+    """Ranges of `init_time` in the order train, validation, test.
+
+    Each range has a first and a last month or day, which belong to it.
+    """
 
     train: tuple[Moment, Moment]
     validation: tuple[Moment, Moment]
@@ -125,7 +144,7 @@ class Splits(Strict):
 
     @property
     def ranges(self) -> dict[str, tuple[str, str]]:
-        """First and last init_time of each split, by its name, as `splits.split` and the tables take them."""
+        """Return the first and last init_time of each split, by its name."""
         return dict(self)
 
     @model_validator(mode="before")
@@ -148,7 +167,10 @@ class Splits(Strict):
         return self
 
     def check_apart(self, *, n_leads: int, cadence: str) -> None:
-        """Raise ValueError for days in a monthly run, and where a target of one split lies in the next."""
+        """Raise ValueError unless the splits are apart.
+
+        A monthly run may not give days, and no target of a split may lie in the split after it.
+        """
         ranges, stamp = {}, steps.STAMP[cadence]
         for name, ends in self:
             for end in ends:
@@ -162,16 +184,17 @@ class Splits(Strict):
             target = last + (n_leads - 1) * steps.offset(cadence)
             if target >= first:
                 raise ValueError(
-                    f"splits overlap: with {n_leads} leads the targets of '{name}' (to {last:{stamp}}) reach {target:{stamp}}, but "
-                    f"'{following}' begins {getattr(self, following)[0]}; begin it {target + steps.offset(cadence):{stamp}} or later"
+                    f"splits overlap: with {n_leads} leads the targets of '{name}' (to {last:{stamp}}) reach "
+                    f"{target:{stamp}}, but '{following}' begins {getattr(self, following)[0]}; "
+                    f"begin it {target + steps.offset(cadence):{stamp}} or later"
                 )
 
 
 class Simulation(Strict):
     """Members of a climate simulation that networks learn from before they see observations.
 
-    entry: of the catalogue, or one by variable where they lie in different stores. members: given to it as `member`.
-    start, end: first and last month taken.
+    entry: a catalogue entry, or one for each variable if they lie in different stores. members:
+    passed to the entry as `member`. start, end: first and last month that is used.
     """
 
     entry: str | dict[str, str]
@@ -181,13 +204,13 @@ class Simulation(Strict):
 
     @property
     def names(self) -> list[str]:
-        """Name of each member, `<entry>_<member>`, the entry being that of sea ice."""
+        """Return the name of each member, `<entry>_<member>`; the entry is that of sea ice."""
         ice = self.entry if isinstance(self.entry, str) else self.entry["siconc"]
         return [f"{ice}_{member}" for member in self.members]
 
     @property
     def entries(self) -> set[str]:
-        """Names of the catalogue entries that it is read from."""
+        """Return the names of the catalogue entries that the simulation is read from."""
         return {self.entry} if isinstance(self.entry, str) else set(self.entry.values())
 
     @model_validator(mode="after")
