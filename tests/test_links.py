@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from seaice import paths
-from seaice.run import execute, plan
+from seaice.run import plan
+from seaice.run.clean import clean
 
 ROOT = paths.root()
 LINK = re.compile(
@@ -140,6 +141,6 @@ def test_executed_pages_link_to_executed_pages(tmp_path):
     for job in jobs.values():
         file = tmp_path / f"{job.name}.ipynb"
         file.write_bytes((ROOT / "notebooks" / f"{job.notebook}.ipynb").read_bytes())
-        execute._clean(file, job.root, job.pages)
+        clean(file, job.root, job.pages)
         pages = {target for target in links(markdown(file)) if re.match(r"\d\d_", target)}
         assert pages <= {f"{name}.ipynb" for name in jobs}

@@ -101,10 +101,10 @@ def test_bytes_and_work_of_a_run():
 
 def test_simulations_count_by_member(own_folders):
     member = {"start": "1990-01", "end": "1992-12", "resolution_km": 675}
-    asked = [member | {"member": 1}, member | {"member": 2}]
-    comes, amount = inputs.describe("twin_cmip6_a_north", period={}, asked=asked)
+    simulations = [member | {"member": 1}, member | {"member": 2}]
+    comes, amount = inputs.describe("twin_cmip6_a_north", period={}, simulations=simulations)
     assert (comes, amount) == ("simulated, made on first use", inputs.Amount(2 * 36 * 16 * 16 * 8 * 4))
-    comes, amount = inputs.describe("cmip6_mri_esm2_ice", period={}, asked=asked[:1])
+    comes, amount = inputs.describe("cmip6_mri_esm2_ice", period={}, simulations=simulations[:1])
     assert (comes, amount) == ("over the network, no account needed", inputs.Amount(36 * 130_680 * 4))
     simulations = [Simulation(entry="twin_cmip6_a_north", members=(1, 2), start="1990-01", end="1992-12")]
     table = [{"variable": "siconc", "lags": 12}, {"variable": "tas", "lags": 3}]
@@ -204,6 +204,6 @@ def test_days_are_counted_where_the_run_is_daily():
 
 def test_a_simulated_record_of_days_counts_days(own_folders):
     comes, amount = inputs.describe(
-        "twin_daily_north", period={}, asked=[{"resolution_km": 675, "end": "1980-12"}]
+        "twin_daily_north", period={}, simulations=[{"resolution_km": 675, "end": "1980-12"}]
     )
     assert (comes, amount) == ("simulated, made on first use", inputs.Amount((365 + 366) * 16 * 16 * 8 * 4))

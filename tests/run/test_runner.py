@@ -417,7 +417,7 @@ def test_settings_that_no_notebook_takes_and_notebooks_that_take_what_is_not_the
 
 def test_a_page_gets_whole_sections_with_their_defaults_and_no_others(quick):
     planned = plan.load(Path("params/toy.yaml"))
-    given = planned.given(planned.run.steps[1], {"seed": 36})
+    given = planned.parameters(planned.run.steps[1], {"seed": 36})
     assert given == {"run": "toy", "seed": 36, "training": planned.run.training.model_dump(mode="json")}
     assert given["training"]["epochs"] == 4 and given["training"]["batch_size"] == 2
     (job, _) = planned.jobs(planned.run.steps[1], before={})

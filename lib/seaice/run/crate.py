@@ -1,4 +1,7 @@
-"""How is a run described for others? As an RO-Crate: what was executed, from which inputs, to which outputs, by which software."""
+"""How is a run described for others? As an RO-Crate.
+
+It says what was executed, from which inputs, to which outputs, and by which software.
+"""
 
 import json
 import mimetypes
@@ -14,7 +17,7 @@ from seaice.run import records as run_records
 
 NAME = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate
-LICENCE = "https://spdx.org/licenses/MIT"  # of this project; inputs carry their own
+LICENCE = "https://spdx.org/licenses/MIT"  # of this project; inputs have their own
 
 
 def write(
@@ -24,18 +27,18 @@ def write(
     steps: Sequence[str] | None = None,
     describe: Callable[[str], Mapping] | None = None,
 ) -> None:
-    """Write `results/<run>/ro-crate-metadata.json` from the records of a run; it holds no path of this machine.
+    """Write `results/<run>/ro-crate-metadata.json` from the records of a run.
 
-    steps: notebooks of the run, default those of all records. describe: what the catalogue says of an entry, default
-    `catalog.metadata`. Raises DataError for a run without records.
+    The file holds no path of this machine.
+    description: of the run. steps: notebooks of the run; by default those of all records. describe:
+    returns what the catalogue says of an entry, default `catalog.metadata`.
+    Raises DataError for a run without records.
     """
     records = run_records.read_all(run, steps=steps)
     crate = ROCrate()
-    crate.name, crate.description, crate.license = (
-        f"IceNet compendium, run {run}",
-        description or f"Run {run}",
-        LICENCE,
-    )
+    crate.name = f"IceNet compendium, run {run}"
+    crate.description = description or f"Run {run}"
+    crate.license = LICENCE
     crate.datePublished = max(content["end"] for content in records.values())
     crate.root_dataset["conformsTo"] = crate.add(
         _entity(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
@@ -53,6 +56,7 @@ def write(
 def _action(
     crate: ROCrate, name: str, content: Mapping, software, describe: Callable[[str], Mapping]
 ) -> ContextEntity:
+    """Return the execution of a notebook as an entity, with its inputs, parameters and outputs."""
     notebook = crate.add(
         _entity(
             crate,
@@ -88,20 +92,25 @@ def _action(
 
 
 def _output(crate: ROCrate, label: str, output: Mapping):
-    """A file of the results as data of the crate; what stays in `data/` as a description of something kept elsewhere."""
+    """Return an output as an entity.
+
+    A file of the results is data of the crate. A file in `data/` is only described, because it is
+    not in the crate.
+    """
     about = {"contentSize": str(output["bytes"]), "sha256": output["sha256"]}
     top, run, rest = label.split("/", 2)
     if top == "data":
         return crate.add(
             _entity(crate, f"#{label}", "CreativeWork", name=label, description="not in this crate", **about)
         )
-    kind = "application/x-ipynb+json" if rest.endswith(".ipynb") else mimetypes.guess_type(rest)[0]
-    about |= {"name": rest} | ({"encodingFormat": kind} if kind else {})
+    media_type = "application/x-ipynb+json" if rest.endswith(".ipynb") else mimetypes.guess_type(rest)[0]
+    about |= {"name": rest} | ({"encodingFormat": media_type} if media_type else {})
     add = crate.add_dataset if run_records.place(label).is_dir() else crate.add_file
     return add(run_records.place(label), rest, properties=about)
 
 
 def _input(crate: ROCrate, entry: str, sha: str, describe: Callable[[str], Mapping]) -> ContextEntity:
+    """Return a raw input as an entity: a catalogue entry with its DOI, licence and checksum."""
     about = describe(entry)
     dataset = crate.add(_entity(crate, f"#input/{entry}", "CreativeWork", name=entry, sha256=sha))
     if about.get("doi"):
@@ -113,7 +122,7 @@ def _input(crate: ROCrate, entry: str, sha: str, describe: Callable[[str], Mappi
 
 
 def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEntity]:
-    """Python and every distribution that a step used, and the lock they were installed from."""
+    """Return entities for Python and the distributions that the steps used, and for their lock."""
     versions = {
         name: version for content in records.values() for name, version in content["versions"].items()
     }
@@ -133,17 +142,19 @@ def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEnt
 
 
 def _entity(crate: ROCrate, identifier: str, kind: str | list[str], **properties) -> ContextEntity:
+    """Return an entity with the properties that have a value."""
     properties = {name: value for name, value in properties.items() if value is not None}
     return ContextEntity(crate, identifier, properties={"@type": kind, **properties})
 
 
 def _plain(value):
+    """Return a value that RO-Crate can hold; lists and mappings become JSON text."""
     return value if isinstance(value, str | int | float | bool) else json.dumps(value)
 
 
 def _describe(entry: str) -> Mapping:
-    from seaice.sources import (
-        catalog,
-    )  # here, not above: it brings Intake, which a run without raw inputs can spare
+    """Return what the catalogue says of an entry."""
+    # Imported here because it loads Intake, which a run without raw inputs does not need.
+    from seaice.sources import catalog
 
     return catalog.metadata(entry)

@@ -1,6 +1,6 @@
-"""Did the same come out again? One small file with the digests of a run's outputs, and a comparison with it.
+"""Did the same come out again? A small file with the digests of a run's outputs answers that.
 
-`python -m seaice.run.digests demo` compares the files of a run on this machine with the digests that are tracked.
+`seaice check demo` compares the files of a run on this machine with the digests that are tracked.
 """
 
 import json
@@ -18,25 +18,27 @@ from seaice.fingerprint import digest
 from seaice.run import records as run_records
 
 NAME = "record.json"
-NUMBERS = (
-    "tables"  # the kind of output that has to be the same; figures and pages depend on fonts and hold times
-)
+# The kind of output that must be the same. Figures depend on fonts, and pages hold times.
+NUMBERS = "tables"
 
 
 def write(run: str, *, steps: Sequence[str] | None = None) -> None:
-    """Write `results/<run>/record.json` from the records of a run: no path of this machine, the same file every time.
+    """Write `results/<run>/record.json` from the records of a run.
 
-    steps: notebooks of the run, default those of all records. Raises DataError for a run without records.
+    It holds no path of this machine, and the same records give the same file.
+    steps: notebooks of the run; by default those of all records. Raises DataError for a run without
+    records.
     """
     content = describe(run, run_records.read_all(run, steps=steps))
     write_json(paths.results(run) / NAME, content, indent=1)
 
 
 def describe(run: str, records: Mapping[str, Mapping]) -> dict:
-    """Return what a run was made with and what came out, from its records by name.
+    """Return what a run was made with and what came out.
 
-    Keys run, end (UTC of the last step), commits (of all steps, "+" where the tree differed), versions by distribution,
-    and outputs: by label (see `run.records.label`) the bytes and SHA-256. A folder of files in `data/` is one output.
+    records: of the run, by name. Keys of the result: run; end (of the last step, UTC); commits (of
+    all steps, "+" where the tree differed); versions by distribution; outputs: bytes and SHA-256 by
+    label (see `run.records.label`). A folder of files in `data/` is one output.
     """
     outputs = {label: output for content in records.values() for label, output in content["outputs"].items()}
     versions = {
@@ -52,9 +54,10 @@ def describe(run: str, records: Mapping[str, Mapping]) -> dict:
 
 
 def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
-    """Put the files of a folder two levels below `data/<run>` together, with the checksum of the whole folder.
+    """Merge the files of each folder two levels below `data/<run>` into one output.
 
-    A run has hundreds of such files (a network's, one permutation each), and nobody looks for one of them alone.
+    Its checksum is that of the whole folder. A run has hundreds of such files (of a network, or one
+    for each permutation), and nobody looks for a single one.
     """
     single, folders = {}, {}
     for label, output in outputs.items():
@@ -64,7 +67,7 @@ def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
         else:
             single[label] = dict(output)
     for folder, files in folders.items():
-        # As `run.records.checksum` does it, so that the folder on disk can be compared.
+        # As in `run.records.checksum`, so that this can be compared with the folder on disk.
         names = sorted(files, key=PurePosixPath)
         listing = [[name, files[name]["bytes"], files[name]["sha256"]] for name in names]
         single[folder] = {"bytes": sum(size for _, size, _ in listing), "sha256": digest(listing)}
@@ -72,36 +75,38 @@ def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
 
 
 def read(run: str, against: str = "HEAD") -> dict:
-    """Return the `run.records.json` of a run, as it is in a commit or in a file. Raises DataError where there is none.
+    """Return the `record.json` of a run, as it is in a commit or in a file.
 
-    against: a commit of the project, or the path of a file, such as the `run.records.json` of another machine.
+    against: a commit of the project, or the path of a file, such as the `record.json` of another
+    machine. Raises DataError if there is none.
     """
     if Path(against).is_file():
         text = Path(against).read_text(encoding="utf-8")
     else:
-        asked = ["git", "-C", str(paths.root()), "show", f"{against}:results/{run}/{NAME}"]
-        answer = subprocess.run(asked, capture_output=True, text=True, check=False)
-        if answer.returncode:
+        git_show = ["git", "-C", str(paths.root()), "show", f"{against}:results/{run}/{NAME}"]
+        result = subprocess.run(git_show, capture_output=True, text=True, check=False)
+        if result.returncode:
             raise DataError(
                 f"no results/{run}/{NAME} in commit '{against}', and no such file:"
                 " name a run whose results are tracked, another commit, or a file"
             )
-        text = answer.stdout
+        text = result.stdout
     try:
         content = json.loads(text)
         if {"bytes", "sha256"} <= set().union(*content["outputs"].values()):
             return content
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # said below, with what was expected
+        pass  # reported below
     raise DataError(
         f"{against} is no {NAME}: it has no outputs with bytes and sha256; name one that a run has written"
     )
 
 
 def compare(reference: Mapping) -> dict[str, dict[str, list[str]]]:
-    """Compare the files on this machine with the digests of a run: labels by kind, then by state.
+    """Return which outputs of a run are the same on this machine: labels by kind and by state.
 
-    Kinds: tables (with the headline), figures, notebooks, data. States: same, different, missing.
+    reference: content of a `record.json`. Kinds: tables (with the headline), figures, notebooks,
+    data. States: same, different, missing.
     """
     states: dict[str, dict[str, list[str]]] = {}
     for label, output in reference["outputs"].items():
@@ -115,12 +120,13 @@ def compare(reference: Mapping) -> dict[str, dict[str, list[str]]]:
 
 
 def _kind(label: str) -> str:
+    """Return the kind of an output: data, tables, figures or notebooks."""
     top, _, folder, *_ = label.split("/")
     return "data" if top == "data" else NUMBERS if folder.endswith(".csv") else folder
 
 
 def report(states: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
-    """Say of each kind how many outputs are the same, and which are not."""
+    """Return text that says how many outputs of each kind are the same, and which are not."""
     lines = []
     for kind, labels in sorted(states.items()):
         counts = [f"{len(names)} {state}" for state, names in labels.items() if names]
@@ -138,9 +144,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def command(
     run: Annotated[str, typer.Argument(help="Name of a run, such as demo.")],
-    against: Annotated[str, typer.Option(help="Commit, or file, with the digests to compare with.")] = "HEAD",
+    against: Annotated[str, typer.Option(help="Commit or file with the digests to compare with.")] = "HEAD",
 ) -> None:
-    """Compare a run's files on this machine with the tracked digests; fails where a table is not the same to the bit."""
+    """Compare the files of a run on this machine with the digests that are tracked.
+
+    Fails if a table is not the same to the bit.
+    """
     try:
         states = compare(read(run, against))
     except DataError as error:
@@ -150,7 +159,3 @@ def command(
     tables = states.get(NUMBERS, {})
     if tables.get("different") or tables.get("missing"):
         raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    app()

@@ -1,6 +1,7 @@
-"""What would a run take? Numbers of samples, bytes and floating-point operations from the run's settings alone, in closed form.
+"""What would a run take? Numbers of samples, bytes and floating-point operations.
 
-Nothing is opened and no Keras imported. Functions of a run need its sections `data`, `samples` and `forecast`.
+They are computed from the settings of the run alone: nothing is opened, and Keras is not
+imported. Functions of a run need its sections `data`, `samples` and `forecast`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +18,8 @@ from seaice.prepare import prior
 from seaice.samples.splits import BEFORE
 from seaice.steps import AHEAD, between
 
-BASELINE_FIELDS = 2  # that baselines are written with: ice probability and SIC
-ALONG_TIME = len(prior.FIELDS) - 1  # all but the damping, which has leads and months
+BASELINE_FIELDS = 2  # fields of a written baseline: ice probability and SIC
+ALONG_TIME = len(prior.FIELDS) - 1  # fields along time: all but the damping, by month and lead
 
 
 def months(first: str, last: str) -> int:
@@ -27,48 +28,58 @@ def months(first: str, last: str) -> int:
 
 
 def n_channels(table: Iterable[Mapping]) -> int:
-    """Return the number of channels that a channel table (`channels.ICENET_2021`) stands for."""
+    """Return the number of channels of a channel table (see `channels.ICENET_2021`)."""
     fixed = {"land": 1, "position": 2, "month": 2, "season": 2}
     return sum(fixed.get(row["variable"], row.get("lags") or row.get("leads") or 0) for row in table)
 
 
 def samples(first: str, last: str, table: Iterable[Mapping]) -> int:
-    """Return how many initialisations a simulation of complete months `first` to `last` has: all lags known, and a target.
+    """Return the number of initialisations of a simulation with complete months `first` to `last`.
 
-    They are those of `pool.PooledBatches`, which asks for a year before each.
+    An initialisation needs all its lags and a target. As in `pool.PooledBatches`, it also needs a
+    year of data before it.
     """
     lags = max((row.get("lags") or 0 for row in table), default=0)
     return max(0, months(first, last) - max(lags, BEFORE))
 
 
 def simulated(simulations: Iterable[Simulation], table: Sequence[Mapping]) -> int:
-    """Return the number of samples of climate simulations: for every member of every entry those of its months."""
+    """Return the number of samples of climate simulations, summed over all their members."""
     return sum(len(s.members) * samples(s.start, s.end, table) for s in simulations)
 
 
 def training(run: Run) -> float:
-    """Return the floating-point operations of training one network on observations: every epoch, and none stopped early."""
+    """Return the floating-point operations that train one network on observations.
+
+    They are those of all epochs: no early stopping.
+    """
     splits = run.samples.splits
     return (
         run.training.epochs
-        * _one(run)
+        * _forward_pass(run)
         * (TRAINING * _steps(splits.train, run) + _steps(splits.validation, run))
     )
 
 
 def pretraining(run: Run) -> float:
-    """Return the floating-point operations of training one network on climate simulations, validation on observations included."""
+    """Return the floating-point operations that train one network on climate simulations.
+
+    Validation on observations is included.
+    """
     if run.pretraining is None:
         return 0.0
     n, batches = simulated(run.data.simulations, run.samples.table), run.pretraining.validate_every
     epoch = n / run.pretraining.batch_size
-    looks = epoch / (batches or epoch) * _steps(run.samples.splits.validation, run)
-    return run.pretraining.epochs * _one(run) * (TRAINING * n + looks)
+    validated = epoch / (batches or epoch) * _steps(run.samples.splits.validation, run)
+    return run.pretraining.epochs * _forward_pass(run) * (TRAINING * n + validated)
 
 
 def forecasting(run: Run) -> float:
-    """Return the floating-point operations of the ensemble's forecasts, every member of every initialisation judged."""
-    return len(run.forecast.seeds) * _judged(run) * _one(run)
+    """Return the floating-point operations of the ensemble's forecasts.
+
+    Every member forecasts every initialisation of the validation and test years.
+    """
+    return len(run.forecast.seeds) * _judged(run) * _forward_pass(run)
 
 
 def ready_bytes(run: Run) -> float:
@@ -77,7 +88,7 @@ def ready_bytes(run: Run) -> float:
 
 
 def simulation_bytes(run: Run) -> float:
-    """Return the bytes of the analysis-ready stores of all simulation members before compression."""
+    """Return the bytes of the analysis-ready stores of all simulations before compression."""
     return sum(len(s.members) * _store(run, s.start, s.end) for s in run.data.simulations or ())
 
 
@@ -87,12 +98,12 @@ def network_bytes(run: Run) -> float:
 
 
 def pretrained_bytes(run: Run) -> float:
-    """Return the bytes of one pre-trained network; none where the run has no simulations."""
+    """Return the bytes of one pre-trained network; 0 if the run has no simulations."""
     return network_bytes(run) if run.data.simulations else 0.0
 
 
 def trees_bytes(run: Run) -> float:
-    """Return the bytes of the trees' forecasts that networks start from; none where they don't."""
+    """Return the bytes of the trees' forecasts that networks start from; 0 if they do not."""
     if "trees" not in [channel.variable for channel in run.samples.channels]:
         return 0.0
     return FLOAT * _cells(run) * (_judged(run) + _steps(run.samples.splits.train, run)) * run.samples.n_leads
@@ -113,8 +124,9 @@ def baselines_bytes(run: Run) -> float:
 
 
 def _store(run: Run, start: str, end: str) -> float:
+    """Return the bytes of an analysis-ready store of months `start` to `end` before compression."""
     cadence, predictors = run.data.cadence, len(run.data.sources) - 1
-    if cadence == "daily":  # whose damping has no month
+    if cadence == "daily":  # its damping does not depend on the month
         n = len(between((start, end), cadence)) + AHEAD[cadence]
         by_time = FLOAT * (2 + ALONG_TIME + predictors) + 1
         return _cells(run) * (n * by_time + 12 * (FLOAT * (1 + predictors) + 1) + FLOAT * AHEAD[cadence])
@@ -124,15 +136,18 @@ def _store(run: Run, start: str, end: str) -> float:
     return _cells(run) * (n * by_time + 12 * by_month)
 
 
-def _one(run: Run) -> int:
+def _forward_pass(run: Run) -> int:
+    """Return the floating-point operations of one forward pass of one network."""
     return forward(run.data.grid.shape, n_channels(run.samples.table), **_options(run))
 
 
 def _cells(run: Run) -> int:
+    """Return the number of cells of the map."""
     return int(np.prod(run.data.grid.shape))
 
 
 def _options(run: Run) -> dict:
+    """Return the options of a network that its size depends on."""
     return {
         "n_leads": run.samples.n_leads,
         "filters_factor": run.training.filters_factor,
@@ -142,9 +157,10 @@ def _options(run: Run) -> dict:
 
 
 def _judged(run: Run) -> int:
+    """Return the number of initialisations in the validation and test years."""
     return sum(_steps(ends, run) for ends in (run.samples.splits.validation, run.samples.splits.test))
 
 
 def _steps(ends: Sequence[str], run: Run) -> int:
-    """Steps of the run's cadence from the first to the last of a split."""
+    """Return the number of the run's time steps in a split."""
     return len(between(ends, run.data.cadence))

@@ -1,4 +1,7 @@
-"""Where do the members of a step run? On Dask: a small cluster made here, a queueing system's, or one that exists."""
+"""Where do the members of a step run? On Dask.
+
+The cluster is a small one made here, one of a queueing system, or one that exists already.
+"""
 
 import importlib
 import logging
@@ -18,16 +21,19 @@ CLASSES = {
     "pbs": ("dask_jobqueue", "PBSCluster", "dask-jobqueue"),
     "kubernetes": ("dask_kubernetes.operator", "KubeCluster", "dask-kubernetes"),
 }
-TRIES = 3  # workers that may die under a member before the run gives up
+TRIES = 3  # as many workers may die while they execute a member; then the run gives up
 
 
 def execute_all(jobs: Sequence[Job], cluster: Cluster, *, done: Callable[[dict, str], None]) -> None:
-    """Execute members on a cluster, as many at a time as it has workers, calling `done` with each record and name as it comes.
+    """Execute members on a cluster, as many at a time as it has workers.
 
-    A member whose worker dies is tried again on another. Raises StepFailed for the first that fails, the others being
-    stopped, and DataError for a cluster that can't be had.
+    done: called with the record and the name of each member as soon as it has finished. If its
+    worker dies, a member is tried again on another one.
+    Raises StepFailed for the first member that fails; the others are then stopped. Raises DataError
+    for a cluster that cannot be reached or made.
     """
-    import dask.config  # here, not above: a run without foreach has no need of their 60 MB
+    # Imported here because they take 60 MB, which a run without foreach does not need.
+    import dask.config
     from distributed import Client, as_completed
     from distributed.scheduler import KilledWorker
 
@@ -46,18 +52,25 @@ def execute_all(jobs: Sequence[Job], cluster: Cluster, *, done: Callable[[dict, 
                 except KilledWorker:
                     name = futures[future].name
                     raise StepFailed(
-                        f"{name} failed: its worker died {TRIES + 1} times (killed from outside, or out of memory?)"
+                        f"{name} failed: its worker died {TRIES + 1} times "
+                        "(killed from outside, or out of memory?)"
                     ) from None
 
 
 def is_alone(cluster: Cluster) -> bool:
-    """Whether one worker on this machine is all there is: the runner does its work itself, and spares its 200 MB."""
-    asked = cluster.address or cluster.options or cluster.memory_limit
-    return cluster.kind == "local" and cluster.workers == 1 and not asked
+    """Return whether a run has a single worker on this machine.
+
+    Then the runner does the work itself, which saves the 200 MB of a worker.
+    """
+    needs_a_cluster = cluster.address or cluster.options or cluster.memory_limit
+    return cluster.kind == "local" and cluster.workers == 1 and not needs_a_cluster
 
 
 def threads(cluster: Cluster) -> int:
-    """Threads that a notebook on a worker may use: as asked, else its share of this machine's cores."""
+    """Return the number of threads that a notebook on a worker may use.
+
+    It is the number in the settings, or else an equal share of this machine's cores.
+    """
     cores = (
         len(psutil.Process().cpu_affinity())
         if hasattr(psutil.Process, "cpu_affinity")
@@ -67,14 +80,18 @@ def threads(cluster: Cluster) -> int:
 
 
 def _member(job: Job) -> dict:
-    os.chdir(job.root)  # a worker of another cluster may have begun elsewhere
+    """Execute one member; this is what a worker does."""
+    os.chdir(job.root)  # a worker of another cluster may have started in another folder
     os.environ.update({k: v for k, v in job.environment.items() if k.startswith("SEAICE_")})
     return execute(job)
 
 
 @contextmanager
 def _scheduler(cluster: Cluster) -> Iterator[str]:
-    """Give the address of a scheduler; workers are processes with one task each, so that one can die without the run."""
+    """Yield the address of a scheduler.
+
+    Workers are processes with one task each, so that the run outlives a worker that dies.
+    """
     if cluster.address:
         yield cluster.address
         return
@@ -90,19 +107,18 @@ def _scheduler(cluster: Cluster) -> Iterator[str]:
                 "local_directory": scratch,
                 "silence_logs": logging.CRITICAL,
                 "dashboard_address": None,
-                "scheduler_kwargs": {
-                    "dashboard_address": "127.0.0.1:0"
-                },  # else two runs would quarrel about port 8787
+                # Any free port; by default two runs would compete for port 8787.
+                "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"},
             }
-            made = LocalCluster(**options | cluster.options)
+            dask_cluster = LocalCluster(**options | cluster.options)
         else:
             module, name, package = CLASSES[cluster.kind]
             try:
-                made = getattr(importlib.import_module(module), name)(**cluster.options)
+                dask_cluster = getattr(importlib.import_module(module), name)(**cluster.options)
             except ImportError:
                 raise DataError(
                     f"cluster.kind: {cluster.kind} needs {package}; install it with `pip install {package}`"
                 ) from None
-            made.scale(cluster.workers)
-        with made:
-            yield made.scheduler_address
+            dask_cluster.scale(cluster.workers)
+        with dask_cluster:
+            yield dask_cluster.scheduler_address

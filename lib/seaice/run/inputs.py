@@ -1,4 +1,7 @@
-"""Can a run's raw inputs be had, how many bytes are they, and did they change? Asked of catalogue entries before anything starts."""
+"""Are a run's raw inputs available, how many bytes are they, and did they change?
+
+The catalogue entries are asked before anything starts.
+"""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,11 +16,14 @@ from seaice.networks import costs
 from seaice.run import estimates
 from seaice.sources.drivers import Driver
 
-TIMEOUT = 3  # s, for a server to answer before the rest of a dry run goes on without it
+TIMEOUT = 3  # s; a dry run goes on without a server that has not answered by then
 
 
 class Amount(NamedTuple):
-    """Bytes, or None where they are not known; exact where they were counted on disk."""
+    """Number of bytes, None if it is not known.
+
+    exact: True if the bytes were counted on disk.
+    """
 
     bytes: float | None
     exact: bool = False
@@ -31,13 +37,13 @@ class Amount(NamedTuple):
 def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> str:
     """Return the checksum of an entry's raw data (`catalog.checksum`).
 
-    period: start and end of the run, which choose among the files of an entry with one a time step, and the entry that it names as
-    `normals`, of which every month counts that `derive.months_of` takes. quick: give up soon where a
-    server does not answer or an account is lacking. Raises DataError saying what is lacking.
+    period: start and end of the run. They choose among the files of an entry that has one file per
+    time step. It also holds the entry that the run names as `normals`; of that entry every month
+    counts that `derive.months_of` uses. quick: give up soon if a server does not answer or an
+    account is missing. Raises DataError that says what is missing.
     """
-    from seaice.sources import (
-        catalog,  # here, not above: it brings Intake and xarray, which a run without raw inputs can spare
-    )
+    # Imported here because it loads Intake and xarray; a run without raw inputs needs neither.
+    from seaice.sources import catalog
 
     chosen = _chosen(entry, period)
     if quick:
@@ -45,26 +51,30 @@ def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> s
     return catalog.checksum(entry, **chosen)
 
 
-def describe(entry: str, *, period: Mapping[str, str], asked: Sequence[Mapping] = ()) -> tuple[str, Amount]:
-    """Say where an entry comes from, and how many bytes are read of it: counted where it lies here, else estimated.
+def describe(
+    entry: str, *, period: Mapping[str, str], simulations: Sequence[Mapping] = ()
+) -> tuple[str, Amount]:
+    """Return where an entry comes from, and how many bytes of it are read.
 
-    period: as for `checksum`. asked: member, start, end and resolution_km of each simulation that is read of it; those count
-    that it takes. What is not here is estimated from the catalogue's `values_a_step`, uncompressed. Raises CatalogError for
-    an unknown entry.
+    period: as for `checksum`. simulations: member, start, end and resolution_km of each simulation
+    that is read from the entry; the entry gets those options that it has.
+    Bytes are counted if the data are on this machine. Otherwise they are estimated, uncompressed,
+    from `values_a_step` in the catalogue. Raises CatalogError for an unknown entry.
     """
-    found = [_describe(entry, _chosen(entry, period), period)] if not asked else []
-    for options in asked:
+    sources = [] if simulations else [_describe(entry, _chosen(entry, period), period)]
+    for simulation in simulations:
         from seaice.sources import catalog
 
-        taken = {name: value for name, value in options.items() if name in catalog.options(entry)}
-        found.append(_describe(entry, taken, options))
-    sizes = [amount.bytes for _, amount in found if amount.bytes is not None]
-    total = sum(sizes) if len(sizes) == len(found) else None
-    comes = ", ".join(dict.fromkeys(comes for comes, _ in found))
-    return comes, Amount(total, exact=all(amount.exact for _, amount in found))
+        options = {name: value for name, value in simulation.items() if name in catalog.options(entry)}
+        sources.append(_describe(entry, options, simulation))
+    sizes = [amount.bytes for _, amount in sources if amount.bytes is not None]
+    total = sum(sizes) if len(sizes) == len(sources) else None
+    origin = ", ".join(dict.fromkeys(origin for origin, _ in sources))
+    return origin, Amount(total, exact=all(amount.exact for _, amount in sources))
 
 
 def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[str, Amount]:
+    """Return where an entry with these options comes from, and how many bytes it has."""
     from seaice.sources import catalog
 
     about = catalog.metadata(entry)
@@ -88,9 +98,9 @@ def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[
 
 
 def _source(entry: str, options: Mapping) -> tuple[Driver, str]:
-    """Return an entry's driver and where its data lie, see `catalog.source`.
+    """Return an entry's driver and the place of its data, see `catalog.source`.
 
-    For a driver of another package it is a `Driver` that knows nothing.
+    A driver of another package is replaced by a `Driver` that knows nothing.
     """
     from seaice.sources import catalog
 
@@ -99,35 +109,36 @@ def _source(entry: str, options: Mapping) -> tuple[Driver, str]:
 
 
 def on_disk(places: Iterable[Path]) -> Amount:
-    """Return the bytes of files and of folders with all below them."""
+    """Return the bytes of files and of folders, with everything in them."""
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
     return Amount(sum(os.stat(file).st_size for file in files if file.is_file()), exact=True)
 
 
-def size(n: float) -> str:
-    """Write a number of bytes for people: 12 kB, 3.4 GB."""
+def size(n_bytes: float) -> str:
+    """Write a number of bytes for people, such as "12 kB" or "3.4 GB"."""
     for unit in ("B", "kB", "MB", "GB"):
-        if n < 1000:
-            return f"{n:.0f} {unit}" if n >= 10 or unit == "B" else f"{n:.1f} {unit}"
-        n /= 1000
-    return f"{n:.1f} TB"
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if n_bytes >= 10 or unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
 
 
 def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
-    """The options by which a run's dates choose among the files of an entry that has one a time step."""
+    """Return the options by which a run's dates choose files of an entry with one file per step."""
     from seaice.sources import catalog
 
     if not catalog.metadata(entry).get("one_file_a_step"):
         return {}
     if entry == period.get("normals") and "end" in period:
-        # All months to the one of the store's last day, from whenever they begin: those before the run tell what is normal, too.
+        # All months up to that of the store's last day. Months before the run count as well,
+        # because they also show what is normal.
         last = steps.bounds([period["end"]] * 2, "daily")[1] + steps.AHEAD["daily"] * steps.offset("daily")
         return {"end": f"{last:%Y-%m}"}
     return {name: period[name] for name in ("start", "end") if name in period}
 
 
 def _require(entry: str, driver: Driver, place: str) -> None:
-    """Raise DataError where it can be told soon that the data can't be had."""
+    """Raise DataError if a quick look shows that the data are not available."""
     copies = driver.local_copies()
     if copies and all(file.exists() for file in copies):
         return
@@ -144,6 +155,7 @@ def _require(entry: str, driver: Driver, place: str) -> None:
 
 @lru_cache
 def _answers(server: str) -> bool:
+    """Return whether a server answers within `TIMEOUT`; each server is asked once."""
     from seaice.sources import transfer
 
     try:

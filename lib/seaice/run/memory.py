@@ -1,16 +1,16 @@
-"""How much memory does a run need at most? Looked at while it runs."""
+"""How much memory does a run need at most? It is measured while the run goes on."""
 
 import threading
 
 import psutil
 
-SAMPLING = 0.25  # s, between two looks at the memory in use
+SAMPLING = 0.25  # s, between two measurements
 
 
 class Memory:
-    """Peak resident memory of this process and all below it together, bytes.
+    """Peak resident memory, bytes, of this process and all its descendants together.
 
-    Sampled every `SAMPLING` s while the context is open.
+    It is sampled every `SAMPLING` s while the context is open.
     """
 
     def __init__(self):
@@ -27,14 +27,15 @@ class Memory:
         self._thread.join()
 
     def _watch(self):
-        me = psutil.Process()
+        """Measure the memory in use again and again until the context is closed."""
+        this_process = psutil.Process()
         while True:
             total = 0
-            for process in (me, *me.children(recursive=True)):
+            for process in (this_process, *this_process.children(recursive=True)):
                 try:
                     total += process.memory_info().rss
                 except psutil.Error:
-                    pass  # it ended between the listing and the look
+                    pass  # it ended after it was listed
             self.peak = max(self.peak, total)
             if self._done.wait(SAMPLING):
                 return

@@ -1,4 +1,7 @@
-"""What does an execution of a notebook depend on, and what do its cells say? Nothing is run."""
+"""What does an execution of a notebook depend on, and what do its cells hold?
+
+Nothing is executed to find out.
+"""
 
 import ast
 import json
@@ -20,8 +23,9 @@ def parts(
 ) -> dict:
     """Return everything that one execution of a notebook depends on, by kind and name.
 
-    The key of the execution is the `digest` of this. before: digest of each earlier step. inputs:
-    checksum of each raw input. Raises DataError for code that does not parse.
+    The `digest` of the result is the key of the execution. parameters: of the execution. before:
+    digest of each earlier step. inputs: checksum of each raw input.
+    Raises DataError for code that does not parse.
     """
     cells = code(notebook)
     modules, distributions = fingerprint.closure(map(_python, cells), source=notebook.name)
@@ -45,14 +49,17 @@ def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def code(notebook: Path) -> list[str]:
-    """Return the source of a notebook's code cells. Raises DataError for what is no notebook."""
+    """Return the source of a notebook's code cells.
+
+    Raises DataError for a file that is no notebook.
+    """
     return [cell["source"] for cell in _cells(notebook)]
 
 
 def declared(notebook: Path) -> set[str]:
     """Return the names that a notebook's `parameters` cell assigns.
 
-    Raises DataError unless there is one such cell, of literals only.
+    Raises DataError unless there is exactly one such cell, and it holds only literals.
     """
     cells = [cell for cell in _cells(notebook) if "parameters" in cell["metadata"].get("tags", [])]
     if len(cells) != 1:
@@ -60,7 +67,7 @@ def declared(notebook: Path) -> set[str]:
             f"{notebook.name}: {len(cells)} cells are tagged 'parameters'; tag the one that sets the defaults"
         )
     names = set()
-    statement: Any  # another kind than an assignment lacks `targets` or `value`
+    statement: Any  # statements other than assignments have no `targets` or no `value`
     for statement in _parse(cells[0]["source"], source=notebook.name).body:
         try:
             target: Any = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
@@ -68,16 +75,17 @@ def declared(notebook: Path) -> set[str]:
             names.add(target.id)
         except (AttributeError, ValueError):
             raise DataError(
-                f"{notebook.name}: `{ast.unparse(statement)}` in its parameters cell is no `name = literal`; move it to another cell"
+                f"{notebook.name}: `{ast.unparse(statement)}` in its parameters cell is no `name = literal`; "
+                "move it to another cell"
             ) from None
     return names
 
 
 def content(notebook: Path) -> dict:
-    """Return a notebook's JSON, the source of every cell as one text.
+    """Return a notebook's JSON, with the source of every cell as one text.
 
-    Not by nbformat, whose import takes longer than all the rest here. Raises DataError for a file
-    that is missing or no notebook.
+    nbformat is not used, because its import takes longer than everything else here. Raises
+    DataError for a file that is missing or no notebook.
     """
     try:
         parsed = json.loads(notebook.read_text(encoding="utf-8"))
@@ -93,17 +101,21 @@ def content(notebook: Path) -> dict:
 
 
 def _cells(notebook: Path) -> list[dict]:
-    """Code cells of a notebook."""
+    """Return the code cells of a notebook."""
     return [cell for cell in content(notebook)["cells"] if cell["cell_type"] == "code"]
 
 
 @lru_cache(maxsize=1024)  # every member of every step asks for the same cells
 def _python(cell: str) -> str:
-    """A cell without what only IPython understands: magics and commands of the shell."""
+    """Return a cell as plain Python: magics and shell commands of IPython are replaced."""
     return TransformerManager().transform_cell(cell)
 
 
 def _parse(cell: str, *, source: str) -> ast.Module:
+    """Return the syntax tree of a cell.
+
+    Raises DataError that names the notebook for code that does not parse.
+    """
     try:
         return ast.parse(_python(cell))
     except SyntaxError as error:

@@ -21,9 +21,9 @@ NOT_HERE = "can't be had here"  # in place of the checksum of an entry
 class Plan:
     """A run whose settings fit its notebooks.
 
-    declared: parameters of each notebook. stages: what each notebook declares that it does, reads and writes.
-    inputs: checksum of every catalogue entry that the run names, NOT_HERE for one in `lacking`, which says
-    why it can't be had.
+    declared: parameters of each notebook. stages: what each notebook declares that it does, reads
+    and writes. inputs: checksum of every catalogue entry that the run names; NOT_HERE for the
+    entries in `lacking`, which says why they are not available.
     """
 
     run: Run
@@ -32,10 +32,11 @@ class Plan:
     inputs: Mapping[str, str]
     lacking: Mapping[str, str] = field(default_factory=dict)
 
-    def given(self, step: Step, member: Mapping) -> dict:
-        """Return the parameters that a notebook is executed with: what it declares of the run.
+    def parameters(self, step: Step, member: Mapping) -> dict:
+        """Return the parameters that a notebook is executed with.
 
-        A section is whole, its defaults included, as plain literals.
+        They are what the notebook declares of the run. A section is passed as a whole, defaults
+        included, as plain literals.
         """
         single = {"run": self.run.run, **member}
         return {
@@ -49,11 +50,14 @@ class Plan:
         return set(self.run.inputs).union(*by_setting.values())
 
     def jobs(self, step: Step, *, before: Mapping[str, str]) -> list[Job]:
-        """Return one job for a step alone, one a member for a step with foreach. before: links of the steps before it."""
+        """Return the jobs of a step: one for each member, or a single one without foreach.
+
+        before: link (see `link`) of each earlier step.
+        """
         cluster = self.run.cluster if step.foreach else runfile.Cluster()
         jobs = []
         for member in self.run.members(step):
-            given = self.given(step, member)
+            parameters = self.parameters(step, member)
             raw = {entry: self.inputs[entry] for entry in sorted(self.entries(step))}
             tag = next((f"{name}_{value}" for name, value in member.items()), None)
             jobs.append(
@@ -61,9 +65,9 @@ class Plan:
                     run=self.run.run,
                     name=f"{step.notebook}-{tag}" if tag else step.notebook,
                     notebook=step.notebook,
-                    parameters=given,
+                    parameters=parameters,
                     parts=run_notebooks.parts(
-                        paths.notebook(step.notebook), given, before=before, inputs=raw
+                        paths.notebook(step.notebook), parameters, before=before, inputs=raw
                     ),
                     tag=tag,
                     environment=environment(fanout.threads(cluster)),
@@ -74,7 +78,10 @@ class Plan:
         return jobs
 
     def _pages(self, tag: str | None) -> dict[str, str]:
-        """Return the executed notebook of each notebook with members: that of the member `tag`, or of the first one."""
+        """Return the executed notebook that a link to a notebook with members should lead to.
+
+        It is that of the member `tag`, or of the first member if there is no such one.
+        """
         pages = {}
         for step in self.run.steps:
             tags = [f"{name}_{value}" for member in self.run.members(step) for name, value in member.items()]
@@ -90,44 +97,44 @@ def load(
     checksum: Callable[[str], str] | None = None,
     forgiving: bool = False,
 ) -> Plan:
-    """Read a run file and hold it against its notebooks.
+    """Read a run file and check it against its notebooks.
 
-    checksum: of a catalogue entry, default `catalog.checksum`. forgiving: go on where an entry can't be had. Raises DataError,
-    among others for a notebook that declares what the run has not, and for an override of a section that no notebook declares.
+    checksum: function of a catalogue entry, default `catalog.checksum`. forgiving: go on if an
+    entry is not available. Raises DataError, for example for a notebook that declares something the
+    run does not have, and for an override of a section that no notebook declares.
     """
     run = runfile.load(file, overrides=overrides)
     declared = {step.notebook: run_notebooks.declared(paths.notebook(step.notebook)) for step in run.steps}
     roles = {step.notebook: stages.declared(paths.notebook(step.notebook)) for step in run.steps}
     for step in run.steps:
         _check_declared(file, run, step, declared[step.notebook])
-    taken = set().union(
-        *declared.values(), (str(v).partition(".")[0] for s in run.steps for v in s.foreach.values())
-    )
+    by_foreach = (str(v).partition(".")[0] for s in run.steps for v in s.foreach.values())
+    used = set().union(*declared.values(), by_foreach)
     for override in overrides:
         section = override.partition("=")[0].partition(".")[0]
-        if section in SECTIONS and section not in taken:
+        if section in SECTIONS and section not in used:
             raise DataError(
                 f"--set {override}: no notebook of the run declares the section '{section}'; leave it out"
             )
     planned = Plan(run, declared, roles, {})
-    # Asked for once and at the start: an entry that can't be had stops the run before it, not in the middle of it.
-    named = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
-    ask = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
-    known, lacking = {}, {}
-    for entry in named:
+    # All entries are checked at the start, so that a missing one does not stop the run half-way.
+    entries = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
+    checksum_of = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
+    checksums, lacking = {}, {}
+    for entry in entries:
         try:
-            known[entry] = ask(entry)
+            checksums[entry] = checksum_of(entry)
         except DataError as error:
             if not forgiving:
                 raise
-            known[entry], lacking[entry] = NOT_HERE, str(error)
-    return replace(planned, inputs=known, lacking=lacking)
+            checksums[entry], lacking[entry] = NOT_HERE, str(error)
+    return replace(planned, inputs=checksums, lacking=lacking)
 
 
 def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
-    """Why a job has to be executed; empty where it is fresh. force: steps to execute anyway.
+    """Return why a job has to be executed; nothing if it is fresh.
 
-    An input that can't be had here is taken for unchanged.
+    force: steps to execute in any case. An input that is not available here counts as unchanged.
     """
     content = run_records.read(job.run, job.name)
     then = content["parts"].get("input", {}) if content else {}
@@ -140,16 +147,21 @@ def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
 
 
 def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> None:
-    """Raise DataError for names in a notebook's parameters cell that the run has not, and for a foreach that it lacks."""
+    """Raise DataError if a notebook's parameters and its run do not fit together.
+
+    The run must have every parameter that the notebook declares, and the notebook must declare the
+    parameter of the step's foreach.
+    """
     possible = {"run", *step.foreach, *SECTIONS}
     for name in sorted(declared - possible):
         raise DataError(
-            f"{file}: the parameters cell of {step.notebook} declares '{name}', which is neither a section nor its "
-            f"foreach{nearest(name, possible)}"
+            f"{file}: the parameters cell of {step.notebook} declares '{name}', which is neither a section "
+            f"nor its foreach{nearest(name, possible)}"
         )
     for name in sorted(step.foreach.keys() - declared):
         raise DataError(
-            f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare{nearest(name, declared)}"
+            f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare"
+            f"{nearest(name, declared)}"
         )
     for name in sorted(declared & SECTIONS.keys()):
         if getattr(run, name) is None:
@@ -157,21 +169,25 @@ def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> Non
 
 
 def period(run: Run) -> dict[str, str]:
-    """Return first and last month of a run's data and its `normals`, as far as it says them; they choose among an entry's files."""
+    """Return the first and last month of a run's data, and its `normals`, if it has them.
+
+    They choose among the files of an entry.
+    """
     names = ("start", "end", "normals") if run.data else ()
     return {name: value for name in names if (value := getattr(run.data, name)) is not None}
 
 
 def link(jobs: Iterable[Job]) -> str:
-    """Digest of what later steps see of an executed step."""
+    """Return the digest of those parts of an executed step that later steps depend on."""
     return digest([run_records.link(executed(job)) for job in jobs])
 
 
 def executed(job: Job) -> dict:
-    """Return the record of an executed job. Raises DataError where it was removed or changed since."""
+    """Return the record of an executed job. Raises DataError if it was removed or changed since."""
     content = run_records.read(job.run, job.name)
     if content is None:
         raise DataError(
-            f"{job.name}: its record in {paths.records(job.run)} was removed or changed after it ran; run the same command again"
+            f"{job.name}: its record in {paths.records(job.run)} was removed or changed after it ran; "
+            "run the same command again"
         )
     return content

@@ -1,4 +1,7 @@
-"""What would a run read, write and compute? Said on a dry run, before anything starts, also where its data can't be had."""
+"""What would a run read, write and compute?
+
+A dry run says so before anything starts, even if its data are not available here.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -17,7 +20,7 @@ BYTES = {
     "baselines": estimates.baselines_bytes,
     "trees": estimates.trees_bytes,
 }
-MAYBE = ("simulation", "pretrained", "trees")  # places of which a run may have nothing
+MAYBE = ("simulation", "pretrained", "trees")  # places that stay empty in some runs
 OPERATIONS = {
     "pretrain": estimates.pretraining,
     "train": estimates.training,
@@ -28,17 +31,21 @@ OPERATIONS = {
 def look(
     planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Callable[[str], None]
 ) -> list[str]:
-    """Say of every step why it would run, what it reads, writes and computes, then the sums; return what would run.
+    """Say of every step why it would run, and what it reads, writes and computes.
 
-    Raw inputs that can't be had are named with the reason. Tables, figures and executed notebooks are not counted.
+    Returns the names of what would run. The sums come last. Raw inputs that are not available are
+    named with the reason. Tables, figures and executed notebooks are not counted.
     """
     before: dict[str, str] = {}
     stale: list[str] = []
     run, period = planned.run, plan.period(planned.run)
-    raw = {name: inputs.describe(name, period=period, asked=_asked(name, run)) for name in planned.inputs}
+    raw = {
+        name: inputs.describe(name, period=period, simulations=_simulations(name, run))
+        for name in planned.inputs
+    }
     read: dict[str, Amount] = {}
     written: list[Amount] = []
-    work = 0.0
+    operations = 0.0
     for number, step in enumerate(steps, 1):
         jobs = planned.jobs(step, before=before)
         reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
@@ -48,9 +55,10 @@ def look(
         each = " each" if len(jobs) > 1 else ""
         stage = planned.stages[step.notebook]
         for name in sorted({*run.inputs, *_opened(stage, run)} & jobs[0].parts["input"].keys()):
-            comes, amount = raw[name]
-            say(f"  reads {name}: {amount}, {comes}")
-            read |= {name: amount} if waiting else {}
+            origin, amount = raw[name]
+            say(f"  reads {name}: {amount}, {origin}")
+            if waiting:
+                read[name] = amount
         reads, writes, flops = _takes(stage, run)
         for name, amount in reads.items():
             say(f"  reads {name}: {amount}")
@@ -59,31 +67,35 @@ def look(
             written += [amount] * len(waiting)
         if flops:
             say(f"  computes about {flops:.2g} FLOP{each}")
-        work += flops * len(waiting)
+        operations += flops * len(waiting)
         stale += waiting
         before[step.notebook] = "not known before it ran" if waiting else plan.link(jobs)
-    say(f"in all {_sum(read.values())} to read, {_sum(written)} to write, about {work:.2g} FLOP of networks")
-    for lack in planned.lacking.values():
-        say(f"{plan.NOT_HERE}: {lack}")
+    totals = f"{_sum(read.values())} to read, {_sum(written)} to write"
+    say(f"in all {totals}, about {operations:.2g} FLOP of networks")
+    for reason in planned.lacking.values():
+        say(f"{plan.NOT_HERE}: {reason}")
     return stale
 
 
 def _takes(stage: Stage, run: Run) -> tuple[dict[str, Amount], dict[str, Amount], float]:
-    """Return what a step reads and writes of what the run makes, by place, and its floating-point operations."""
+    """Return what a step reads and writes of the run's own data, and what it computes.
+
+    The first two are amounts by place; the third is a number of floating-point operations.
+    """
     n_networks = len(run.forecast.seeds) if run.forecast else 1
     reads = amounts(sorted(set(stage.reads) - set(stage.writes)), run)
     for name, estimate in reads.items():
-        many = estimate.bytes and estimate.bytes * (n_networks if name == "network" else 1)
-        reads[name] = _there(name, run) or Amount(many)
+        n_bytes = estimate.bytes and estimate.bytes * (n_networks if name == "network" else 1)
+        reads[name] = _left_before(name, run) or Amount(n_bytes)
     operations = OPERATIONS.get(stage.role)
     flops = (_or_none(operations, run) or 0.0) if operations else 0.0
     return reads, amounts(sorted(stage.writes), run), flops
 
 
 def amounts(places: Iterable[str], run: Run) -> dict[str, Amount]:
-    """Return how much a step of a run writes to each place; no places of which the run has nothing.
+    """Return how much a step of a run writes to each place.
 
-    A run without simulations, for example, has none to write.
+    Places that stay empty are left out: a run without simulations, for example, writes none.
     """
     sizes = {name: Amount(_or_none(BYTES[name], run) if name in BYTES else None) for name in places}
     return {name: amount for name, amount in sizes.items() if amount.bytes != 0}
@@ -92,30 +104,34 @@ def amounts(places: Iterable[str], run: Run) -> dict[str, Amount]:
 def expected(stage: Stage, run: Run) -> list[str]:
     """Return the places that a step of a run must have filled when it is done.
 
-    Of `MAYBE` places only those of which the run is known to have something.
+    A place in `MAYBE` is one of them only if the run is known to write to it.
     """
     sizes = amounts(stage.writes, run)
     return [name for name, amount in sizes.items() if name not in MAYBE or amount.bytes]
 
 
 def because(reasons: Sequence[str]) -> str:
-    """Say that something runs and why, three reasons at most, or that it is fresh."""
-    shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-    return f"runs: {shown}" if reasons else "is fresh"
+    """Say that a step runs and why (at most three reasons), or that it is fresh."""
+    text = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    return f"runs: {text}" if reasons else "is fresh"
 
 
 def _names(names: Sequence[str]) -> str:
+    """Return the name of a job, or the names of the first and the last of several."""
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} members)"
 
 
 def _opened(stage: Stage, run: Run) -> set[str]:
-    """Return the catalogue entries that a step opens; those of stores that an earlier step made it does not."""
+    """Return the catalogue entries that a step opens itself.
+
+    Entries of which it only reads a store, made by an earlier step, are left out.
+    """
     by_setting = run.data.entries if run.data else {}
     return set().union(*(by_setting.get(name, ()) for name in stage.opens))
 
 
-def _asked(entry: str, run: Run) -> list[dict]:
-    """Options of every simulation that is read of an entry."""
+def _simulations(entry: str, run: Run) -> list[dict]:
+    """Return the options of every simulation that is read from an entry."""
     simulations = (run.data.simulations or ()) if run.data else ()
     return [
         {"start": s.start, "end": s.end, "member": member, "resolution_km": run.data.resolution_km}
@@ -125,18 +141,19 @@ def _asked(entry: str, run: Run) -> list[dict]:
     ]
 
 
-def _there(name: str, run: Run) -> Amount | None:
-    """Bytes of what a run made before, if it did."""
+def _left_before(name: str, run: Run) -> Amount | None:
+    """Return the bytes that an earlier run left at a place, or None if there is nothing."""
     folder = FOLDERS[name](run.run)
     return inputs.on_disk([folder]) if folder.exists() else None
 
 
 def _or_none(estimate: Callable[[Run], float], run: Run) -> float | None:
-    """Return an estimate, or None for a run that lacks one of the sections that it depends on."""
+    """Return an estimate, or None if the run lacks a section that estimates depend on."""
     return estimate(run) if run.data and run.samples and run.forecast else None
 
 
 def _sum(amounts: Iterable[Amount]) -> str:
+    """Return the sum of amounts as text, with the number of unknown ones."""
     amounts = list(amounts)
     unknown = sum(amount.bytes is None for amount in amounts)
     total = inputs.size(sum(amount.bytes or 0 for amount in amounts))

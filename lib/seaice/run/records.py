@@ -1,4 +1,8 @@
-"""What is written down? One JSON a step (or member) with its key, outputs and surroundings, and what it tells later."""
+"""What is written down about an execution? One JSON file for each step or member.
+
+It holds the key, the outputs and the surroundings of the execution, which tell later whether it
+is fresh.
+"""
 
 import json
 import os
@@ -17,25 +21,25 @@ from seaice import files, paths
 from seaice.errors import DataError
 from seaice.fingerprint import digest
 
-FORMAT = 1  # raised when records get other entries; older ones are then not trusted
-# In the run's folders, but written by no notebook; forecasts are made at any time, also while a step is executed.
+FORMAT = 1  # raised when the entries of records change; older records are then not trusted
+# In the run's folders, but not written by a notebook. Forecasts may be made while a step runs.
 MADE_BY_RUNNER = ("notebooks", "records", "forecasts", "record.json", "ro-crate-metadata.json")
 
 
 def read(run: str, name: str) -> dict | None:
-    """Return the record of a step or member, or None where there is none that can be trusted."""
+    """Return the record of a step or member, or None if there is none that can be trusted."""
     try:
         content = json.loads((paths.records(run) / f"{name}.json").read_text(encoding="utf-8"))
-        whole = digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
+        is_intact = digest({k: v for k, v in content.items() if k != "digest"}) == content["digest"]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return content if whole and content.get("format") == FORMAT else None
+    return content if is_intact and content.get("format") == FORMAT else None
 
 
 def read_all(run: str, *, steps: Sequence[str] | None = None) -> dict[str, dict]:
-    """Return every record of a run by name, in order, of `steps` only where given.
+    """Return the records of a run by name, in order; if `steps` is given, only theirs.
 
-    Raises DataError where there is none.
+    Raises DataError if there is none.
     """
     names = sorted(path.stem for path in paths.records(run).glob("*.json"))
     records = {name: content for name in names if (content := read(run, name))}
@@ -48,7 +52,7 @@ def read_all(run: str, *, steps: Sequence[str] | None = None) -> dict[str, dict]
 
 
 def write(run: str, name: str, content: Mapping) -> dict:
-    """Write a record whole or not at all, and return it with its own digest added."""
+    """Write a record completely or not at all; return it with its own digest added."""
     content = json.loads(json.dumps({"format": FORMAT, **content}))
     content["digest"] = digest(content)
     files.write_json(paths.records(run) / f"{name}.json", content, indent=1)
@@ -56,13 +60,19 @@ def write(run: str, name: str, content: Mapping) -> dict:
 
 
 def link(content: Mapping) -> str:
-    """Digest of what later steps see of a step: its key, and its outputs without the executed notebook."""
+    """Return the digest of those parts of a step that later steps depend on.
+
+    These are its key, and its outputs without the executed notebook.
+    """
     outputs = {k: v["sha256"] for k, v in content["outputs"].items() if not k.endswith(".ipynb")}
     return digest([content["key"], outputs])
 
 
 def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:
-    """Reasons why a step must run again, given its record and the parts of its key now; empty when it is fresh."""
+    """Return the reasons why a step must run again; nothing if it is fresh.
+
+    content: its record. parts: the parts of its key now.
+    """
     if content is None:
         return ["it has no record"]
     reasons = []
@@ -84,7 +94,10 @@ def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:
 
 
 def label(path: Path, run: str) -> str:
-    """Name of a file of the run that is the same on every machine: `results/<run>/...` or `data/<run>/...`."""
+    """Return a name for a file of the run that is the same on every machine.
+
+    It begins with `results/<run>/` or `data/<run>/`. Raises ValueError for any other file.
+    """
     for top, folder in (("results", paths.results(run)), ("data", paths.data() / run)):
         if path.is_relative_to(folder):
             return f"{top}/{run}/{path.relative_to(folder).as_posix()}"
@@ -92,14 +105,17 @@ def label(path: Path, run: str) -> str:
 
 
 def place(label: str) -> Path:
-    """Where the file of a `label` lies on this machine."""
+    """Return where the file with this `label` lies on this machine."""
     top, run, rest = label.split("/", 2)
     return (paths.results(run) if top == "results" else paths.data() / run) / rest
 
 
 def scan(run: str) -> dict[str, dict[str, tuple]]:
-    """State (size, time of change, inode) of every file of a run, by output: a file, or a Zarr store as a whole."""
-    found = {}
+    """Return the state (size, time of change, inode) of every file of a run, by output.
+
+    An output is a file, or a Zarr store as a whole.
+    """
+    states = {}
     for folder in (paths.results(run), paths.data() / run):
         for parent, folders, names in os.walk(folder):
             if Path(parent) == folder:
@@ -110,23 +126,27 @@ def scan(run: str) -> dict[str, dict[str, tuple]]:
                 try:
                     stat = os.stat(Path(parent, name))
                 except FileNotFoundError:
-                    continue  # a temporary name of a member that runs beside this one
-                found.setdefault(_output(file), {})[file] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    return found
+                    continue  # a temporary file of another member that runs at the same time
+                states.setdefault(_output(file), {})[file] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return states
 
 
 def _output(file: str) -> str:
+    """Return the output that a file belongs to: the Zarr store around it, or the file itself."""
     store = re.match(r".+?\.zarr(?=/)", file)
     return store.group() if store else file
 
 
 def changed(before: Mapping, after: Mapping) -> list[str]:
-    """Outputs that are new or differ between two scans."""
+    """Return the outputs that are new in the second of two scans, or differ from the first."""
     return sorted(name for name, states in after.items() if before.get(name) != states)
 
 
 def checksum(label: str) -> dict:
-    """Size in bytes and SHA-256 of an output; of a folder: of the sorted listing of its files, sizes and checksums."""
+    """Return the bytes and the SHA-256 of an output.
+
+    The SHA-256 of a folder is that of the sorted list of its files, with their sizes and checksums.
+    """
     path = place(label)
     if path.is_file():
         return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
@@ -136,9 +156,10 @@ def checksum(label: str) -> dict:
 
 @contextmanager
 def lock(run: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold a run for this process; the system lets go of it when the process dies. Raises DataError where it is held.
+    """Hold a run for this process; the system releases it when the process dies.
 
-    shared: together with others that only read the run, and never while it is executed: what is read is not replaced meanwhile.
+    shared: hold it together with others that only read the run. It is not executed meanwhile, so
+    that nothing that is read is replaced. Raises DataError if another process holds the run.
     """
     note = f"{'read by process' if shared else 'executed by process'} {os.getpid()}"
     try:
@@ -149,7 +170,7 @@ def lock(run: str, *, shared: bool = False) -> Iterator[None]:
 
 
 def surroundings(distributions: Iterable[str]) -> dict:
-    """Machine, versions and commit to note in a record; no path, user or host name."""
+    """Return the machine, versions and commit for a record; no path, user or host name."""
     return {
         "machine": {
             "system": platform.platform(),
@@ -164,23 +185,18 @@ def surroundings(distributions: Iterable[str]) -> dict:
 
 
 def _commit() -> str | None:
-    """Commit of the project, "+" appended where the tree differs from it; None outside git."""
+    """Return the commit of the project; None outside git.
+
+    "+" is appended if the working tree differs from the commit.
+    """
     try:
-        asked = [
-            "git",
-            "-C",
-            str(paths.root()),
-            "describe",
-            "--always",
-            "--abbrev=40",
-            "--dirty=+",
-            "--exclude=*",
-        ]
-        return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+        options = ["--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+        command = ["git", "-C", str(paths.root()), "describe", *options]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def now() -> str:
-    """This moment in UTC, ISO 8601 to the second."""
+    """Return the current time in UTC, ISO 8601, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,4 +1,7 @@
-"""What is run? `python -m seaice.run params/demo.yaml` executes the steps of a run file that are not fresh, in order."""
+"""What is run? `seaice run params/demo.yaml` executes the steps of a run file that are not fresh.
+
+`python -m seaice.run` does the same.
+"""
 
 import csv
 import signal
@@ -31,11 +34,14 @@ def run(
     checksum: Callable[[str], str] | None = None,
     say: Say = print,
 ) -> list[str]:
-    """Execute what is not fresh of a run, in order, and return the names of what was (or, on a dry run, would be) executed.
+    """Execute, in order, what is not fresh of a run.
 
-    force: steps to execute even if fresh. until: last step to look at. overrides: "key=value" for parameters. dry_run: only
-    say what would run and why, and write nothing. checksum: of a catalogue entry, default the catalogue's own.
-    Raises DataError for bad input before anything runs, StepFailed for the first notebook that fails.
+    Returns the names of what was executed; on a dry run, of what would be.
+    force: steps to execute even if they are fresh. until: last step to look at. overrides:
+    "section.key=value" in place of settings of the file. dry_run: only say what would run and why,
+    and write nothing. checksum: function of a catalogue entry, default the catalogue's own.
+    Raises DataError for bad input before anything runs, StepFailed for the first notebook that
+    fails.
     """
     planned = plan.load(Path(file), overrides=overrides, checksum=checksum, forgiving=dry_run)
     names = [step.notebook for step in planned.run.steps]
@@ -45,9 +51,8 @@ def run(
     steps = planned.run.steps[: names.index(until) + 1 if until else None]
     if dry_run:
         return preview.look(planned, steps, force=force, say=say)
-    say(
-        f"progress inside a step, and what its libraries say: {_shown(paths.records(planned.run.run))}/<step>.log"
-    )
+    log = f"{_shown(paths.records(planned.run.run))}/<step>.log"
+    say(f"progress inside a step, and messages of its libraries: {log}")
     started = time.monotonic()
     with run_records.lock(planned.run.run), Memory() as memory:
         executed = _execute_steps(planned, steps, force=force, say=say)
@@ -55,12 +60,14 @@ def run(
             digests.write(planned.run.run, steps=names)
             crate.write(planned.run.run, description=planned.run.description, steps=names)
     say(
-        f"\n{len(steps)} steps in {duration(time.monotonic() - started)}, at most {memory.peak / 1e9:.1f} GB of memory together"
+        f"\n{len(steps)} steps in {duration(time.monotonic() - started)}, "
+        f"at most {memory.peak / 1e9:.1f} GB of memory together"
     )
     return executed
 
 
 def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence[str], say: Say) -> list[str]:
+    """Execute what is not fresh of each step; return the names of the executed jobs."""
     before: dict[str, str] = {}
     executed: list[str] = []
     earlier: dict[str, tuple[str, dict]] = {}
@@ -91,14 +98,20 @@ def _execute_step(
     n: int,
     say: Say,
 ) -> None:
-    """Execute jobs of one step, then check that they wrote to places of their own, and to those that it declares."""
+    """Execute jobs of one step, then check where they wrote.
+
+    Each must have written to files of its own, and to places that the notebook declares.
+    waiting: the jobs. earlier: for each output of earlier steps, the job that wrote it and its
+    checksum. n_done, n: number of jobs of the step that are fresh, and of all.
+    Raises DataError for a file that a job should not have written, and for a place that it should
+    have filled.
+    """
     numbers = iter(range(n_done + 1, n + 1))
 
     def done(content: dict, name: str) -> None:
         members = f" (members {next(numbers)} of {n})" if step.foreach else ""
-        say(
-            f"  {name}{members} took {duration(content['seconds'])}, {content['peak_memory_bytes'] / 1e9:.1f} GB"
-        )
+        memory = f"{content['peak_memory_bytes'] / 1e9:.1f} GB"
+        say(f"  {name}{members} took {duration(content['seconds'])}, {memory}")
 
     stage, state = planned.stages[step.notebook], run_records.scan(planned.run.run)
     if step.foreach and not fanout.is_alone(planned.run.cluster):
@@ -116,7 +129,7 @@ def _execute_step(
             )
         elif not any(owns(job.tag, output) for job in waiting):
             complaints.append(
-                f"wrote {output}, which members would take from one another; put '{waiting[0].tag}' in its name"
+                f"wrote {output}, which other members would overwrite; put '{waiting[0].tag}' in its name"
             )
     if complaints:
         for job in waiting:
@@ -125,12 +138,15 @@ def _execute_step(
 
 
 def duration(seconds: float) -> str:
-    """Write a time span for people: 4.2 s, 3 min 05 s."""
+    """Write a time span for people, such as "4.2 s" or "3 min 05 s"."""
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
 
 
 def summary(name: str) -> str:
-    """Say where a run's figures, tables and executed notebooks are, and its headline scores where there are any."""
+    """Return text that says where a run's figures, tables and executed notebooks are.
+
+    The headline scores follow if the run has any.
+    """
     lines = []
     for what, folder in (
         ("figures", paths.figures),
@@ -143,17 +159,20 @@ def summary(name: str) -> str:
 
 
 def _scores(table: Path) -> list[str]:
-    """Lines with binary accuracy and Brier score of the test years over all months, a row a model, a column a lead."""
+    """Return lines with the scores of the test years over all months.
+
+    The scores are binary accuracy and Brier score; a row for each model, a column for each lead.
+    """
     if not table.is_file():
         return []
     with open(table, newline="", encoding="utf-8") as file:
-        wanted = {"split": "test", "region": "all", "month": "all"}
-        rows = [row for row in csv.DictReader(file) if wanted.items() <= row.items()]
-    most = max((int(row["n"]) for row in rows), default=0)
-    # A model with a few forecasts of its own is not comparable with the rest.
-    rows = [row for row in rows if 2 * int(row["n"]) > most]
+        selection = {"split": "test", "region": "all", "month": "all"}
+        rows = [row for row in csv.DictReader(file) if selection.items() <= row.items()]
+    most_forecasts = max((int(row["n"]) for row in rows), default=0)
+    # A model with only a few forecasts cannot be compared with the others.
+    rows = [row for row in rows if 2 * int(row["n"]) > most_forecasts]
     lines = []
-    for metric, title, form in (
+    for metric, title, number_format in (
         ("binary_accuracy", "binary accuracy, %", "{:8.1f}"),
         ("brier", "Brier score", "{:8.3f}"),
     ):
@@ -167,20 +186,25 @@ def _scores(table: Path) -> list[str]:
             lines += ["", f"{title:28}" + "".join(f"{f'lead {lead}':>8}" for lead in leads)]
         for model in dict.fromkeys(model for model, _ in values):
             cells = (
-                form.format(values[model, lead]) if (model, lead) in values else " " * 8 for lead in leads
+                number_format.format(values[model, lead]) if (model, lead) in values else " " * 8
+                for lead in leads
             )
             lines.append(f"  {model:26}" + "".join(cells))
     return lines
 
 
 def _descriptions_are_old(name: str) -> bool:
-    """Whether a record was written after the crate or the digests, as when the runner was killed between them."""
+    """Return whether a record is newer than the crate or the digests.
+
+    That is so if the runner was killed between writing them.
+    """
     newest = max((r.stat().st_mtime for r in paths.records(name).glob("*.json")), default=0)
     files = [paths.results(name) / file for file in (crate.NAME, digests.NAME)]
     return any(not file.is_file() or file.stat().st_mtime < newest for file in files)
 
 
 def _shown(path: Path) -> Path:
+    """Return a path relative to the working directory, if it lies in it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -202,9 +226,8 @@ def command(
     ] = False,
 ) -> None:
     """Execute the notebooks of a run file that are not fresh."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # stop as cleanly when told to by another process
+    # Stop as cleanly when another process asks for it as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(file, force=force or (), until=until, overrides=set_ or (), dry_run=dry_run, say=_say)
     except (DataError, StepFailed, FileNotFoundError) as error:
@@ -219,17 +242,18 @@ def command(
 
 
 def _say(line: str) -> None:
+    """Print a line at once."""
     typer.echo(line)
     sys.stdout.flush()
 
 
 def _stop_children() -> None:
-    """Kill whatever an interrupt left running below this process."""
+    """Kill every process below this one that an interrupt left running."""
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
-            pass  # it ended by itself
+            pass  # it has ended by itself
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""What does a step of a run do? Its role, what it reads and writes: its notebook declares them.
+"""What does a step of a run do? Its notebook declares its role, and what it reads and writes.
 
-The declaration lies in the notebook's JSON metadata:
+The declaration lies in the JSON metadata of the notebook:
 `"seaice": {"role": "train", "reads": ["ready", "trees"], "writes": ["network"]}`.
 """
 
@@ -20,7 +20,8 @@ ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
     *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
 )
-FOLDERS = {  # of what a run makes in its data folder, by the name of the function of `paths`
+# Places in the data folder of a run, by the name of the function in `paths`.
+FOLDERS = {
     "ready": paths.ready,
     "simulation": lambda run: paths.simulation(run, "-").parent,
     "pretrained": lambda run: paths.pretrained(run, "-").parent,
@@ -37,8 +38,8 @@ FOLDERS = {  # of what a run makes in its data folder, by the name of the functi
 class Stage:
     """What a step does.
 
-    role: one of `ROLES`. reads, writes: names in `FOLDERS`. opens: settings of the section `data` whose
-    catalogue entries it opens itself.
+    role: one of `ROLES`. reads, writes: names in `FOLDERS`. opens: those settings of the section
+    `data` whose catalogue entries the step opens itself.
     """
 
     role: str
@@ -50,10 +51,13 @@ class Stage:
 def declared(notebook: Path) -> Stage:
     """Return what a notebook declares.
 
-    Raises DataError, naming the notebook, for no declaration and for an unknown role or place.
+    Raises DataError, naming the notebook, if it declares nothing, or an unknown role or place.
     """
     content = run_notebooks.content(notebook).get("metadata", {}).get(DECLARATION)
-    form = f'write "{DECLARATION}": {{"role": ..., "reads": [...], "writes": [...], "opens": [...]}} into its metadata'
+    form = (
+        f'write "{DECLARATION}": {{"role": ..., "reads": [...], "writes": [...], "opens": [...]}} '
+        "into its metadata"
+    )
     if not isinstance(content, dict) or not {"role", "reads", "writes"} <= set(content) <= KEYS:
         raise DataError(f"{notebook.name}: it declares {content or 'no role'}, and a step must; {form}")
     if content["role"] not in ROLES:
@@ -62,7 +66,7 @@ def declared(notebook: Path) -> Stage:
             f"{notebook.name}: its role {content['role']!r} is unknown{hint}; choose one of {list(ROLES)}"
         )
     opens = content.get("opens", [])
-    for what, places, choices in (
+    for key, places, choices in (
         ("reads", content["reads"], tuple(FOLDERS)),
         ("writes", content["writes"], tuple(FOLDERS)),
         ("opens", opens, ENTRIES),
@@ -71,7 +75,8 @@ def declared(notebook: Path) -> Stage:
             if place not in choices:
                 hint = nearest(str(place), choices)
                 raise DataError(
-                    f"{notebook.name}: it {what} {place!r}, which is unknown{hint}; choose among {list(choices)}"
+                    f"{notebook.name}: it {key} {place!r}, which is unknown{hint}; "
+                    f"choose among {list(choices)}"
                 )
     return Stage(content["role"], tuple(content["reads"]), tuple(content["writes"]), tuple(opens))
 
@@ -85,14 +90,15 @@ def step(run: Run, role: str) -> Step | None:
 
 
 def complaints(stage: Stage, run: str, written: Iterable[str], *, expected: Iterable[str]) -> list[str]:
-    """Return what is wrong with a declaration after its step was executed; empty where it is true.
+    """Return what is wrong with the declaration of an executed step; nothing if it is true.
 
-    written: labels (`run.records.label`) of what the step wrote. expected: names of the declared places that
-    this run asks for; they must be there.
+    written: labels (`run.records.label`) of the files that the step wrote. expected: names of the
+    declared places that this run must fill.
     """
     labels = {run_records.label(FOLDERS[place](run), run) for place in stage.writes}
-    wrong = [
-        f"wrote {output}, which it does not declare; add its place to `writes` in its metadata, one of {list(FOLDERS)}"
+    faults = [
+        f"wrote {output}, which it does not declare; add its place to `writes` in its metadata, "
+        f"one of {list(FOLDERS)}"
         for output in written
         if output.startswith("data/")
         and not any(output == label or output.startswith(f"{label}/") for label in labels)
@@ -100,7 +106,7 @@ def complaints(stage: Stage, run: str, written: Iterable[str], *, expected: Iter
     for place in expected:
         if not FOLDERS[place](run).exists():
             label = run_records.label(FOLDERS[place](run), run)
-            wrong.append(
+            faults.append(
                 f"declares that it writes '{place}', but left no {label}; correct `writes` in its metadata"
             )
-    return wrong
+    return faults
