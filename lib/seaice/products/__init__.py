@@ -1,4 +1,4 @@
-"""What is handed out?
+"""Which files does a user of the forecasts get?
 
 May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
 verify, explain, figures.

@@ -1,4 +1,4 @@
-"""How is a forecast written down for others? As CF-1.11 with the attributes of ACDD-1.3."""
+"""How is a forecast written for others? As CF-1.11 with the attributes of ACDD-1.3."""
 
 import json
 from collections.abc import Mapping
@@ -17,22 +17,25 @@ from seaice.schema import ICE_CLASSES
 from seaice.steps import FREQUENCY
 
 ATTRIBUTES = Path(__file__).with_name("dataset.yml")
-FORMAT = 2  # raised when the product gets another layout; older ones are then made anew
+FORMAT = 2  # raised when the layout of products changes; older products are then made anew
 DEGREES = 6  # decimals of latitude and longitude written: 0.1 m
 STEP = {"monthly": "M", "daily": "D"}  # ISO 8601 designator of a time step
 
 
 def dataset(
-    fields: xr.Dataset, known: xr.Dataset, *, made_from: Mapping, flags: list[str], created: pd.Timestamp
+    fields: xr.Dataset, record: xr.Dataset, *, made_from: Mapping, flags: list[str], created: pd.Timestamp
 ) -> xr.Dataset:
-    """Return a forecast as CF-1.11 with ACDD-1.3 attributes: `time` is the first moment of each forecast step, with bounds.
+    """Return a forecast as a dataset with CF-1.11 and ACDD-1.3 attributes.
 
-    Dims (member, ice_class, time, y, x). `sip`, `class_probability`, `member_class_probability` 0..1, NaN on land; `sea_ice_class` the most
-    probable class; `siconc (member, time, y, x)` 0..1 where the networks forecast it; `sea_ice_extent` of the ensemble and
-    `member_sea_ice_extent`, million km2; the temperatures and the share. Arguments as for `write`.
+    Dims (member, ice_class, time, y, x). `time` is the first moment of each forecast step, with
+    bounds. `sip`, `class_probability` and `member_class_probability` are 0..1, NaN on land.
+    `sea_ice_class` is the most probable class. `siconc (member, time, y, x)`, 0..1, is there if the
+    networks forecast it. `sea_ice_extent` is that of the ensemble, `member_sea_ice_extent` that of
+    each member, million km2. Temperatures and the share of the blend are there, too.
+    Arguments: as for `product.write`.
     """
-    grid = Grid.of(known.attrs)
-    cadence = known.attrs.get("cadence", "monthly")
+    grid = Grid.of(record.attrs)
+    cadence = record.attrs.get("cadence", "monthly")
     start = pd.DatetimeIndex(fields.valid_time.values)
     bounds = np.stack([start, start + pd.tseries.frequencies.to_offset(FREQUENCY[cadence])], axis=1)
     most_probable = fields.class_probability.fillna(0).argmax("ice_class").where(~fields.land, -1)
@@ -54,19 +57,23 @@ def dataset(
         maps["siconc"] = fields.siconc
     dims = cf.dims(ATTRIBUTES)
     values = {name: _ordered(da, dims[name]) for name, da in maps.items()}
-    words = _words(known, grid, bounds, fields, made_from=made_from, flags=flags, created=created)
+    words = _words(record, grid, bounds, fields, made_from=made_from, flags=flags, created=created)
     return cf.dataset(ATTRIBUTES, values | _coords(fields, grid, start) | {"time_bounds": bounds}, **words)
 
 
 def _ordered(da: xr.DataArray, dims: tuple[str, ...]) -> np.ndarray:
-    """Return values with their dimensions in this order; a product's `time` is the forecast's `lead_time`."""
+    """Return values with their dimensions in this order.
+
+    The dimension `time` of a product is `lead_time` in the forecast.
+    """
     return da.transpose(*("lead_time" if name == "time" else name for name in dims)).values
 
 
 def _coords(fields: xr.Dataset, grid: Grid, start: pd.DatetimeIndex) -> dict:
+    """Return the coordinates of a product: grid, time, members and classes."""
     on_grid = grid.coords()
     for name in ("lat", "lon"):
-        # The last bits of PROJ's sines differ from one process to the next.
+        # The last bits of PROJ's sines differ from one process to another.
         dims, degrees, attrs = on_grid[name]
         on_grid[name] = dims, degrees.round(DEGREES), attrs
     return on_grid | {
@@ -80,12 +87,12 @@ def _coords(fields: xr.Dataset, grid: Grid, start: pd.DatetimeIndex) -> dict:
     }
 
 
-def _words(known, grid: Grid, bounds, fields, *, made_from, flags, created) -> dict:
-    """Return what the placeholders of the product's attributes stand for."""
+def _words(record, grid: Grid, bounds, fields, *, made_from, flags, created) -> dict:
+    """Return the values of the placeholders in the product's attributes."""
     low, high = (round(float(end), DEGREES) for end in (grid.lonlat[1].min(), grid.lonlat[1].max()))
     sources, init = made_from["sources"], pd.Timestamp(fields.init_time.item())
     dois = sorted({source["doi"] for source in sources.values() if source["doi"]})
-    cadence = known.attrs.get("cadence", "monthly")
+    cadence = record.attrs.get("cadence", "monthly")
     return {
         "sea": "Arctic" if grid.hemisphere == "north" else "Antarctic",
         "init": f"{init:%Y-%m-%d}",
@@ -106,8 +113,8 @@ def _words(known, grid: Grid, bounds, fields, *, made_from, flags, created) -> d
         "source": "; ".join(f"{name}: {s['entry']}, newest {s['newest']}" for name, s in sources.items()),
         "references": "".join(f"; doi:{doi}" for doi in dois),
         "comment": " ".join(f"{flag}." for flag in flags) or "All inputs are complete.",
-        "fit_start": str(known.attrs["fit_start"]),
-        "fit_end": str(known.attrs["fit_end"]),
+        "fit_start": str(record.attrs["fit_start"]),
+        "fit_end": str(record.attrs["fit_end"]),
         "network_sha256": json.dumps(made_from["networks"], sort_keys=True),
         "source_sha256": json.dumps({name: s["sha256"] for name, s in sources.items()}, sort_keys=True),
     }

@@ -1,6 +1,7 @@
-"""What can be handed to a client before there are networks? The last days' ice, each kept as it is: an ensemble of persistence.
+"""What can a client get before there are networks? An ensemble of persistence.
 
-`python -m seaice.products.persisted nsidc0081_daily_north 2016-07-10 data/persisted` writes the file that MeshiPhi reads.
+Each member keeps the ice of one of the last days. This command writes the file that MeshiPhi
+reads: `seaice persist nsidc0081_daily_north 2016-07-10 data/persisted`.
 """
 
 from pathlib import Path
@@ -18,21 +19,25 @@ from seaice.sources import providers
 
 
 def forecast(record: xr.Dataset, init_time, *, n_leads: int, days: int) -> xr.Dataset:
-    """Return `siconc` (lead_time, member, y, x), fraction, NaN on land: member k is the ice of k days before `init_time`, at every lead.
+    """Return `siconc` (lead_time, member, y, x), fraction, NaN on land.
 
-    record: `siconc` (time, y, x) and `land` of a daily entry, attributes `hemisphere`, `resolution_km`. A cell that has no value on a day
-    takes that of the nearest of these days before it, else after it.
-    Raises DataError where a day is not in the record or has no value, or a cell has no value on any.
+    Member k is, at every lead, the ice of k days before `init_time`.
+    record: `siconc` (time, y, x) and `land` of a daily entry, attributes `hemisphere` and
+    `resolution_km`. n_leads: forecast days. days: number of members. A cell without a value on a
+    day gets the value of the nearest of these days before it, or else after it.
+    Raises DataError if a day is not in the record or has no value, and if a cell has no value on
+    any of the days.
     """
     init_time = pd.Timestamp(init_time)
-    wanted = pd.date_range(end=init_time - pd.Timedelta(days=1), periods=days)
-    past = record.siconc.reindex(time=wanted).where(~record.land).load()
-    # Providers put days that were not published in as NaN; filled, one would be the day before under another name.
-    missing = wanted[past.isnull().all(("y", "x")).values]
+    member_days = pd.date_range(end=init_time - pd.Timedelta(days=1), periods=days)
+    past = record.siconc.reindex(time=member_days).where(~record.land).load()
+    # Providers insert days that were not published as NaN. Filled, such a day would only repeat
+    # its neighbour.
+    missing = member_days[past.isnull().all(("y", "x")).values]
     if len(missing):
         raise DataError(
-            f"siconc of {', '.join(missing.strftime('%Y-%m-%d'))} is missing; choose another init_time, fewer days before it, or an "
-            "entry that has them"
+            f"siconc of {', '.join(missing.strftime('%Y-%m-%d'))} is missing; choose another init_time, "
+            "fewer days before it, or an entry that has them"
         )
     past = past.copy(data=_filled(past.values))
     if bool((past.isnull() & ~record.land).any()):
@@ -50,7 +55,10 @@ def forecast(record: xr.Dataset, init_time, *, n_leads: int, days: int) -> xr.Da
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    """Values (day, y, x) with gaps filled by the day before, those at the beginning by the day after."""
+    """Return values (day, y, x) with gaps filled from the day before.
+
+    Gaps at the beginning are filled from the day after.
+    """
     table = pd.DataFrame(values.reshape(len(values), -1)).ffill().bfill()
     return table.to_numpy("float32").reshape(values.shape)
 

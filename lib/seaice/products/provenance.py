@@ -1,4 +1,7 @@
-"""What was a product made from? A digest of the record, and the sources of what the networks were given."""
+"""What was a product made from?
+
+A digest of the record, and the sources of the data that the networks were given.
+"""
 
 import hashlib
 import json
@@ -14,18 +17,22 @@ from seaice.sources import catalog
 from seaice.steps import AHEAD, cadence, offset
 
 
-def digest(known: xr.Dataset) -> str:
-    """SHA-256 over what of the record, as of an init_time, goes into a product's numbers besides the networks' inputs."""
+def digest(record: xr.Dataset) -> str:
+    """Return the SHA-256 of those parts of the record that a product's numbers depend on.
+
+    record: as it was known at an init_time. The inputs of the networks are not part of it; they
+    have a digest of their own.
+    """
     content = hashlib.sha256()
     for name in ("siconc", "siconc_trend", "siconc_climatology", "active", "land"):
-        content.update(np.ascontiguousarray(known[name].values))
-    # The normal that a summary holds days against: of those ahead, of which a record as of a moment has all.
-    if cadence(known) == "daily":
+        content.update(np.ascontiguousarray(record[name].values))
+    # A summary compares days with this normal. The record as it was known has all days ahead.
+    if cadence(record) == "daily":
         content.update(
-            np.ascontiguousarray(known.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values)
+            np.ascontiguousarray(record.ice_frequency.isel(time=slice(-AHEAD["daily"], None)).values)
         )
     content.update(
-        json.dumps([str(known.indexes["time"][0]), {k: str(v) for k, v in known.attrs.items()}]).encode()
+        json.dumps([str(record.indexes["time"][0]), {k: str(v) for k, v in record.attrs.items()}]).encode()
     )
     return content.hexdigest()
 
@@ -38,32 +45,38 @@ def sources(
     newer: Mapping[str, str] | None = None,
     arrived: Mapping[str, pd.DatetimeIndex] | None = None,
 ) -> dict[str, dict]:
-    """What the networks were given, by variable: catalogue entry, DOI, newest step that has a value, and SHA-256 of the steps used.
+    """Return the sources of the data that the networks were given, by variable.
 
-    window: the steps that the channels reach, of the record as of init_time. newer: by variable the entry that continues the run's own;
-    what came from it is told apart under "<variable>, continued". arrived: by variable the steps that are not the store's.
+    A source has the catalogue entry, the DOI, the newest step that has a value, and the SHA-256 of
+    the steps used. window: the steps that the channels reach, of the record as it was known at
+    init_time.
+    entries: catalogue entries by variable. newer: by variable, the entry that continues the run's
+    own; data that came from it are listed under "<variable>, continued". arrived: by variable, the
+    steps that are not in the store.
     """
-    past, found = window.sel(time=window.indexes["time"] < init_time), {}
+    past, by_variable = window.sel(time=window.indexes["time"] < init_time), {}
     for name in [
         "siconc",
         *sorted(n for n, da in window.data_vars.items() if "time" in da.dims and n not in ICE),
     ]:
         if name not in entries:
             continue
-        later, time = (newer or {}).get(name, entries[name]), past.indexes["time"]
-        new = (arrived or {}).get(name, time[:0])
-        new = new[new < init_time] if later != entries[name] else new[:0]
-        # The run's own entry is in every forecast, in what was fitted to it, even where no channel reaches it any more.
-        found[name] = _source(entries[name], past[name][~time.isin(new)])
-        if found[name]["newest"] is None and len(new):
-            found[name]["newest"] = f"{new[0] - offset(cadence(window)):%Y-%m-%d}"
-        if time.isin(new).any():
-            found[f"{name}, continued"] = _source(later, past[name][time.isin(new)])
-    return found
+        newer_entry, time = (newer or {}).get(name, entries[name]), past.indexes["time"]
+        continued = (arrived or {}).get(name, time[:0])
+        continued = continued[continued < init_time] if newer_entry != entries[name] else continued[:0]
+        # Every forecast depends on the run's own entry, to which its models were fitted, even if no
+        # channel reaches it any more.
+        by_variable[name] = _source(entries[name], past[name][~time.isin(continued)])
+        if by_variable[name]["newest"] is None and len(continued):
+            by_variable[name]["newest"] = f"{continued[0] - offset(cadence(window)):%Y-%m-%d}"
+        if time.isin(continued).any():
+            by_variable[f"{name}, continued"] = _source(newer_entry, past[name][time.isin(continued)])
+    return by_variable
 
 
 def _source(entry: str, values: xr.DataArray) -> dict:
-    seen = values.indexes["time"][np.isfinite(values.values).any(axis=(1, 2))]
+    """Return the source of values (time, y, x): entry, doi, newest step and sha256."""
+    steps = values.indexes["time"][np.isfinite(values.values).any(axis=(1, 2))]
     try:
         doi = str(catalog.metadata(entry).get("doi", ""))
     except DataError:
@@ -71,6 +84,6 @@ def _source(entry: str, values: xr.DataArray) -> dict:
     return {
         "entry": entry,
         "doi": doi,
-        "newest": f"{seen[-1]:%Y-%m-%d}" if len(seen) else None,
+        "newest": f"{steps[-1]:%Y-%m-%d}" if len(steps) else None,
         "sha256": hashlib.sha256(np.ascontiguousarray(values.values)).hexdigest(),
     }

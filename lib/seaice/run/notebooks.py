@@ -19,13 +19,13 @@ from seaice.fingerprint import digest
 
 
 def parts(
-    notebook: Path, parameters: Mapping, *, before: Mapping[str, str], inputs: Mapping[str, str]
+    notebook: Path, parameters: Mapping[str, Any], *, before: Mapping[str, str], inputs: Mapping[str, str]
 ) -> dict:
     """Return everything that one execution of a notebook depends on, by kind and name.
 
-    The `digest` of the result is the key of the execution. parameters: of the execution. before:
-    digest of each earlier step. inputs: checksum of each raw input.
-    Raises DataError for code that does not parse.
+    The `digest` of the result is the key of the execution. parameters: by name; every setting of a
+    section counts by itself, as `section.key`. before: digest of each earlier step. inputs:
+    checksum of each raw input. Raises DataError for code that does not parse.
     """
     cells = code(notebook)
     modules, distributions = fingerprint.closure(map(_python, cells), source=notebook.name)
@@ -41,10 +41,16 @@ def parts(
 
 
 def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters with the settings of a section each by itself, so that a change names the setting."""
-    settings = {}
+    """Return parameters by name, with an entry `section.key` for every setting of a section.
+
+    A change of a section then names the setting that changed.
+    """
+    settings: dict[str, Any] = {}
     for name, value in parameters.items():
-        settings |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+        if isinstance(value, dict):
+            settings |= {f"{name}.{key}": setting for key, setting in value.items()}
+        else:
+            settings[name] = value
     return settings
 
 
