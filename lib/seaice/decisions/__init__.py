@@ -1,4 +1,4 @@
-"""What do people do with it?
+"""What do people decide with a forecast?
 
 May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
 verify, explain, figures, products.

@@ -1,4 +1,7 @@
-"""What does a ship's route need besides the ice forecast? A coast, a ship, and the settings of MeshiPhi and PolarRoute."""
+"""What does a ship's route need besides the ice forecast?
+
+A coast, a ship, and the settings of MeshiPhi and PolarRoute.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +13,12 @@ import shapely
 from seaice.errors import DataError
 from seaice.geo.coast import on_land
 
-STEP = (
-    0.125,
-    0.25,
-)  # degrees of latitude and longitude between points of the coast: 14 km, and 7 km at 75 degrees
-LAND, SEA = 1.0, -1000.0  # m; only the sign counts: the shoreline knows no depths
-SPLIT = {
-    "threshold": 15,
-    "lower_bound": 0.05,
-    "upper_bound": 0.95,
-}  # % of ice; cells on both sides of the edge are split
-# PolarRoute's model of RRS Sir David Attenborough, with the values of its own documentation.
+# Degrees of latitude and longitude between points of the coast: 14 km, and 7 km at 75 degrees.
+STEP = (0.125, 0.25)
+LAND, SEA = 1.0, -1000.0  # m; only the sign counts, because the shoreline has no depths
+# Threshold in % of ice. A cell is split if between 5 and 95 % of its values lie above it.
+SPLIT = {"threshold": 15, "lower_bound": 0.05, "upper_bound": 0.95}
+# PolarRoute's model of RRS Sir David Attenborough, with the values in its documentation.
 SHIP = {
     "vessel_type": "SDA",
     "max_speed": 26.5,
@@ -31,7 +29,7 @@ SHIP = {
     "max_ice_conc": 80,
     "min_depth": 10,
 }
-# No currents are forecast here.
+# Currents are not forecast here, so they are zero.
 PLANNER = {
     "objective_function": "traveltime",
     "path_variables": ["fuel", "traveltime"],
@@ -42,7 +40,11 @@ PLANNER = {
 
 
 def coast(region: Mapping) -> pd.DataFrame:
-    """Return points `lat`, `long` (degrees) with `elevation` (m) in a region: land or deep sea, from the GSHHG shoreline."""
+    """Return points in a region with their elevation: land or deep sea.
+
+    Columns `lat`, `long` (degrees) and `elevation` (m), from the GSHHG shoreline. region:
+    `lat_min`, `lat_max`, `long_min`, `long_max`, degrees.
+    """
     lat = np.arange(region["lat_min"] + STEP[0] / 2, region["lat_max"], STEP[0])
     long = np.arange(region["long_min"] + STEP[1] / 2, region["long_max"], STEP[1])
     long, lat = (field.ravel() for field in np.meshgrid(long, lat))
@@ -50,10 +52,14 @@ def coast(region: Mapping) -> pd.DataFrame:
 
 
 def mesh_settings(forecast: Path, coast: Path, region: Mapping, *, split_depth: int) -> dict:
-    """Settings of a MeshiPhi mesh: ice from our file, land from points, thickness and density from MeshiPhi's own tables.
+    """Return the settings of a MeshiPhi mesh.
 
-    A cell with any land in it counts as land. Raises DataError for a path with a dot in a folder's name: MeshiPhi's loader takes what
-    stands after the first dot of the whole path for the date.
+    Ice comes from our file, land from points, thickness and density from MeshiPhi's own tables. A
+    cell with any land in it counts as land.
+    forecast: file of a daily forecast. coast: CSV file of the points of `coast`. region: as for
+    `coast`. split_depth: how often a cell may be split.
+    Raises DataError for a missing file, and for a path with a dot in the name of a folder:
+    MeshiPhi's loader takes the text after the first dot of the whole path for the date.
     """
     forecast = Path(forecast)
     forecast = forecast.resolve() if _dotted(forecast) else forecast
@@ -79,11 +85,15 @@ def mesh_settings(forecast: Path, coast: Path, region: Mapping, *, split_depth: 
 
 
 def _dotted(path: Path) -> bool:
+    """Return whether the name of a folder in a path has a dot."""
     return any("." in part for part in path.parts[:-1])
 
 
 def waypoints(places: Mapping) -> pd.DataFrame:
-    """Return PolarRoute's table of waypoints, (latitude, longitude) by name: from the first one to each of the others."""
+    """Return PolarRoute's table of waypoints: from the first place to each of the others.
+
+    places: (latitude, longitude) by name, degrees.
+    """
     names = list(places)
     return pd.DataFrame(
         {
@@ -97,30 +107,31 @@ def waypoints(places: Mapping) -> pd.DataFrame:
 
 
 def summary(mesh: Mapping, routes: Mapping) -> pd.DataFrame:
-    """Return a row a route: days, km, tonnes of fuel, slowest speed in km/h, and the ice of the cells that it crosses.
+    """Return a table of routes, one row for each.
 
-    mesh: MeshiPhi's JSON with a vessel; routes: GeoJSON. `most_ice`: highest SIC (%) of those cells; `km_in_ice`: length in cells with SIC
-    above 15 %, in the straight lines of the map.
+    Columns: from, to, days, km, fuel_t (tonnes), slowest_km_h, most_ice, km_in_ice. most_ice is the
+    highest SIC (%) of the cells that the route crosses. km_in_ice is the length in cells with SIC
+    above 15 %, along straight lines on the map.
+    mesh: MeshiPhi's JSON with a vessel. routes: GeoJSON.
     """
     cells = [cell for cell in mesh["cellboxes"] if not cell["inaccessible"]]
-    shapes, sic = (
-        shapely.from_wkt([cell["geometry"] for cell in cells]),
-        np.array([cell["SIC"] for cell in cells], float),
-    )
+    shapes = shapely.from_wkt([cell["geometry"] for cell in cells])
+    sic = np.array([cell["SIC"] for cell in cells], float)
     rows = []
     for feature in routes["features"]:
-        line, known = shapely.LineString(feature["geometry"]["coordinates"]), feature["properties"]
+        line = shapely.LineString(feature["geometry"]["coordinates"])
+        route = feature["properties"]
         shares = shapely.length(shapely.intersection(shapes, line)) / line.length
         crossed = shares > 1e-6
-        km = float(known["distance"][-1]) / 1000
+        km = float(route["distance"][-1]) / 1000
         rows.append(
             {
-                "from": known["from"],
-                "to": known["to"],
-                "days": float(known["total_traveltime"]),
+                "from": route["from"],
+                "to": route["to"],
+                "days": float(route["total_traveltime"]),
                 "km": km,
-                "fuel_t": float(known["total_fuel"]),
-                "slowest_km_h": float(np.min(known["speed"][1:])),
+                "fuel_t": float(route["total_fuel"]),
+                "slowest_km_h": float(np.min(route["speed"][1:])),
                 "most_ice": float(sic[crossed].max()),
                 "km_in_ice": km * float(shares[sic > SPLIT["threshold"]].sum()),
             }

@@ -1,4 +1,4 @@
-"""What do finished networks say today?
+"""What do the networks of a finished run forecast today?
 
 May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
 verify, explain, figures, products, decisions, run.

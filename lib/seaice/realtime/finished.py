@@ -1,4 +1,4 @@
-"""Is this still the run that was executed? Its parameters, networks and temperatures."""
+"""Is this still the run that was executed? Its settings, networks and temperatures tell."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ from seaice.forecasts.members import number, of_store
 from seaice.networks import generations, trained
 from seaice.run import records as run_records, stages
 
-# Settings, by the role of the step that they were executed with, that decide what a product says,
-# and of which moment it may honestly say it.
+# Settings by the role of the step that was executed with them. They decide what a product says,
+# and for which dates it is an honest forecast.
 DECIDE = {
     "prepare": ("data.sources",),
     "forecast": (
@@ -28,9 +28,9 @@ HINT = "run `python -m seaice.run` for this run first"
 
 
 def as_executed(run: Run) -> None:
-    """Raise DataError for settings of the run file of now with which the run was not executed.
+    """Raise DataError if the run file has settings with which the run was not executed.
 
-    The settings of `DECIDE`, defaults included, are compared with the records of the runner, where
+    The settings of `DECIDE`, defaults included, are compared with the records of the runner, if
     there are any.
     """
     for role, names in DECIDE.items():
@@ -50,7 +50,11 @@ def as_executed(run: Run) -> None:
 
 
 class Networks(NamedTuple):
-    """The networks in use. folders: by seed. checksums: SHA-256 of the network's file, by seed as text."""
+    """The networks in use.
+
+    generation: their name. folders: by seed. checksums: SHA-256 of each network's file, by seed as
+    text.
+    """
 
     generation: str
     folders: dict[int, Path]
@@ -60,7 +64,8 @@ class Networks(NamedTuple):
 def networks(run: Run, seeds: Sequence[int]) -> Networks:
     """Return the networks of the run's current generation.
 
-    Raises DataError for a network that is not finished, or not the one that its training recorded.
+    Raises DataError for a network that is not finished, or that is not the one its training
+    recorded.
     """
     generation = generations.current(run.run)
     folders = {seed: paths.network(run.run, seed, generation) for seed in seeds}
@@ -82,7 +87,7 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict
     """Return the temperatures that the run fitted to its validation years.
 
     "network": by seed. "lead": of every lead, in order.
-    Raises DataError where the run has no forecast, or one of other networks than those of now.
+    Raises DataError if the run has no forecast, or if other networks made it.
     """
     place = paths.forecast(run.run)
     hint = f"{HINT}: its forecast holds the temperatures"
@@ -100,20 +105,23 @@ def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict
                 f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}"
             )
         members, by_member = of_store(forecast), forecast.member_temperature.values.tolist()
-        fitted = {
+        by_kind = {
             "network": {seed: by_member[number(members, seed)] for seed in seeds},
             "lead": forecast.lead_temperature.values.tolist(),
         }
-    values = np.array([*fitted["network"].values(), *fitted["lead"]])
+    values = np.array([*by_kind["network"].values(), *by_kind["lead"]])
     if not (np.isfinite(values) & (values > 0)).all():
-        raise DataError(f"{place}: its temperatures are {fitted}, which are none; {hint}")
+        raise DataError(f"{place}: its temperatures are {by_kind}; they must be positive numbers; {hint}")
     if not _made_by_these_networks(run, seeds):
         raise DataError(f"{place} was made by other networks than those of now; {hint}")
-    return fitted
+    return by_kind
 
 
 def _made_by_these_networks(run: Run, seeds: Sequence[int]) -> bool:
-    """Whether the recorded forecast followed the recorded trainings; true where a record is missing."""
+    """Return whether the recorded forecast followed the recorded trainings.
+
+    The answer is True if a record is missing.
+    """
     training, forecasting = stages.step(run, "train"), stages.step(run, "forecast")
     if training is None or forecasting is None:
         return True
@@ -126,6 +134,6 @@ def _made_by_these_networks(run: Run, seeds: Sequence[int]) -> bool:
 
 
 def _records(run: Run, seeds: Sequence[int]) -> list[dict | None]:
-    """Return the record of every member's training, None for one that has none."""
+    """Return the record of each member's training, None for a member without one."""
     step = stages.step(run, "train")
     return [step and run_records.read(run.run, f"{step.notebook}-seed_{seed}") for seed in seeds]

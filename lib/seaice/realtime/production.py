@@ -1,6 +1,8 @@
-"""What do the trained networks say today? `python -m seaice.realtime params/demo.yaml --init latest` makes the forecast product.
+"""What do the trained networks forecast today?
 
-Nothing is trained: networks, temperatures and scaling are those of a finished run.
+`seaice forecast params/demo.yaml --init latest` makes the forecast product, and
+`python -m seaice.realtime` does the same. Nothing is trained: networks, temperatures and scaling
+are those of a finished run.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ from seaice.run import records as run_records
 
 
 class Product(NamedTuple):
-    """A forecast product: its folder, and whether it was there already."""
+    """A forecast product: its folder, and whether it was there already (fresh)."""
 
     folder: Path
     fresh: bool
@@ -41,25 +43,33 @@ def make(
     load: Callable[..., xr.Dataset] | None = None,
     say: moments.Say = print,
 ) -> list[Product]:
-    """Make the forecast product of one or more init_times from a finished run; return their folders.
+    """Make the forecast products of one or more init_times from a finished run.
 
-    init: "latest", the step after the newest complete one that the catalogue offers; "YYYY-MM" or "YYYY-MM-DD"; or "first:last", every
-    step of a range, each as if it were today. now: this moment, default the clock's. newer: catalogue entries by variable that continue
-    the run's own `sources`. load: as for `arrivals.extend`. say: gets what is worth knowing but belongs to no product.
-    What is there already and made from the same is kept. One process at a time makes a run's products, others wait; none does while
-    the run is executed, and it is not executed meanwhile. A product
-    appears whole or not at all. Raises DataError for what can't be forecast honestly, saying why; nothing is written then.
+    init: "latest", the step after the newest complete one in the catalogue; "YYYY-MM" or
+    "YYYY-MM-DD"; or "first:last", every step of a range, each forecast as if it were today. now:
+    current time, default the clock's. newer: by variable, catalogue entries that continue the run's
+    own `sources`. load: as for `arrivals.extend`. say: gets notes that belong to no product.
+    A product that is there already and was made from the same is kept. A product appears completely
+    or not at all. One process at a time makes a run's products, and others wait. None is made while
+    the run is executed, and the run is not executed meanwhile.
+    Raises DataError, with the reason, for a forecast that would not be honest; then nothing is
+    written.
     """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else pd.Timestamp(now)
-    sources, samples, together = run.section("data").sources, run.section("samples"), run.section("forecast")
+    sources, samples, forecasting = (
+        run.section("data").sources,
+        run.section("samples"),
+        run.section("forecast"),
+    )
     for name, entry in (newer or {}).items():
         if name not in sources:
             raise DataError(
-                f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, only of {sorted(sources)}; "
-                "name one of these"
+                f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, "
+                f"only of {sorted(sources)}; name one of these"
             )
     finished.as_executed(run)
-    # Held until the last field is read: a step that replaced a store meanwhile would leave chunks missing, which read as no value.
+    # The run is held until the last field is read. If a step replaced a store meanwhile, chunks
+    # would be missing, which are read as missing values.
     with products_store.alone(run.run), run_records.lock(run.run, shared=True):
         with files.readable(paths.ready(run.run)):
             store = ready_store.open_ready(paths.ready(run.run))
@@ -68,16 +78,16 @@ def make(
                 run.run, store, entries, init, table=table, now=now, load=load, say=say
             )
             times = moments.init_times(init, ready, samples, now=now, say=say)
-        networks = finished.networks(run, together.seeds)
-        temperatures = finished.temperatures(run, together.seeds, samples.n_leads)
+        networks = finished.networks(run, forecasting.seeds)
+        temperatures = finished.temperatures(run, forecasting.seeds, samples.n_leads)
         options = {"newer": newer, "arrived": arrived, "now": now}
-        return [_one(run, ready, time, networks, temperatures, **options) for time in times]
+        return [_product(run, ready, time, networks, temperatures, **options) for time in times]
 
 
-def _one(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, now) -> Product:
-    """Make one product, unless it is there."""
-    name, together = run.run, run.forecast
-    known, window, samples, forecasts = moments.inputs(run, ready, init_time)
+def _product(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, now) -> Product:
+    """Make the product of one init_time, unless it is there; return it."""
+    name, forecasting = run.run, run.forecast
+    record, window, samples, forecasts = moments.inputs(run, ready, init_time)
     flags = moments.flags(samples, window, init_time)
     modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
     made_from = {
@@ -85,11 +95,11 @@ def _one(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, 
         "run": name,
         "init_time": f"{init_time:%Y-%m-%d}",
         "inputs": samples.digest([init_time]),
-        "record": provenance.digest(known),
+        "record": provenance.digest(record),
         "sources": provenance.sources(window, init_time, run.data.sources, newer=newer, arrived=arrived),
         "generation": networks.generation,
         "networks": networks.checksums,
-        "blend": [together.blend, together.blend_share],
+        "blend": [forecasting.blend, forecasting.blend_share],
         "temperatures": temperatures,
         "writers": product.names(),
         "modules": fingerprint.digest(modules),
@@ -104,16 +114,16 @@ def _one(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, 
         temperatures,
         samples,
         init_time,
-        numbered(together.seeds),
+        numbered(forecasting.seeds),
         siconc=siconc,
-        blend_with=forecasts[together.blend] if together.blend else None,
-        blend_share=together.blend_share,
+        blend_with=forecasts[forecasting.blend] if forecasting.blend else None,
+        blend_share=forecasting.blend_share,
     )
-    with files.replacing_folder(target) as part:
-        part.mkdir()
-        product.write(fields, known, part, made_from=made_from, flags=flags, created=now)
-        content = {"made_from": made_from, "files": products_store.checksums(part)}
-        files.write_json(part / products_store.KEY, content, indent=1)
+    with files.replacing_folder(target) as temporary:
+        temporary.mkdir()
+        product.write(fields, record, temporary, made_from=made_from, flags=flags, created=now)
+        content = {"made_from": made_from, "files": products_store.checksums(temporary)}
+        files.write_json(temporary / products_store.KEY, content, indent=1)
     return Product(target, False)
 
 
@@ -140,8 +150,8 @@ def command(
         run = runfile.load(file)
         pairs = dict(_pair(text) for text in newer)
         say = partial(typer.echo, err=True)
-        for made in make(run, init, newer=pairs, say=say):
-            typer.echo(f"{made.folder}{' (already there)' if made.fresh else ''}")
+        for created in make(run, init, newer=pairs, say=say):
+            typer.echo(f"{created.folder}{' (already there)' if created.fresh else ''}")
         if verify:
             from seaice.realtime import scores as realtime_scores
 
@@ -152,8 +162,9 @@ def command(
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, found, entry = text.partition("=")
-    if not (name and found and entry):
+    """Return the two words of "variable=entry". Raises DataError for any other text."""
+    name, equals, entry = text.partition("=")
+    if not (name and equals and entry):
         raise DataError(
             f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north"
         )
@@ -166,8 +177,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from seaice.realtime import (
-        production,
-    )  # under its own name, by which a product's key finds what it is made with
+    # Imported by its own name, from which the key of a product finds the modules it depends on.
+    from seaice.realtime import production
 
     production.main()

@@ -1,4 +1,7 @@
-"""How good were the real-time products? Their scores against the record, beside those of forecasts that need no learning."""
+"""How good were the real-time products?
+
+Their scores against the record, beside those of forecasts that need no learning.
+"""
 
 import json
 from collections.abc import Callable
@@ -19,46 +22,53 @@ from seaice.run import records as run_records
 from seaice.verify import scoring, tables
 
 TABLE = "realtime.csv"
-SPLIT = "test"  # of `tables`: years that have set nothing
+SPLIT = "test"  # the split in `tables`: years to which nothing was fitted
 
 
 def products(run: str, *, say: Callable[[str], None] = print) -> xr.Dataset:
-    """Return a run's products as forecasts (init_time, lead_time, ...), lazily: sip, class_probability, ice_class_probability.
+    """Return a run's products as forecasts (init_time, lead_time, ...), lazily.
 
-    Those of other networks than the ensemble of now are left out, which `say` is told. Raises DataError where none is left.
+    Variables: sip, class_probability, ice_class_probability. Products of other networks than those
+    of the current ensemble are left out; `say` gets a note. Raises DataError if none is left.
     """
     folders = sorted(path.parent for path in products_store.folder(run).glob(f"[0-9]*/{products_store.KEY}"))
     if not folders:
         raise DataError(
             f"run '{run}' has no forecast products in {products_store.folder(run)}: make some first"
         )
-    now, opened = _networks(run), []
+    networks, forecasts = _networks(run), []
     for folder in folders:
         content = json.loads((folder / products_store.KEY).read_text(encoding="utf-8"))
-        if content["made_from"]["networks"] != now:
+        if content["made_from"]["networks"] != networks:
             say(
-                f"note: {folder.name} is left out: it was made by other networks than those of now; make it anew"
+                f"note: {folder.name} is left out: it was made by other networks than those of now; "
+                "make it anew"
             )
             continue
         ds = xr.open_zarr(folder / product.ZARR, consolidated=False)
         ds = ds[["sip", "class_probability", "member_class_probability"]].swap_dims(time="lead_time")
-        kept = ds.reset_coords(["forecast_reference_time", "time", "lat", "lon"], drop=True)
-        opened.append(kept.expand_dims(init_time=[ds.forecast_reference_time.values]))
-    if not opened:
+        forecast = ds.reset_coords(["forecast_reference_time", "time", "lat", "lon"], drop=True)
+        forecasts.append(forecast.expand_dims(init_time=[ds.forecast_reference_time.values]))
+    if not forecasts:
         raise DataError(
-            f"run '{run}': all products in {products_store.folder(run)} are of other networks than those of now: make them anew"
+            f"run '{run}': all products in {products_store.folder(run)} are of other networks than "
+            "those of now: make them anew"
         )
-    return xr.concat(opened, "init_time", join="exact").rename(
+    return xr.concat(forecasts, "init_time", join="exact").rename(
         member_class_probability="ice_class_probability"
     )
 
 
 def _networks(run: str) -> dict[str, str]:
-    """SHA-256 of the networks that the run's forecast has as its members, by seed as `key.json` has it; those that are there."""
+    """Return the SHA-256 of the networks of the run's forecast, by seed as in `key.json`.
+
+    Networks without a file are left out. Raises DataError if the run has no forecast.
+    """
     place = paths.forecast(run)
     if not place.is_dir():
         raise DataError(
-            f"no forecast at {place}, which tells the ensemble of now: run `python -m seaice.run` for this run first"
+            f"no forecast at {place}, which names the networks of the current ensemble: "
+            "run `python -m seaice.run` for this run first"
         )
     with files.readable(place):
         stored = forecasts_members.of_store(xr.open_zarr(place, consolidated=False))
@@ -68,30 +78,31 @@ def _networks(run: str) -> dict[str, str]:
 
 
 def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
-    """Table of scores (`tables.skill_table`) of products and baselines on the same forecasts, over the whole map.
+    """Return a table of scores of products and baselines on the same forecasts, over the whole map.
 
-    made: see `products`. ready: the record, truth included. Columns model, lead_time, metric, value, n, first and last init_time.
-    Raises DataError where no product has a truth yet.
+    made: see `products`. ready: the record, including the truth. The scores are those of
+    `tables.skill_table`. Columns: model, lead_time, metric, value, n, first and last init_time.
+    Raises DataError if no product has a truth yet.
     """
     inits, leads = pd.DatetimeIndex(made.init_time.values), made.lead_time.values.tolist()
     simple = baselines_simple.all_forecasts(ready, inits, lead_times=leads)["sip"]
     sips = {"icenet": made.sip, **{str(m): simple.sel(model=m, drop=True) for m in simple.model.values}}
-    usual = baselines_climatology.class_probability(ready, inits, leads)
-    members = 1 - made.ice_class_probability.isel(ice_class=0, drop=True)
-    found = scoring.forecast_scores(
+    climatology = baselines_climatology.class_probability(ready, inits, leads)
+    member_sips = 1 - made.ice_class_probability.isel(ice_class=0, drop=True)
+    by_forecast = scoring.forecast_scores(
         sips,
         ready,
-        classes={"icenet": made.class_probability, "climatology": usual},
-        members={"icenet": members},
+        classes={"icenet": made.class_probability, "climatology": climatology},
+        members={"icenet": member_sips},
     )
     span = [f"{inits[0]:%Y-%m-%d}", f"{inits[-1]:%Y-%m-%d}"]
-    table = tables.skill_table(found, {SPLIT: span})
+    table = tables.skill_table(by_forecast, {SPLIT: span})
     table = table[(table["month"] == "all") & (table["region"] == "all") & np.isfinite(table["value"])]
     return table[["model", "lead_time", "metric", "value", "n"]].assign(first=span[0], last=span[1])
 
 
 def write(run: str, *, say: Callable[[str], None] = print) -> Path:
-    """Write the scores of all products of a run's networks to its tables, and return the file.
+    """Write the scores of all products of a run's networks to its tables; return the file.
 
     say: see `products`. Raises DataError while the run is being executed.
     """
