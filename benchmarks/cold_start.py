@@ -1,10 +1,12 @@
-"""Cold start: seconds from the start of Python to the first forecast written, and to the whole product, of 25 members at demo size.
+"""How long does a cold start take, to the first forecast and to the whole product?
 
-The demo's run must have been made (`make demo`). Its record is taken over into a folder of its own, with networks of its
-architecture that have the weights they begin with, temperatures of 1, and the trees fitted and kept by a first product, as a finished
-run leaves them. Then each way runs in a fresh process: `import` (of all that a forecast imports), `forecast` (from importing to
-a NetCDF of all members, without summary, maps and animation) and `product` (`python -m seaice.realtime`).
-Seconds include Python's own start.
+Seconds are counted from the start of Python, which is included, for 25 members at demo size. The
+demo's run must have been made (`make demo`). Its record is copied into a folder of its own, which
+is prepared as a finished run leaves it. The networks have the demo's architecture and their initial
+weights, the temperatures are 1, and a first product fits the trees and keeps them.
+Then each of these runs in a fresh process: `import` (of everything that a forecast imports),
+`forecast` (from importing to a NetCDF of all members, without summary, maps and animation) and
+`product` (`python -m seaice.realtime`).
 The record goes to `benchmarks/records/cold_start.json`. Run: python benchmarks/cold_start.py
 """
 
@@ -17,14 +19,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import write
-from sample_assembly import seconds
+from measure import seconds, write
 
 from seaice import paths
 from seaice.config import runfile
 
 RUN = "cold_start"
-INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the one that is measured
+INITS = ("2020-05", "2020-06")  # of the product that fits the trees, and of the product that is measured
 FORECAST = """
 import pandas as pd
 from seaice import paths
@@ -69,7 +70,7 @@ xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=Fals
 
 
 def process(environment: dict, *arguments: str) -> float:
-    """Seconds of a fresh Python process."""
+    """Return the seconds of a fresh Python process."""
     call = [sys.executable, *arguments]
     return seconds(lambda: subprocess.run(call, check=True, env=environment, stdout=subprocess.DEVNULL))[0]
 
@@ -84,7 +85,7 @@ def main() -> None:
     demo = paths.ready("demo")
     if not demo.is_dir():
         raise SystemExit(f"{demo} is not there: run `make demo` first")
-    taken = {"import": [], "forecast": [], "product": []}
+    durations = {"import": [], "forecast": [], "product": []}
     with tempfile.TemporaryDirectory() as root:
         file, data = Path(root) / f"{RUN}.yaml", Path(root) / "data"
         shutil.copy(paths.root() / "params" / "demo.yaml", root)
@@ -97,13 +98,13 @@ def main() -> None:
         process(environment, *realtime, INITS[0])
         for _ in range(options.turns):
             shutil.rmtree(data / RUN / "forecasts" / f"{INITS[1]}-01", ignore_errors=True)
-            once = FORECAST.format(file=file, init=INITS[1], target=Path(root) / "forecast.nc")
-            taken["import"].append(process(environment, "-c", "import seaice.realtime.production"))
-            taken["forecast"].append(process(environment, "-c", once))
-            taken["product"].append(process(environment, *realtime, INITS[1]))
+            forecast_code = FORECAST.format(file=file, init=INITS[1], target=Path(root) / "forecast.nc")
+            durations["import"].append(process(environment, "-c", "import seaice.realtime.production"))
+            durations["forecast"].append(process(environment, "-c", forecast_code))
+            durations["product"].append(process(environment, *realtime, INITS[1]))
 
     run = runfile.load(paths.root() / "params" / "demo.yaml")
-    fastest = {name: round(min(times), 2) for name, times in taken.items()}
+    fastest = {name: round(min(times), 2) for name, times in durations.items()}
     fastest["figures_and_products"] = round(fastest["product"] - fastest["forecast"], 2)
     content = {
         "run": "demo",

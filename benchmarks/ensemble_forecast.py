@@ -1,13 +1,16 @@
-"""Forecast of an ensemble of the published U-Net, factor 2, 432 x 432 x 50: ours against loading and `model.predict`, member by member.
+"""How fast is the forecast of an ensemble of the published U-Net, factor 2, 432 x 432 x 50?
 
-The reference does what the published code does: every member is loaded and asked with `model.predict`, in float32 on the whole map. Ours is
-`ensemble.members`, as a forecast product has it, of networks with `window: active` and `precision: mixed_bfloat16`: one network is
-built and compiled, into which each member's weights are read. Both have the same weights; the fastest of turns in turns counts, and
-the parts that a member's seconds are made of are measured on their own. On a GPU (KERAS_BACKEND=jax) there is a third way, a service:
-all members' weights stay on the device, and only the forward passes count.
-Few members stand for many: seconds are by member. Random weights and fields: speed does not depend on their values.
-The record goes to `benchmarks/records/ensemble_forecast.json`, of a GPU to `ensemble_forecast_gpu.json`.
-Run: python benchmarks/ensemble_forecast.py
+The reference does what the published code does: it loads every member and calls `model.predict`,
+in float32 on the whole map. Ours is `ensemble.members`, as in a forecast product, of networks with
+`window: active` and `precision: mixed_bfloat16`: one network is built and compiled, and the weights
+of each member are read into it. Both have the same weights. They take turns, and the fastest turn
+counts. The parts of a member's seconds are measured separately.
+On a GPU (KERAS_BACKEND=jax) there is a third method, a service: the weights of all members stay on
+the device, and only the forward passes count.
+A few members stand for many: seconds are given per member. Weights and fields are random, because
+the speed does not depend on their values.
+The record goes to `benchmarks/records/ensemble_forecast.json`, on a GPU to
+`ensemble_forecast_gpu.json`. Run: python benchmarks/ensemble_forecast.py
 """
 
 import argparse
@@ -19,8 +22,7 @@ from pathlib import Path
 import floors
 import keras
 import numpy as np
-from measure import write
-from sample_assembly import seconds
+from measure import seconds, write
 from training_step import FASTER, samples
 
 from seaice.config.sections import Training
@@ -30,23 +32,27 @@ from seaice.samples.assembly import Samples
 
 
 def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, dict[int, Path]]:
-    """Write every member as a training leaves it, with the weights that it begins with: plain, and with both switches."""
-    folders = {way: {m: root / way / f"seed_{m}" for m in range(members)} for way in ("plain", "ours")}
-    made = {
+    """Write every member as a training leaves it, with random weights.
+
+    Each is written as a plain network, and as one with both switches. Returns the folders.
+    """
+    folders = {
+        method: {m: root / method / f"seed_{m}" for m in range(members)} for method in ("plain", "ours")
+    }
+    networks = {
         "plain": kinds.untrained(data, Training(filters_factor=factor)),
         "ours": kinds.untrained(data, Training(filters_factor=factor, faster=FASTER)),
     }
     rng = np.random.default_rng(0)
     for member in range(members):
-        # Not all the same, and of the size that the initial ones have, so that nothing overflows.
-        weights = [w * np.float32(rng.uniform(0.9, 1.1)) for w in made["plain"].get_weights()]
-        for way, network in made.items():
-            folder = folders[way][member]
+        # Different for each member, and as large as the initial weights, so that nothing overflows.
+        weights = [w * np.float32(rng.uniform(0.9, 1.1)) for w in networks["plain"].get_weights()]
+        for method, network in networks.items():
+            folder = folders[method][member]
             folder.mkdir(parents=True)
             network.set_weights(weights)
-            bare = keras.Model.from_config(
-                network.get_config()
-            )  # as `trained.finish` does, without the optimiser
+            # Without the optimiser, as in `trained.finish`.
+            bare = keras.Model.from_config(network.get_config())
             bare.set_weights(weights)
             bare.save(folder / trained.NETWORK)
             (folder / trained.CHANNELS).write_text(json.dumps(data.metadata()))
@@ -57,32 +63,46 @@ def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, di
 
 
 def plain(data: Samples, time, folders: dict[int, Path]) -> np.ndarray:
-    """Load every member and ask it, as the published code does; probabilities (member, y, x, lead, class)."""
-    inputs, found = data.inputs([time]), []
+    """Load every member and call `predict`, as the published code does.
+
+    Returns probabilities (member, y, x, lead, class).
+    """
+    inputs, probabilities = data.inputs([time]), []
     for folder in folders.values():
         network = keras.saving.load_model(folder / trained.NETWORK, compile=False)
-        found.append(keras.ops.convert_to_numpy(keras.ops.softmax(network.predict(inputs, verbose=0)))[0])
+        probabilities.append(
+            keras.ops.convert_to_numpy(keras.ops.softmax(network.predict(inputs, verbose=0)))[0]
+        )
         keras.backend.clear_session()
-    return np.stack(found)
+    return np.stack(probabilities)
 
 
 def parts(data: Samples, time, folders: dict[str, dict[int, Path]], scratch: Path) -> dict[str, float]:
-    """Seconds that a member's loading, the reading of its weights alone and its forward passes take, each the fastest of two."""
-    inputs, files = data.inputs([time]), {way: of[0] / trained.NETWORK for way, of in folders.items()}
-    networks = {way: keras.saving.load_model(file, compile=False) for way, file in files.items()}
-    ways = {
+    """Return the seconds of the parts of a member's forecast, each the fastest of two.
+
+    The parts are loading the network, reading its weights alone, and its forward passes.
+    """
+    inputs, files = (
+        data.inputs([time]),
+        {method: members[0] / trained.NETWORK for method, members in folders.items()},
+    )
+    networks = {method: keras.saving.load_model(file, compile=False) for method, file in files.items()}
+    methods = {
         "load_model": lambda: keras.saving.load_model(files["plain"], compile=False),
         "read_weights": lambda: trained.read_weights(networks["ours"], files["ours"], scratch),
         "forward_plain": lambda: networks["plain"].predict_on_batch(inputs),
         "forward_ours": lambda: networks["ours"].predict_on_batch(inputs),
     }
     for name in ("forward_plain", "forward_ours"):
-        ways[name]()  # compiled, which does not count
-    return {name: min(seconds(way)[0] for _ in range(2)) for name, way in ways.items()}
+        methods[name]()  # the first call compiles, which does not count
+    return {name: min(seconds(method)[0] for _ in range(2)) for name, method in methods.items()}
 
 
 def service(data: Samples, time, folders: dict[int, Path]) -> Callable[[], Sequence]:
-    """Return the forward passes of all members, whose weights and inputs are on the JAX device already."""
+    """Return the forward passes of all members as a function.
+
+    Their weights and inputs are on the JAX device already.
+    """
     import jax
 
     states = [
@@ -105,17 +125,17 @@ def main() -> None:
 
     data = samples()
     time = data.init_times[0]
-    taken = {"plain": [], "ours": []}
+    durations = {"plain": [], "ours": []}
     with tempfile.TemporaryDirectory() as root:
         folders = save(data, Path(root), options.factor, options.members)
         for _ in range(options.turns):
-            for way, do in (("plain", plain), ("ours", ensemble.members)):
-                taken[way].append(seconds(do, data, time, folders[way])[0])
+            for method, function in (("plain", plain), ("ours", ensemble.members)):
+                durations[method].append(seconds(function, data, time, folders[method])[0])
         by_part = parts(data, time, folders, Path(root))
         if floors.accelerator():
             serve = service(data, time, folders["ours"])
-            serve()  # compiled, which does not count
-            taken["service"] = [seconds(serve)[0] for _ in range(5)]
+            serve()  # the first call compiles, which does not count
+            durations["service"] = [seconds(serve)[0] for _ in range(5)]
     memory = floors.peak_memory_mb()
 
     inner = windows.shape(data.shape, windows.around(data.active))
@@ -124,7 +144,7 @@ def main() -> None:
         for part, shape in (("forward_plain", data.shape), ("forward_ours", inner))
     }
     peaks = floors.measured()
-    fastest = {way: min(times) / options.members for way, times in taken.items()}
+    fastest = {method: min(times) / options.members for method, times in durations.items()}
     record = {
         **peaks,
         "shape": [*data.shape, len(data.channels)],
@@ -132,7 +152,7 @@ def main() -> None:
         "filters_factor": options.factor,
         "members": options.members,
         "turns": options.turns,
-        "seconds_per_member": {way: round(value, 4) for way, value in fastest.items()},
+        "seconds_per_member": {method: round(value, 4) for method, value in fastest.items()},
         "ratio": round(fastest["plain"] / fastest["ours"], 2),
         "parts_seconds": {name: round(value, 4) for name, value in by_part.items()},
         "tflop_per_member": {name: round(value / 1e12, 3) for name, value in flops.items()},

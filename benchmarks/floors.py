@@ -1,7 +1,8 @@
-"""What could the machine do at best? Matrix products and copies of the same run, that every other rate is a share of.
+"""What could the machine do at best? Matrix products and copies, measured in the same run.
 
-What a network needs is counted in `seaice.networks.costs`: one forward pass of the published U-Net is `costs.forward((432, 432), 50,
-filters_factor=2)` operations, and moves at least `costs.moved` bytes. Works with any backend of Keras, on CPU or GPU.
+Every other rate is given as a share of these. `seaice.networks.costs` counts what a network needs:
+one forward pass of the published U-Net takes `costs.forward((432, 432), 50, filters_factor=2)`
+operations, and moves at least `costs.moved` bytes. Works with any backend of Keras, on CPU and GPU.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from collections.abc import Callable
 import keras
 import numpy as np
 from keras import ops
-from measure import resident_mb
-from sample_assembly import copy_bandwidth, machine, seconds
+from measure import machine, resident_mb, seconds
+from sample_assembly import copy_bandwidth
 
-VENDOR_BF16 = {  # operations a second of dense bfloat16 matrix products, from the data sheets of the vendor
+# Operations per second of dense bfloat16 matrix products, from the vendor's data sheets.
+VENDOR_BF16 = {
     "H200": 989e12,
     "H100": 989e12,
     "A100": 312e12,
@@ -20,7 +22,7 @@ VENDOR_BF16 = {  # operations a second of dense bfloat16 matrix products, from t
 
 
 def compiled(function: Callable) -> Callable:
-    """Return the function of tensors compiled by the backend, as it compiles a network's step."""
+    """Return a function of tensors, compiled by the backend as it compiles a network's step."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -31,7 +33,10 @@ def compiled(function: Callable) -> Callable:
 
 
 def matrix_rate(dtype: str, *, turns: int = 5) -> float:
-    """Operations a second of a product of square matrices in this dtype, the fastest of some turns."""
+    """Return the operations per second of a product of square matrices.
+
+    dtype: of the matrices. The fastest of `turns` counts.
+    """
     side, times = (8192, 20) if accelerator() else (2048, 4)
     matrix = ops.cast(keras.random.normal((side, side), seed=0) / np.sqrt(side), dtype)
 
@@ -41,7 +46,7 @@ def matrix_rate(dtype: str, *, turns: int = 5) -> float:
         return ops.cast(start[0, 0], "float32")
 
     product = compiled(products)
-    ops.convert_to_numpy(product(matrix))  # compiled, which does not count
+    ops.convert_to_numpy(product(matrix))  # the first call compiles, which does not count
     return (
         times
         * 2
@@ -51,7 +56,7 @@ def matrix_rate(dtype: str, *, turns: int = 5) -> float:
 
 
 def accelerator() -> str | None:
-    """Name of the GPU that the backend computes on, None for the CPU."""
+    """Return the name of the GPU that the backend computes on, None for the CPU."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -59,17 +64,23 @@ def accelerator() -> str | None:
         return None if device.platform == "cpu" else device.device_kind
     import tensorflow as tf
 
-    found = tf.config.list_physical_devices("GPU")
-    return tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU") if found else None
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else None
 
 
 def vendor_peak(device: str | None) -> float | None:
-    """bfloat16 operations a second that the vendor states for a GPU of this name; None for another device."""
+    """Return the bfloat16 operations per second that the vendor states for a GPU.
+
+    None for another device.
+    """
     return next((peak for name, peak in VENDOR_BF16.items() if name in (device or "")), None)
 
 
 def measured() -> dict:
-    """Rates of this machine, now: matrix products (GFLOP/s) and copies (GB/s), and what it is."""
+    """Return a description of this machine and its rates at this moment.
+
+    The rates are those of matrix products (GFLOP/s) and of copies (GB/s).
+    """
     device = accelerator()
     return {
         "machine": machine() | {"accelerator": device, "backend": keras.backend.backend()},
@@ -80,11 +91,14 @@ def measured() -> dict:
 
 
 def peak_memory_mb() -> dict:
-    """Largest resident memory that this process has had, and on a GPU the largest of its memory; MB."""
-    found = {"resident": resident_mb()}
+    """Return the largest resident memory that this process has had, MB.
+
+    On a GPU, also the largest use of its memory.
+    """
+    memory = {"resident": resident_mb()}
     if keras.backend.backend() == "jax":
         import jax
 
         used = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-        found |= {} if used is None else {"device": round(used / 1e6)}
-    return found
+        memory |= {} if used is None else {"device": round(used / 1e6)}
+    return memory

@@ -1,11 +1,15 @@
-"""How do time and memory grow with grid, members, years and workers? One axis at a time, each point in a process of its own.
+"""How do time and memory grow with grid, members, years and workers?
 
-cells: a training step of two samples of the demo's network. members: an ensemble's forecast of one initialisation (`ensemble.members`) at
-96 x 96. years: reading a record of so many years into samples at 96 x 96 and assembling one. workers: four members' training steps
-shared among so many processes, each with its share of the cores. Seconds are the fastest of three after the first; memory is what
-the process, or all workers together, held beyond what imports take. A power law is fitted to each, by least squares of logarithms.
-Random fields and weights: speed does not depend on their values.
-The record goes to `benchmarks/records/growth.json`, its figure to `docs/growth.png`. Run: python benchmarks/growth.py
+One of them is varied at a time, and each point is measured in a process of its own.
+cells: a training step of two samples of the demo's network. members: an ensemble's forecast of one
+initialisation (`ensemble.members`) at 96 x 96. years: reading a record of that length into samples
+at 96 x 96, and assembling one sample. workers: training steps of four members, divided among that
+many processes, each with its share of the cores.
+Seconds are the fastest of three after the first. Memory is what the process, or all workers
+together, held beyond the memory of the imports. A power law is fitted to each, by least squares of
+logarithms. Fields and weights are random, because the speed does not depend on their values.
+The record goes to `benchmarks/records/growth.json`, its figure to `docs/growth.png`. Run:
+python benchmarks/growth.py
 """
 
 import argparse
@@ -19,8 +23,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
-from measure import resident_mb, write
-from sample_assembly import seconds
+from measure import resident_mb, seconds, write
 
 from seaice import paths
 from seaice.figures import style as figures_style
@@ -31,13 +34,13 @@ AXES = {  # label of the axis, and its points
     "years": ("years of the record", [5, 10, 20, 40]),
     "workers": ("workers", [1, 2, 4]),
 }
-SHARED_STEPS = 40  # training steps of four members, that the workers share
-SIDE = 96  # cells on a side where the grid is not what is varied
+SHARED_STEPS = 40  # training steps of four members, divided among the workers
+SIDE = 96  # cells on a side if the grid is not varied
 FACTOR = 0.25  # filters_factor of the demo
 
 
 def step(side: int):
-    """Return a training step of two samples on a square map."""
+    """Return a training step of two samples on a square map with `side` cells on a side."""
     from permute_and_predict import CHANNELS, fields
 
     from seaice.config.sections import Training
@@ -53,7 +56,7 @@ def step(side: int):
 
 
 def forecast(members: int, folder: Path):
-    """Return the forecast of one initialisation by so many networks."""
+    """Return the forecast of one initialisation by a number of networks, as a function."""
     from permute_and_predict import CHANNELS, fields, save_networks
 
     from seaice.forecasts import ensemble
@@ -65,7 +68,10 @@ def forecast(members: int, folder: Path):
 
 
 def record(years: int, folder: Path):
-    """Return the reading of a record of so many years into samples, and of one sample."""
+    """Return, as a function, the reading of a record into samples, and of one sample.
+
+    years: length of the record.
+    """
     from permute_and_predict import CHANNELS, fields
 
     from seaice.prepare import ready_store
@@ -80,8 +86,8 @@ def record(years: int, folder: Path):
     return read
 
 
-def one(axis: str, value: int, folder: Path) -> dict:
-    """Seconds and memory (MB) of one point, in this process."""
+def measure_here(axis: str, value: int, folder: Path) -> dict:
+    """Return seconds and memory (MB) of one point, measured in this process."""
     import tensorflow as tf
 
     if axis == "workers":
@@ -89,42 +95,48 @@ def one(axis: str, value: int, folder: Path) -> dict:
 
     empty = resident_mb()
     if axis == "workers":
-        do = step(SIDE)
-        do()
-        taken = seconds(lambda: [do() for _ in range(SHARED_STEPS // value)])[0]
+        function = step(SIDE)
+        function()
+        duration = seconds(lambda: [function() for _ in range(SHARED_STEPS // value)])[0]
     else:
         make = {"cells": lambda: step(round(value**0.5)), "members": lambda: forecast(value, folder)}
-        do = make.get(axis, lambda: record(value, folder))()
-        do()
-        taken = min(seconds(do)[0] for _ in range(3))
-    return {"seconds": taken, "mb": resident_mb() - empty}
+        function = make.get(axis, lambda: record(value, folder))()
+        function()
+        duration = min(seconds(function)[0] for _ in range(3))
+    return {"seconds": duration, "mb": resident_mb() - empty}
 
 
 def measure(axis: str, value: int) -> dict:
-    """Do `one` in a process of its own, or of as many workers; memory is that of all of them."""
+    """Measure one point in a process of its own, or in as many processes as there are workers.
+
+    Memory is that of all workers together.
+    """
     with tempfile.TemporaryDirectory() as folder:
         call = [sys.executable, __file__, "--one", axis, str(value), "--folder", folder]
         processes = [
             subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
             for _ in range(value if axis == "workers" else 1)
         ]
-        found = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
-    return {"seconds": round(max(f["seconds"] for f in found), 4), "mb": sum(f["mb"] for f in found)}
+        results = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
+    return {"seconds": round(max(f["seconds"] for f in results), 4), "mb": sum(f["mb"] for f in results)}
 
 
 def exponent(values, results) -> float:
-    """Exponent of the power law through points, least squares of logarithms."""
+    """Return the exponent of the power law through points, by least squares of logarithms."""
     return round(float(np.polyfit(np.log(values), np.log(results), 1)[0]), 2)
 
 
 def figure(axes: dict) -> Figure:
-    """Draw seconds, and memory below them, with the fitted power laws: a column an axis."""
+    """Draw seconds, and memory below them, with the fitted power laws.
+
+    There is a column for each quantity that is varied.
+    """
     fig = Figure(figsize=(3 * len(axes), 5), layout="constrained")
     panels = fig.subplots(2, len(axes), squeeze=False)
-    for column, (axis, found) in zip(panels.T, axes.items(), strict=True):
-        x = np.array(found["values"], float)
+    for column, (axis, results) in zip(panels.T, axes.items(), strict=True):
+        x = np.array(results["values"], float)
         for panel, what, label in zip(column, ("seconds", "mb"), ("seconds", "memory (MB)"), strict=True):
-            y, power = np.array(found[what], float), found["exponent"][what]
+            y, power = np.array(results[what], float), results["exponent"][what]
             figures_style.bare(panel)
             panel.loglog(x, y, "o", color="#000000")
             scale = np.exp(np.mean(np.log(y) - power * np.log(x)))
@@ -134,8 +146,8 @@ def figure(axes: dict) -> Figure:
             panel.set_xticks(x, names)
             panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             panel.yaxis.set_major_formatter("{x:g}")
-            for each in (panel.xaxis, panel.yaxis):
-                each.set_minor_locator(NullLocator())
+            for side_axis in (panel.xaxis, panel.yaxis):
+                side_axis.set_minor_locator(NullLocator())
             panel.legend(frameon=False)
     return fig
 
@@ -149,18 +161,18 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(one(options.one[0], int(options.one[1]), options.folder)))
+        print(json.dumps(measure_here(options.one[0], int(options.one[1]), options.folder)))
         return
 
     axes = {}
     for axis in options.axes:
         values = AXES[axis][1][: options.points]
         rows = [measure(axis, value) for value in values]
-        found = {what: [row[what] for row in rows] for what in ("seconds", "mb")}
+        columns = {name: [row[name] for row in rows] for name in ("seconds", "mb")}
         axes[axis] = {
             "values": values,
-            **found,
-            "exponent": {w: exponent(values, of) for w, of in found.items()},
+            **columns,
+            "exponent": {name: exponent(values, results) for name, results in columns.items()},
         }
     write("growth", {"axes": axes})
     figures_style.save(figure(axes), paths.root() / "docs" / "growth.png")

@@ -1,38 +1,60 @@
-"""What every benchmark needs that runs in processes of its own: their peak memory, and the record's place. Imports no Keras."""
+"""What does every benchmark need? Seconds, memory, a description of the machine, and a record.
+
+Keras is not imported, so that processes which do not need it stay small.
+"""
 
 import json
 import os
+import platform
 import resource
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
-from sample_assembly import machine
+import psutil
 
 RECORDS = Path(__file__).parent / "records"
 
 
+def seconds(function, *arguments) -> tuple[float, object]:
+    """Return the seconds that a call takes, and its result."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
+
+
 def resident_mb() -> int:
-    """Largest resident memory that this process has had, MB."""
-    return round(
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    """Return the largest resident memory that this process has had, MB."""
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+
+
+def machine() -> dict:
+    """Return a description of this machine: cpu, cores and memory_gb."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
+    return {"cpu": model, "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1)}
 
 
 def write(name: str, content: dict) -> None:
-    """Print a record and put it among the others, whole or not at all; machine, its load and the date are added."""
-    load = [
-        round(value, 1) for value in os.getloadavg()
-    ]  # 1, 5 and 15 minutes: whether the machine was shared
+    """Print a record and write it into `RECORDS`, completely or not at all.
+
+    The date, the machine and its load are added; a `machine` in the content replaces this one.
+    """
     record = {
         "benchmark": name,
         "date": date.today().isoformat(),
         "machine": machine(),
-        "load": load,
+        # Over 1, 5 and 15 minutes: shows whether the machine had other work.
+        "load": [round(value, 1) for value in os.getloadavg()],
         **content,
     }
     RECORDS.mkdir(exist_ok=True)
-    part = RECORDS / f"{name}.part"
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RECORDS / f"{name}.json")
+    temporary = RECORDS / f"{name}.part"
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.replace(RECORDS / f"{name}.json")
     print(json.dumps(record, indent=1))

@@ -1,10 +1,13 @@
-"""Permute-and-predict: forecasts a second of `importance.measure`, against the loop that one would write down first.
+"""How many permuted forecasts per second does `importance.measure` make?
 
-The loop takes every group, permutation, member and initialisation in turn, assembles the sample as it is and permuted, passes both
-through the network and scores both maps with `verify`. Both ways run the same networks in turns in one process; the fastest turn of
-each counts. The floor is the networks' forward pass alone, of inputs that are there, in batches. Random fields and weights: speed
-does not depend on their values.
-The record goes to `benchmarks/records/permute_and_predict.json`. Run: python benchmarks/permute_and_predict.py
+The reference is the loop that one would write first. It takes every group, permutation, member and
+initialisation in turn, assembles the sample as it is and permuted, passes both through the network
+and scores both maps with `verify`. Both run the same networks, in turns, in one process; the
+fastest turn of each counts. The floor is the networks' forward pass alone, in batches, of inputs
+that are there already. Fields and weights are random, because the speed does not depend on their
+values.
+The record goes to `benchmarks/records/permute_and_predict.json`. Run:
+python benchmarks/permute_and_predict.py
 """
 
 import argparse
@@ -16,8 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
-from measure import write
-from sample_assembly import seconds
+from measure import seconds, write
 
 from seaice.config.sections import Importance
 from seaice.explain import importance
@@ -66,7 +68,7 @@ def fields(cells: int, *, years: int = 6) -> xr.Dataset:
 
 
 def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]:
-    """Write networks as a training leaves them, with the weights that they begin with."""
+    """Write networks as a training leaves them, with their initial weights."""
     folders = {member: root / f"seed_{member}" for member in range(members)}
     for member, folder in folders.items():
         folder.mkdir(parents=True)
@@ -80,7 +82,7 @@ def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]
 
 
 def loop(samples: Samples, ready: xr.Dataset, networks, times: pd.DatetimeIndex, places, seeds: int) -> int:
-    """Do the same one forecast at a time; returns the number of permuted forecasts."""
+    """Do the same one forecast at a time; return the number of permuted forecasts."""
     done = 0
     for channels in places:
         for seed in range(seeds):
@@ -96,7 +98,7 @@ def loop(samples: Samples, ready: xr.Dataset, networks, times: pd.DatetimeIndex,
 
 
 def score(logits: np.ndarray, ready: xr.Dataset, time: pd.Timestamp) -> list[float]:
-    """Score one forecast with labelled maps."""
+    """Return the scores of one forecast, computed with labelled maps."""
     probability = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
     p = xr.DataArray(
         probability, {"y": ready.y, "x": ready.x}, ("init_time", "y", "x", "lead_time", "ice_class")
@@ -132,23 +134,23 @@ def main() -> None:
         folders = save_networks(samples, Path(root) / "networks", options.members)
         networks = [keras.saving.load_model(folder / trained.NETWORK) for folder in folders.values()]
         inputs = samples.inputs(times[:8])
-        loop(samples, ready, networks, times[:2], places[:1], 1)  # compiled once, which does not count
+        loop(samples, ready, networks, times[:2], places[:1], 1)  # compiles, which does not count
         for turn in range(options.turns):
             keep = Path(root) / f"turn_{turn}"
             measured = Importance(groups=GROUPS, seeds=options.seeds, within_month=[False])
-            ways = {
+            methods = {
                 "measure": lambda keep=keep, settings=measured: importance.measure(
                     samples, folders, SPLITS, keep, settings
                 ),
                 "loop": lambda: loop(samples, ready, networks, times[:6], places, 1),
                 "floor": lambda: [network.predict_on_batch(inputs) for network in networks],
             }
-            for name, way in ways.items():
-                taken, made = seconds(way)
-                fastest[name] = min(fastest.get(name, np.inf), taken)
-                done[name] = made if name == "loop" else len(networks) * len(inputs)
+            for name, method in methods.items():
+                duration, result = seconds(method)
+                fastest[name] = min(fastest.get(name, np.inf), duration)
+                done[name] = result if name == "loop" else len(networks) * len(inputs)
                 if name == "measure":
-                    done[name] = int(made["change"].isel(lead_time=0, metric=0).notnull().sum())
+                    done[name] = int(result["change"].isel(lead_time=0, metric=0).notnull().sum())
     rate = {name: round(done[name] / fastest[name], 1) for name in fastest}
     record = {
         "shape": [*samples.shape, len(samples.channels)],

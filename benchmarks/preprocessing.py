@@ -1,10 +1,13 @@
-"""Preprocessing to Zarr: `pipeline.build` over Dask's workers and over threads, against one thread that reads everything first.
+"""How fast is preprocessing to Zarr, over Dask's workers and over threads?
 
-The reference loads every source whole and then writes the store, in one process and thread. Each way has a process of its own,
-so that its memory is its own. Where SEAICE_DATA names the real files these are the observed sources of `params/nsidc_north.yaml` at 25 km,
-else the simulated ones of `params/demo.yaml`, which must have been made (`make demo`). More workers than cores show where it stops to help.
-Processes have the environment of the runner's kernels, with one thread. Of workers the record says, too, how many tasks they did, and the
-seconds that these computed, and waited for one another's data, summed over the workers.
+It runs `pipeline.build`. The reference loads every source completely and then writes the store, in
+one process and thread. Each method has a process of its own, so that its memory is its own. If
+SEAICE_DATA names the real files, the sources are the observed ones of `params/nsidc_north.yaml` at
+25 km. Otherwise they are the simulated ones of `params/demo.yaml`, which must have been made
+(`make demo`). More workers than cores show where more of them stop to help.
+Processes have the environment of the runner's kernels, with one thread. For workers the record
+also holds the number of their tasks, and the seconds, summed over the workers, in which these
+computed and in which they waited for data of one another.
 The record goes to `benchmarks/records/preprocessing.json`. Run: python benchmarks/preprocessing.py
 """
 
@@ -16,20 +19,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import resident_mb, write
-from sample_assembly import seconds
+from measure import resident_mb, seconds, write
 
 from seaice.run.execute import environment
 
-EAGER, THREADS = (
-    0,
-    -1,
-)  # in place of a number of workers: the reference, and the threads of one process, as the runner's page has them
+# In place of a number of workers: the reference, and the threads of one process, as in the runner's
+# page.
+EAGER, THREADS = 0, -1
 NAMES = {EAGER: "eager", THREADS: "threads"}
 
 
 def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
-    """Write a store in this process and its workers; seconds and peak memory (MB) of the process and of its largest worker."""
+    """Write a store in this process and its workers.
+
+    Returns seconds, and the peak memory (MB) of the process and of its largest worker.
+    """
     import dask
     from distributed import Client, LocalCluster, get_task_stream
 
@@ -48,23 +52,24 @@ def build(run: str, resolution_km: float, workers: int, folder: Path) -> dict:
     if workers == EAGER:
         eager = lambda *args, **kwargs: providers.load(*args, **kwargs).load()  # noqa: E731
         with dask.config.set(scheduler="synchronous"):
-            taken, _ = seconds(lambda: pipeline.build(target, grid, load=eager, **options))
-        return {"seconds": taken, "process_mb": resident_mb()}
+            duration, _ = seconds(lambda: pipeline.build(target, grid, load=eager, **options))
+        return {"seconds": duration, "process_mb": resident_mb()}
     if workers == THREADS:
-        taken, _ = seconds(lambda: pipeline.build(target, grid, **options))
-        return {"seconds": taken, "process_mb": resident_mb()}
+        duration, _ = seconds(lambda: pipeline.build(target, grid, **options))
+        return {"seconds": duration, "process_mb": resident_mb()}
     with (
         LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        client.run(resident_mb)  # all have started, which does not count
+        client.run(resident_mb)  # returns when all have started, which does not count
         with get_task_stream(client) as stream:
-            taken, _ = seconds(lambda: pipeline.build(target, grid, **options))
+            duration, _ = seconds(lambda: pipeline.build(target, grid, **options))
         spent = {"compute": 0.0, "transfer": 0.0}
-        for part in (part for task in stream.data for part in task["startstops"] if part["action"] in spent):
-            spent[part["action"]] += part["stop"] - part["start"]
+        for interval in (interval for task in stream.data for interval in task["startstops"]):
+            if interval["action"] in spent:
+                spent[interval["action"]] += interval["stop"] - interval["start"]
         held = {"process_mb": resident_mb(), "worker_mb": max(client.run(resident_mb).values())}
-        return {"seconds": taken, **held, "tasks": len(stream.data)} | {
+        return {"seconds": duration, **held, "tasks": len(stream.data)} | {
             k: round(v, 2) for k, v in spent.items()
         }
 
@@ -113,9 +118,9 @@ def main() -> None:
     fastest = {}
     for _ in range(options.turns):
         for workers in (EAGER, THREADS, *options.workers):
-            found = measure(options.run, options.resolution, workers)
-            if workers not in fastest or found["seconds"] < fastest[workers]["seconds"]:
-                fastest[workers] = found
+            result = measure(options.run, options.resolution, workers)
+            if workers not in fastest or result["seconds"] < fastest[workers]["seconds"]:
+                fastest[workers] = result
     reference = fastest[EAGER]["seconds"]
     rows = {
         NAMES.get(w, str(w)): f | {"ratio": round(reference / f["seconds"], 2)} for w, f in fastest.items()

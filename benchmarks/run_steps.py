@@ -1,24 +1,25 @@
-"""Time and peak memory of a run by step, from the runner's own records, with each step's share of the whole.
+"""How long does each step of a run take, and how much memory does it need?
 
-Memory is that of the runner, Dask and the notebook's kernel together. The reference in the same run is the whole run.
-The record goes to `benchmarks/records/<run>_steps.json`. Run after it: python benchmarks/run_steps.py demo
+The answer comes from the runner's own records. Memory is that of the runner, Dask and the
+notebook's kernel together. The reference of a step is the whole run.
+The record goes to `benchmarks/records/<run>_steps.json`. Start this after the run:
+python benchmarks/run_steps.py demo
 """
 
 import argparse
-import json
-from datetime import date
-from pathlib import Path
 
 import pandas as pd
+from measure import write
 
 from seaice import paths
 from seaice.run import records as run_records
 
-RECORDS = Path(__file__).parent / "records"
-
 
 def steps(run: str) -> pd.DataFrame:
-    """Return seconds, share of the run and peak memory (MB) of every step or member, in the order they ended."""
+    """Return seconds, share of the run and peak memory (MB) of every step or member.
+
+    The rows are in the order in which the steps ended.
+    """
     names = [path.stem for path in paths.records(run).glob("*.json")]
     contents = sorted(filter(None, (run_records.read(run, name) for name in names)), key=lambda c: c["end"])
     if not contents:
@@ -46,15 +47,12 @@ def main() -> None:
     print(table.to_string())
     print(f"in all {table['seconds'].sum():.0f} s, peak {table['peak_memory_mb'].max()} MB ({machine})")
     content = {
-        "benchmark": f"{run}_steps",
-        "date": date.today().isoformat(),
-        "machine": machine,
+        "machine": machine,  # of the run
         "total_seconds": round(float(table["seconds"].sum()), 1),
         "peak_memory_mb": int(table["peak_memory_mb"].max()),
         "steps": table.reset_index().to_dict("records"),
     }
-    RECORDS.mkdir(exist_ok=True)
-    (RECORDS / f"{run}_steps.json").write_text(json.dumps(content, indent=1) + "\n")
+    write(f"{run}_steps", content)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,47 @@
-"""Sample assembly at 432 x 432 x 50: gathered on the fly from the base array, against materialising every sample by copying.
+"""How fast are samples of 432 x 432 x 50 assembled?
 
-On the fly is with NumPy, by one thread and by two, and with `device.Gather`, compiled by XLA as in a compiled step, its planes in float32
-and in half precision; what comes out is float32 everywhere, channels last. All ways run in turns in one process, on the same
-random fields; the fastest turn of each counts, and what they give is compared. The floors are the time to read and write a sample's
-bytes once, at the speed of a plain copy too large for the cache, by one thread and by two, measured in the same run; between them and
-the compiled gather stands one that leaves the planes as they lie, channels first, so that the rest is what laying channels last costs.
-The record goes to `benchmarks/records/sample_assembly.json`. Run: python benchmarks/sample_assembly.py
+Samples are gathered on the fly from the base array. The reference materialises every sample by
+copying. The gather is done with NumPy, by one thread and by two, and with `device.Gather`, compiled
+by XLA as in a compiled training step, with planes in float32 and in half precision. The result is
+always float32, channels last. All methods run in turns in one process, on the same random fields;
+the fastest turn of each counts, and the results are compared.
+The floors are the time that it takes to read and write a sample's bytes once, at the speed of a
+plain copy too large for the cache, by one thread and by two, measured in the same run. A further
+compiled gather leaves the channels first, as the planes lie. It shows how much of the time goes
+into putting them last.
+The record goes to `benchmarks/records/sample_assembly.json`. Run:
+python benchmarks/sample_assembly.py
 """
 
 import argparse
-import json
-import os
-import platform
-import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
 import xarray as xr
+from measure import seconds, write
 
 from seaice.grid import NATIVE_KM, Grid
 from seaice.samples.assembly import Samples
 from seaice.samples.channels import ICENET_2021
 
-RECORD = Path(__file__).parent / "records" / "sample_assembly.json"
 THREADS = 2
-AIM = 10.0  # samples a second, over the reference
-ROUNDING = {"float32": 0.0, "float16": 2.0**-11, "bfloat16": 2.0**-8}  # of planes held so, relative
+AIM = 10.0  # aim of the ratio to the reference, in samples per second
+ROUNDING = {
+    "float32": 0.0,
+    "float16": 2.0**-11,
+    "bfloat16": 2.0**-8,
+}  # relative rounding of planes in this dtype
 
 
 def fields(n_months: int) -> xr.Dataset:
-    """Return random fields with the names and shapes of a ready store at 25 km; speed does not depend on their values."""
+    """Return random fields with the names and shapes of a ready store at 25 km.
+
+    The speed does not depend on their values.
+    """
     rng = np.random.default_rng(0)
     shape = Grid("north", NATIVE_KM).shape
     dims = ("time", "y", "x")
@@ -49,14 +55,14 @@ def fields(n_months: int) -> xr.Dataset:
 
 
 def gather(samples: Samples, n_samples: int) -> list[np.ndarray]:
-    """Assemble one sample after the other and keep the last, as a training does."""
+    """Assemble one sample after the other and keep the last one, as a training does."""
     for init_time in samples.init_times[:n_samples]:
         last = samples.inputs([init_time])
     return [last]
 
 
 def gather_in_threads(samples: Samples, n_samples: int) -> list[np.ndarray]:
-    """Assemble with a sample a thread at a time, and keep the last."""
+    """Assemble samples in threads, one sample per thread at a time, and keep the last one."""
     with ThreadPoolExecutor(THREADS) as pool:
         return list(
             deque(pool.map(lambda time: samples.inputs([time]), samples.init_times[:n_samples]), maxlen=1)
@@ -64,15 +70,18 @@ def gather_in_threads(samples: Samples, n_samples: int) -> list[np.ndarray]:
 
 
 def gather_compiled(gather, numbers: np.ndarray) -> list:
-    """Assemble one sample after the other where the network would compute, and keep the last there."""
+    """Assemble one sample after the other on the network's device and keep the last one there."""
     for row in numbers:
         last = gather(row[None])
     return [last]
 
 
 def compiled(samples: Samples, storage: str, *, transposed: bool = True):
-    """Return `device.Gather` compiled by XLA, as a function of plane numbers (sample, channel); or only its gather, channels first."""
-    import keras  # here, not above: other benchmarks import this module into processes that know no Keras
+    """Return `device.Gather`, compiled by XLA, as a function of plane numbers (sample, channel).
+
+    transposed: False returns only its gather, which leaves the channels first.
+    """
+    import keras  # imported here because other benchmarks use this module in processes without Keras
 
     from seaice.networks.device import Gather
 
@@ -93,7 +102,7 @@ def compiled(samples: Samples, storage: str, *, transposed: bool = True):
 
 
 def materialise(months: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
-    """Copy each sample's channels from the per-month arrays, and keep all samples."""
+    """Copy the channels of each sample from the monthly arrays, and keep all samples."""
     kept = []
     for row in numbers:
         sample = np.empty((*months.shape[1:], len(row)), "float32")
@@ -104,7 +113,7 @@ def materialise(months: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
 
 
 def copy_bandwidth(threads: int = 1, n_bytes: int = 400_000_000) -> float:
-    """Bytes read and written per second by a plain copy that threads share."""
+    """Return the bytes read and written per second by a plain copy that threads share."""
     source, target = np.ones(n_bytes // 4, "float32"), np.zeros(n_bytes // 4, "float32")
     parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
     with ThreadPoolExecutor(threads) as pool:
@@ -113,23 +122,6 @@ def copy_bandwidth(threads: int = 1, n_bytes: int = 400_000_000) -> float:
             * n_bytes
             / min(seconds(lambda: list(pool.map(np.copyto, *zip(*parts, strict=True))))[0] for _ in range(5))
         )
-
-
-def seconds(function, *arguments) -> tuple[float, object]:
-    """Seconds that a call takes, and what it returns."""
-    start = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - start, result
-
-
-def machine() -> dict:
-    """Describe where the figures come from."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-    return {"cpu": model, "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1)}
 
 
 def main() -> None:
@@ -153,19 +145,19 @@ def main() -> None:
     }
     fastest, resident = {}, {}
     for _ in range(options.turns):
-        for name, way in (with_numpy | reference).items():
-            taken, kept = seconds(way)
-            fastest[name] = min(fastest.get(name, np.inf), taken)
+        for name, method in (with_numpy | reference).items():
+            duration, kept = seconds(method)
+            fastest[name] = min(fastest.get(name, np.inf), duration)
             resident[name] = process.memory_info().rss - empty
             assert np.array_equal(kept[-1].reshape(expected.shape), expected)
             del kept
-    # Only now, so that the memory of Keras's backend is no part of the above; the first turn compiles.
+    # Keras's backend comes last, so that its memory is not counted above. The first turn compiles.
     gathers = {f"compiled_{storage}": compiled(samples, storage) for storage in ROUNDING}
     with_backend = {name: partial(gather_compiled, gather, numbers) for name, gather in gathers.items()}
     for _ in range(options.turns + 1):
-        for name, way in (with_backend | reference).items():
-            taken, kept = seconds(way)
-            fastest[name] = min(fastest.get(name, np.inf), taken)
+        for name, method in (with_backend | reference).items():
+            duration, kept = seconds(method)
+            fastest[name] = min(fastest.get(name, np.inf), duration)
             rounding = ROUNDING.get(name.removeprefix("compiled_"), 0.0)
             np.testing.assert_allclose(
                 np.asarray(kept[-1]).reshape(expected.shape), expected, rtol=rounding, atol=1e-7
@@ -174,14 +166,10 @@ def main() -> None:
     untransposed = compiled(samples, "float32", transposed=False)
     planes_only = min(seconds(gather_compiled, untransposed, numbers)[0] for _ in range(options.turns + 1))
 
-    rate = {name: len(times) / taken for name, taken in fastest.items()}
+    rate = {name: len(times) / duration for name, duration in fastest.items()}
     n_bytes = 2 * months[0].nbytes * numbers.shape[1]
     floors = {threads: copy_bandwidth(threads) / n_bytes for threads in (1, THREADS)}
     record = {
-        "benchmark": "sample_assembly",
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "load": [round(value, 1) for value in os.getloadavg()],
         "shape": [*samples.shape, numbers.shape[1]],
         "months": options.months,
         "samples": len(times),
@@ -198,11 +186,7 @@ def main() -> None:
         "resident_mb": {name: round(value / 1e6) for name, value in resident.items()},
         "base_array_mb": round(months.nbytes / 1e6),
     }
-    RECORD.parent.mkdir(exist_ok=True)
-    part = RECORD.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(RECORD)
-    print(json.dumps(record, indent=1))
+    write("sample_assembly", record)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
-"""One training step of the published U-Net, factor 2, 432 x 432 x 50: ours against plain Keras `fit` in float32 on NumPy arrays.
+"""How fast is a training step of the published U-Net, factor 2, 432 x 432 x 50?
 
-Ours is what `train.fit` does with `window: active` and `precision: mixed_bfloat16`: samples assembled when they are needed,
-convolutions in bfloat16 on the window of the active cells. On a GPU (KERAS_BACKEND=jax) with `gather: bfloat16` too: samples
-are assembled there. Each way has a process of its own, so that its memory is its own; they take turns, and the fastest turn counts.
-Active cells: the rows and columns of NSIDC-0051 at 25 km, whole. Random fields: speed does not depend on values. The denominators
-are matrix products of the same run.
-The record goes to `benchmarks/records/training_step.json`, of a GPU to `training_step_gpu.json`. Run: python benchmarks/training_step.py
+The reference is plain Keras `fit` in float32 on NumPy arrays. Ours is what `train.fit` does with
+`window: active` and `precision: mixed_bfloat16`: samples are assembled when they are needed, and
+convolutions are computed in bfloat16 on the window of the active cells. On a GPU
+(KERAS_BACKEND=jax) `gather: bfloat16` is set, too, so that samples are assembled there. Each method
+has a process of its own, so that its memory is its own. They take turns, and the fastest turn
+counts. The active cells are the whole rows and columns of those of NSIDC-0051 at 25 km. Fields are
+random, because the speed does not depend on their values. Shares are relative to matrix products
+in the same run.
+The record goes to `benchmarks/records/training_step.json`, on a GPU to `training_step_gpu.json`.
+Run: python benchmarks/training_step.py
 """
 
 import argparse
@@ -19,8 +23,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # two processes
 import floors
 import keras
 import numpy as np
-from measure import write
-from sample_assembly import fields, seconds
+from measure import seconds, write
+from sample_assembly import fields
 
 from seaice.config.sections import Training
 from seaice.networks import costs, kinds, losses, train, windows
@@ -28,17 +32,18 @@ from seaice.samples import batches
 from seaice.samples.assembly import Samples
 from seaice.samples.channels import ICENET_2021
 
-ROWS, COLUMNS = (
-    slice(46, 392),
-    slice(11, 413),
-)  # of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km
-MONTHS = 20  # length of the record; the fewer, the less of the memory is that of the fields
+# Rows and columns of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km.
+ROWS, COLUMNS = slice(46, 392), slice(11, 413)
+MONTHS = 20  # length of the record; short, so that the fields take little of the memory
 FASTER = {"window": "active", "precision": "mixed_bfloat16"}
-_step = None  # of the way that this process goes
+_step = None  # step of the method that this process measures
 
 
 def samples() -> Samples:
-    """Return samples of random fields at 25 km, with the active cells' rows and columns of the observed record."""
+    """Return samples of random fields at 25 km.
+
+    The active cells have the rows and columns of those of the observed record.
+    """
     ready = fields(MONTHS)
     active = np.zeros(ready["active"].shape, bool)
     active[:, ROWS, COLUMNS] = True
@@ -58,7 +63,7 @@ def plain(data: Samples, batch_size: int, factor: float):
 
 
 def ours(data: Samples, batch_size: int, factor: float):
-    """Return a step of `train.fit`; on a GPU one of samples that are gathered there."""
+    """Return a step of `train.fit`; on a GPU samples are gathered there."""
     gather = None if floors.accelerator() is None else "bfloat16"
     settings = Training(filters_factor=factor, faster=FASTER | {"gather": gather})
     learner = kinds.learner(kinds.untrained(data, settings), data, settings)
@@ -68,18 +73,18 @@ def ours(data: Samples, batch_size: int, factor: float):
     return lambda: train._step(learner.train_on_batch, *next(made))
 
 
-WAYS = {"plain": plain, "ours": ours}
+METHODS = {"plain": plain, "ours": ours}
 
 
-def prepare(way: str, batch_size: int, factor: float) -> float:
-    """Build the network of a way and take its first step, whose seconds hold the compilation."""
+def prepare(method: str, batch_size: int, factor: float) -> float:
+    """Build the network of a method; return the seconds of its first step, with compilation."""
     global _step
-    _step = WAYS[way](samples(), batch_size, factor)
+    _step = METHODS[method](samples(), batch_size, factor)
     return seconds(_step)[0]
 
 
 def turn() -> float:
-    """Seconds of one step."""
+    """Return the seconds of one step."""
     return seconds(_step)[0]
 
 
@@ -92,27 +97,27 @@ def main() -> None:
     options = parser.parse_args()
 
     context = multiprocessing.get_context("spawn")
-    workers = {way: ProcessPoolExecutor(1, context) for way in WAYS}
+    workers = {method: ProcessPoolExecutor(1, context) for method in METHODS}
     first = {w: p.submit(prepare, w, options.batch_size, options.factor).result() for w, p in workers.items()}
-    taken = {way: [] for way in WAYS}
+    durations = {method: [] for method in METHODS}
     for _ in range(options.turns):
-        for way, process in workers.items():
-            taken[way].append(process.submit(turn).result())
-    memory = {way: process.submit(floors.peak_memory_mb).result() for way, process in workers.items()}
+        for method, process in workers.items():
+            durations[method].append(process.submit(turn).result())
+    memory = {method: process.submit(floors.peak_memory_mb).result() for method, process in workers.items()}
     for process in workers.values():
         process.shutdown()
 
     data = samples()
     inner = windows.shape(data.shape, windows.around(data.active))
     flops = {
-        way: options.batch_size
+        method: options.batch_size
         * costs.TRAINING
         * costs.forward(shape, len(data.channels), filters_factor=options.factor)
-        for way, shape in (("plain", data.shape), ("ours", inner))
+        for method, shape in (("plain", data.shape), ("ours", inner))
     }
-    fastest = {way: min(times) for way, times in taken.items()}
+    fastest = {method: min(times) for method, times in durations.items()}
     peaks = floors.measured()
-    rate = {way: flops[way] / fastest[way] / 1e9 for way in WAYS}
+    rate = {method: flops[method] / fastest[method] / 1e9 for method in METHODS}
     record = {
         **peaks,
         "shape": [*data.shape, len(data.channels)],
@@ -120,12 +125,14 @@ def main() -> None:
         "filters_factor": options.factor,
         "batch_size": options.batch_size,
         "turns": options.turns,
-        "seconds_per_step": {way: round(value, 3) for way, value in fastest.items()},
-        "samples_per_second": {way: round(options.batch_size / value, 3) for way, value in fastest.items()},
-        "first_step_seconds": {way: round(value, 1) for way, value in first.items()},
+        "seconds_per_step": {method: round(value, 3) for method, value in fastest.items()},
+        "samples_per_second": {
+            method: round(options.batch_size / value, 3) for method, value in fastest.items()
+        },
+        "first_step_seconds": {method: round(value, 1) for method, value in first.items()},
         "ratio": round(fastest["plain"] / fastest["ours"], 2),
-        "tflop_per_step": {way: round(value / 1e12, 3) for way, value in flops.items()},
-        "gflops_reached": {way: round(value, 1) for way, value in rate.items()},
+        "tflop_per_step": {method: round(value / 1e12, 3) for method, value in flops.items()},
+        "gflops_reached": {method: round(value, 1) for method, value in rate.items()},
         "share_of_peak": {
             "plain": round(rate["plain"] / peaks["gflops"]["float32"], 3),
             "ours": round(rate["ours"] / peaks["gflops"]["bfloat16"], 3),
