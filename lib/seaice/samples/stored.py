@@ -37,7 +37,10 @@ def trees(run: str) -> xr.Dataset:
 
 
 def forecast(run: str) -> xr.Dataset:
-    """Open a run's ensemble forecast, see `forecasts.ensemble`. Raises DataError if there is none."""
+    """Open the ensemble forecast of a run, see `forecasts.ensemble`.
+
+    Raises DataError if there is none.
+    """
     return _open(paths.forecast(run), step="06_forecast")
 
 
