@@ -14,8 +14,8 @@ from typing import get_args
 import keras
 import numpy as np
 import pytest
-from fitting import fit
 from support import synthetic
+from support.fitting import fit
 
 from seaice import fingerprint
 from seaice.config.sections import Faster, Training
