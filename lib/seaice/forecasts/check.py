@@ -1,4 +1,7 @@
-"""May this network be asked about these samples? It must be finished, and made for such inputs."""
+"""May this network forecast from these samples?
+
+It must be finished, and must have been trained on such inputs.
+"""
 
 import json
 from collections.abc import Mapping
@@ -26,8 +29,8 @@ def check_network(samples: Samples, seed: int, folder: Path) -> None:
     for place, (their_name, our_name) in enumerate(names):
         if their_name != our_name:
             raise DataError(
-                f"the network of seed {seed} has '{their_name}' as channel {place}, the samples have '{our_name}'; "
-                "train it again"
+                f"the network of seed {seed} has '{their_name}' as channel {place}, "
+                f"the samples have '{our_name}'; train it again"
             )
     for name in INPUTS:
         if theirs.get(name) != ours.get(name):
@@ -38,7 +41,7 @@ def check_network(samples: Samples, seed: int, folder: Path) -> None:
 
 
 def same_fit(samples: Samples, seed: int, folder: Path) -> None:
-    """Raise DataError for a network of another fit period: its inputs were scaled otherwise."""
+    """Raise DataError for a network of another fit period, whose inputs were scaled differently."""
     theirs, ours = _metadata(folder), samples.metadata()
     for name in FIT_PERIOD:
         if theirs.get(name) != ours.get(name):
@@ -51,7 +54,7 @@ def same_fit(samples: Samples, seed: int, folder: Path) -> None:
 def forecasts_siconc(folders: Mapping[int, Path]) -> bool:
     """Return whether these finished networks forecast SIC.
 
-    folders: by seed. Raises DataError where some of them do and some don't.
+    folders: by seed. Raises DataError if some of them do and some do not.
     """
     heads = {seed: trained.kind(folder).forecasts_siconc for seed, folder in folders.items()}
     if len(set(heads.values())) > 1:
@@ -63,5 +66,5 @@ def forecasts_siconc(folders: Mapping[int, Path]) -> bool:
 
 
 def _metadata(folder: Path) -> dict:
-    """What a network's inputs must agree with, as its training left it."""
+    """Return what a network's inputs must agree with, as its training left it."""
     return json.loads((folder / trained.CHANNELS).read_text())
