@@ -38,15 +38,15 @@ FITTED_TO = (
 
 
 def forecasts(
-    ready: xr.Dataset, known: xr.Dataset, init_time: pd.Timestamp, settings: Sampling, cache: Path
+    ready: xr.Dataset, record: xr.Dataset, init_time: pd.Timestamp, settings: Sampling, cache: Path
 ) -> dict[str, xr.DataArray]:
     """Return the trees' SIP of one init_time, for the channel `trees`.
 
     Dims (init_time, lead_time, y, x), 0..1.
 
-    ready: the full record; the trees are fitted to its steps up to `fit_end`. known: the record as
-    of init_time. settings: of the run's samples; the trees are fitted to their training split and
-    leads, as in the notebook of the baselines. cache: folder that keeps fitted trees.
+    ready: the full record; the trees are fitted to its steps up to `fit_end`. record: the data
+    known at init_time. settings: of the run's samples; the trees are fitted to their training split
+    and leads, as in the notebook of the baselines. cache: folder that keeps fitted trees.
     The trees are those of the run, as fitting is deterministic. Raises DataError for a cadence
     other than monthly.
     """
@@ -55,7 +55,7 @@ def forecasts(
     leads = range(1, settings.n_leads + 1)
     inits = pd.date_range(*settings.splits.train, freq=FREQUENCY["monthly"])
     fitted = _fitted(ready, inits, leads, cache)
-    return {"trees": trees.forecast(fitted, known, pd.DatetimeIndex([init_time])).compute()}
+    return {"trees": trees.forecast(fitted, record, pd.DatetimeIndex([init_time])).compute()}
 
 
 def _fitted(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> dict:

@@ -7,8 +7,7 @@ import xarray as xr
 
 from seaice.schema import ICE_EDGE, SIP_EDGE
 
-# Least distance of a cell's SIC (fraction) from that of the edge, so that rounding does not carry it
-# over.
+# Least distance of a cell's SIC (fraction) from that of the edge. It is larger than rounding.
 MARGIN = 1e-3
 
 

@@ -15,12 +15,12 @@ from seaice import progress
 from seaice.errors import DataError
 from seaice.files import replacing_folder
 from seaice.forecasts import blend, calibrate, probabilities
+from seaice.forecasts.answers import answer, predictor
 from seaice.forecasts.check import check_network, forecasts_siconc, same_fit
 from seaice.forecasts.members import Member, coordinates, numbered
 from seaice.forecasts.probabilities import at_temperature, masked, masked_siconc
 from seaice.forecasts.store import put, template
 from seaice.networks import losses, trained
-from seaice.networks.kinds import Kind
 from seaice.samples.assembly import Samples
 from seaice.schema import ICE_CLASSES
 
@@ -123,7 +123,7 @@ def _write_members(
     members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
     for member, (seed, network) in enumerate(members):
         kind = trained.kind(folders[seed])
-        predict = _predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
+        predict = predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
         calibration_forecast = np.concatenate(
             [mean[:0], *(batch_forecast for _, batch_forecast, _ in predict(samples, calibration_times))]
         )
@@ -149,36 +149,6 @@ def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
     if not len(times):
         return times
     return times[np.linspace(0, len(times) - 1, max(1, min(n_most, len(times))), dtype=int)]
-
-
-def _predictor(kind: Kind, network: keras.Model, name: str, batch_size: int):
-    """Return a function that yields the forecasts of some times at a time.
-
-    It yields the slice of times, the probabilities and SIC, see `_answer`.
-    """
-
-    def predict(samples: Samples, times: pd.DatetimeIndex):
-        for first in range(0, len(times), batch_size):
-            batch = slice(first, min(first + batch_size, len(times)))
-            yield batch, *_answer(kind, network, samples.inputs(times[batch]), name)
-
-    return predict
-
-
-def _answer(
-    kind: Kind, network: keras.Model, inputs: np.ndarray, name: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a network's only answer, its draw 0, to inputs (init_time, y, x, channel).
-
-    Probabilities (init_time, lead_time, ice_class, y, x) and SIC (init_time, lead_time, y, x) or
-    None, 0..1. name: of the network in the message. Raises DataError for values that are not
-    finite.
-    """
-    (probability,), siconc = kind.predict(network, inputs, None, 1)
-    if not (np.isfinite(probability).all() and (siconc is None or np.isfinite(siconc).all())):
-        raise DataError(f"{name} gives values that are not finite; train it again")
-    # Rounding in `outputs.Bounded` can put SIC a little outside 0..1.
-    return probability, None if siconc is None else np.clip(siconc[0], 0, 1)
 
 
 def _fit_temperature(
@@ -245,7 +215,7 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
     probabilities_of_members, siconc_of_members = [], []
     for seed, network in trained.networks(folders):
         kind = trained.kind(folders[seed])
-        probability, siconc = _answer(kind, network, inputs, f"the network of seed {seed}")
+        probability, siconc = answer(kind, network, inputs, f"the network of seed {seed}")
         probabilities_of_members.append(probability[0])
         siconc_of_members += [] if siconc is None else [siconc[0]]
     return np.stack(probabilities_of_members), np.stack(siconc_of_members) if with_siconc else None
