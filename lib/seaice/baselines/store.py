@@ -36,10 +36,10 @@ def write(ds: xr.Dataset | Iterable[xr.Dataset], path: Path) -> xr.Dataset:
     ds: all forecasts, or parts of them along init_time. A chunk has one model and one init_time.
     The store appears only when it is complete.
     """
-    mode = {"mode": "w", "zarr_format": 3}
+    options = {"mode": "w", "zarr_format": 3}
     with replacing_folder(path) as temporary:
-        for chunk in [ds] if isinstance(ds, xr.Dataset) else ds:
-            chunks = {d: 1 if d in ("model", "init_time") else -1 for d in chunk.dims}
-            chunk.chunk(chunks).to_zarr(temporary, consolidated=False, **mode)
-            mode = {"append_dim": "init_time"}
+        for forecasts in [ds] if isinstance(ds, xr.Dataset) else ds:
+            chunks = {d: 1 if d in ("model", "init_time") else -1 for d in forecasts.dims}
+            forecasts.chunk(chunks).to_zarr(temporary, consolidated=False, **options)
+            options = {"append_dim": "init_time"}
     return xr.open_zarr(path, consolidated=False)

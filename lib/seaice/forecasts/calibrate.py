@@ -15,11 +15,11 @@ NO_PROBABILITY = 1e-7  # smallest probability; float32 can't tell smaller ones f
 def temperature(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     """Return the temperature T that minimises the cross-entropy of `scale(probability, T)`.
 
-    The cross-entropy is weighted.
-    T above 1 softens, below 1 sharpens. It lies within `RANGE` and is found by Brent's bounded
-    method. probability (..., class): 0..1, sums to 1. truth (...): class numbers. weight (...): 0
-    and up; cells of weight 0 have no influence. Source: Guo et al. 2017, arXiv:1706.04599;
-    Andersson et al. 2021. Raises DataError if no cell counts.
+    The cross-entropy is the mean weighted by `weight`. T above 1 softens, below 1 sharpens. It lies
+    within `RANGE` and is found by Brent's bounded method.
+    probability (..., class): 0..1, sums to 1. truth (...): class numbers. weight (...): 0 and up;
+    cells of weight 0 have no influence. Source: Guo et al. 2017, arXiv:1706.04599; Andersson et al.
+    2021. Raises DataError if no cell counts.
     """
     counts = weight > 0
     if not counts.any():

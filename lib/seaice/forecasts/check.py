@@ -24,8 +24,8 @@ def check_network(samples: Samples, seed: int, folder: Path) -> None:
         raise DataError(
             f"no finished network of seed {seed} in {folder}: run the training of this member first"
         )
-    theirs, ours = _metadata(folder), samples.metadata()
-    names = zip(theirs["channel_names"], ours["channel_names"], strict=False)
+    trained_on, actual = _metadata(folder), samples.metadata()
+    names = zip(trained_on["channel_names"], actual["channel_names"], strict=False)
     for place, (their_name, our_name) in enumerate(names):
         if their_name != our_name:
             raise DataError(
@@ -33,21 +33,21 @@ def check_network(samples: Samples, seed: int, folder: Path) -> None:
                 f"the samples have '{our_name}'; train it again"
             )
     for name in INPUTS:
-        if theirs.get(name) != ours.get(name):
+        if trained_on.get(name) != actual.get(name):
             raise DataError(
-                f"the network of seed {seed} was trained with {name} {theirs.get(name)}, "
-                f"the samples have {ours.get(name)}; train it again"
+                f"the network of seed {seed} was trained with {name} {trained_on.get(name)}, "
+                f"the samples have {actual.get(name)}; train it again"
             )
 
 
 def same_fit(samples: Samples, seed: int, folder: Path) -> None:
     """Raise DataError for a network of another fit period, whose inputs were scaled differently."""
-    theirs, ours = _metadata(folder), samples.metadata()
+    trained_on, actual = _metadata(folder), samples.metadata()
     for name in FIT_PERIOD:
-        if theirs.get(name) != ours.get(name):
+        if trained_on.get(name) != actual.get(name):
             raise DataError(
-                f"the network of seed {seed} was trained with {name} {theirs.get(name)}, "
-                f"the ready store has {ours.get(name)}; run this run anew"
+                f"the network of seed {seed} was trained with {name} {trained_on.get(name)}, "
+                f"the ready store has {actual.get(name)}; run this run anew"
             )
 
 

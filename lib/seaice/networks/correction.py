@@ -190,7 +190,11 @@ class Prior(layers.Layer):
 
     def call(self, inputs):
         """Return the log probabilities of the three classes."""
-        fields = {name: ops.take(inputs, np.array(at), axis=-1) for name, at in self.places.items() if at}
+        fields = {
+            name: ops.take(inputs, np.array(places), axis=-1)
+            for name, places in self.places.items()
+            if places
+        }
         damped = within(fields["trend"] + fields["damping"] * fields["anomaly"], 0, 1)
         above = []
         for number, (threshold, frequency) in enumerate(

@@ -53,7 +53,7 @@ class SiconcPrior(layers.Layer):
 
     def call(self, inputs):
         """Return the first guess of every lead."""
-        fields = {name: ops.take(inputs, np.array(at), axis=-1) for name, at in self.places.items()}
+        fields = {name: ops.take(inputs, np.array(places), axis=-1) for name, places in self.places.items()}
         damped = fields["trend"] + fields["damping"] * fields["anomaly"]
         return damped + self.persistence * (fields["last"] - damped)
 

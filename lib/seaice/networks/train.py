@@ -216,10 +216,12 @@ def _check_alike(simulated: pool.PooledBatches, data: assembly.Samples) -> None:
 
     Channels, leads and grid must be the same.
     """
-    theirs, ours = simulated.metadata(), data.metadata()
+    simulation, observations = simulated.metadata(), data.metadata()
     for name in ("channel_names", "n_leads", "shape"):
-        if theirs[name] != ours[name]:
-            raise DataError(f"simulated samples have {name} {theirs[name]}, the observations {ours[name]}")
+        if simulation[name] != observations[name]:
+            raise DataError(
+                f"simulated samples have {name} {simulation[name]}, the observations {observations[name]}"
+            )
 
 
 def _is_exhausted(history: list[dict], patience: int | None) -> bool:

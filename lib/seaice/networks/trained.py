@@ -114,8 +114,8 @@ def start_from(network: keras.Model, folder: Path) -> None:
             f"no finished network to start from in {folder}: run its training (pre-training) first"
         )
     other = keras.saving.load_model(folder / NETWORK, compile=False)
-    shapes, others = ([tuple(w.shape) for w in n.weights] for n in (network, other))
-    if shapes != others:
+    shapes, other_shapes = ([tuple(w.shape) for w in n.weights] for n in (network, other))
+    if shapes != other_shapes:
         raise DataError(
             f"the network in {folder} has another shape than the one to train: "
             "pre-train it anew with the same channels, leads, network and filters_factor"

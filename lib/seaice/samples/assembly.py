@@ -167,17 +167,17 @@ class Samples:
         """
         numbers = self.plane_numbers(init_times)
         planes = self._planes.reshape(len(self._planes), -1)
-        out = np.empty((len(numbers), planes.shape[1], numbers.shape[1]), "float32")
+        inputs = np.empty((len(numbers), planes.shape[1], numbers.shape[1]), "float32")
         flat = np.array([c.follows == "season" for c in self.channels])
         mapped = ~flat if flat.any() else slice(None)
-        for sample, rows in zip(out, numbers, strict=True):
+        for sample, rows in zip(inputs, numbers, strict=True):
             sample[:, flat] = self._values[rows[flat] - len(planes)]
             rows = rows[mapped]
             # One block at a time: reads run along the planes, and the transposition fits the cache.
             for first in range(0, planes.shape[1], CELLS_AT_ONCE):
                 block = slice(first, first + CELLS_AT_ONCE)
                 sample[block, mapped] = planes[:, block][rows].T
-        return out.reshape(len(numbers), *self.shape, -1)
+        return inputs.reshape(len(numbers), *self.shape, -1)
 
     def plane_numbers(self, init_times) -> np.ndarray:
         """Return the base plane of each channel (init_time, channel), int.
@@ -185,19 +185,22 @@ class Samples:
         Numbers from the number of planes on point at `values`. Raises DataError for an init_time
         that has no sample.
         """
-        at = self._positions(init_times)
-        dropped = at[self.reasons[at] != ""]
+        positions = self._positions(init_times)
+        dropped = positions[self.reasons[positions] != ""]
         if len(dropped):
             time, reason = self.time[dropped[0]], self.reasons[dropped[0]]
             raise DataError(f"init_time {_date(time)} has no sample: {reason}; see `Samples.dropped`")
-        months, days = self.time.month.to_numpy()[at] - 1, self.time.day_of_year.to_numpy()[at] - 1
+        months, days = (
+            self.time.month.to_numpy()[positions] - 1,
+            self.time.day_of_year.to_numpy()[positions] - 1,
+        )
         moves = {
-            "time": lambda c: at + c.offset,
+            "time": lambda c: positions + c.offset,
             "month": lambda c: months,
             "valid_month": lambda c: (months + c.offset) % 12,
             "season": lambda c: days,
-            "forecast": lambda c: self._forecast_rows[c.variable][at],
-            "nothing": lambda c: 0 * at,
+            "forecast": lambda c: self._forecast_rows[c.variable][positions],
+            "nothing": lambda c: 0 * positions,
         }
         return np.stack([c.base + moves[c.follows](c) for c in self.channels], axis=1)
 
@@ -263,15 +266,15 @@ class Samples:
         Raises DataError for an init_time outside the record.
         """
         times = pd.DatetimeIndex(np.atleast_1d(init_times))
-        at = self.time.get_indexer(times)
-        outside = times[at < 0]
+        positions = self.time.get_indexer(times)
+        outside = times[positions < 0]
         if len(outside):
             raise DataError(
                 f"init_time {_date(outside[0])} is not in the record "
                 f"{_date(self.time[0])} to {_date(self.time[-1])}; "
                 "an init_time is the first day of the first forecast step"
             )
-        return at
+        return positions
 
     def _valid(self, init_times) -> np.ndarray:
         """Return the positions of valid times (init_time, lead) along the calendar."""

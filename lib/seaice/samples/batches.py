@@ -63,16 +63,15 @@ class Batches(keras.utils.PyDataset):
             raise DataError(f"batch_size {batch_size} must be at least 1")
         with_direction = [c.variable for c in samples.channels if c.variable in DIRECTED]
         if turns and (with_direction or samples.shape[0] != samples.shape[1]):
-            what = (
-                f"'{with_direction[0]}', which has a direction"
-                if with_direction
-                else f"a grid of {samples.shape}, which is not square"
-            )
-            raise DataError(f"turns: the samples have {what}; leave it out, or train without turns")
+            obstacle = f"a grid of {samples.shape}, which is not square"
+            if with_direction:
+                obstacle = f"'{with_direction[0]}', which has a direction"
+            raise DataError(f"turns: the samples have {obstacle}; leave it out, or train without turns")
         if as_numbers and (withhold or turns):
-            what = "withhold" if withhold else "turns"
+            setting = "withhold" if withhold else "turns"
             raise DataError(
-                f"{what} is done to assembled inputs; leave it out, or `gather`, which assembles them later"
+                f"{setting} is done to assembled inputs; "
+                "leave it out, or `gather`, which assembles them later"
             )
         self.samples, self.init_times, self.turns = samples, init_times, turns
         self._assemble = samples.plane_numbers if as_numbers else samples.inputs

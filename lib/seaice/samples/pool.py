@@ -104,12 +104,12 @@ class PooledBatches(keras.utils.PyDataset):
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
         blocks, batch = self._block[rows], None
         for block in sorted(set(blocks.tolist()), key=lambda b: (self._group[b], b)):
-            at = np.flatnonzero(blocks == block)
-            samples, times = self._hold(block), self._time[rows[at]]
+            in_block = np.flatnonzero(blocks == block)
+            samples, times = self._hold(block), self._time[rows[in_block]]
             arrays = samples.inputs(times), samples.targets(times), samples.weights(times)
             batch = batch or tuple(np.empty((len(rows), *array.shape[1:]), array.dtype) for array in arrays)
             for full_array, array in zip(batch, arrays, strict=True):
-                full_array[at] = array
+                full_array[in_block] = array
         return batch
 
     def digest(self) -> str:
