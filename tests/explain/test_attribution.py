@@ -5,8 +5,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from fitting import fit
 from support import synthetic
+from support.fitting import fit
 
 from seaice.errors import DataError
 from seaice.explain import (

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from fitting import fit
 from support import synthetic
+from support.fitting import fit
 
 from seaice.errors import DataError
 from seaice.forecasts import ensemble

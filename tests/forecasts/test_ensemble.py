@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fitting import fit
 from support import synthetic
+from support.fitting import fit
 
 from seaice.errors import DataError
 from seaice.forecasts import ensemble

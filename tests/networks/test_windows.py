@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from fitting import fit
 from support import synthetic
+from support.fitting import fit
 
 from seaice.config.runfile import Run
 from seaice.config.sections import Faster, Training
@@ -149,8 +149,12 @@ def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, train
     made = ensemble.write(samples, {1: folder}, TIMES, tmp_path / "a.zarr").load()
     assert made.sip.shape[2:] == samples.shape and np.isfinite(made.sip.values[..., ~samples.land]).all()
     network = keras.saving.load_model(folder / "network.keras", compile=False)
-    training = {"filters_factor": SMALL["filters_factor"], "siconc_head": False, "window": "active"}
-    rough = kinds.NETWORKS["correction"].build(samples, training | {"precision": "mixed_bfloat16"})
+    training = Training(
+        network="correction",
+        filters_factor=SMALL["filters_factor"],
+        faster=Faster(window="active", precision="mixed_bfloat16"),
+    )
+    rough = kinds.NETWORKS["correction"].build(samples, training)
     rough.set_weights(network.get_weights())
     fine, coarse = (
         keras.ops.convert_to_numpy(keras.ops.softmax(n(samples.inputs(TIMES)), axis=-1))

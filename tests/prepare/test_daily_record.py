@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from fitting import fit
 from support import synthetic
+from support.fitting import fit
 
 from seaice.baselines import simple as baselines_simple
 from seaice.figures import (

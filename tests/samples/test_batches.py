@@ -8,7 +8,7 @@ from support import synthetic
 
 from seaice.errors import DataError
 from seaice.samples.assembly import Samples
-from seaice.samples.batches import WAYS, Batches, ahead, laid
+from seaice.samples.batches import SYMMETRIES, Batches, ahead, rotate_and_flip
 
 CHANNELS = [{"variable": "siconc", "lags": 1}, {"variable": "land"}]
 
@@ -93,29 +93,29 @@ def test_digest_is_that_of_the_samples_drawn(samples):
     )
 
 
-def test_turned_maps_are_the_samples_laid_another_way(samples):
-    """Inputs, truth and weights are laid alike; the way is drawn anew each epoch, and only for training."""
+def test_turned_maps_are_the_samples_rotated_and_flipped(samples):
+    """Inputs, truth and weights are turned alike; the symmetry is drawn anew each epoch, and only in training."""
     times = samples.init_times[:16]
     plain = Batches(samples, times, batch_size=16, seed=3)
     turned = Batches(samples, times, batch_size=16, seed=3, turns=True)
-    ways = []
+    symmetries = []
     for epoch in (0, 1):
         plain.shuffle(epoch)
         turned.shuffle(epoch)
         np.testing.assert_array_equal(plain.order, turned.order)
         for before, after in zip(plain[0], turned[0], strict=True):
-            for sample, way in enumerate(turned._way[turned.order]):
-                np.testing.assert_array_equal(after[sample], laid(before[sample], way))
-        ways.append(turned._way.tolist())
-        assert len(set(ways[-1])) > 3
-    assert ways[0] != ways[1]
+            for sample, symmetry in enumerate(turned._symmetry[turned.order]):
+                np.testing.assert_array_equal(after[sample], rotate_and_flip(before[sample], symmetry))
+        symmetries.append(turned._symmetry.tolist())
+        assert len(set(symmetries[-1])) > 3
+    assert symmetries[0] != symmetries[1]
     kept = Batches(samples, times, batch_size=16, turns=True)
     np.testing.assert_array_equal(kept[0][0], samples.inputs(times))
 
 
-def test_the_ways_are_eight_and_all_different():
+def test_the_symmetries_are_eight_and_all_different():
     corner = np.arange(9).reshape(3, 3)
-    assert len({laid(corner, way).tobytes() for way in range(WAYS)}) == WAYS
+    assert len({rotate_and_flip(corner, symmetry).tobytes() for symmetry in range(SYMMETRIES)}) == SYMMETRIES
 
 
 def test_maps_with_a_direction_are_not_turned():

@@ -98,14 +98,14 @@ def test_no_more_than_the_bound_is_held():
         return samples
 
     pool = PooledBatches(stores(4), counting, batch_size=4, seed=0, max_bytes=BOUND)
-    assert 2 <= pool._together < len(pool.blocks)  # there is something to let go
+    assert 2 <= pool._blocks_in_group < len(pool.blocks)  # there is something to let go
     at_start = len(made)
     for epoch in (0, 1):
         pool.shuffle(epoch)
         for k in range(len(pool)):
             pool[k]
     assert max(most) <= BOUND
-    assert len(alive) <= pool._together
+    assert len(alive) <= pool._blocks_in_group
     assert len(made) - at_start <= 2 * len(pool.blocks)  # each block is read once an epoch
 
 

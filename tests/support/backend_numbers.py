@@ -10,7 +10,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from fitting import fit
 
 from seaice.config.sections import Training
 from seaice.explain import gradients
@@ -18,6 +17,7 @@ from seaice.forecasts import ensemble
 from seaice.networks import correction, device, losses, trained, unet
 from seaice.samples.assembly import Samples
 from support import synthetic
+from support.fitting import fit
 
 CHANNELS = [
     {"variable": "siconc", "lags": 1},

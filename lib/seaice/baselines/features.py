@@ -1,6 +1,7 @@
-"""What do boosted trees look at? Features of each cell that are known at the init_time of a forecast.
+"""What do the boosted trees see?
 
-Fields valid at the forecast step come from earlier years or the fit period.
+Features of each cell that are known at the init_time of a forecast. Fields valid at the forecast
+step come from earlier years or the fit period.
 """
 
 from collections.abc import Mapping
@@ -16,21 +17,24 @@ from seaice.steps import at, cadence, last_step, season, shift_by, valid_time
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
 A_YEAR = {"monthly": 12, "daily": 365}  # steps
-EARLIER = {"monthly": 1, "daily": 7}  # steps from the last anomaly to the one that tells where it is going
+EARLIER = {"monthly": 1, "daily": 7}  # steps between the last anomaly and an earlier one, for its change
 
 
 def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
-    """Everything that features of these forecasts are gathered from, (time, y, x) or (month, y, x); lazy where `ready` is.
+    """Return all fields that the features of these forecasts are taken from, by name.
 
-    `valid_*` belong to the forecast step and were known a year before it, or, of days, so long that no lead reaches there; `last_*` to the
-    newest step known.
+    Dims (time, y, x) or (month, y, x); lazy if `ready` is. Fields `valid_*` belong to the forecast
+    step. They were known a year before it; anomalies of days are taken so far back that no lead
+    reaches them. Fields `last_*` belong to the newest step that is known.
     """
-    anomaly, time, counted = ready.siconc_anomaly, ready.time, cadence(ready)
+    anomaly, time, time_cadence = ready.siconc_anomaly, ready.time, cadence(ready)
 
     def before(steps):
-        return at(anomaly, shift_by(time, -steps[counted], cadence=counted)).assign_coords(time=time)
+        return at(anomaly, shift_by(time, -steps[time_cadence], cadence=time_cadence)).assign_coords(
+            time=time
+        )
 
-    found = {
+    by_name = {
         "valid_trend": ready.siconc_trend,
         "valid_recent_frequency": ready.ice_frequency,
         "valid_anomaly_year_before": before(A_YEAR),
@@ -39,41 +43,45 @@ def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
         "last_anomaly_earlier": before(EARLIER),
         "valid_damping": ready.siconc_damping,
     }
-    # Smoothing is the costly one: only the steps that are looked at.
-    seen = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=counted)))
+    # Smoothing is costly, so only the steps that are needed are smoothed.
+    needed = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=time_cadence)))
     for km in SCALES_KM:
-        found[f"last_anomaly_{km:.0f}km"] = smooth(seen, km / float(ready.attrs["resolution_km"]))
-    return {name: field.reset_coords(drop=True).astype("float32") for name, field in found.items()}
+        by_name[f"last_anomaly_{km:.0f}km"] = smooth(needed, km / float(ready.attrs["resolution_km"]))
+    return {name: field.reset_coords(drop=True).astype("float32") for name, field in by_name.items()}
 
 
 def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
-    """Gaussian mean over y and x of the cells that have a value, NaN elsewhere; sigma in cells."""
+    """Return the Gaussian mean over y and x of the cells that have a value, NaN in other cells.
 
-    def one(values):
-        known = np.isfinite(values)
-        total = gaussian_filter(np.where(known, values, 0), sigma, truncate=3)
-        share = gaussian_filter(known.astype("float32"), sigma, truncate=3)
-        return np.where(known, total / np.where(known, share, 1), np.nan).astype("float32")
+    sigma: standard deviation in cells.
+    """
 
-    return xr.apply_ufunc(one, da, vectorize=True, **MAPWISE)
+    def smooth_map(values):
+        has_value = np.isfinite(values)
+        total = gaussian_filter(np.where(has_value, values, 0), sigma, truncate=3)
+        share = gaussian_filter(has_value.astype("float32"), sigma, truncate=3)
+        return np.where(has_value, total / np.where(has_value, share, 1), np.nan).astype("float32")
+
+    return xr.apply_ufunc(smooth_map, da, vectorize=True, **MAPWISE)
 
 
 def features(
-    known: Mapping[str, xr.DataArray], init_times, lead_time: int, *, cadence: str = "monthly"
+    by_name: Mapping[str, xr.DataArray], init_times, lead_time: int, *, cadence: str = "monthly"
 ) -> xr.DataArray:
-    """Features (init_time, y, x, feature), float32, of all forecasts at one lead; known: see `fields`."""
+    """Return the features (init_time, y, x, feature), float32, of all forecasts at one lead.
+
+    by_name: fields by name, see `fields`.
+    """
     valid = valid_time(init_times, [lead_time], cadence=cadence).isel(lead_time=0, drop=True)
     last = last_step(init_times, cadence=cadence)
     gathered = {}
-    for name, field in known.items():
+    for name, field in by_name.items():
         times = valid if name.startswith("valid_") else last
-        gathered[name] = (
-            at_months(field, times)
-            if "month" in field.dims
-            else at(field, times)
-            if "time" in field.dims
-            else field
-        )
+        if "month" in field.dims:
+            field = at_months(field, times)
+        elif "time" in field.dims:
+            field = at(field, times)
+        gathered[name] = field
     factor = gathered.pop("valid_damping").sel(lead_time=lead_time, drop=True)
     gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(
         0, 1
@@ -88,7 +96,8 @@ def features(
         "season_cos": np.cos(angle),
     }
     stacked = [
-        f.reset_coords(drop=True).astype("float32").broadcast_like(template) for f in gathered.values()
+        feature.reset_coords(drop=True).astype("float32").broadcast_like(template)
+        for feature in gathered.values()
     ]
-    out = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
-    return out.transpose("init_time", "y", "x", "feature")
+    table = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
+    return table.transpose("init_time", "y", "x", "feature")

@@ -1,7 +1,9 @@
-"""What do physics-based models forecast? Sea-ice probability (SIP) from an ensemble of theirs, or from a published ice edge.
+"""What do physics-based models forecast?
 
-Forecasts have the dims (init_time, lead_time, y, x) and are NaN where there is none. The bias of an ensemble is taken from every
-year that was known before the `init_time`, test years included. No forecast sees data at or after its `init_time`.
+Sea-ice probability (SIP) from an ensemble of such a model, or from a published ice edge. Forecasts
+have the dims (init_time, lead_time, y, x) and are NaN where there is none. The bias of an ensemble
+is taken from every year that was known before the `init_time`, test years included. No forecast
+sees data at or after its `init_time`.
 """
 
 import numpy as np
@@ -18,9 +20,11 @@ from seaice.steps import LEADS, at, cadence, valid_time
 def physics(
     opened: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS
 ) -> dict[str, xr.DataArray]:
-    """SIPs of a physics-based forecast by model name: an ensemble's, see `from_seasonal`, or a published edge's, see `from_edge`.
+    """Return the SIPs of a physics-based forecast by model name.
 
-    opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a daily record.
+    An ensemble gives those of `from_seasonal`; a published edge gives that of `from_edge`.
+    opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a
+    daily record.
     """
     if cadence(ready) != "monthly":
         raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
@@ -30,59 +34,68 @@ def physics(
 
 
 def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dataset:
-    """SIP of a physics-based ensemble: the share of members whose SIC exceeds 0.15, as `seasonal_raw`, bias-corrected as `seasonal`.
+    """Return the SIP of a physics-based ensemble, raw and with its bias corrected.
 
-    hindcast: `siconc` (init_time, lead_time, member, y, x), fraction, members that a hindcast lacks padded with NaN.
-    The bias is the mean of (ensemble mean - observed) over the hindcasts of the same calendar month, by lead and cell.
-    Only hindcasts whose valid month was observed before the evaluated init_time count, so nothing is known too early; an init_time
-    with none before it has no corrected forecast (NaN). Cells never observed (polar hole) are not corrected.
-    Both (init_time, lead_time, y, x), 0..1, float32, NaN where there is no hindcast. Computed at once; every hindcast is read once, and the
-    ensemble means of one calendar month are held. Raises DataError for other dims.
+    SIP is the share of members whose SIC exceeds 0.15. Variables `seasonal_raw` and,
+    bias-corrected, `seasonal` (init_time, lead_time, y, x), 0..1, float32, NaN where there is no
+    hindcast.
+
+    hindcast: `siconc` (init_time, lead_time, member, y, x), fraction. Members that a hindcast lacks
+    are padded with NaN.
+    The bias is the mean of (ensemble mean - observed) over the hindcasts of the same calendar
+    month, by lead and cell. Only hindcasts whose valid month was observed before the evaluated
+    init_time count, so nothing is known too early. An init_time with none before it has no
+    corrected forecast (NaN). Cells that were never observed (polar hole) are not corrected.
+    Data are computed at once. Every hindcast is read once, and the ensemble means of one calendar
+    month are held. Raises DataError for other dims.
     """
     siconc, init_times = hindcast["siconc"], pd.DatetimeIndex(init_times)
     if set(siconc.dims) != {"init_time", "lead_time", "member", "y", "x"}:
         raise DataError(
             f"seasonal hindcast: siconc has dims {siconc.dims}, expected init_time, lead_time, member, y, x"
         )
-    observed, issued, sips = (
-        ready.siconc.where(ready.siconc_flag == Flag.OBSERVED),
-        siconc.indexes["init_time"],
-        {},
-    )
+    observed = ready.siconc.where(ready.siconc_flag == Flag.OBSERVED)
+    issued, sips = siconc.indexes["init_time"], {}
     for month in sorted(set(init_times.month)):
-        earlier = []  # errors, and the last months that they are of
+        earlier = []  # valid times of earlier hindcasts, and their errors
         for init in issued[(issued.month == month) & (issued <= init_times.max())]:
             members = siconc.sel(init_time=init, drop=True).load().dropna("member", how="all")
             valid = valid_time([init], siconc.lead_time.values).isel(init_time=0, drop=True)
             if init in init_times:
                 sips[init] = _corrected(members, earlier, init)
-            # The mean over hindcast years of nothing is NaN, so a month that was not observed does not count.
+            # Errors of a month that was not observed are NaN, so it does not count.
             earlier.append((valid, members.mean("member") - at(observed, valid).load()))
-    nothing = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32").load()
-    none = xr.Dataset({"seasonal": nothing, "seasonal_raw": nothing})
+    empty_field = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32").load()
+    empty = xr.Dataset({"seasonal": empty_field, "seasonal_raw": empty_field})
     sip = xr.concat(
-        [sips.get(init, none) for init in init_times], pd.DatetimeIndex(init_times, name="init_time")
+        [sips.get(init, empty) for init in init_times], pd.DatetimeIndex(init_times, name="init_time")
     )
     return sip.reset_coords(drop=True).transpose("init_time", "lead_time", "y", "x")
 
 
 def _corrected(members: xr.DataArray, earlier: list[tuple], init: pd.Timestamp) -> xr.Dataset:
-    """SIPs of one forecast, and of the same less its bias in earlier ones; earlier: their valid times and errors."""
+    """Return the SIPs of one forecast, raw and less its bias in earlier forecasts.
+
+    earlier: their valid times and errors.
+    """
     raw = certain(members).mean("member")
     before = [valid < np.datetime64(init) for valid, _ in earlier]
     if not before:
         return xr.Dataset({"seasonal": xr.full_like(raw, np.nan), "seasonal_raw": raw})
-    known = [error.where(was) for was, (_, error) in zip(before, earlier, strict=True)]
-    bias = xr.concat(known, "year").mean("year").fillna(0)
+    known_errors = [error.where(is_before) for is_before, (_, error) in zip(before, earlier, strict=True)]
+    bias = xr.concat(known_errors, "year").mean("year").fillna(0)
     corrected = certain((members - bias).where(xr.concat(before, "year").any("year"))).mean("member")
     return xr.Dataset({"seasonal": corrected, "seasonal_raw": raw})
 
 
 def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
-    """SIP of a published ice edge: 1 inside, 0 outside, NaN for every init_time and lead it was not issued for.
+    """Return the SIP of a published ice edge.
 
-    edge: `sip` (init_time, lead_time, y, x), 0/1, NaN where the publisher's grid or land mask has no value. A sea cell
-    without a value takes the nearest one: along coasts land masks differ by a cell, which is not the forecast's fault.
+    1 inside, 0 outside, NaN for every init_time and lead that it was not issued for.
+
+    edge: `sip` (init_time, lead_time, y, x), 0 or 1, NaN where the publisher's grid or land mask
+    has no value. A sea cell without a value gets the nearest one: along coasts land masks differ by
+    a cell, which is not the fault of the forecast.
     """
     sip = edge["sip"].reindex(init_time=valid_time(init_times).init_time, lead_time=list(lead_times))
     sip = sip.transpose("init_time", "lead_time", "y", "x").astype("float32")

@@ -1,4 +1,7 @@
-"""What if two models are about as good and err differently? The mean of the networks' forecast and another model's."""
+"""What if two models are about as good, and their errors differ?
+
+The forecast is the mean of the networks' forecast and that of another model.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +11,14 @@ from seaice.config.sections import Forecasting
 from seaice.errors import DataError
 from seaice.samples.assembly import Samples
 
-SHARE = Forecasting.model_fields["blend_share"].default  # of the other model, where a run names none
+SHARE = Forecasting.model_fields["blend_share"].default  # share of the other model by default
 
 
 def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex) -> np.ndarray:
-    """Return the other model's SIP (init_time, lead_time, y, x), 0..1, of these initialisations and the samples' leads.
+    """Return another model's SIP for these initialisations and the samples' leads.
 
-    Raises DataError naming an init_time or a lead for which it has none.
+    (init_time, lead_time, y, x), 0..1. Raises DataError, naming the init_time and lead, if it lacks
+    one.
     """
     leads = np.arange(1, samples.n_leads + 1)
     sip = (
@@ -26,16 +30,18 @@ def aligned(other: xr.DataArray, samples: Samples, init_times: pd.DatetimeIndex)
     if len(lacking):
         time, lead = lacking[0]
         raise DataError(
-            f"blend: the other model has no forecast from {init_times[time]:%Y-%m-%d} at lead {leads[lead]}; run the baselines "
-            "for all initialisations, or leave `blend` out"
+            f"blend: the other model has no forecast from {init_times[time]:%Y-%m-%d} at lead {leads[lead]}; "
+            "run the baselines for all initialisations, or leave `blend` out"
         )
     return sip
 
 
 def mix(probability: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
-    """Return class probabilities (..., ice_class, y, x) with the SIP of `other` (..., y, x) mixed in: SIP = (1 - share) p + share o.
+    """Return class probabilities (..., ice_class, y, x) mixed with the SIP of another model.
 
-    share: of `other`, 0..1. Marginal and full ice keep their ratio; where the networks see neither, what ice there is becomes marginal.
+    other: SIP (..., y, x), 0..1. share: of `other`, 0..1. The new SIP is (1 - share) p + share o.
+    Marginal and full ice keep their ratio. Where the networks have no ice, all ice of the result is
+    marginal.
     """
     ice = probability[..., 1:, :, :].sum(axis=-3)
     mixed = np.clip((1 - share) * ice + share * other, 0, 1)

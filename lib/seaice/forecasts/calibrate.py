@@ -1,20 +1,25 @@
-"""Do probabilities mean what they say? Temperatures that sharpen or soften them, fitted on years that nothing was trained on."""
+"""Do probabilities mean what they say?
+
+Temperatures sharpen or soften them. They are fitted on years that nothing was trained on.
+"""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from seaice.errors import DataError
 
-RANGE = (0.1, 10.0)  # temperatures looked at; a network outside it has learnt nothing
-NO_PROBABILITY = 1e-7  # probability that counts as none; float32 can't tell smaller ones from it
+RANGE = (0.1, 10.0)  # of temperatures; a network that needs another one has learnt nothing
+NO_PROBABILITY = 1e-7  # smallest probability; float32 can't tell smaller ones from it
 
 
 def temperature(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
-    """Return the temperature T that minimises the weighted cross-entropy of `scale(probability, T)`.
+    """Return the temperature T that minimises the cross-entropy of `scale(probability, T)`.
 
-    probability (..., class), 0..1, sums to 1. truth (...): class numbers. weight (...), from 0 up: cells of weight 0 have no influence.
-    Above 1 softens, below 1 sharpens, within `RANGE`. Found by Brent's bounded method. Source: Guo et al. 2017, arXiv:1706.04599;
-    Andersson et al. 2021. Raises DataError when no cell counts.
+    The cross-entropy is the mean weighted by `weight`. T above 1 softens, below 1 sharpens. It lies
+    within `RANGE` and is found by Brent's bounded method.
+    probability (..., class): 0..1, sums to 1. truth (...): class numbers. weight (...): 0 and up;
+    cells of weight 0 have no influence. Source: Guo et al. 2017, arXiv:1706.04599; Andersson et al.
+    2021. Raises DataError if no cell counts.
     """
     counts = weight > 0
     if not counts.any():
@@ -32,14 +37,14 @@ def temperature(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) 
             np.average(total - np.take_along_axis(scaled, true[:, None], axis=-1)[:, 0], weights=weight)
         )
 
-    found = minimize_scalar(cross_entropy, bounds=np.log(RANGE), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(cross_entropy, bounds=np.log(RANGE), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(minimum.x))
 
 
 def scale(probability: np.ndarray, t: float | np.ndarray) -> np.ndarray:
-    """Return probabilities (..., class) at temperature `t` (a number, or an array that broadcasts): p^(1/t), made to sum to 1.
+    """Return probabilities (..., class) at temperature `t`: p^(1/t), made to sum to 1, float32.
 
-    The most probable class stays the same. NaN stays NaN; float32.
+    t: a number, or an array that broadcasts. The most probable class stays the same. NaN stays NaN.
     """
     logits = np.log(np.clip(probability, NO_PROBABILITY, 1)) / t
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))

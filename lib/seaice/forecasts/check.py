@@ -1,4 +1,7 @@
-"""May this network be asked about these samples? It must be finished, and made for such inputs."""
+"""May this network forecast from these samples?
+
+It must be finished, and must have been trained on such inputs.
+"""
 
 import json
 from collections.abc import Mapping
@@ -21,37 +24,37 @@ def check_network(samples: Samples, seed: int, folder: Path) -> None:
         raise DataError(
             f"no finished network of seed {seed} in {folder}: run the training of this member first"
         )
-    theirs, ours = _metadata(folder), samples.metadata()
-    names = zip(theirs["channel_names"], ours["channel_names"], strict=False)
+    trained_on, actual = _metadata(folder), samples.metadata()
+    names = zip(trained_on["channel_names"], actual["channel_names"], strict=False)
     for place, (their_name, our_name) in enumerate(names):
         if their_name != our_name:
             raise DataError(
-                f"the network of seed {seed} has '{their_name}' as channel {place}, the samples have '{our_name}'; "
-                "train it again"
+                f"the network of seed {seed} has '{their_name}' as channel {place}, "
+                f"the samples have '{our_name}'; train it again"
             )
     for name in INPUTS:
-        if theirs.get(name) != ours.get(name):
+        if trained_on.get(name) != actual.get(name):
             raise DataError(
-                f"the network of seed {seed} was trained with {name} {theirs.get(name)}, "
-                f"the samples have {ours.get(name)}; train it again"
+                f"the network of seed {seed} was trained with {name} {trained_on.get(name)}, "
+                f"the samples have {actual.get(name)}; train it again"
             )
 
 
 def same_fit(samples: Samples, seed: int, folder: Path) -> None:
-    """Raise DataError for a network of another fit period: its inputs were scaled otherwise."""
-    theirs, ours = _metadata(folder), samples.metadata()
+    """Raise DataError for a network of another fit period, whose inputs were scaled differently."""
+    trained_on, actual = _metadata(folder), samples.metadata()
     for name in FIT_PERIOD:
-        if theirs.get(name) != ours.get(name):
+        if trained_on.get(name) != actual.get(name):
             raise DataError(
-                f"the network of seed {seed} was trained with {name} {theirs.get(name)}, "
-                f"the ready store has {ours.get(name)}; run this run anew"
+                f"the network of seed {seed} was trained with {name} {trained_on.get(name)}, "
+                f"the ready store has {actual.get(name)}; run this run anew"
             )
 
 
 def forecasts_siconc(folders: Mapping[int, Path]) -> bool:
     """Return whether these finished networks forecast SIC.
 
-    folders: by seed. Raises DataError where some of them do and some don't.
+    folders: by seed. Raises DataError if some of them do and some do not.
     """
     heads = {seed: trained.kind(folder).forecasts_siconc for seed, folder in folders.items()}
     if len(set(heads.values())) > 1:
@@ -63,5 +66,5 @@ def forecasts_siconc(folders: Mapping[int, Path]) -> bool:
 
 
 def _metadata(folder: Path) -> dict:
-    """What a network's inputs must agree with, as its training left it."""
+    """Return what a network's inputs must agree with, as its training left it."""
     return json.loads((folder / trained.CHANNELS).read_text())

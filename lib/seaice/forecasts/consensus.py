@@ -1,23 +1,32 @@
-"""Which single concentration do the members stand for? Their mean, with the ice edge where their probability has it."""
+"""Which single concentration do the members stand for?
+
+It is their mean, corrected so that its ice edge lies where the ensemble's probability has it.
+"""
 
 import xarray as xr
 
 from seaice.schema import ICE_EDGE, SIP_EDGE
 
-MARGIN = 1e-3  # SIC fraction by which a cell lies above or below the edge at least: rounding does not carry it over
+# Least distance of a cell's SIC (fraction) from that of the edge. It is larger than rounding.
+MARGIN = 1e-3
 
 
 def siconc(members: xr.DataArray, sip: xr.DataArray) -> xr.DataArray:
-    """Mean SIC of the members, kept above 0.15 where ice is more likely than not, and below 0.15 where it is less.
+    """Return the mean SIC of the members, with the ice edge where the probability has it.
 
-    members: SIC (..., member, y, x), fraction 0..1; sip: the calibrated ensemble's probability of SIC > 0.15, 0..1, the other dims. Returns
-    SIC with the dims of sip, 0..1, NaN where either is; lazy in, lazy out.
+    SIC is kept above 0.15 where ice is more likely than not, and below 0.15 where it is less
+    likely.
 
-    The mean alone draws the edge too far out: a cell that has pack ice in one of three futures and water in two has a mean of 0.3 and
-    counts as ice. Concentration has two peaks, at water and at pack ice, so that its mean lies where it seldom is.
+    members: SIC (..., member, y, x), fraction 0..1. sip: the calibrated ensemble's probability of
+    SIC > 0.15, 0..1, with the other dims. Returns SIC with the dims of sip, 0..1, NaN where either
+    is NaN. Lazy data stay lazy.
+
+    The mean alone puts the edge too far out. A cell that has pack ice in one of three members and
+    water in two has a mean of 0.3, and would count as ice. The concentration has two peaks, at
+    water and at pack ice, so its mean is a value that seldom occurs.
     """
     mean = members.mean("member", skipna=False)
-    known = mean.where(sip.notnull())
+    defined = mean.where(sip.notnull())
     return xr.where(
-        sip > SIP_EDGE, known.clip(min=ICE_EDGE + MARGIN), known.clip(max=ICE_EDGE - MARGIN)
+        sip > SIP_EDGE, defined.clip(min=ICE_EDGE + MARGIN), defined.clip(max=ICE_EDGE - MARGIN)
     ).transpose(*sip.dims)

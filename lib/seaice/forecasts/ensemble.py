@@ -1,4 +1,7 @@
-"""What do the trained networks say? Every member's forecast and the calibrated ensemble's, of a run or of one moment."""
+"""What do the trained networks forecast?
+
+Forecasts of every member and of the calibrated ensemble, for a run or for one moment.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,16 +15,17 @@ from seaice import progress
 from seaice.errors import DataError
 from seaice.files import replacing_folder
 from seaice.forecasts import blend, calibrate, probabilities
+from seaice.forecasts.answers import answer, predictor
 from seaice.forecasts.check import check_network, forecasts_siconc, same_fit
 from seaice.forecasts.members import Member, coordinates, numbered
 from seaice.forecasts.probabilities import at_temperature, masked, masked_siconc
 from seaice.forecasts.store import put, template
 from seaice.networks import losses, trained
-from seaice.networks.kinds import Kind
 from seaice.samples.assembly import Samples
 from seaice.schema import ICE_CLASSES
 
-# Bytes of probabilities that temperatures are fitted to; of more initialisations, evenly spread ones are taken.
+# Most bytes of probabilities that temperatures are fitted to. If there are more, initialisations
+# are taken at even distances.
 JUDGED_BYTES = 1e9
 
 
@@ -38,19 +42,30 @@ def write(
 ) -> xr.Dataset:
     """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.
 
-    folders: seed to folder of a network that `train.fit` finished; each gives one member, see `members`. init_times: any that have a
-    sample, with truth or without. calibrate_on: initialisations with truth, of the validation split only, for one temperature a
-    network and then one a lead of the ensemble mean; None leaves all at 1. blend_with: SIP (init_time, lead_time, y, x) of a model that
-    was fitted to the training split, which has the share `blend_share`, 0..1, in that mean; None for none.
-    `ice_class_probability` (init_time, lead_time, member, ice_class, y, x): of every member, at its temperature `member_temperature`.
-    `class_probability` (init_time, lead_time, ice_class, y, x): their mean, blended, at `lead_temperature`.
-    `sip`: its P(marginal) + P(full ice).
-    `siconc` (init_time, lead_time, member, y, x): SIC of every member, where the networks have a head for it (all of them, or none).
-    All 0..1. Cells of the sea that are never active in a month are not trained on: they are open water by definition. Land is NaN.
+    folders: seed to folder of a network that `train.fit` finished. Each is one member, see
+    `members`.
+    init_times: any that have a sample, with or without a truth.
+    calibrate_on: initialisations of the validation split, with truth. They determine one
+        temperature for each network and then one for each lead of the ensemble mean. None leaves
+        all at 1.
+    blend_with: SIP (init_time, lead_time, y, x) of a model that was fitted to the training split,
+        or None. It has the share `blend_share`, 0..1, in the ensemble mean.
+    batch_size: initialisations that a network is given at a time.
 
-    One network and a few initialisations are held at a time. The store appears when it is complete. Raises DataError for a missing network,
-    one whose channels, leads or grid differ from the samples', output that is not
-    finite, and a blend without forecasts of these initialisations.
+    Variables, all 0..1:
+    `ice_class_probability` (init_time, lead_time, member, ice_class, y, x): of every member, at its
+        temperature `member_temperature`.
+    `class_probability` (init_time, lead_time, ice_class, y, x): their mean, blended, at
+        `lead_temperature`.
+    `sip`: P(marginal ice) + P(full ice) of the ensemble.
+    `siconc` (init_time, lead_time, member, y, x): SIC of every member, if the networks forecast it.
+    Cells of the sea that are not active in a month are not trained on; they are open water by
+    definition. Land is NaN.
+
+    One network and a few initialisations are held at a time. The store appears only when it is
+    complete. Raises DataError for a missing network, one whose channels, leads or grid differ from
+    those of the samples, networks of which only some forecast SIC, output that is not finite, and a
+    blend without forecasts of these initialisations.
     """
     if not folders:
         raise DataError("an ensemble needs at least one network folder")
@@ -58,99 +73,92 @@ def write(
         check_network(samples, seed, Path(folder))
     with_siconc = forecasts_siconc(folders)
     times = pd.DatetimeIndex(np.atleast_1d(init_times))
-    judges = _spread(pd.DatetimeIndex([] if calibrate_on is None else calibrate_on), samples)
-    samples.plane_numbers(times.append(judges))  # refuse bad init_times before any work
+    calibration_times = _spread(pd.DatetimeIndex([] if calibrate_on is None else calibrate_on), samples)
+    samples.plane_numbers(times.append(calibration_times))  # refuse bad init_times before any work
     if blend_with is not None:
         blend.aligned(blend_with, samples, times)
     path = Path(path)
-    with replacing_folder(path) as part:
+    with replacing_folder(path) as building:
         template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
-            part, compute=False, consolidated=False
+            building, compute=False, consolidated=False
         )
-        total = _write_members(
-            part, samples, folders, times, judges, with_siconc=with_siconc, batch_size=batch_size
+        mean = _write_members(
+            building,
+            samples,
+            folders,
+            times,
+            calibration_times,
+            with_siconc=with_siconc,
+            batch_size=batch_size,
         )
         if blend_with is not None:
-            total = blend.mix(total, blend.aligned(blend_with, samples, judges), blend_share)
-        by_lead = np.array([_fit(samples, judges, total[:, [k]], lead=k) for k in range(samples.n_leads)])
-        put(part, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
-        _combine(samples, times, part, by_lead, blend_with, blend_share)
+            mean = blend.mix(mean, blend.aligned(blend_with, samples, calibration_times), blend_share)
+        by_lead = np.array(
+            [
+                _fit_temperature(samples, calibration_times, mean[:, [k]], lead=k)
+                for k in range(samples.n_leads)
+            ]
+        )
+        put(building, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
+        _combine(samples, times, building, by_lead, blend_with, blend_share)
     return xr.open_zarr(path, consolidated=False)
 
 
 def _write_members(
-    part: Path,
+    building: Path,
     samples: Samples,
     folders: Mapping[int, Path],
     times: pd.DatetimeIndex,
-    judges: pd.DatetimeIndex,
+    calibration_times: pd.DatetimeIndex,
     *,
     with_siconc: bool,
     batch_size: int,
 ) -> np.ndarray:
-    """Write every member at the temperature that fits `judges`, and return the members' mean of the judges.
+    """Write every member at its own temperature, and return their mean of the calibration times.
 
-    The mean has the dims (init_time, lead_time, ice_class, y, x).
+    calibration_times: the temperatures are fitted to them. The mean has the dims (init_time,
+    lead_time, ice_class, y, x).
     """
-    mean = np.zeros((len(judges), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
+    mean = np.zeros((len(calibration_times), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
     members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
     for member, (seed, network) in enumerate(members):
         kind = trained.kind(folders[seed])
-        predict = _predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
-        judged = np.concatenate([mean[:0], *(p for _, p, _ in predict(samples, judges))])
-        temperature = _fit(samples, judges, judged)
-        mean += at_temperature(judged, temperature) / len(folders)
-        for where, probability, siconc in predict(samples, times):
-            active = _active(samples, times[where])
+        predict = predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
+        calibration_forecast = np.concatenate(
+            [mean[:0], *(batch_forecast for _, batch_forecast, _ in predict(samples, calibration_times))]
+        )
+        temperature = _fit_temperature(samples, calibration_times, calibration_forecast)
+        mean += at_temperature(calibration_forecast, temperature) / len(folders)
+        for batch, probability, siconc in predict(samples, times):
+            active = _active(samples, times[batch])
             scaled = masked(at_temperature(probability, temperature), active, samples.land)
             values = {"ice_class_probability": scaled[:, :, None]}
             if with_siconc:
                 values["siconc"] = masked_siconc(siconc, active, samples.land)[:, :, None]
-            put(part, values, init_time=where, member=slice(member, member + 1))
-        put(part, {"member_temperature": np.array([temperature])}, member=slice(member, member + 1))
+            put(building, values, init_time=batch, member=slice(member, member + 1))
+        put(building, {"member_temperature": np.array([temperature])}, member=slice(member, member + 1))
     return mean
 
 
 def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
-    """As many of the initialisations as `JUDGED_BYTES` hold, evenly spread: of a daily split few tell as much as all."""
-    most = int(JUDGED_BYTES / (4 * samples.n_leads * len(ICE_CLASSES) * np.prod(samples.shape)))
-    return (
-        times[np.linspace(0, len(times) - 1, max(1, min(most, len(times))), dtype=int)]
-        if len(times)
-        else times
-    )
+    """Return as many of the initialisations as `JUDGED_BYTES` hold, at even distances.
 
-
-def _predictor(kind: Kind, network: keras.Model, name: str, batch_size: int):
-    """Return a function that yields slice of times, probabilities and SIC by batch, see `_answer`."""
-
-    def predict(samples: Samples, times: pd.DatetimeIndex):
-        for first in range(0, len(times), batch_size):
-            where = slice(first, min(first + batch_size, len(times)))
-            yield where, *_answer(kind, network, samples.inputs(times[where]), name)
-
-    return predict
-
-
-def _answer(
-    kind: Kind, network: keras.Model, inputs: np.ndarray, name: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a network's only answer, its draw 0, to inputs (init_time, y, x, channel).
-
-    Probabilities (init_time, lead_time, ice_class, y, x) and SIC (init_time, lead_time, y, x), or None, 0..1.
-    Raises DataError, naming the network by `name`, for values that are not finite.
+    A few days of a daily split tell as much as all.
     """
-    (probability,), siconc = kind.predict(network, inputs, None, 1)
-    if not (np.isfinite(probability).all() and (siconc is None or np.isfinite(siconc).all())):
-        raise DataError(f"{name} gives values that are not finite; train it again")
-    # Its gradient goes past the bounds, so that rounding may.
-    return probability, None if siconc is None else np.clip(siconc[0], 0, 1)
+    n_most = int(JUDGED_BYTES / (4 * samples.n_leads * len(ICE_CLASSES) * np.prod(samples.shape)))
+    if not len(times):
+        return times
+    return times[np.linspace(0, len(times) - 1, max(1, min(n_most, len(times))), dtype=int)]
 
 
-def _fit(
+def _fit_temperature(
     samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, lead: int | None = None
 ) -> float:
-    """Temperature of probabilities (init_time, lead_time, ice_class, y, x), of all leads or one; 1 without initialisations."""
+    """Return the temperature of probabilities (init_time, lead_time, ice_class, y, x).
+
+    lead: place of the only lead in them, or None if they have all leads. Without initialisations
+    the temperature is 1.
+    """
     if not len(times):
         return 1.0
     truth, weight = _truth(samples, times)
@@ -159,7 +167,7 @@ def _fit(
 
 
 def _truth(samples: Samples, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
-    """Ice class and weight (init_time, lead_time, y, x)."""
+    """Return ice class and weight (init_time, lead_time, y, x)."""
     truth, weight = (np.moveaxis(a, -1, 1) for a in (samples.targets(times), samples.weights(times)))
     if np.issubdtype(truth.dtype, np.floating):
         truth = keras.ops.convert_to_numpy(losses.ice_class(truth))
@@ -167,47 +175,50 @@ def _truth(samples: Samples, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.nd
 
 
 def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
-    """Active cells of the valid month, bool (init_time, lead_time, y, x)."""
+    """Return the active cells of the valid month, bool (init_time, lead_time, y, x)."""
     return probabilities.active_cells(samples.active, samples.valid_times(times))
 
 
-def _combine(samples: Samples, times: pd.DatetimeIndex, part: Path, by_lead, blend_with, blend_share) -> None:
-    """Write the mean of the members, blended, and what follows from it, one initialisation at a time."""
-    members = xr.open_zarr(part, consolidated=False)["ice_class_probability"]
+def _combine(
+    samples: Samples, times: pd.DatetimeIndex, building: Path, by_lead, blend_with, blend_share
+) -> None:
+    """Write the blended mean of the members and its SIP, one initialisation at a time."""
+    members = xr.open_zarr(building, consolidated=False)["ice_class_probability"]
     for k in range(len(times)):
-        where = slice(k, k + 1)
-        other = None if blend_with is None else blend.aligned(blend_with, samples, times[where])
+        single = slice(k, k + 1)
+        other = None if blend_with is None else blend.aligned(blend_with, samples, times[single])
         probability = probabilities.mean_of(
-            members.isel(init_time=where).values,
+            members.isel(init_time=single).values,
             by_lead,
-            _active(samples, times[where]),
+            _active(samples, times[single]),
             samples.land,
             other=other,
             other_share=blend_share,
         )
         sip = probabilities.sea_ice_probability(probability)
-        put(part, {"class_probability": probability, "sip": sip}, init_time=where)
+        put(building, {"class_probability": probability, "sip": sip}, init_time=single)
 
 
 def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return every network's probabilities (member, lead_time, ice_class, y, x) of one moment.
+    """Return every network's forecast of one moment.
 
-    With them their SIC (member, lead_time, y, x), fraction 0..1, or None where they forecast none.
-    Raises DataError for networks that don't fit, that were trained with another fit period, or of which
-    only some forecast SIC.
+    Probabilities (member, lead_time, ice_class, y, x), 0..1, and SIC (member, lead_time, y, x),
+    fraction 0..1, or None if they forecast none.
+    Raises DataError for networks that do not fit the samples, that were trained with another fit
+    period, or of which only some forecast SIC.
     """
-    for seed, place in folders.items():
-        check_network(samples, seed, place)
-        same_fit(samples, seed, place)
+    for seed, path in folders.items():
+        check_network(samples, seed, path)
+        same_fit(samples, seed, path)
     with_siconc = forecasts_siconc(folders)
     inputs = samples.inputs([init_time])
-    chances, ice = [], []
+    probabilities_of_members, siconc_of_members = [], []
     for seed, network in trained.networks(folders):
         kind = trained.kind(folders[seed])
-        probability, siconc = _answer(kind, network, inputs, f"the network of seed {seed}")
-        chances.append(probability[0])
-        ice += [] if siconc is None else [siconc[0]]
-    return np.stack(chances), np.stack(ice) if with_siconc else None
+        probability, siconc = answer(kind, network, inputs, f"the network of seed {seed}")
+        probabilities_of_members.append(probability[0])
+        siconc_of_members += [] if siconc is None else [siconc[0]]
+    return np.stack(probabilities_of_members), np.stack(siconc_of_members) if with_siconc else None
 
 
 def calibrated(
@@ -221,33 +232,33 @@ def calibrated(
     blend_with: xr.DataArray | None = None,
     blend_share: float = blend.SHARE,
 ) -> xr.Dataset:
-    """Return the calibrated forecast of one moment: of each member and of the ensemble, as `write` has them.
+    """Return the calibrated forecast of one moment, with the variables that `write` has.
 
     probability: (member, lead_time, ice_class, y, x), 0..1, of the `members`, in their order.
     temperatures: of every "network", by seed, and of every "lead", see `finished.temperatures`.
-    siconc: (member, lead_time, y, x), 0..1, of networks that forecast it. blend_with, blend_share: see `write`.
-    Cells that are not active are open water, land is NaN; dims as in CONTRIBUTING.md.
+    siconc: (member, lead_time, y, x), 0..1, of networks that forecast it. blend_with, blend_share:
+    see `write`. Cells that are not active are open water, and land is NaN.
     """
     by_member = np.array([temperatures["network"][member.network] for member in members], "float32")
     valid = samples.valid_times([init_time])[0]
     active = probabilities.active_cells(samples.active, valid)
-    single = masked(
+    single_members = masked(
         at_temperature(probability, by_member.reshape(-1, 1, 1, 1, 1)), active, samples.land
     ).swapaxes(0, 1)
-    other = None
+    other_sip = None
     if blend_with is not None:
-        other = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
+        other_sip = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
     mean = probabilities.mean_of(
-        single, temperatures["lead"], active, samples.land, other=other, other_share=blend_share
+        single_members, temperatures["lead"], active, samples.land, other=other_sip, other_share=blend_share
     )
     fields = {}
     if siconc is not None:
-        ice = masked_siconc(siconc, active, samples.land)
-        fields["siconc"] = (("lead_time", "member", "y", "x"), ice.swapaxes(0, 1))
+        siconc_masked = masked_siconc(siconc, active, samples.land)
+        fields["siconc"] = (("lead_time", "member", "y", "x"), siconc_masked.swapaxes(0, 1))
     return xr.Dataset(
         fields
         | {
-            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single),
+            "ice_class_probability": (("lead_time", "member", "ice_class", "y", "x"), single_members),
             "class_probability": (("lead_time", "ice_class", "y", "x"), mean),
             "sip": (("lead_time", "y", "x"), probabilities.sea_ice_probability(mean)),
             "active": (("lead_time", "y", "x"), active),

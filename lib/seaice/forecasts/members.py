@@ -1,8 +1,9 @@
-"""Who are the members of an ensemble? Each is one answer of one network: a seed and a draw.
+"""Who are the members of an ensemble?
 
-Members are numbered from 0 on, all draws of the first network first. A store of them has the
-dimension `member` (0, 1, ...), with the seed as coordinate `network (member)`, and `draw (member)`.
-A network that gives one answer has the draw 0 only.
+Each member is one answer of one network: a seed and a draw. Members are numbered from 0, all draws
+of the first network first. A store of members has the dimension `member` (0, 1, ...), with the
+coordinates `network (member)`, the seed, and `draw (member)`. A network that gives one answer has
+only the draw 0.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,10 @@ from seaice.errors import DataError
 
 
 class Member(NamedTuple):
-    """One answer of one network. network: its seed. draw: from 0 on."""
+    """One answer of one network.
+
+    network: its seed. draw: number of the answer, from 0.
+    """
 
     network: int
     draw: int
@@ -53,7 +57,7 @@ def coordinates(members: Sequence[Member]) -> dict[str, tuple]:
 def of_store(store: xr.Dataset) -> list[Member]:
     """Return the members of a store in the order of their numbers.
 
-    Raises DataError for a store that does not say which networks its members are answers of.
+    Raises DataError for a store that does not say which networks its members come from.
     """
     if not {"network", "draw"} <= set(store.coords):
         raise DataError("this forecast does not say of which networks its members are; make it anew")
@@ -62,7 +66,10 @@ def of_store(store: xr.Dataset) -> list[Member]:
 
 
 def number(members: Sequence[Member], network: int, draw: int = 0) -> int:
-    """Return the number of a member. Raises DataError, naming it, where it is not among the members."""
+    """Return the number of a member.
+
+    Raises DataError, naming it, if it is not among the members.
+    """
     try:
         return list(members).index(Member(network, draw))
     except ValueError:

@@ -1,4 +1,7 @@
-"""How do the networks' probabilities become the ensemble's? Temperature, mean, blend, mask and SIP."""
+"""How do the networks' probabilities become those of the ensemble?
+
+Temperature, mean, blend, mask and SIP.
+"""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +25,7 @@ def active_cells(active: np.ndarray, valid_times: np.ndarray) -> np.ndarray:
 def at_temperature(probability: np.ndarray, temperature) -> np.ndarray:
     """Return probabilities (..., ice_class, y, x) at a temperature, see `calibrate.scale`.
 
-    temperature: a number, or an array that broadcasts against the probabilities; taken as float32.
+    temperature: a number, or an array that broadcasts against the probabilities; used as float32.
     """
     temperature = np.asarray(temperature, "float32")
     if temperature.ndim:
@@ -31,7 +34,7 @@ def at_temperature(probability: np.ndarray, temperature) -> np.ndarray:
 
 
 def by_lead(values) -> np.ndarray:
-    """Return one number a lead as float32 (lead_time, 1, 1, 1).
+    """Return one number for each lead as float32 (lead_time, 1, 1, 1).
 
     The result broadcasts against probabilities (..., lead_time, ice_class, y, x).
     """
@@ -39,7 +42,9 @@ def by_lead(values) -> np.ndarray:
 
 
 def masked(probability: np.ndarray, active: np.ndarray, land: np.ndarray) -> np.ndarray:
-    """Return probabilities (..., ice_class, y, x): open water in cells that are not active, NaN on land.
+    """Return probabilities (..., ice_class, y, x) with open water outside the active cells.
+
+    They are NaN on land.
 
     active: bool, broadcasts against the probabilities without their class. land: bool (y, x).
     """
@@ -70,8 +75,8 @@ def mean_of(
     """Return the ensemble's class probabilities (..., lead_time, ice_class, y, x).
 
     They are the mean of the members, blended with another model, at the temperature of each lead.
-    members: (..., lead_time, member, ice_class, y, x), 0..1, each at its own temperature and masked.
-    lead_temperature: one a lead. active: bool (..., lead_time, y, x). land: bool (y, x).
+    members: (..., lead_time, member, ice_class, y, x), 0..1, each at its temperature and masked.
+    lead_temperature: one for each lead. active: bool (..., lead_time, y, x). land: bool (y, x).
     other: SIP (..., lead_time, y, x) of another model, 0..1, or None for no blend.
     other_share: its share in the mean, 0..1.
     """
@@ -86,7 +91,7 @@ def sea_ice_probability(probability: np.ndarray) -> np.ndarray:
 
     SIP is P(marginal ice) + P(full ice).
     """
-    # Rounding may carry a sum of float32 probabilities past 1.
+    # Because of rounding, a sum of float32 probabilities can exceed 1.
     return np.clip(probability[..., 1:, :, :].sum(axis=-3), 0, 1)
 
 

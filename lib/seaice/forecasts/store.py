@@ -1,4 +1,7 @@
-"""How does an ensemble's forecast lie in its store? Variables, dimensions and attributes, written part by part."""
+"""How is an ensemble's forecast stored?
+
+Its variables, dimensions and attributes; values are written in parts.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,10 +32,10 @@ VARIABLES = (
 def template(
     samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member], *, with_siconc: bool
 ) -> xr.Dataset:
-    """Return the store with all its coordinates and attributes, its values still to come."""
+    """Return the store with all its coordinates and attributes; its values are still to come."""
     lengths = (len(times), samples.n_leads, len(members), len(ICE_CLASSES), *samples.shape)
     sizes = dict(zip(DIMS["ice_class_probability"], lengths, strict=True))
-    # What is written together is a chunk: an initialisation of a member.
+    # One initialisation of one member is written together, so it is a chunk.
     chunks = {d: 1 if d in ("init_time", "member") else size for d, size in sizes.items()}
     names = [name for name in VARIABLES if with_siconc or name != "siconc"]
     values = {
@@ -48,18 +51,20 @@ def template(
             "init_time": times,
             "lead_time": np.arange(1, samples.n_leads + 1),
             **coordinates(members),
-            "ice_class": np.array(
-                ICE_CLASSES, object
-            ),  # of variable length, the only strings Zarr 3 specifies
+            # Objects become strings of variable length, the only ones that Zarr 3 specifies.
+            "ice_class": np.array(ICE_CLASSES, object),
             "valid_time": samples.valid_times(times),
             "crs": Grid.of(samples.attrs).mapping(),
         },
     ).assign_coords(samples.coords)
-    kept = ("run", "hemisphere", "resolution_km", "cadence", "fit_start", "fit_end")
-    return data.assign_attrs({name: samples.attrs[name] for name in kept if name in samples.attrs})
+    attributes = ("run", "hemisphere", "resolution_km", "cadence", "fit_start", "fit_end")
+    return data.assign_attrs({name: samples.attrs[name] for name in attributes if name in samples.attrs})
 
 
-def put(part: Path, values: Mapping[str, np.ndarray], **where: slice) -> None:
-    """Write parts of variables of the store; where: the part of each dimension that is not whole."""
+def put(store_path: Path, values: Mapping[str, np.ndarray], **where: slice) -> None:
+    """Write parts of variables to the store.
+
+    store_path: folder of the store. where: slice of each dimension that is not written in full.
+    """
     data = xr.Dataset({name: (DIMS[name], array.astype("float32")) for name, array in values.items()})
-    data.to_zarr(part, region={d: where.get(d, slice(None)) for d in data.dims}, consolidated=False)
+    data.to_zarr(store_path, region={d: where.get(d, slice(None)) for d in data.dims}, consolidated=False)

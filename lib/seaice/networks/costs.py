@@ -1,6 +1,7 @@
-"""What does a network take? Its parameters, floating-point operations and memory, in closed form.
+"""What does a network cost? Its parameters, floating-point operations and memory, in closed form.
 
-Nothing is built and no Keras imported; `tests/networks/test_costs.py` holds the layers against those of the built networks.
+Nothing is built and Keras is not imported. `tests/networks/test_costs.py` compares the layers here
+with those of the networks.
 """
 
 from typing import NamedTuple
@@ -10,75 +11,88 @@ import pandas as pd
 
 from seaice.networks.shapes import BLEND, CLASSES, CORRECTION_FILTERS, GROUP, UNET_FILTERS
 
-TRAINING = (
-    3  # forward passes that one training step amounts to: one forward, two of the same size for the gradients
-)
+# Work of one training step in forward passes: one forward, and two of the same size for gradients.
+TRAINING = 3
 FLOAT = 4  # bytes of a float32
-KEPT = 3  # tensors that each 3 x 3 convolution leaves for the gradients: its own result, the normalised one, the activated one
-# Values a cell and lead around the loss: heads, first guess, their sum, log-probabilities, one-hot truth, and as many gradients; SIC's.
+# Tensors that each 3 x 3 convolution keeps for the gradients: its result, the normalised one and
+# the activated one.
+KEPT = 3
+# Values per cell and lead around the loss: heads, first guess, their sum, log-probabilities and
+# one-hot truth, as many gradients, and 6 for SIC.
 AT_LOSS = 2 * 5 * CLASSES + 6
-TRUTH = 2  # targets and weights, a cell and lead
+TRUTH = 2  # targets and weights per cell and lead
 
 
 class Convolution(NamedTuple):
-    """One convolution: cells that it is computed for, its kernel's side, channels in and out, normalised channels after it."""
+    """One convolution.
+
+    cells: number of cells that it is computed for. side: of its kernel. n_in, n_out: channels.
+    biased: whether it has a bias. normalised: parameters per channel of the normalisation after it.
+    """
 
     cells: int
     side: int
     n_in: int
     n_out: int
     biased: bool = True
-    normalised: int = 0  # parameters of the normalisation that follows, a channel
+    normalised: int = 0
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of one sample: a product and a sum for every weight and cell."""
+        """Floating-point operations for one sample: a product and a sum per weight and cell."""
         return 2 * self.cells * self.side**2 * self.n_in * self.n_out
 
     @property
     def parameters(self) -> int:
-        """Weights and biases, those of the normalisation after it included."""
+        """Weights and biases, including those of the normalisation after it."""
         return (self.side**2 * self.n_in + self.biased + self.normalised) * self.n_out
 
 
 def icenet_2021(
     shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float, siconc_head: bool = False
 ) -> list[Convolution]:
-    """Return the convolutions of `unet.build`, which knows no SIC, in its order; batch normalisation has four parameters a channel."""
+    """Return the convolutions of `unet.build` in its order.
+
+    Batch normalisation has four parameters per channel. siconc_head is ignored: this network has
+    none.
+    """
     widths = [round(filters * filters_factor) for filters in UNET_FILTERS]
     cells = _cells_by_level(shape, len(widths))
-    found, n_in = [], n_channels
+    layers, n_in = [], n_channels
     for level, width in enumerate(widths):
-        found += [
+        layers += [
             Convolution(cells[level], 3, n_in, width),
             Convolution(cells[level], 3, width, width, normalised=4),
         ]
         n_in = width
     for level in reversed(range(len(widths) - 1)):
         width = widths[level]
-        found += [Convolution(cells[level], 2, n_in, width), Convolution(cells[level], 3, 2 * width, width)]
-        found += [Convolution(cells[level], 3, width, width, normalised=4 if level else 0)] * (
+        layers += [Convolution(cells[level], 2, n_in, width), Convolution(cells[level], 3, 2 * width, width)]
+        layers += [Convolution(cells[level], 3, width, width, normalised=4 if level else 0)] * (
             1 if level else 2
         )
         n_in = width
-    return [*found, Convolution(int(np.prod(shape)), 1, n_in, n_leads * CLASSES)]
+    return [*layers, Convolution(int(np.prod(shape)), 1, n_in, n_leads * CLASSES)]
 
 
 def correction(
     shape: tuple[int, int], n_channels: int, n_leads: int, filters_factor: float, siconc_head: bool = False
 ) -> list[Convolution]:
-    """Return the convolutions of `correction.build` in its order; group normalisation has two parameters a channel."""
+    """Return the convolutions of `correction.build` in its order.
+
+    Group normalisation has two parameters per channel.
+    """
     widths = [round(filters * filters_factor / GROUP) * GROUP for filters in CORRECTION_FILTERS]
     cells = _cells_by_level(shape, len(widths))
     levels = [(level, n) for level, n in enumerate((n_channels, *widths[:-1]))]
     levels += [(level, widths[level + 1] + widths[level]) for level in reversed(range(len(widths) - 1))]
-    found = [
+    layers = [
         Convolution(cells[level], 3, n, widths[level], biased=False, normalised=2)
         for level, n_in in levels
         for n in (n_in, widths[level])
     ]
     heads = [n_leads] * siconc_head + [n_leads * CLASSES]
-    return [*found, *(Convolution(int(np.prod(shape)), 1, widths[0], n) for n in heads)]
+    return [*layers, *(Convolution(int(np.prod(shape)), 1, widths[0], n) for n in heads)]
 
 
 NETWORKS = {"icenet_2021": icenet_2021, "correction": correction}
@@ -93,38 +107,48 @@ def convolutions(
     network: str = "icenet_2021",
     siconc_head: bool = False,
 ) -> list[Convolution]:
-    """Return the convolutions of a network of `kinds.NETWORKS` in its order; arguments as for its `build`."""
+    """Return the convolutions of a network of `kinds.NETWORKS` in its order.
+
+    The arguments are as for its `build`.
+    """
     return NETWORKS[network](shape, n_channels, n_leads, filters_factor, siconc_head)
 
 
 def parameters(
     shape: tuple[int, int], n_channels: int, *, n_leads: int = 6, network: str = "icenet_2021", **options
 ) -> int:
-    """Return the parameters of a network, trainable or not; arguments as for `convolutions`."""
+    """Return the number of parameters of a network, trainable or not.
+
+    The arguments are as for `convolutions`.
+    """
     layers = convolutions(shape, n_channels, n_leads=n_leads, network=network, **options)
     guess = sum(map(len, BLEND)) + bool(options.get("siconc_head")) if network == "correction" else 0
     return sum(layer.parameters for layer in layers) + guess * n_leads
 
 
 def forward(shape: tuple[int, int], n_channels: int, **options) -> int:
-    """Return the floating-point operations of one forward pass of one sample; arguments as for `convolutions`.
+    """Return the floating-point operations of one forward pass of one sample.
 
-    Only convolutions count: the rest is below one percent.
+    Only convolutions count: the rest is below one percent. The arguments are as for `convolutions`.
     """
     return sum(layer.flops for layer in convolutions(shape, n_channels, **options))
 
 
 def moved(shape: tuple[int, int], n_channels: int, *, size: int = FLOAT, **options) -> int:
-    """Return the bytes that the convolutions of one forward pass read and write at least: inputs, outputs and weights, once each.
+    """Return the least number of bytes that the convolutions of one forward pass read and write.
 
-    size: bytes of a value. Other arguments as for `convolutions`.
+    Inputs, outputs and weights count once each. size: bytes of a value. Other arguments are as for
+    `convolutions`.
     """
     layers = convolutions(shape, n_channels, **options)
     return size * sum(layer.cells * (layer.n_in + layer.n_out) + layer.parameters for layer in layers)
 
 
 def _cells_by_level(shape: tuple[int, int], n_levels: int) -> list[int]:
-    """Cells of each level of a U-Net, its input being padded so that it can be halved."""
+    """Return the number of cells on each level of a U-Net.
+
+    Its input is padded so that it can be halved.
+    """
     area = int(np.prod([cells + -cells % 2 ** (n_levels - 1) for cells in shape]))
     return [area // 4**level for level in range(n_levels)]
 
@@ -132,9 +156,11 @@ def _cells_by_level(shape: tuple[int, int], n_levels: int) -> list[int]:
 def training_bytes(
     shape: tuple[int, int], n_channels: int, *, n_leads: int, filters_factor: float, samples: int = 1
 ) -> int:
-    """Bytes held for one training step of `samples` samples of the network that corrects a first guess and forecasts SIC.
+    """Return the bytes held for one training step of the network that corrects a first guess.
 
-    Inputs (twice: as read, and scaled), what the convolutions and the joins of the U-Net keep, and what is held at the loss.
+    The network forecasts SIC, too. The sum has the inputs (twice: as read, and scaled), what the
+    convolutions and the joins of the U-Net keep, and what is held at the loss.
+    samples: number of samples in the step.
     """
     options = {
         "n_leads": n_leads,
@@ -158,17 +184,20 @@ def leads_table(
     filters_factor: float = 0.25,
     speed: float | None = None,
 ) -> pd.DataFrame:
-    """Memory and work of one sample with leads as outputs (all at once) and as an input (one pass a lead).
+    """Return memory and work of one sample, with leads as outputs and with the lead as an input.
 
-    Columns channels, parameters, forward (GFLOP, of all leads), step (GFLOP, of one training step of all leads), memory (GB, of a step
-    of one sample), and seconds a step at `speed` GFLOP/s where it is given. lags: days of SIC known to the network.
-    As outputs the channels are the lags, the last anomaly, land, and trend and damping of every lead; as an input those of one
-    lead, and the lead.
+    As outputs, all leads are computed at once; as an input, one pass is made for each lead.
+    Columns: channels, parameters, forward (GFLOP, all leads), step (GFLOP, one training step of all
+    leads), memory (GB, one step of one sample) and, if `speed` (GFLOP/s) is given, seconds for a
+    step.
+    lags: days of SIC that the network sees.
+    The channels are the lags, the last anomaly, land, and trend and damping: of every lead as
+    outputs, and of one lead, with the lead itself, as an input.
     """
     rows = {}
-    for name, own, passes in (("output", n_leads, 1), ("input", 1, n_leads)):
-        n_channels = lags + 2 + 2 * own + (name == "input")
-        options = {"n_leads": own, "filters_factor": filters_factor}
+    for name, leads_a_pass, passes in (("output", n_leads, 1), ("input", 1, n_leads)):
+        n_channels = lags + 2 + 2 * leads_a_pass + (name == "input")
+        options = {"n_leads": leads_a_pass, "filters_factor": filters_factor}
         network = {"network": "correction", "siconc_head": True}
         work = passes * forward(shape, n_channels, **options, **network) / 1e9
         rows[name] = {

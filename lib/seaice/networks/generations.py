@@ -1,6 +1,7 @@
-"""Which networks of a run are in use? Its networks come in generations, one of which is current.
+"""Which networks of a run are in use?
 
-The runner trains the first one. A pointer file beside the generations names another one as current.
+Its networks come in generations, and one generation is current. The runner trains the first. A
+pointer file beside the generations can name another one as current.
 """
 
 import json
@@ -11,13 +12,13 @@ from seaice import paths
 from seaice.errors import DataError
 from seaice.files import replacing
 
-POINTER = "current.json"  # in the folder of all generations; without it the first one is current
+POINTER = "current.json"  # in the folder of all generations; without it, the first is current
 
 
 def current(run: str) -> str:
     """Return the name of a run's current generation.
 
-    Raises DataError, naming the pointer file, where it can't be read or its generation is not there.
+    Raises DataError, naming the pointer file, if it can't be read or its generation is missing.
     """
     pointer = paths.networks(run) / POINTER
     try:
@@ -26,20 +27,21 @@ def current(run: str) -> str:
         return paths.FIRST_GENERATION
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{pointer} can't be read ({type(error).__name__}: {error}); remove it for {paths.FIRST_GENERATION}"
+            f"{pointer} can't be read ({type(error).__name__}: {error}); "
+            f"remove it for {paths.FIRST_GENERATION}"
         ) from error
     _check(run, generation, f"{pointer} names")
     return generation
 
 
 def make_current(run: str, generation: str) -> None:
-    """Make a generation of a run's networks its current one: from the next forecast on it is in use.
+    """Make a generation of a run's networks the current one, in use from the next forecast on.
 
-    Raises DataError for a generation that is not there; the current one then stays.
+    Raises DataError for a generation that does not exist; the current one then stays.
     """
     _check(run, generation, f"run '{run}':")
-    with replacing(paths.networks(run) / POINTER) as part:
-        part.write_text(json.dumps({"generation": generation}) + "\n", encoding="utf-8")
+    with replacing(paths.networks(run) / POINTER) as file:
+        file.write_text(json.dumps({"generation": generation}) + "\n", encoding="utf-8")
 
 
 def folders(run: str, seeds: Iterable[int]) -> dict[int, Path]:
@@ -50,8 +52,8 @@ def folders(run: str, seeds: Iterable[int]) -> dict[int, Path]:
 
 def _check(run: str, generation: str, subject: str) -> None:
     """Raise DataError unless the generation is a folder of the run's networks."""
-    there = sorted(folder.name for folder in paths.networks(run).glob("*") if folder.is_dir())
-    if generation not in there:
+    generations = sorted(folder.name for folder in paths.networks(run).glob("*") if folder.is_dir())
+    if generation not in generations:
         raise DataError(
-            f"{subject} generation {generation!r}, which is not there; there are {there or 'none'}"
+            f"{subject} generation {generation!r}, which is not there; there are {generations or 'none'}"
         )

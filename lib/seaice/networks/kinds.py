@@ -1,4 +1,7 @@
-"""Which networks can learn from samples, and how do they compute? Made by name, compiled, and fed where they compute."""
+"""Which networks can learn from samples, and how do they compute?
+
+Networks are made by name, compiled, and fed with data on the device that computes.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,29 +18,28 @@ from seaice.samples import assembly
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of network: how it is built, what it learns by, and what its output says.
+    """A kind of network: how it is built, how it learns, and what its output means.
 
     layers: function that returns the network, uncompiled, for samples, training settings and the
-    margins that it does not look at, see `windows`. has_siconc_head: whether such networks can forecast
-    SIC. forecasts_siconc: whether this one does, by the settings that it is trained with, see `of`.
+    margins that it does not see (`windows`). forecasts_siconc: whether it forecasts SIC, as its
+    training settings say, see `of`.
     """
 
     layers: Callable[[assembly.Samples, Training, windows.Margins | None], keras.Model]
-    has_siconc_head: bool = False
     forecasts_siconc: bool = False
 
     def build(self, data: assembly.Samples, training: Training) -> keras.Model:
-        """Return the network, uncompiled, its weights drawn from Keras's seed."""
+        """Return the network, uncompiled. Its weights are drawn from Keras's seed."""
         margins = None if training.faster.window is None else windows.around(data.active)
         with computing_in(training.faster.precision):
             return self.layers(data, training, margins)
 
     def loss(self, training: Training) -> keras.losses.Loss:
-        """Return what is minimised."""
+        """Return the loss that training minimises."""
         return (losses.SiconcLoss if self.forecasts_siconc else losses.FocalLoss)(training.focal_gamma)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Return what each validation computes beside the loss."""
+        """Return the metrics that each validation computes beside the loss."""
         if self.forecasts_siconc:
             return [losses.SiconcAccuracy(), losses.SiconcError()]
         return [losses.ActiveAccuracy()]
@@ -45,11 +47,11 @@ class Kind:
     def predict(
         self, network: keras.Model, inputs: np.ndarray, rng: np.random.Generator | None, n_draws: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return what a network says of these inputs (init_time, y, x, channel).
+        """Return what a network forecasts from inputs (init_time, y, x, channel).
 
         Class probabilities (draw, init_time, lead_time, ice_class, y, x), 0..1, and SIC (draw,
-        init_time, lead_time, y, x), 0..1 but for rounding, or None where it forecasts none.
-        rng: source of the draws; not used by these kinds, which give one answer.
+        init_time, lead_time, y, x), 0..1 but for rounding, or None if it forecasts none.
+        rng: source of the draws; unused by these kinds, which give one answer.
         Raises DataError for more than one draw.
         """
         if n_draws != 1:
@@ -64,6 +66,7 @@ class Kind:
 
 
 def _icenet_2021(data: assembly.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
+    """Return the U-Net of Andersson et al. 2021 for these samples and settings."""
     factor = training.filters_factor
     return unet.build(
         data.shape, len(data.channels), n_leads=data.n_leads, filters_factor=factor, margins=margins
@@ -71,6 +74,7 @@ def _icenet_2021(data: assembly.Samples, training: Training, margins: windows.Ma
 
 
 def _correction(data: assembly.Samples, training: Training, margins: windows.Margins | None) -> keras.Model:
+    """Return the network that corrects a first guess, for these samples and settings."""
     return correction.build(
         data.shape,
         data.channel_names,
@@ -81,13 +85,14 @@ def _correction(data: assembly.Samples, training: Training, margins: windows.Mar
     )
 
 
-NETWORKS = {"icenet_2021": Kind(_icenet_2021), "correction": Kind(_correction, has_siconc_head=True)}
+NETWORKS = {"icenet_2021": Kind(_icenet_2021), "correction": Kind(_correction)}
 
 
 def of(network: str, *, siconc_head: bool) -> Kind:
-    """Return the kind of network that is trained, or was, with these settings, see `sections.Training`.
+    """Return the kind of a network with these training settings, see `sections.Training`.
 
-    Raises DataError for a network that is unknown.
+    siconc_head: whether it forecasts SIC. `Training` checks that the network can. Raises DataError
+    for an unknown network.
     """
     if network not in NETWORKS:
         raise DataError(f"network {network!r} is unknown; choose one of {sorted(NETWORKS)}")
@@ -95,18 +100,19 @@ def of(network: str, *, siconc_head: bool) -> Kind:
 
 
 def untrained(data: assembly.Samples, settings: Training) -> keras.Model:
-    """Return a network ready to learn from these samples, its weights drawn from Keras's seed."""
-    net = of(settings.network, siconc_head=settings.siconc_head).build(data, settings)
+    """Return a compiled network for these samples. Its weights are drawn from Keras's seed."""
+    network = of(settings.network, siconc_head=settings.siconc_head).build(data, settings)
     average = settings.weight_average
     ema = {"use_ema": average is not None, "ema_momentum": average or 0.0}
-    _compile(net, keras.optimizers.Adam(settings.learning_rate, **ema), settings)
-    return net
+    _compile(network, keras.optimizers.Adam(settings.learning_rate, **ema), settings)
+    return network
 
 
 def learner(network: keras.Model, data: assembly.Samples, settings: Training) -> keras.Model:
-    """Return what batches are given to so that the network learns: itself, or with `gather` a model of plane numbers, see `device.fed`.
+    """Return the model that is given batches so that the network learns.
 
-    The latter shares the network's weights and its optimiser.
+    It is the network itself or, with `faster.gather`, a model of plane numbers that shares the
+    network's weights and optimiser, see `device.fed`.
     """
     if settings.faster.gather is None:
         return network
@@ -117,7 +123,10 @@ def learner(network: keras.Model, data: assembly.Samples, settings: Training) ->
 
 @contextmanager
 def computing_in(precision: str | None) -> Iterator[None]:
-    """Give layers made within this precision, a Keras dtype policy, unless they name their own; None leaves all as it is."""
+    """Make layers within this context compute in a precision, a Keras dtype policy.
+
+    Layers that name their own policy keep it. None changes nothing.
+    """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision or before)
     try:
@@ -127,7 +136,7 @@ def computing_in(precision: str | None) -> Iterator[None]:
 
 
 def deterministic(seed: int) -> None:
-    """Seed every generator and ask the backend for operations that give the same bits each time."""
+    """Seed every generator, and make the backend give the same bits each time."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -136,6 +145,7 @@ def deterministic(seed: int) -> None:
 
 
 def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, settings: Training) -> None:
+    """Compile a model with the loss and metrics of its kind."""
     kind = of(settings.network, siconc_head=settings.siconc_head)
     model.compile(
         optimizer=optimizer,

@@ -1,4 +1,7 @@
-"""What is trained on, and what stops training: the focal loss on logits, the error of SIC, and the accuracy on active cells."""
+"""What does training minimise, and what stops it?
+
+The focal loss of logits, the squared error of SIC, and the accuracy on active cells.
+"""
 
 import keras
 from keras import ops
@@ -6,16 +9,19 @@ from keras import ops
 from seaice.networks.outputs import class_logits, siconc
 from seaice.schema import FULL_ICE, ICE_EDGE
 
-SICONC_WEIGHT = 20.0  # of the squared error of SIC beside the cross-entropy, see docs/daily.md
+SICONC_WEIGHT = 20.0  # of SIC's squared error against the cross-entropy, see docs/daily.md
 
 
 @keras.saving.register_keras_serializable(package="seaice")
 class FocalLoss(keras.losses.Loss):
-    """Categorical focal loss of logits: the weighted mean over cells and leads of -(1 - p)^gamma log p, p of the true class.
+    """Categorical focal loss of logits.
 
-    truth: class numbers (batch, y, x, lead). logits: (batch, y, x, lead, class). Weights (batch, y, x, lead) multiply
-    each cell's loss before the mean over all cells, so that a cell of weight 0 has no influence. gamma: 0 gives the
-    cross-entropy. Range 0 and up, 0 is perfect. Lin et al. 2017, doi:10.1109/ICCV.2017.324.
+    It is the weighted mean over cells and leads of -(1 - p)^gamma log p, where p is the probability
+    of the true class. Range 0 and up, 0 is perfect. Lin et al. 2017, doi:10.1109/ICCV.2017.324.
+
+    truth: class numbers (batch, y, x, lead). logits: (batch, y, x, lead, class). Weights (batch, y,
+    x, lead) multiply each cell's loss before the mean over all cells, so a cell of weight 0 has no
+    influence. gamma: 0 gives the cross-entropy.
     """
 
     def __init__(self, gamma: float = 2.0, name: str = "focal_loss", **kwargs):
@@ -23,24 +29,25 @@ class FocalLoss(keras.losses.Loss):
         self.gamma = gamma
 
     def call(self, truth, logits):
-        """Loss of each cell and lead (batch, y, x, lead)."""
+        """Return the loss of each cell and lead (batch, y, x, lead)."""
         log_p = ops.log_softmax(logits, axis=-1)
-        # A sum with the one-hot truth instead of a gather, whose gradient is not deterministic on every device.
+        # A sum with the one-hot truth: a gather's gradient is not deterministic on every device.
         log_p = ops.sum(
             ops.one_hot(ops.cast(truth, "int32"), logits.shape[-1], dtype=log_p.dtype) * log_p, axis=-1
         )
         return -ops.power(1 - ops.exp(log_p), self.gamma) * log_p
 
     def get_config(self) -> dict:
-        """Arguments to make this loss again."""
+        """Return the arguments that make this loss again."""
         return {**super().get_config(), "gamma": self.gamma}
 
 
 @keras.saving.register_keras_serializable(package="seaice")
 class ActiveAccuracy(keras.metrics.Mean):
-    """Share of cells and leads of weight above 0 whose most probable class is the true one; range 0..1, perfect 1.
+    """Share of cells and leads of weight above 0 whose most probable class is the true one.
 
-    Takes what `FocalLoss` takes; of the weights only their sign counts, so that no month weighs more than its cells.
+    Range 0..1, 1 is perfect. It takes what `FocalLoss` takes. Only the sign of the weights counts,
+    so every cell counts the same in all months.
     """
 
     def __init__(self, name: str = "accuracy", **kwargs):
@@ -48,21 +55,24 @@ class ActiveAccuracy(keras.metrics.Mean):
 
     def update_state(self, truth, logits, sample_weight):
         """Add a batch."""
-        right = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(truth, "int32")), self.dtype)
-        super().update_state(right, sample_weight=ops.cast(ops.greater(sample_weight, 0), self.dtype))
+        is_right = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(truth, "int32")), self.dtype)
+        super().update_state(is_right, sample_weight=ops.cast(ops.greater(sample_weight, 0), self.dtype))
 
 
 def ice_class(siconc):
-    """Class number of SIC (any shape), int32: 0 open water <= 0.15 < 1 marginal < 0.80 <= 2 full."""
+    """Return the class number of SIC (any shape), int32.
+
+    0 open water: SIC <= 0.15; 1 marginal ice: 0.15 < SIC < 0.80; 2 full ice: SIC >= 0.80.
+    """
     return ops.cast(siconc > ICE_EDGE, "int32") + ops.cast(siconc >= FULL_ICE, "int32")
 
 
 @keras.saving.register_keras_serializable(package="seaice")
 class SiconcLoss(FocalLoss):
-    """`FocalLoss` of the ice classes plus `siconc_weight` times the squared error of SIC, cell by cell.
+    """`FocalLoss` of the ice classes plus `siconc_weight` times the squared error of SIC, by cell.
 
-    truth: SIC (batch, y, x, lead), fraction, from which the classes follow. output: (batch, y, x, lead, class and SIC), see
-    `concentration`. Weights, mean and range as for `FocalLoss`.
+    truth: SIC (batch, y, x, lead), fraction; the classes follow from it. output: (batch, y, x,
+    lead, class and SIC), see `outputs`. Weights, mean and range are as for `FocalLoss`.
     """
 
     def __init__(
@@ -72,12 +82,12 @@ class SiconcLoss(FocalLoss):
         self.siconc_weight = siconc_weight
 
     def call(self, truth, output):
-        """Loss of each cell and lead (batch, y, x, lead)."""
+        """Return the loss of each cell and lead (batch, y, x, lead)."""
         classes = super().call(ice_class(truth), class_logits(output))
         return classes + self.siconc_weight * ops.square(siconc(output) - truth)
 
     def get_config(self) -> dict:
-        """Arguments to make this loss again."""
+        """Return the arguments that make this loss again."""
         return {**super().get_config(), "siconc_weight": self.siconc_weight}
 
 
@@ -92,7 +102,10 @@ class SiconcAccuracy(ActiveAccuracy):
 
 @keras.saving.register_keras_serializable(package="seaice")
 class SiconcError(keras.metrics.Mean):
-    """Mean squared error of SIC over cells and leads of weight above 0, 0..1, perfect 0; takes what `SiconcLoss` takes."""
+    """Mean squared error of SIC over cells and leads of weight above 0.
+
+    Range 0..1, 0 is perfect. It takes what `SiconcLoss` takes.
+    """
 
     def __init__(self, name: str = "siconc_mse", **kwargs):
         super().__init__(name=name, **kwargs)

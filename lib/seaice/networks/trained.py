@@ -1,4 +1,7 @@
-"""What does a training leave in its folder: a checkpoint to go on from, and in the end a network that says what it was made of?"""
+"""What does a training leave in its folder?
+
+While it runs: a checkpoint to continue from. In the end: a network that says what it was made of.
+"""
 
 import json
 import shutil
@@ -14,24 +17,22 @@ import pandas as pd
 from seaice.config.sections import Training
 from seaice.errors import DataError
 from seaice.files import replacing
-from seaice.networks import (
-    kinds,
-)  # with it the layers of every kind are known to Keras before a network is loaded
+
+# Importing `kinds` registers the layers of every kind with Keras, before a network is loaded.
+from seaice.networks import kinds
 from seaice.networks.kinds import Kind
 
-NETWORK, HISTORY, CHANNELS, KEY, CHECKPOINT = (
-    "network.keras",
-    "history.csv",
-    "channels.json",
-    "key.json",
-    "checkpoint.npz",
-)
-WEIGHTS = "model.weights.h5"  # within a network's archive
-COPIED = 2**20  # bytes of it at a time
+NETWORK = "network.keras"
+HISTORY = "history.csv"
+CHANNELS = "channels.json"
+KEY = "key.json"
+CHECKPOINT = "checkpoint.npz"
+WEIGHTS = "model.weights.h5"  # within the archive of a network
+COPIED = 2**20  # bytes copied at a time
 
 
 def read_key(folder: Path) -> str | None:
-    """Key of the finished network in a folder, None where there is none."""
+    """Return the key of the finished network in a folder, or None if there is none."""
     try:
         return json.loads((Path(folder) / KEY).read_text())["key"]
     except FileNotFoundError:
@@ -39,46 +40,50 @@ def read_key(folder: Path) -> str | None:
 
 
 def settings(folder: Path) -> dict:
-    """What a finished network was trained with: its seed and the settings of `sections.Training`."""
+    """Return the settings of a finished network: its seed and the fields of `sections.Training`."""
     return json.loads((Path(folder) / KEY).read_text())
 
 
 def kind(folder: Path) -> Kind:
-    """Return the kind of a finished network. Raises DataError for one of a kind that is unknown."""
+    """Return the kind of a finished network. Raises DataError for an unknown kind."""
     trained_with = settings(folder)
     return kinds.of(trained_with.get("network"), siconc_head=bool(trained_with.get("siconc_head")))
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the folder holds a network that was trained to its end."""
+    """Return whether the folder holds a network that was trained to its end."""
     return read_key(folder) is not None
 
 
 def history(folder: Path) -> pd.DataFrame:
-    """Scores of each validation of a finished training."""
+    """Return the scores of each validation of a finished training."""
     return pd.read_csv(Path(folder) / HISTORY, index_col=0)
 
 
 def best(history: Sequence[Mapping]) -> int:
-    """Place of the best validation: the most accurate, or where SIC is forecast the one of least loss, which knows of its error."""
+    """Return the position of the best validation.
+
+    It is the most accurate one or, if SIC is forecast, the one of least loss, which has the error
+    of SIC.
+    """
     if "val_siconc_mse" in history[0]:
         return int(np.argmin([row["val_loss"] for row in history]))
     return int(np.argmax([row["val_accuracy"] for row in history]))
 
 
 def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
-    """Yield seed and network of every folder, one at a time: the next one takes the place of the last.
+    """Yield the seed and network of every folder, one at a time: the next replaces the last.
 
-    Networks of one architecture are built, and compiled for what is asked of them, once; then only weights are read.
+    Networks of the same architecture are built and compiled only once; then only weights are read.
     """
-    network, built = None, None
+    network, built_architecture = None, None
     with tempfile.TemporaryDirectory(prefix="seaice-") as scratch:
         for seed, folder in folders.items():
             file = Path(folder) / NETWORK
             with zipfile.ZipFile(file) as archive:
                 architecture = archive.read("config.json")
-            if network is None or architecture != built:
-                network, built = keras.saving.load_model(file, compile=False), architecture
+            if network is None or architecture != built_architecture:
+                network, built_architecture = keras.saving.load_model(file, compile=False), architecture
             else:
                 read_weights(network, file, Path(scratch))
             yield seed, network
@@ -87,8 +92,9 @@ def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
 def read_weights(network: keras.Model, file: Path, scratch: Path) -> None:
     """Give a network the weights of a saved one of the same architecture.
 
-    Out of a file of their own, in the folder `scratch`: within the archive Keras seeks, which reads it from its beginning again and again.
-    The next call writes over that file instead of making another, which would cost new memory as large as the weights.
+    Keras seeks within the HDF5 file. Inside a zip archive every seek re-reads it from the start, so
+    the file is extracted first, into the folder `scratch`. The next call overwrites that file:
+    another one would cost new memory as large as the weights.
     """
     copy = scratch / WEIGHTS
     copy.touch()
@@ -99,37 +105,48 @@ def read_weights(network: keras.Model, file: Path, scratch: Path) -> None:
 
 
 def start_from(network: keras.Model, folder: Path) -> None:
-    """Take the weights of a finished network of the same shape; raises DataError for one that is not."""
+    """Give a network the weights of a finished one of the same shape.
+
+    Raises DataError if the folder holds none, or one of another shape.
+    """
     if not is_finished(folder):
         raise DataError(
             f"no finished network to start from in {folder}: run its training (pre-training) first"
         )
     other = keras.saving.load_model(folder / NETWORK, compile=False)
-    shapes, others = ([tuple(w.shape) for w in n.weights] for n in (network, other))
-    if shapes != others:
+    shapes, other_shapes = ([tuple(w.shape) for w in n.weights] for n in (network, other))
+    if shapes != other_shapes:
         raise DataError(
-            f"the network in {folder} has another shape than the one to train: pre-train it anew with the same "
-            "channels, leads, network and filters_factor"
+            f"the network in {folder} has another shape than the one to train: "
+            "pre-train it anew with the same channels, leads, network and filters_factor"
         )
     network.set_weights(other.get_weights())
 
 
 def _state(network: keras.Model) -> list:
+    """Return all variables that the next training step depends on."""
     return [*network.weights, *network.optimizer.variables]
 
 
 def checkpoint(
     folder: Path, key: str, network: keras.Model, history: list[dict], best: list[np.ndarray]
 ) -> None:
-    """Write all that the next epoch depends on, in one file and one rename: a kill leaves the old one or the new one."""
+    """Write all that the next epoch depends on.
+
+    It is one file and one rename, so a kill leaves the old checkpoint or the new one.
+    """
     arrays = {f"state_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(network))}
     arrays |= {f"best_{i}": array for i, array in enumerate(best)}
-    with replacing(folder / CHECKPOINT) as part:
-        np.savez(part, key=key, history=json.dumps(history), **arrays)
+    with replacing(folder / CHECKPOINT) as file:
+        np.savez(file, key=key, history=json.dumps(history), **arrays)
 
 
 def restore(folder: Path, key: str, network: keras.Model) -> tuple[list[dict], list[np.ndarray]]:
-    """Put the state of the last finished epoch into the network; a checkpoint of another key is no state of this one."""
+    """Put the state of the last checkpoint into the network; return its history and best weights.
+
+    A checkpoint with another key is ignored. Without one, the history is empty and the weights are
+    the network's own.
+    """
     try:
         saved = np.load(folder / CHECKPOINT)
     except FileNotFoundError:
@@ -153,26 +170,26 @@ def finish(
     *,
     seed: int,
 ) -> pd.DataFrame:
-    """Write the network and all that is to be known of it, the key last; return the history as it can be read again.
+    """Write the network and its records, the key last; return the history as it can be read again.
 
-    best: place in the history of the weights that the network has. metadata: of the samples, what inputs must agree with.
+    best: position in the history of the network's weights. metadata: of the samples; what inputs
+    must agree with.
     """
     table = pd.DataFrame(
         history,
         index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings.validate_every else "epoch"),
     )
-    bare = keras.Model.from_config(
-        network.get_config()
-    )  # without the optimiser's state, which is twice the weights
-    bare.set_weights(network.get_weights())
-    with replacing(folder / NETWORK) as part:
-        bare.save(part)
-    with replacing(folder / HISTORY) as part:
-        table.to_csv(part)
-    with replacing(folder / CHANNELS) as part:
-        part.write_text(json.dumps(metadata, indent=1))
-    with replacing(folder / KEY) as part:
+    # The optimiser's state is left out: it is twice as large as the weights.
+    without_optimizer = keras.Model.from_config(network.get_config())
+    without_optimizer.set_weights(network.get_weights())
+    with replacing(folder / NETWORK) as file:
+        without_optimizer.save(file)
+    with replacing(folder / HISTORY) as file:
+        table.to_csv(file)
+    with replacing(folder / CHANNELS) as file:
+        file.write_text(json.dumps(metadata, indent=1))
+    with replacing(folder / KEY) as file:
         content = {"key": key, "best_validation": best + 1, "seed": seed, **settings.model_dump(mode="json")}
-        part.write_text(json.dumps(content, indent=1))
+        file.write_text(json.dumps(content, indent=1))
     (folder / CHECKPOINT).unlink()
     return pd.read_csv(folder / HISTORY, index_col=0)

@@ -1,4 +1,7 @@
-"""In which order do the samples go through the network? Batches shuffled by (seed, epoch) alone."""
+"""In which order do the samples go through the network?
+
+The order of the batches depends on seed and epoch alone.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,22 +15,32 @@ from seaice.errors import DataError
 from seaice.samples.assembly import Samples
 from seaice.samples.planes import UNSCALED
 
-Made = TypeVar("Made")
-WAYS = 8  # in which a square map can be laid: four quarters of a turn, each of them mirrored or not
-DIRECTED = ("uas", "vas")  # variables with a direction, which a turned map would have to turn too
+Item = TypeVar("Item")
+SYMMETRIES = 8  # of a square map: four rotations, each of them mirrored or not
+DIRECTED = ("uas", "vas")  # variables with a direction, which would have to be rotated with the map
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of (inputs, targets, weights) in an order that depends on nothing but `seed` and `epoch`.
+    """Batches of (inputs, targets, weights) in an order that depends only on `seed` and `epoch`.
 
-    samples, init_times: what to draw from. batch_size: samples a batch, the last one may be smaller.
-    seed: of the shuffling; None keeps the order of `init_times`, as for validation. withhold: share of the samples, drawn anew each epoch,
-    whose weather and ocean are replaced by their climatology, so that a network learns to do without them where they come late.
-    turns: whether each sample is laid in one of `WAYS`, drawn anew each epoch: a short record tells a network where the ice was that
-    year, and turned maps leave it the rules by which ice comes and goes. Of square grids, and of inputs without a direction.
-    as_numbers: whether inputs are plane numbers (`Samples.plane_numbers`), for a network that assembles them itself (`device.fed`).
-    So a training that died in epoch k goes on with exactly the batches it would have had. Raises DataError without samples, for
-    turns of maps that have none, and for plane numbers together with what is done to assembled inputs.
+    A training that was stopped in epoch k therefore continues with exactly the batches that it
+    would have had.
+
+    samples, init_times: what to draw from. batch_size: samples in a batch; the last one may be
+    smaller.
+    seed: of the shuffling. None keeps the order of `init_times`, as for validation.
+    withhold: share of the samples, 0..1, drawn anew each epoch, in which weather and ocean are
+        replaced by their climatology. A network so learns to do without them where they arrive
+        late.
+    turns: rotate and mirror each sample by one of `SYMMETRIES`, drawn anew each epoch. In a short
+        record a network can learn by heart where the ice was in a year; rotated maps keep only the
+        rules by which ice grows and melts. The grid must be square, and no input may have a
+        direction.
+    as_numbers: give plane numbers (`Samples.plane_numbers`) in place of inputs, for a network that
+        assembles them itself (`device.fed`).
+
+    Raises DataError without samples, for a batch_size below 1, for `turns` of other grids or of
+    inputs with a direction, and for `as_numbers` together with `withhold` or `turns`.
     """
 
     def __init__(
@@ -48,21 +61,20 @@ class Batches(keras.utils.PyDataset):
             raise DataError("no init_times to make batches of: is a split empty?")
         if batch_size < 1:
             raise DataError(f"batch_size {batch_size} must be at least 1")
-        directed = [c.variable for c in samples.channels if c.variable in DIRECTED]
-        if turns and (directed or samples.shape[0] != samples.shape[1]):
-            what = (
-                f"'{directed[0]}', which has a direction"
-                if directed
-                else f"a grid of {samples.shape}, no square"
-            )
-            raise DataError(f"turns: the samples have {what}; leave it out, or train without turns")
+        with_direction = [c.variable for c in samples.channels if c.variable in DIRECTED]
+        if turns and (with_direction or samples.shape[0] != samples.shape[1]):
+            obstacle = f"a grid of {samples.shape}, which is not square"
+            if with_direction:
+                obstacle = f"'{with_direction[0]}', which has a direction"
+            raise DataError(f"turns: the samples have {obstacle}; leave it out, or train without turns")
         if as_numbers and (withhold or turns):
-            what = "withhold" if withhold else "turns"
+            setting = "withhold" if withhold else "turns"
             raise DataError(
-                f"{what} is done to assembled inputs; leave it out, or `gather`, which assembles them later"
+                f"{setting} is done to assembled inputs; "
+                "leave it out, or `gather`, which assembles them later"
             )
         self.samples, self.init_times, self.turns = samples, init_times, turns
-        self._given = samples.plane_numbers if as_numbers else samples.inputs
+        self._assemble = samples.plane_numbers if as_numbers else samples.inputs
         self.batch_size, self.seed, self.withhold = batch_size, seed, withhold
         self._predictors = [
             k for k, c in enumerate(samples.channels) if c.follows == "time" and c.variable not in UNSCALED
@@ -73,12 +85,12 @@ class Batches(keras.utils.PyDataset):
         """Put the samples in the order of `epoch`."""
         self.order = np.arange(len(self.init_times))
         self._withheld = np.zeros(len(self.init_times), bool)
-        self._way = np.zeros(len(self.init_times), int)
+        self._symmetry = np.zeros(len(self.init_times), int)
         if self.seed is not None:
             rng = np.random.default_rng([self.seed, epoch])
             self.order = rng.permutation(self.order)
             self._withheld = rng.random(len(self.order)) < self.withhold
-            self._way = rng.integers(WAYS, size=len(self.order)) if self.turns else self._way
+            self._symmetry = rng.integers(SYMMETRIES, size=len(self.order)) if self.turns else self._symmetry
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.batch_size)
@@ -86,35 +98,39 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
         times = self.init_times[rows]
-        inputs = self._given(times)
+        inputs = self._assemble(times)
         for sample in np.flatnonzero(self._withheld[rows]):
             inputs[sample][..., self._predictors] = 0  # the climatology of a scaled anomaly
         batch = inputs, self.samples.targets(times), self.samples.weights(times)
-        for part in batch if self.turns else ():
-            for sample, way in enumerate(self._way[rows]):
-                part[sample] = laid(part[sample], way)
+        for array in batch if self.turns else ():
+            for sample, symmetry in enumerate(self._symmetry[rows]):
+                array[sample] = rotate_and_flip(array[sample], symmetry)
         return batch
 
     def digest(self) -> str:
-        """SHA-256 over all that the inputs, targets and weights are made of."""
+        """Return the SHA-256 of all data behind the inputs, targets and weights."""
         return self.samples.digest(self.init_times)
 
 
-def laid(field: np.ndarray, way: int) -> np.ndarray:
-    """A square map (y, x, ...) turned by `way % 4` quarters, and mirrored from the fifth of the `WAYS` on; a copy."""
-    turned = np.rot90(field, way % 4, (0, 1))
-    return (turned[::-1] if way >= 4 else turned).copy()
+def rotate_and_flip(field: np.ndarray, symmetry: int) -> np.ndarray:
+    """Return a copy of a square map (y, x, ...) in one of its `SYMMETRIES`.
+
+    It is rotated by `symmetry % 4` quarter turns and, for 4 to 7, also mirrored.
+    """
+    rotated = np.rot90(field, symmetry % 4, (0, 1))
+    return (rotated[::-1] if symmetry >= 4 else rotated).copy()
 
 
-def ahead(make: Callable[[int], Made], numbers: Iterable[int]) -> Iterator[Made]:
-    """Yield what `make` gives for each number, in order; the next is made in a thread while the last is at work.
+def ahead(make: Callable[[int], Item], numbers: Iterable[int]) -> Iterator[Item]:
+    """Yield what `make` returns for each number, in order.
 
-    On a GPU a step takes about as long as the making of its batch.
+    While the caller works with one, the next is made in a thread. On a GPU a training step takes
+    about as long as making its batch.
     """
     with ThreadPoolExecutor(1) as thread:
-        coming = deque()
+        pending = deque()
         for number in numbers:
-            coming.append(thread.submit(make, number))
-            if len(coming) > 1:
-                yield coming.popleft().result()
-        yield from (made.result() for made in coming)
+            pending.append(thread.submit(make, number))
+            if len(pending) > 1:
+                yield pending.popleft().result()
+        yield from (result.result() for result in pending)

@@ -1,4 +1,7 @@
-"""Which channels may a network have? The channel table, and the place of each channel in the base array."""
+"""Which channels may a network have?
+
+This module checks the channel table and finds the place of each channel in the base array.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -22,31 +25,31 @@ ICENET_2021 = (
     {"variable": "land"},
     {"variable": "month"},
 )
-FORECASTS = ("trees",)  # other models' forecasts, (init_time, lead_time, y, x), that a network may be given
-ALWAYS = {
-    "siconc": "drop",
-    "siconc_anomaly": "climatology",
-}  # what is done where these are missing, whatever `missing` says
-FIXED = {"land": 1, "position": 2, "month": 24}  # planes of what needs no time step
-SEASONS = 366  # days of the year, of which each has a value of `season` and no plane
+# Forecasts (init_time, lead_time, y, x) of other models that may be inputs of a network.
+FORECASTS = ("trees",)
+# Policies for missing steps of these variables, whatever the setting `missing` says.
+ALWAYS = {"siconc": "drop", "siconc_anomaly": "climatology"}
+FIXED = {"land": 1, "position": 2, "month": 24}  # number of planes that belong to no time step
+SEASONS = 366  # days of the year; `season` has one value for each of them, and no plane
 
 
 class Channel(NamedTuple):
-    """One input channel: its plane in the base array is `base`, plus what it follows."""
+    """One input channel. Its plane is `base` plus a number that `follows` determines."""
 
     name: str
     variable: str
     base: int
     follows: str  # "time", "month", "valid_month", "season", "forecast" or "nothing"
-    offset: int = 0  # cadence steps from init_time; negative is known from observation
+    offset: int = 0  # cadence steps from init_time; negative: observed before it
 
 
 def place(
     table: Sequence[Mapping], ready: xr.Dataset, *, n_steps: int, forecasts: Mapping[str, xr.DataArray]
 ) -> list[Channel]:
-    """Check the channel table and give every channel its place among the base planes; those of `season` are past the last.
+    """Check the channel table and return its channels, each with its place among the base planes.
 
-    table: rows as for `assembly.Samples`. n_steps: time steps of the record. forecasts: by name, those that channels ask for.
+    table: rows as for `assembly.Samples`. n_steps: time steps of the record. forecasts: by name,
+    those that channels ask for. The numbers of `season` come after the last plane.
     Raises DataError, naming the row, for a table that can't be used.
     """
     _check(table, ready, forecasts)
@@ -67,12 +70,15 @@ def place(
 
 
 def _follows_time(variable: str) -> bool:
-    """Whether a variable has a plane for each time step of the record."""
+    """Return whether a variable has a plane for each time step of the record."""
     return variable not in (*FIXED, "season", "siconc_damping", *FORECASTS)
 
 
 def _check(table: Sequence[Mapping], ready: xr.Dataset, forecasts: Mapping[str, xr.DataArray]) -> None:
-    """Raise DataError for a row that is malformed, or that asks for what neither the ready store nor the forecasts hold."""
+    """Raise DataError for a row that can't be used.
+
+    It is malformed, or neither the ready store nor the forecasts hold what it asks for.
+    """
     for row in table:
         name = row.get("variable")
         if name in FIXED or name == "season":
@@ -81,7 +87,8 @@ def _check(table: Sequence[Mapping], ready: xr.Dataset, forecasts: Mapping[str, 
             continue
         if set(row) not in ({"variable", "lags"}, {"variable", "leads"}):
             raise DataError(
-                f"channel {dict(row)}: write variable and lags, variable and leads, or variable: land, position, month or season"
+                f"channel {dict(row)}: write variable and lags, variable and leads, "
+                "or variable: land, position, month or season"
             )
         count = row.get("lags", row.get("leads"))
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -93,14 +100,18 @@ def _check(table: Sequence[Mapping], ready: xr.Dataset, forecasts: Mapping[str, 
 
 
 def _check_stored(row: Mapping, ready: xr.Dataset) -> None:
-    """Raise DataError for a row about a variable that the ready store lacks, or that is not known so far ahead."""
+    """Raise DataError for a row whose variable can't be used.
+
+    The ready store lacks it, or it is not known so far ahead.
+    """
     name, ahead = row["variable"], AHEAD[cadence(ready)]
     dims = ("time", "y", "x")
     if name == "siconc_damping":
         dims = ("month", "lead_time", "y", "x") if cadence(ready) == "monthly" else ("lead_time", "y", "x")
     if name not in ready or set(ready[name].dims) != set(dims):
         raise DataError(
-            f"channel {dict(row)}: the ready store has no '{name}' ({', '.join(dims)}); it holds {sorted(map(str, ready.data_vars))}"
+            f"channel {dict(row)}: the ready store has no '{name}' ({', '.join(dims)}); "
+            f"it holds {sorted(map(str, ready.data_vars))}"
         )
     if ("leads" in row) != (name in WITH_LEADS):
         raise DataError(
@@ -116,7 +127,10 @@ def _check_stored(row: Mapping, ready: xr.Dataset) -> None:
 def _first_planes(
     along_time: Sequence[str], ready: xr.Dataset, *, n_steps: int, forecasts: Mapping[str, xr.DataArray]
 ) -> dict[str, int]:
-    """Return the first base plane of every variable; `planes.load_inputs` lays them in this order."""
+    """Return the first base plane of every variable.
+
+    `planes.load_inputs` stores the planes in the same order.
+    """
     months = 12 if _damping_has_months(ready) else 1
     damping = months * ready.sizes["lead_time"] if "siconc_damping" in ready else 0
     counts = dict.fromkeys(along_time, n_steps) | FIXED | {"siconc_damping": damping}
@@ -130,21 +144,25 @@ def _first_planes(
 
 
 def _damping_has_months(ready: xr.Dataset) -> bool:
+    """Return whether the damping depends on the calendar month."""
     return "month" in ready.get("siconc_damping", xr.DataArray()).dims
 
 
 def _channels(
     row: Mapping, base: int, ready: xr.Dataset, *, forecasts: Mapping[str, xr.DataArray]
 ) -> list[Channel]:
-    """Return the channels that one row of the table stands for; base: first plane of its variable."""
+    """Return the channels that one row of the table stands for.
+
+    base: first plane of the row's variable.
+    """
     name, leads = row["variable"], range(1, row.get("leads", 0) + 1)
     if name == "land":
         return [Channel("land", name, base, "nothing")]
     if name == "position":
         return [Channel(f"position_{axis}", name, base + k, "nothing") for k, axis in enumerate("xy")]
     if name in ("month", "season"):
-        apart = {"month": 12, "season": SEASONS}[name]
-        return [Channel(f"{name}_cos", name, base, name), Channel(f"{name}_sin", name, base + apart, name)]
+        n_values = {"month": 12, "season": SEASONS}[name]
+        return [Channel(f"{name}_cos", name, base, name), Channel(f"{name}_sin", name, base + n_values, name)]
     if name == "siconc_damping":
         stride, follows = (12, "valid_month") if _damping_has_months(ready) else (1, "nothing")
         return [Channel(f"{name}_lead_{k}", name, base + stride * (k - 1), follows, k - 1) for k in leads]
@@ -156,22 +174,24 @@ def _channels(
 
 
 def _check_forecast(row: Mapping, forecast: xr.DataArray | None) -> None:
+    """Raise DataError for a row about a model without forecasts, or about leads that it lacks."""
     name = row["variable"]
     if forecast is None:
         raise DataError(
-            f"channel {dict(row)}: no forecasts of '{name}' are given; run the baselines first, and leave this channel out where networks "
-            "are pre-trained on simulations, of which there are none"
+            f"channel {dict(row)}: no forecasts of '{name}' are given; run the baselines first. "
+            "Simulations have no such forecasts: leave this channel out to pre-train networks on them"
         )
-    if "leads" not in row or list(forecast.lead_time.values[: row["leads"]]) != list(
-        range(1, row["leads"] + 1)
-    ):
-        raise DataError(
-            f"channel {dict(row)}: '{name}' takes leads, of which there are {forecast.lead_time.values.tolist()}"
-        )
+    n_leads, available = row.get("leads", 0), forecast.lead_time.values.tolist()
+    if n_leads < 1 or available[:n_leads] != list(range(1, n_leads + 1)):
+        raise DataError(f"channel {dict(row)}: '{name}' takes leads, of which there are {available}")
 
 
 def policies(missing: str | Mapping[str, str], variables: list[str]) -> dict[str, str]:
-    """Return what to do about wholly missing steps of each variable: error, drop or climatology."""
+    """Return what to do about missing steps of each variable: "error", "drop" or "climatology".
+
+    missing: one word for all variables, or a mapping of variable to word, where "error" is the
+    default. Raises DataError for an unknown word or variable.
+    """
     words = (
         dict.fromkeys(variables, missing)
         if isinstance(missing, str)
@@ -182,5 +202,5 @@ def policies(missing: str | Mapping[str, str], variables: list[str]) -> dict[str
             raise DataError(f"missing: '{name}' is no variable of the channel table {variables}")
         if word not in ("error", "drop", "climatology"):
             raise DataError(f"missing: {word!r} for '{name}' is unknown; choose error, drop or climatology")
-    # Without the ice there is nothing to go on; an anomaly of months ago that is not known is none.
+    # Without the ice concentration there is no forecast. A missing earlier anomaly counts as 0.
     return words | {name: word for name, word in ALWAYS.items() if name in words}

@@ -1,4 +1,4 @@
-"""Which samples has a run? Its settings of samples, applied to what it has stored."""
+"""Which samples has a run? Its settings of samples are applied to the data that it has stored."""
 
 import xarray as xr
 
@@ -13,12 +13,12 @@ def of_run(
 ) -> Samples:
     """Return the samples of a run.
 
-    ready: its analysis-ready dataset, where that is open already. target: what the networks are to
-    learn, "ice_class" or "siconc" (see `assembly.Samples`). Raises DataError for a store that is not
-    there, and as `assembly.Samples` does.
+    ready: its analysis-ready dataset, if it is open already. target: what the networks learn,
+    "ice_class" or "siconc" (see `assembly.Samples`). Raises DataError for a store that is missing,
+    and as `assembly.Samples` does.
     """
-    wanted = {channel.variable for channel in settings.channels}
-    forecasts = {name: getattr(stored, name)(run)["sip"] for name in FORECASTS if name in wanted}
+    variables = {channel.variable for channel in settings.channels}
+    forecasts = {name: getattr(stored, name)(run)["sip"] for name in FORECASTS if name in variables}
     ready = stored.ready(run) if ready is None else ready
     return of_store(ready, settings, target=target, forecasts=forecasts)
 

@@ -1,4 +1,4 @@
-"""What has a run made so far? Its stores, opened lazily."""
+"""What has a run stored so far? Its stores are opened lazily."""
 
 from pathlib import Path
 
@@ -10,37 +10,42 @@ from seaice.prepare.ready_store import open_ready
 
 
 def ready(run: str) -> xr.Dataset:
-    """Open the analysis-ready store of a run. Raises DataError where there is none."""
+    """Open the analysis-ready store of a run. Raises DataError if there is none."""
     return open_ready(paths.ready(run))
 
 
 def statistics(run: str) -> xr.Dataset:
-    """Open the statistics that a run's predictors were scaled with. Raises DataError where there are none."""
-    return _opened(paths.ready(run), step="02_preprocess", group="statistics")
+    """Open the statistics that scaled a run's predictors. Raises DataError if there are none."""
+    return _open(paths.ready(run), step="02_preprocess", group="statistics")
 
 
 def baselines(run: str) -> xr.Dataset:
-    """Open the forecasts of a run without networks, `sip` and `siconc` (model, init_time, lead_time, y, x).
+    """Open the forecasts of a run's baselines.
 
-    Raises DataError where there are none.
+    Variables `sip` and `siconc` (model, init_time, lead_time, y, x), fraction 0..1. Raises
+    DataError if there are none.
     """
-    return _opened(paths.baselines(run), step="03_baselines")
+    return _open(paths.baselines(run), step="03_baselines")
 
 
 def trees(run: str) -> xr.Dataset:
-    """Open the forecasts of the boosted trees, `sip` (init_time, lead_time, y, x), that networks may start from.
+    """Open the forecasts of the boosted trees, which networks may start from.
 
-    Raises DataError where there are none.
+    Variable `sip` (init_time, lead_time, y, x), 0..1. Raises DataError if there are none.
     """
-    return _opened(paths.trees(run), step="03_baselines")
+    return _open(paths.trees(run), step="03_baselines")
 
 
 def forecast(run: str) -> xr.Dataset:
-    """Open the ensemble's forecast of a run (see `forecast.ensemble`). Raises DataError where there is none."""
-    return _opened(paths.forecast(run), step="06_forecast")
+    """Open the ensemble forecast of a run, see `forecasts.ensemble`.
+
+    Raises DataError if there is none.
+    """
+    return _open(paths.forecast(run), step="06_forecast")
 
 
-def _opened(path: Path, *, step: str, group: str | None = None) -> xr.Dataset:
+def _open(path: Path, *, step: str, group: str | None = None) -> xr.Dataset:
+    """Open a Zarr store. Raises DataError, naming the notebook that makes it, if there is none."""
     if not path.is_dir():
         raise DataError(f"there is no {path}: run the notebook {step} of this run first")
     return xr.open_zarr(path, group=group, consolidated=False)

@@ -1,4 +1,4 @@
-"""A training as the tests ask for it: splits by their dates, and settings by their names."""
+"""How do tests train a network? With splits given by their dates, and settings by their names."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
