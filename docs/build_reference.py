@@ -1,4 +1,7 @@
-"""Write docs/reference: every module and the question it answers, from the docstrings; nothing is imported."""
+"""Write docs/reference from the docstrings: every module and the question it answers.
+
+Nothing is imported.
+"""
 
 import ast
 from pathlib import Path
@@ -9,13 +12,13 @@ FOLDER = ROOT / "docs" / "reference"
 
 
 def pages() -> dict[str, str]:
-    """Return the text of every page of the reference by file name: an index, and one page a folder."""
+    """Return the text of every page by file name: an index, and one page for each folder."""
     folders = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
     rows = [f"| [`{f.name}`]({f.name}.md) | {_first(f / '__init__.py')} |" for f in folders]
     index = [
         "# Every module",
         _WRITTEN,
-        "The folders of `lib/seaice`. Each may import only what stands below it, see the contract in `pyproject.toml`.",
+        "The folders of `lib/seaice`. The import contract in `pyproject.toml` gives their order.",
         "\n".join(["| folder | the question it answers |", "|---|---|", *rows]),
         "## At the top level",
         _modules(PACKAGE),
@@ -55,7 +58,7 @@ def _first(path: Path) -> str:
 
 
 def _modules(folder: Path) -> str:
-    """Return a Markdown section for each module: its docstring, and its public functions and classes."""
+    """Return a Markdown section for each module: docstring, public functions and classes."""
     sections = []
     for path in sorted(folder.glob("*.py")):
         if path.name.startswith("__"):

@@ -14,9 +14,9 @@ from support import synthetic
 from seaice import steps
 from seaice.config import runfile
 from seaice.config.sections import Training
-from seaice.config.settings import Splits
+from seaice.config.values import Splits
 from seaice.errors import DataError
-from seaice.geo import gaps, stencils
+from seaice.geo import gaps, regrid_weights
 from seaice.grid import HALF_WIDTH, Grid
 from seaice.prepare import quality
 from seaice.samples.assembly import Samples
@@ -50,7 +50,7 @@ def test_a_forecast_is_valid_lead_minus_one_steps_after_its_initialisation(date,
 @settings(max_examples=25)
 @given(SPACINGS, SPACINGS, st.sampled_from(["north", "south"]))
 def test_regridding_conserves_area_between_any_two_spacings(source_km, target_km, hemisphere):
-    weights = stencils.ease2(source_km, Grid(hemisphere, target_km))
+    weights = regrid_weights.ease2(source_km, Grid(hemisphere, target_km))
     assert weights.min() >= 0
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)  # every target cell is covered once
     covered = np.asarray(weights.sum(axis=0)).ravel() * target_km**2  # km2 of each source cell

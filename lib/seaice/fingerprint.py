@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -35,7 +36,7 @@ LOADED_BY_NAME = {
 }
 
 
-def digest(value) -> str:
+def digest(value: Any) -> str:
     """Return the SHA-256 (hex) of a text, or of any other value as JSON with sorted keys."""
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -80,7 +81,9 @@ def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tupl
     texts = {
         _dotted(path): (path, path.read_text(encoding="utf-8")) for path in places if path.suffix == ".py"
     }
-    reached, outside, waiting = set(), set(), [(source, NAME, text) for text in code]
+    reached: set[str] = set()
+    outside: set[str] = set()
+    waiting = [(source, NAME, text) for text in code]
     while waiting:
         for name in _imports(*waiting.pop()):
             if name.partition(".")[0] != NAME:
@@ -196,7 +199,7 @@ def _lock(file: Path) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _entries(text: str) -> dict[str, str]:
     """Return the lines of a lock by distribution, without those for other systems or Pythons."""
-    entries = {}
+    entries: dict[str, str] = {}
     for entry in re.sub(r"\\\n\s*", " ", text).splitlines():
         try:
             requirement = Requirement(entry.split(" --hash")[0].split(" #")[0].strip())

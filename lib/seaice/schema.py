@@ -13,9 +13,6 @@ import xarray as xr
 
 from seaice.errors import DataError
 
-ICE_EDGE = 0.15  # SIC fraction at the ice edge: the usual definition, and Andersson et al. 2021
-SIP_EDGE = 0.5  # a forecast says "ice" above this probability, Andersson et al. 2021
-FULL_ICE = 0.80  # SIC fraction, lower bound of the class "full ice", Andersson et al. 2021
 SIP_ATTRS = {"long_name": "probability that sea ice concentration exceeds 0.15", "units": "1"}
 ICE_CLASSES = ("open_water", "marginal_ice", "full_ice")
 MAP = ("y", "x")  # dims of a map

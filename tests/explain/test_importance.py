@@ -10,7 +10,7 @@ import xarray as xr
 from support import synthetic
 
 from seaice.config.sections import Importance
-from seaice.config.settings import checked
+from seaice.config.values import checked
 from seaice.errors import DataError
 from seaice.explain import importance, importance_tables, permutations
 from seaice.figures import importance as figures_importance

@@ -5,7 +5,7 @@ import xarray as xr
 from support import synthetic
 
 from seaice.errors import DataError
-from seaice.geo import regrid, stencils
+from seaice.geo import regrid, regrid_weights
 from seaice.grid import Grid
 from seaice.sources import catalog, providers
 
@@ -73,9 +73,12 @@ def test_an_all_nan_step_is_missing_and_never_zero():
 
 
 def test_weights_of_the_hemispheres_are_kept_apart():
-    north, south = stencils.stereographic(SMALL), stencils.stereographic(Grid("south", synthetic.SMALL_KM))
+    north, south = (
+        regrid_weights.stereographic(SMALL),
+        regrid_weights.stereographic(Grid("south", synthetic.SMALL_KM)),
+    )
     assert north.shape[1] == 448 * 304 and south.shape[1] == 332 * 316
-    both = [stencils.nearest(*_mesh(), Grid(h, synthetic.SMALL_KM)) for h in ("north", "south")]
+    both = [regrid_weights.nearest(*_mesh(), Grid(h, synthetic.SMALL_KM)) for h in ("north", "south")]
     assert (both[0] != both[1]).nnz > 0
 
 
@@ -88,12 +91,14 @@ def _mesh():
 def test_stereographic_weights_agree_with_pyproj(hemisphere):
     # The expected source cell is found by transforming the target's centre directly.
     grid = Grid(hemisphere, 75.0)
-    axes = stencils.STEREOGRAPHIC[hemisphere]
+    axes = regrid_weights.STEREOGRAPHIC[hemisphere]
     x, y = pyproj.Transformer.from_crs(grid.crs, axes["epsg"], always_xy=True).transform(
         grid.x[60], grid.y[80]
     )
     column, row = round((x - axes["x"][0]) / 25_000), round((axes["y"][0] - y) / 25_000)
-    weights = stencils.stereographic(grid)[80 * grid.size + 60].toarray().reshape(axes["y"][1], axes["x"][1])
+    weights = (
+        regrid_weights.stereographic(grid)[80 * grid.size + 60].toarray().reshape(axes["y"][1], axes["x"][1])
+    )
     rows, columns = np.nonzero(weights)
     assert weights.sum() == pytest.approx(1, abs=1e-5)
     assert abs((rows * weights[rows, columns]).sum() - row) < 0.6
@@ -188,7 +193,7 @@ def published_extent(entry, hemisphere):
     scale.
     """
     codes = catalog.open_entry(entry)["sic"]
-    epsg = stencils.STEREOGRAPHIC[hemisphere]["epsg"]
+    epsg = regrid_weights.STEREOGRAPHIC[hemisphere]["epsg"]
     to_geographic = pyproj.Transformer.from_crs(epsg, pyproj.CRS.from_epsg(epsg).geodetic_crs, always_xy=True)
     lon, lat = to_geographic.transform(*np.meshgrid(codes.x, codes.y))
     area = xr.DataArray(625 / pyproj.Proj(epsg).get_factors(lon, lat).areal_scale, dims=("y", "x"))

@@ -5,7 +5,7 @@ import pytest
 
 from seaice import paths
 from seaice.config import runfile
-from seaice.config.settings import Simulation
+from seaice.config.values import Simulation
 from seaice.networks import costs
 from seaice.run import estimates, inputs, preview, stages
 from seaice.run.stages import Stage

@@ -19,7 +19,7 @@ from support.fitting import fit
 
 from seaice import fingerprint
 from seaice.config.sections import Faster, Training
-from seaice.config.settings import checked
+from seaice.config.values import checked
 from seaice.errors import DataError
 from seaice.networks import kinds, losses, train
 from seaice.networks.trained import is_finished

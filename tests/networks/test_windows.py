@@ -12,7 +12,7 @@ from support.fitting import fit
 
 from seaice.config.runfile import Run
 from seaice.config.sections import Faster, Training
-from seaice.config.settings import checked
+from seaice.config.values import checked
 from seaice.errors import DataError
 from seaice.forecasts import ensemble
 from seaice.networks import correction, device, kinds, unet, windows

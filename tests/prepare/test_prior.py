@@ -10,7 +10,7 @@ from support import synthetic
 
 from seaice.prepare import prior
 from seaice.prepare.damping import damping
-from seaice.schema import FULL_ICE, ICE_EDGE
+from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import xarray as xr
 from seaice.errors import DataError
 from seaice.grid import Grid
 from seaice.prepare import quality
-from seaice.schema import ICE_EDGE
 from seaice.sources import providers
+from seaice.thresholds import ICE_EDGE
 
 GRID = Grid("north", 112.5)
 

@@ -10,7 +10,7 @@ import xarray as xr
 from support import synthetic
 
 from seaice import paths
-from seaice.config.settings import Simulation
+from seaice.config.values import Simulation
 from seaice.errors import DataError
 from seaice.grid import Grid
 from seaice.prepare import pipeline, ready_store, simulations

@@ -6,7 +6,7 @@ import pyproj
 import xarray as xr
 
 from seaice import schema, steps
-from seaice.geo.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
+from seaice.geo.regrid_weights import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 from seaice.grid import Grid
 from seaice.prepare import normals, prior
 

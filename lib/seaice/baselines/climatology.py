@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice.prepare.climate import at_months
-from seaice.schema import FULL_ICE, ICE_EDGE
 from seaice.steps import at, cadence, fit_period, valid_time
+from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 
 def certain(siconc: xr.DataArray) -> xr.DataArray:

@@ -6,7 +6,7 @@ from typing import Any
 from seaice import paths
 from seaice.config import runfile
 from seaice.config.sections import SECTIONS, Section
-from seaice.config.settings import checked
+from seaice.config.values import checked
 from seaice.errors import DataError, nearest
 from seaice.grid import Grid
 
@@ -50,12 +50,13 @@ def open(run: str, **sections: Mapping[str, Any] | None) -> Experiment:
     for name in sections:
         if name not in SECTIONS:
             raise DataError(f"experiment.open: there is no section '{name}'{nearest(name, SECTIONS)}")
-    missing = [name for name, values in sections.items() if values is None]
-    file = runfile.load(paths.root() / "params" / f"{run}.yaml") if missing else None
-    return Experiment(
-        run,
-        {
-            name: file.section(name) if values is None else checked(SECTIONS[name], values, within=name)
-            for name, values in sections.items()
-        },
-    )
+    models = {
+        name: checked(SECTIONS[name], values, within=name)
+        for name, values in sections.items()
+        if values is not None
+    }
+    missing = [name for name in sections if name not in models]
+    if missing:
+        file = runfile.load(paths.root() / "params" / f"{run}.yaml")
+        models |= {name: file.section(name) for name in missing}
+    return Experiment(run, models)

@@ -18,11 +18,10 @@ from seaice.config.sections import (
     Importance,
     Pretraining,
     Sampling,
-    Section,
     Training,
     suggestion,
 )
-from seaice.config.settings import Positive, Strict, plain
+from seaice.config.values import Positive, Strict, plain
 from seaice.errors import DataError, nearest
 
 
@@ -117,8 +116,8 @@ class Run(Strict):
         return values
 
     @model_validator(mode="after")
-    def _sections_agree(self) -> Self:
-        data, samples, first = self.data, self.samples, self.pretraining
+    def _data_and_samples_agree(self) -> Self:
+        data, samples = self.data, self.samples
         cadence = data.cadence if data else "monthly"
         if cadence == "daily":  # checked at the start, because blending comes after all training
             uses = []
@@ -133,11 +132,17 @@ class Run(Strict):
                 )
         if samples:
             samples.splits.check_apart(n_leads=samples.n_leads, cadence=cadence)
-        for name, (start, end) in samples.splits.ranges.items() if data and samples else ():
-            if start < data.start or end[:7] > data.end:
-                raise ValueError(
-                    f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}"
-                )
+        if data and samples:
+            for name, (start, end) in samples.splits.ranges.items():
+                if start < data.start or end[:7] > data.end:
+                    raise ValueError(
+                        f"split '{name}' ({start} to {end}) leaves the data's {data.start} to {data.end}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _trainings_agree(self) -> Self:
+        data, first = self.data, self.pretraining
         if bool(first) != bool(data and data.simulations):
             present, absent = "pretraining", "data.simulations"
             if not first:
@@ -163,7 +168,7 @@ class Run(Strict):
             self.members(step)
         return self
 
-    def section(self, name: str) -> Section:
+    def section(self, name: str) -> Any:  # each section is a model of its own
         """Return a section by its name. Raises DataError if the run file lacks it."""
         section = getattr(self, name)
         if section is None:

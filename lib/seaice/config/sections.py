@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seaice.config.settings import Channel, Missing, Month, Positive, Seed, Simulation, Splits, Strict
+from seaice.config.values import Channel, Missing, Month, Positive, Seed, Simulation, Splits, Strict
 from seaice.grid import Grid, Hemisphere
 
 # Settings that `pretraining` takes from `training` if it leaves them out.
@@ -69,8 +69,8 @@ class Data(Section):
         """Return the catalogue entries that the run reads, by the setting that names them."""
         return {
             "sources": set(self.sources.values()),
-            "normals": {self.normals} - {None},
-            "seasonal": {self.seasonal} - {None},
+            "normals": {self.normals} if self.normals else set(),
+            "seasonal": {self.seasonal} if self.seasonal else set(),
             "simulations": set().union(*(simulation.entries for simulation in self.simulations or ())),
         }
 

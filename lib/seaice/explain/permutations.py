@@ -20,7 +20,7 @@ from seaice.files import replacing
 from seaice.networks import trained
 from seaice.networks.outputs import class_logits
 from seaice.samples.assembly import Samples
-from seaice.schema import SIP_EDGE
+from seaice.thresholds import SIP_EDGE
 
 METRICS = ("binary_accuracy", "class_accuracy", "brier")  # in %, % (3 classes), 0..1; see `verify`
 

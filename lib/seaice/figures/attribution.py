@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 
 from seaice.errors import DataError
 from seaice.explain.attribution_tables import MEAN, grouped, mean_rows, strongest
-from seaice.figures.map_pieces import draw, projection
+from seaice.figures.map_style import draw, projection
 from seaice.figures.style import STYLE, bare
 from seaice.steps import MONTH_NAMES
 

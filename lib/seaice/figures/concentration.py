@@ -10,11 +10,12 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from seaice.figures.map_pieces import ICE_COLOURS, OBSERVED, PREDICTED, draw, edge, keys, projection
+from seaice.figures.map_style import ICE_COLOURS, OBSERVED, PREDICTED, draw, edge, keys, projection
 from seaice.figures.style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, shown
 from seaice.forecasts import consensus
-from seaice.schema import ICE_EDGE, Flag
+from seaice.schema import Flag
 from seaice.steps import at, cadence, valid_time
+from seaice.thresholds import ICE_EDGE
 from seaice.verify.concentration_tables import REFERENCE, skill
 from seaice.verify.tables import select
 

@@ -1,7 +1,7 @@
 """How does it look on the map?
 
 Forecasts with their ice edge and confidence, edges of many years, and an overview of the data. The
-pieces of the maps are in `map_pieces`.
+pieces of the maps are in `map_style`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from seaice import seasons
 from seaice.errors import DataError
-from seaice.figures.map_pieces import (
+from seaice.figures.map_style import (
     ICE_COLOURS,
     PREDICTED,
     SEA_AND_ICE,
@@ -29,8 +29,9 @@ from seaice.figures.style import MONTHS, STYLE, bare, cmocean
 from seaice.forecasts.probabilities import confidence
 from seaice.geo import ice_area
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE, SIP_EDGE, Flag
+from seaice.schema import Flag
 from seaice.steps import MONTH_NAMES, at, cadence, valid_time
+from seaice.thresholds import ICE_EDGE, SIP_EDGE
 
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}  # how the time of a map is written
 

@@ -5,7 +5,7 @@ It is their mean, corrected so that its ice edge lies where the ensemble's proba
 
 import xarray as xr
 
-from seaice.schema import ICE_EDGE, SIP_EDGE
+from seaice.thresholds import ICE_EDGE, SIP_EDGE
 
 # Least distance of a cell's SIC (fraction) from that of the edge. It is larger than rounding.
 MARGIN = 1e-3

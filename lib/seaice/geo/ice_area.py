@@ -5,7 +5,8 @@ Every cell of a grid has the same area.
 
 import xarray as xr
 
-from seaice.schema import ICE_EDGE, MAP, SIP_EDGE
+from seaice.schema import MAP
+from seaice.thresholds import ICE_EDGE, SIP_EDGE
 
 
 def extent(

@@ -6,7 +6,8 @@ import xarray as xr
 
 from seaice.errors import DataError
 from seaice.grid import NATIVE_KM, Grid
-from seaice.schema import ICE_EDGE, Flag
+from seaice.schema import Flag
+from seaice.thresholds import ICE_EDGE
 
 # Last month and radius (cells of 25 km) of the area around the North Pole that no satellite saw.
 # OSI SAF SIC record, as used by Andersson et al. 2021, doi:10.1038/s41467-021-25257-4 (code: Zenodo

@@ -11,7 +11,7 @@ import scipy.sparse
 import xarray as xr
 
 from seaice.errors import DataError
-from seaice.geo import gaps, masks, stencils
+from seaice.geo import gaps, masks, regrid_weights
 from seaice.grid import HALF_WIDTH, Grid
 from seaice.schema import Flag
 
@@ -66,11 +66,11 @@ def _weights(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
     """Return the averaging weights for the kind of grid that `ds` lies on."""
     kind = ds.attrs["grid_kind"]
     if kind == "stereographic":
-        return partial(stencils.stereographic, grid)
+        return partial(regrid_weights.stereographic, grid)
     if kind == "ease2":
-        return partial(stencils.ease2, ease2_resolution(ds, grid, source=source), grid)
+        return partial(regrid_weights.ease2, ease2_resolution(ds, grid, source=source), grid)
     lat, lon = (np.asarray(axis, "float32").tobytes() for axis in xr.broadcast(ds["lat"], ds["lon"]))
-    return partial(stencils.nearest, lat, lon, grid)
+    return partial(regrid_weights.nearest, lat, lon, grid)
 
 
 def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
@@ -91,7 +91,7 @@ def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
         raise DataError(
             f"{source}: no latitudes beyond {reach:g} degrees {grid.hemisphere}; fetch them up to the pole"
         )
-    return partial(stencils.bilinear, tuple(lat), tuple(lon), grid)
+    return partial(regrid_weights.bilinear, tuple(lat), tuple(lon), grid)
 
 
 def _average(da: xr.DataArray, weights: Weights, grid: Grid) -> xr.DataArray:

@@ -16,7 +16,7 @@ from seaice.errors import DataError
 from seaice.networks import windows
 from seaice.networks.outputs import Bounded, SiconcPrior
 from seaice.networks.shapes import BLEND, CLASSES, CORRECTION_FILTERS, CORRECTION_HALVINGS, GROUP
-from seaice.schema import FULL_ICE, ICE_EDGE
+from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
 STEEPNESS = 8.0  # logits per unit of SIC above the threshold

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from seaice.networks.outputs import class_logits, siconc
-from seaice.schema import FULL_ICE, ICE_EDGE
+from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 SICONC_WEIGHT = 20.0  # of SIC's squared error against the cross-entropy, see docs/daily.md
 

@@ -22,7 +22,7 @@ from seaice.samples import assembly, batches, pool
 
 # Modules that define the settings. They are left out of the key, as the settings themselves, with
 # their defaults, are part of it.
-MODELS = ("seaice.config.sections", "seaice.config.settings")
+MODELS = ("seaice.config.sections", "seaice.config.values")
 # Factor on the learning rate in epoch k (from 0, with its fraction) of n.
 SCHEDULES = {
     "constant": lambda k, n: 1.0,

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from seaice.prepare.damping import damping
-from seaice.schema import FULL_ICE, ICE_EDGE
 from seaice.steps import AHEAD, along_time, cadence
+from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 # Years of the recent ice frequency. A shorter span is noisier, a longer one lags behind the trend.
 RECENT_YEARS = 10

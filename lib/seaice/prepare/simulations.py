@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import fingerprint, paths, progress, seasons
-from seaice.config.settings import Simulation
+from seaice.config.values import Simulation
 from seaice.errors import DataError
 from seaice.geo import ice_area
 from seaice.grid import Grid

@@ -6,8 +6,9 @@ Observed ice, and the cells that scores and fits may use.
 import xarray as xr
 
 from seaice.prepare.climate import at_months
-from seaice.schema import ICE_EDGE, Flag
+from seaice.schema import Flag
 from seaice.steps import at
+from seaice.thresholds import ICE_EDGE
 
 
 def truth_and_weight(ready: xr.Dataset, time: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

@@ -14,7 +14,7 @@ import shapely
 import xarray as xr
 
 from seaice.grid import Grid
-from seaice.schema import SIP_EDGE
+from seaice.thresholds import SIP_EDGE
 
 DECIMALS = 4  # of degrees written: 11 m
 ON_MERIDIAN = 1e-7  # degrees, 1 cm: a point nearer to the 180th meridian is on it

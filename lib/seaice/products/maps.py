@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from seaice.figures.map_pieces import ICE_COLOURS, PREDICTED, draw, edge, projection
+from seaice.figures.map_style import ICE_COLOURS, PREDICTED, draw, edge, projection
 from seaice.figures.style import STYLE, cmocean
 from seaice.files import replacing
 from seaice.forecasts.probabilities import confidence
 from seaice.prepare.normals import at_normal
-from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import MONTH_NAMES, cadence
+from seaice.thresholds import ICE_EDGE, SIP_EDGE
 
 NORMAL = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
 MOST = 6  # most leads on the sheet, including the first and the last; the animation has all

@@ -12,8 +12,8 @@ from seaice.geo import ice_area
 from seaice.grid import Grid
 from seaice.prepare.normals import at_normal
 from seaice.products import edge as products_edge
-from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import NAME, cadence, fit_period
+from seaice.thresholds import ICE_EDGE, SIP_EDGE
 from seaice.verify import extent as verify_extent
 
 DOUBT = (0.1, 0.9)  # SIP between which it is doubtful whether a cell has ice

@@ -11,7 +11,7 @@ import numpy as np
 from seaice.baselines.simple import SIMPLE
 from seaice.baselines.store import MOST_PHYSICS, TREES
 from seaice.config.runfile import Run
-from seaice.config.settings import Simulation
+from seaice.config.values import Simulation
 from seaice.networks.costs import FLOAT, TRAINING, forward, parameters
 from seaice.networks.shapes import CLASSES
 from seaice.prepare import prior

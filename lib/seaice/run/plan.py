@@ -46,7 +46,7 @@ class Plan:
 
     def entries(self, step: Step) -> set[str]:
         """Return the catalogue entries that a step may read."""
-        by_setting = self.run.data.entries if "data" in self.declared[step.notebook] else {}
+        by_setting = self.run.section("data").entries if "data" in self.declared[step.notebook] else {}
         return set(self.run.inputs).union(*by_setting.values())
 
     def jobs(self, step: Step, *, before: Mapping[str, str]) -> list[Job]:

@@ -132,10 +132,11 @@ def _opened(stage: Stage, run: Run) -> set[str]:
 
 def _simulations(entry: str, run: Run) -> list[dict]:
     """Return the options of every simulation that is read from an entry."""
-    simulations = (run.data.simulations or ()) if run.data else ()
+    if not run.data:
+        return []
     return [
         {"start": s.start, "end": s.end, "member": member, "resolution_km": run.data.resolution_km}
-        for s in simulations
+        for s in run.data.simulations or ()
         if entry in s.entries
         for member in s.members
     ]

@@ -7,7 +7,7 @@ import csv
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def run(
     *,
     force: Sequence[str] = (),
     until: str | None = None,
-    overrides: Iterable[str] = (),
+    overrides: Sequence[str] = (),
     dry_run: bool = False,
     checksum: Callable[[str], str] | None = None,
     say: Say = print,

@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from seaice.errors import DataError
-from seaice.schema import FULL_ICE, ICE_EDGE, Flag
+from seaice.schema import Flag
+from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 # These are no anomalies: where one is missing at sea, it is filled with the climatology, not 0.
 FRACTIONS = ("siconc", "siconc_trend", "ice_frequency", "full_ice_frequency")

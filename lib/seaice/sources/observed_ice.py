@@ -7,7 +7,7 @@ import xarray as xr
 
 from seaice.errors import DataError
 from seaice.geo import masks, regrid
-from seaice.geo.stencils import STEREOGRAPHIC, STEREOGRAPHIC_STEP
+from seaice.geo.regrid_weights import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 from seaice.grid import Grid
 from seaice.schema import FLAG_ATTRIBUTES, Flag
 from seaice.sources import units

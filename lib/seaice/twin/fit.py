@@ -17,7 +17,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE
+from seaice.thresholds import ICE_EDGE
 from seaice.twin import parameters as twin_parameters, realism
 from seaice.twin.forcing import CURRENTS, STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
 from seaice.twin.parameters import FORECAST, SIMULATIONS, TRUTH, Parameters

@@ -12,8 +12,9 @@ import xarray as xr
 from seaice.errors import DataError
 from seaice.geo import ice_area
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE, Flag
+from seaice.schema import Flag
 from seaice.sources import catalog, providers
+from seaice.thresholds import ICE_EDGE
 from seaice.twin.parameters import DATA
 from seaice.twin.source import SEED, TwinSource
 

@@ -12,7 +12,8 @@ import xarray as xr
 
 from seaice.forecasts import consensus
 from seaice.grid import Grid
-from seaice.schema import ICE_EDGE, MAP
+from seaice.schema import MAP
+from seaice.thresholds import ICE_EDGE
 from seaice.verify import scores as verify_scores
 from seaice.verify.scoring import block_of_truth, blocks, check_grid, judge, pick, windows, with_times
 

@@ -9,7 +9,8 @@ import xarray as xr
 from scores.probability import brier_score
 
 from seaice.grid import M_KM2
-from seaice.schema import FULL_ICE, ICE_EDGE, MAP, SIP_EDGE
+from seaice.schema import MAP
+from seaice.thresholds import FULL_ICE, ICE_EDGE, SIP_EDGE
 
 
 def binary_accuracy(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:

@@ -14,8 +14,8 @@ from matplotlib.patheffects import Stroke
 from seaice.figures.style import cmocean
 from seaice.geo.gaps import fill_nearest
 from seaice.prepare.truth import truth_and_weight
-from seaice.schema import ICE_EDGE, SIP_EDGE
 from seaice.steps import at
+from seaice.thresholds import ICE_EDGE, SIP_EDGE
 from seaice.verify.scores import binary_accuracy
 
 LAND = ListedColormap(["#b9b2a6"])
