@@ -1,11 +1,17 @@
-"""One lock, and small deltas to it: puts a whole lock together, and takes it apart again. Python alone, no package.
+"""Compose a whole lock from requirements.lock and a delta, or take it apart again.
 
-python tools/locks.py compose requirements.lock requirements-gpu.lock     prints the whole lock, for pip
-python tools/locks.py delta requirements.lock whole.lock                  prints what differs from requirements.lock
+    python tools/locks.py compose requirements.lock requirements-gpu.lock
 
-An entry is a line `name==version ; marker` with the lines of its hashes. A delta begins with comments: those that
-start with `# without:` name the packages of requirements.lock whose entries do not count. Entries follow, those that
-are added and those that take the place of others. Entries of a lock are sorted by name.
+prints the whole lock, for pip;
+
+    python tools/locks.py delta requirements.lock whole.lock
+
+prints what differs from requirements.lock. The script needs no package.
+
+An entry is a line `name==version ; marker` with the lines of its hashes. A delta begins with
+comments. Those that start with `# without:` name the packages of requirements.lock whose entries
+do not count. Entries follow: those that are added, and those that replace others. The entries of a
+lock are sorted by name.
 """
 
 import re
@@ -22,7 +28,7 @@ ABOUT = (
 
 
 def read(text: str, name: str) -> tuple[dict[str, list[str]], set[str]]:
-    """Return the entries of a lock or a delta by package, and the packages that it leaves out of the lock.
+    """Return the entries of a lock or a delta by package, and the packages that it leaves out.
 
     name: of the file, for errors. Raises ValueError for a line that is no part of an entry.
     """
@@ -66,7 +72,8 @@ def delta(lock: Mapping[str, list[str]], whole: Mapping[str, list[str]]) -> str:
 def compose(lock: Mapping[str, list[str]], changes: Mapping[str, list[str]], without: Iterable[str]) -> str:
     """Return the text of a whole lock.
 
-    Raises ValueError for a package that is left out but not in the lock, or that is in both and not left out.
+    Raises ValueError for a package that is left out but not in the lock, or that is in both and not
+    left out.
     """
     without = set(without)
     if unknown := sorted(without - lock.keys()):
