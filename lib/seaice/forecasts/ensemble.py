@@ -82,23 +82,9 @@ def write(
         template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
             building, compute=False, consolidated=False
         )
-        mean = _write_members(
-            building,
-            samples,
-            folders,
-            times,
-            calibration_times,
-            with_siconc=with_siconc,
-            batch_size=batch_size,
-        )
-        if blend_with is not None:
-            mean = blend.mix(mean, blend.aligned(blend_with, samples, calibration_times), blend_share)
-        by_lead = np.array(
-            [
-                _fit_temperature(samples, calibration_times, mean[:, [k]], lead=k)
-                for k in range(samples.n_leads)
-            ]
-        )
+        options = {"with_siconc": with_siconc, "batch_size": batch_size}
+        mean = _write_members(building, samples, folders, times, calibration_times, **options)
+        by_lead = _lead_temperatures(samples, calibration_times, mean, blend_with, blend_share)
         put(building, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
         _combine(samples, times, building, by_lead, blend_with, blend_share)
     return xr.open_zarr(path, consolidated=False)
@@ -138,6 +124,25 @@ def _write_members(
             put(building, values, init_time=batch, member=slice(member, member + 1))
         put(building, {"member_temperature": np.array([temperature])}, member=slice(member, member + 1))
     return mean
+
+
+def _lead_temperatures(
+    samples: Samples,
+    times: pd.DatetimeIndex,
+    mean: np.ndarray,
+    blend_with: xr.DataArray | None,
+    blend_share: float,
+) -> np.ndarray:
+    """Return the temperature of each lead (lead_time,) that fits the blended mean of the members.
+
+    times: those that the temperatures are fitted to. mean: (init_time, lead_time, ice_class, y, x)
+    of these times, 0..1, not yet blended.
+    """
+    if blend_with is not None:
+        mean = blend.mix(mean, blend.aligned(blend_with, samples, times), blend_share)
+    return np.array(
+        [_fit_temperature(samples, times, mean[:, [lead]], lead=lead) for lead in range(samples.n_leads)]
+    )
 
 
 def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:

@@ -69,16 +69,7 @@ def fit(
     folder = Path(folder)
     if simulated is not None:
         settings = settings.model_copy(update={"faster": settings.faster.model_copy(update={"gather": None})})
-    for name in ("train", "validation"):
-        if name not in times:
-            raise DataError(f"training needs the split '{name}'; the splits are {sorted(times)}")
-    _check_targets(data, times["train"][:1], settings.siconc_head)
-    if simulated is not None:
-        _check_alike(simulated, data)
-    batch_options = {"batch_size": settings.batch_size, "as_numbers": settings.faster.gather is not None}
-    changes = {"withhold": settings.withhold, "turns": settings.turns}
-    training = simulated or batches.Batches(data, times["train"], seed=seed, **changes, **batch_options)
-    validation = batches.Batches(data, times["validation"], **batch_options)
+    training, validation = _batches(data, times, settings, seed=seed, simulated=simulated)
     key = _key(training, validation, settings, seed, start)
     if trained.read_key(folder) == key:
         (folder / trained.CHECKPOINT).unlink(missing_ok=True)
@@ -100,6 +91,31 @@ def fit(
     return trained.finish(
         folder, key, network, history, trained.best(history), data.metadata(), settings, seed=seed
     )
+
+
+def _batches(
+    data: assembly.Samples,
+    times: Mapping[str, pd.DatetimeIndex],
+    settings: Training,
+    *,
+    seed: int,
+    simulated: pool.PooledBatches | None,
+) -> tuple[batches.Batches | pool.PooledBatches, batches.Batches]:
+    """Return the batches for training and for validation.
+
+    Raises DataError for a split that is missing, and for targets or simulated samples that do not
+    fit.
+    """
+    for name in ("train", "validation"):
+        if name not in times:
+            raise DataError(f"training needs the split '{name}'; the splits are {sorted(times)}")
+    _check_targets(data, times["train"][:1], settings.siconc_head)
+    if simulated is not None:
+        _check_alike(simulated, data)
+    options = {"batch_size": settings.batch_size, "as_numbers": settings.faster.gather is not None}
+    changes = {"withhold": settings.withhold, "turns": settings.turns}
+    training = simulated or batches.Batches(data, times["train"], seed=seed, **changes, **options)
+    return training, batches.Batches(data, times["validation"], **options)
 
 
 def _learn(
