@@ -63,8 +63,12 @@ for seed in seeds:
     kinds.of(training.network, siconc_head=False).build(samples, training).save(folder / trained.NETWORK)
     (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
     (folder / trained.KEY).write_text(json.dumps({{"key": str(seed), **training.model_dump(mode="json")}}))
-ones = {{"member_temperature": ("member", np.ones(len(seeds))), "lead_temperature": ("lead_time", np.ones(samples.n_leads))}}
-coordinates = members.coordinates(members.numbered(seeds)) | {{"lead_time": np.arange(1, samples.n_leads + 1)}}
+lead_times = np.arange(1, samples.n_leads + 1)
+ones = {{
+    "member_temperature": ("member", np.ones(len(seeds))),
+    "lead_temperature": ("lead_time", np.ones(samples.n_leads)),
+}}
+coordinates = members.coordinates(members.numbered(seeds)) | {{"lead_time": lead_times}}
 xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)
 """
 
