@@ -721,7 +721,7 @@ def test_interrupt_leaves_nothing_running(project):
     process = start(project)
     wait_for(project / "results/toy/tables/loss-seed_3.csv")
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: runner, workers and all
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped; the same command goes on from here" in error
     assert all_gone(project, within=6.0)
@@ -732,7 +732,7 @@ def test_interrupt_leaves_nothing_running(project):
 def test_member_whose_worker_dies_is_tried_again(project):
     Path("results/toy/tables").mkdir(parents=True)
     Path("results/toy/tables/data.csv").write_text("north\n")
-    edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 2")
+    edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 4")
     planned = plan.load(Path("params/toy.yaml"))
     jobs = planned.jobs(planned.run.steps[1], before={})
     finished = []
