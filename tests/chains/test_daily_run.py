@@ -17,9 +17,10 @@ from seaice.config import runfile
 from seaice.errors import DataError
 from seaice.forecasts import ensemble
 from seaice.geo import regions
-from seaice.networks import costs, train
+from seaice.networks import train
 from seaice.prepare import pipeline, ready_store
 from seaice.realtime import production
+from seaice.run import estimates
 from seaice.samples import sampling
 from seaice.samples.splits import split
 from seaice.sources import providers
@@ -79,9 +80,8 @@ def test_the_headline_has_the_scores_of_both_tables_and_a_digest(made):
     assert {"brier", "siconc_rmse"} <= set(headline["metric"])
     pd.testing.assert_frame_equal(headline, rows[list(headline)].reset_index(drop=True))
     outputs = json.loads((results / "record.json").read_text())["outputs"]
-    assert {"results/toy/headline.csv", "results/toy/tables/skill.csv", "data/toy/networks/seed_36"} <= set(
-        outputs
-    )
+    network = "data/toy/networks/generation_0/seed_36"
+    assert {"results/toy/headline.csv", "results/toy/tables/skill.csv", network} <= set(outputs)
 
 
 def enter(folder, monkeypatch) -> runfile.Run:
@@ -136,7 +136,7 @@ def test_every_page_made_its_tables_and_pictures(made):
 def test_what_it_wrote_is_what_a_dry_run_counts(inside):
     for name in ("ready", "baselines", "forecast"):
         written = xr.open_zarr(getattr(paths, name)("toy"), consolidated=False)
-        assert getattr(costs, f"{name}_bytes")(inside) == pytest.approx(written.nbytes, rel=0.01), name
+        assert getattr(estimates, f"{name}_bytes")(inside) == pytest.approx(written.nbytes, rel=0.01), name
 
 
 def test_concentrations_are_judged_day_by_day_and_sea_by_sea(made):

@@ -54,7 +54,7 @@ def describe(run: str, records: Mapping[str, Mapping]) -> dict:
 
 
 def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
-    """Merge the files of each folder two levels below `data/<run>` into one output.
+    """Merge the files of each folder that lies two or more levels below `data/<run>` into one output.
 
     Its checksum is that of the whole folder. A run has hundreds of such files (of a network, or one
     for each permutation), and nobody looks for a single one.
@@ -63,7 +63,7 @@ def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
     for label, output in outputs.items():
         top, run, *rest = label.split("/")
         if top == "data" and len(rest) > 2:
-            folders.setdefault("/".join([top, run, *rest[:2]]), {})["/".join(rest[2:])] = output
+            folders.setdefault("/".join([top, run, *rest[:-1]]), {})[rest[-1]] = output
         else:
             single[label] = dict(output)
     for folder, files in folders.items():
