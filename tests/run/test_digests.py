@@ -12,7 +12,7 @@ from seaice.errors import DataError
 from seaice.run import digests, records as run_records
 
 TABLE, FIGURE = "results/toy/tables/skill.csv", "results/toy/figures/map.png"
-NETWORK = "data/toy/networks/seed_3"
+NETWORK = "data/toy/networks/generation_0/seed_3"
 OUTPUTS = {
     "05_train-seed_3": [
         f"{NETWORK}/weights/b.npz",
@@ -114,12 +114,12 @@ def test_what_differs_and_what_is_missing_is_named(run):
     assert after["tables"] == before["tables"]
     assert after["data"] == {
         "same": [],
-        "different": ["data/toy/networks/seed_3", "data/toy/ready.zarr"],
+        "different": ["data/toy/networks/generation_0/seed_3", "data/toy/ready.zarr"],
         "missing": [],
     }
     assert digests.report(after).splitlines() == [
         "data:      2 different",
-        "  different: data/toy/networks/seed_3",
+        "  different: data/toy/networks/generation_0/seed_3",
         "  different: data/toy/ready.zarr",
         "figures:   all 1 missing",
         "notebooks: 1 same",

@@ -54,16 +54,18 @@ def describe(run: str, records: Mapping[str, Mapping]) -> dict:
 
 
 def _by_folder(outputs: Mapping[str, Mapping]) -> dict[str, dict]:
-    """Merge the files of each folder that lies two or more levels below `data/<run>` into one output.
+    """Merge the files of each folder two levels below `data/<run>` into one output.
 
-    Its checksum is that of the whole folder. A run has hundreds of such files (of a network, or one
-    for each permutation), and nobody looks for a single one.
+    Networks lie three levels below: networks/<generation>/<seed>. The checksum is that of the whole
+    folder. A run has hundreds of such files (of a network, or one for each permutation), and nobody
+    looks for a single one.
     """
     single, folders = {}, {}
     for label, output in outputs.items():
         top, run, *rest = label.split("/")
-        if top == "data" and len(rest) > 2:
-            folders.setdefault("/".join([top, run, *rest[:-1]]), {})[rest[-1]] = output
+        depth = 3 if rest[0] == "networks" else 2
+        if top == "data" and len(rest) > depth:
+            folders.setdefault("/".join([top, run, *rest[:depth]]), {})["/".join(rest[depth:])] = output
         else:
             single[label] = dict(output)
     for folder, files in folders.items():
