@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from support import ENVIRONMENT, backend_numbers
+from support import backend_numbers, environment
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,7 +38,7 @@ def numbers(tmp_path_factory):
         file = root / f"{backend}.npz"
         subprocess.run(
             [sys.executable, backend_numbers.__file__, root, file],
-            env=ENVIRONMENT | {"KERAS_BACKEND": backend},
+            env=environment() | {"KERAS_BACKEND": backend},
             check=True,
         )
         with np.load(file) as saved:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import xarray as xr
-from support import ENVIRONMENT
+from support import environment
 from support.entries import DAYS, GRID, SPAN, day_loader, loader
 
 from seaice.errors import DataError
@@ -217,7 +217,7 @@ def killing(*arguments):
 ready_store.rewrite_from = killing
 test_append.grow(Path({str(path)!r}), "1989-04")
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, env=ENVIRONMENT)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, env=environment())
     assert ended.returncode == -signal.SIGKILL
     assert content(path) == before
     assert grow(path, "1989-04").ready.siconc.sel(time="1989-04").notnull().any()

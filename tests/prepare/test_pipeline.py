@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import ENVIRONMENT, synthetic
+from support import environment, synthetic
 from support.entries import DAYS, GRID, SPAN, day_loader, loader
 from support.loopback import Loopback
 
@@ -167,7 +167,7 @@ def killing(entry, *args, **kwargs):
 
 test_pipeline.build(Path({str(tmp_path)!r}), load=killing)
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, env=ENVIRONMENT)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent, env=environment())
     assert ended.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 2
     assert ready_store.open_ready(tmp_path / "ready.zarr")["siconc"].values.tobytes() == kept

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import ENVIRONMENT, realtime_run
+from support import environment, realtime_run
 from support.realtime_run import NOW, RUN, offer, sha, unlike, without
 from typer.testing import CliRunner
 
@@ -191,10 +191,9 @@ def test_two_at_once_make_it_once(finished, run):
         "import pandas as pd; from support import realtime_run; from seaice.realtime import production as realtime; "
         f"print(realtime.make(realtime_run.RUN, {INIT!r}, now=pd.Timestamp({str(NOW)!r}))[0].fresh)"
     )
-    environment = ENVIRONMENT
     two = [
         subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         for _ in range(2)
     ]

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-# Environment of a Python process that imports this package.
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": os.pathsep.join(
-        filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")])
-    )
-}
+
+def environment() -> dict[str, str]:
+    """The environment of now, for a Python process that imports this package."""
+    places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
