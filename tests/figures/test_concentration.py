@@ -69,6 +69,6 @@ def test_maps_show_the_forecast_and_what_came():
 
 
 def test_leads_shown_are_few_and_keep_the_ends():
-    assert figures_style.shown(range(1, 7)) == [1, 2, 3, 4, 5, 6]
-    found = figures_style.shown(range(1, 94), 4)
+    assert figures_style.leads_to_show(range(1, 7)) == [1, 2, 3, 4, 5, 6]
+    found = figures_style.leads_to_show(range(1, 94), 4)
     assert found[0] == 1 and found[-1] == 93 and len(found) == 4

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from seaice.figures.map_style import ICE_COLOURS, OBSERVED, PREDICTED, draw, edge, keys, projection
-from seaice.figures.style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, line_style, shown
+from seaice.figures.style import METRIC_LABELS, MODELS, STYLE, bare, cmocean, leads_to_show, line_style
 from seaice.forecasts import consensus
 from seaice.schema import Flag
 from seaice.steps import at, cadence, valid_time
@@ -50,7 +50,7 @@ def errors_by_lead(table: pd.DataFrame, *, split: str = "test", unit: str = "day
             above.set(ylabel=METRIC_LABELS[metric], ylim=(0, None))
             below.axhline(0, **{k: v for k, v in line_style(REFERENCE).items() if k in ("color", "ls")})
             below.set(xlabel=f"lead ({unit})", ylabel="less error than damped\nanomaly persistence (%)")
-            below.set(xticks=shown(rows.lead_time))
+            below.set(xticks=leads_to_show(rows.lead_time))
             # Models that are far worse than the reference would flatten all others.
             best = 100 * gains[metric].drop(columns=REFERENCE, errors="ignore").max().max()
             below.set_ylim(max(below.get_ylim()[0], -30), 1.15 * max(best, 5))

@@ -12,7 +12,16 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from seaice.errors import DataError
-from seaice.figures.style import METRIC_LABELS, MONTHS, STYLE, cmocean, heat, line_style, score_heat, shown
+from seaice.figures.style import (
+    METRIC_LABELS,
+    MONTHS,
+    STYLE,
+    cmocean,
+    heat,
+    leads_to_show,
+    line_style,
+    score_heat,
+)
 from seaice.steps import MONTH_NAMES
 from seaice.verify.scoring import OWN_PAIRS
 from seaice.verify.tables import better, select
@@ -48,7 +57,7 @@ def gain_heatmap(
     sign = better(metric)
     others = cells.drop(index=model) if baseline is None else cells.loc[[baseline]]
     gain = (sign * cells.loc[model] - (sign * others).max()).unstack("month")
-    gain = gain.reindex(index=shown(gain.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
+    gain = gain.reindex(index=leads_to_show(gain.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
     rival = "the best of the others" if baseline is None else line_style(baseline)["label"]
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
@@ -129,7 +138,7 @@ def region_heatmap(
     )
     order = list(dict.fromkeys(table.region))
     table = table.pivot(index="region", columns="lead_time", values="value").loc[
-        order, shown(table.lead_time)
+        order, leads_to_show(table.lead_time)
     ]
     table.index = table.index.str.replace("_", " ").str.title()
     with plt.rc_context(STYLE):
@@ -146,7 +155,7 @@ def _by_year(gain: xr.DataArray, valid: xr.DataArray, baseline: str) -> pd.DataF
     if rows.empty:
         raise DataError(f"gain per year: no forecast is common with {baseline!r} in the month asked for")
     table = rows.pivot_table(index="lead_time", columns="year", values="gain", aggfunc="mean")
-    return table.loc[shown(table.index)]
+    return table.loc[leads_to_show(table.index)]
 
 
 def _largest(table: pd.DataFrame) -> float:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from seaice.errors import DataError
-from seaice.figures.style import MODELS, STYLE, bare, line_style, shown
+from seaice.figures.style import MODELS, STYLE, bare, leads_to_show, line_style
 from seaice.verify.tables import select
 
 
@@ -134,7 +134,7 @@ def edge_region(
                 colour, dash, marker = line_styles.get(split, ("#0072B2", ":", "^"))
                 means = rows.groupby("lead_time")[column].mean()
                 ax.plot(means.index, means, color=colour, ls=dash, marker=marker, label=f"{split} years")
-            ax.set(xlabel=f"lead ({unit})", ylabel=label, xticks=shown(table.lead_time))
+            ax.set(xlabel=f"lead ({unit})", ylabel=label, xticks=leads_to_show(table.lead_time))
             bare(ax)
         axes[0].axhline(aim, color="#D55E00", lw=1.2, ls=":", label=f"aim in the validation years, {aim:g} %")
         axes[0].legend(frameon=False)

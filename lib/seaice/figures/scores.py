@@ -23,9 +23,9 @@ from seaice.figures.style import (
     STYLE,
     bare,
     cmocean,
+    leads_to_show,
     line_style,
     score_heat,
-    shown,
 )
 from seaice.geo import ice_area
 from seaice.grid import Grid
@@ -88,7 +88,7 @@ def accuracy_by_lead(
             )
         ax.set(
             ylim=(low - margin, high + margin),
-            xticks=shown(table.index),
+            xticks=leads_to_show(table.index),
             xlabel=f"lead ({unit})",
             ylabel=METRIC_LABELS.get(metric, metric),
         )
@@ -115,7 +115,7 @@ def accuracy_heatmap(
     table = table.assign(month=table.month.astype(int)).pivot(
         index="lead_time", columns="month", values="value"
     )
-    table = table.reindex(index=shown(table.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
+    table = table.reindex(index=leads_to_show(table.index), columns=range(1, 13)).set_axis(MONTHS, axis=1)
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 3.6), layout="constrained")
         image = score_heat(ax, table, metric)

@@ -104,7 +104,7 @@ def bare(ax) -> None:
     ax.set_axisbelow(True)
 
 
-def shown(leads, most: int = MOST_LEADS) -> list[int]:
+def leads_to_show(leads, most: int = MOST_LEADS) -> list[int]:
     """Return the leads that a table or an axis has room for.
 
     These are all leads if there are at most `most`, otherwise `most` of them, evenly spread from

@@ -166,7 +166,7 @@ def flags(samples: Samples, window: xr.Dataset, init_time: pd.Timestamp) -> list
     absent, interpolated, filled = {}, set(), known_at.filled(window)
     for channel in (channel for channel in samples.channels if channel.follows == "time"):
         at = samples.time.get_loc(init_time) + channel.offset
-        if samples._absent[samples.variables.index(channel.variable)][at]:
+        if samples.absent[channel.variable][at]:
             absent.setdefault(channel.variable, []).append(f"{samples.time[at]:%Y-%m-%d}")
         elif channel.variable in ("siconc", "siconc_anomaly") and samples.time[at] in filled:
             interpolated.add(f"{samples.time[at]:%Y-%m-%d}")

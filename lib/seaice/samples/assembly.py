@@ -90,7 +90,7 @@ class Samples:
         self.reasons, self.undecided = find_unusable(
             self.time,
             self.channels,
-            dict(zip(self.variables, self._absent, strict=True)),
+            self.absent,
             self.missing,
             forecast_rows=self._forecast_rows,
         )
@@ -110,6 +110,11 @@ class Samples:
         """Reason for each initialisation that has no sample, by init_time."""
         lacking = self.reasons != ""
         return pd.Series(self.reasons[lacking], index=self.time[lacking], name="reason")
+
+    @property
+    def absent(self) -> dict[str, np.ndarray]:
+        """Where a variable is missing as a whole map: bool (time,), by variable."""
+        return dict(zip(self.variables, self._absent, strict=True))
 
     @property
     def planes(self) -> np.ndarray:
