@@ -78,9 +78,10 @@ class Samples:
         self.active = ready["active"].transpose("month", "y", "x").values.astype(bool)
         self._cell_weights = cell_weights(self.active)
         self._calendar = pd.date_range(self.time[0], periods=len(self.time) + n_leads, freq=self.time.freq)
-        self._planes, self._absent, self._filled = load_inputs(
+        self._planes, absent, self._filled = load_inputs(
             ready, self.variables, self.land, np.dtype(dtype), forecasts
         )
+        self.absent = dict(zip(self.variables, absent, strict=True))  # no map at all: bool (time,)
         days = pd.date_range("2000-01-01", periods=SEASONS)
         angle = season(days, "daily")
         # A channel with one value all over the map needs no plane: its number follows theirs.
@@ -112,11 +113,6 @@ class Samples:
         return pd.Series(self.reasons[lacking], index=self.time[lacking], name="reason")
 
     @property
-    def absent(self) -> dict[str, np.ndarray]:
-        """Where a variable is missing as a whole map: bool (time,), by variable."""
-        return dict(zip(self.variables, self._absent, strict=True))
-
-    @property
     def planes(self) -> np.ndarray:
         """Base planes (plane, y, x) that plane numbers point at. Do not write to them."""
         return self._planes
@@ -144,7 +140,7 @@ class Samples:
         return pd.DataFrame(
             {
                 "policy": [self.missing[v] for v in self.variables],
-                "missing_steps": self._absent.sum(axis=1),
+                "missing_steps": [int(absent.sum()) for absent in self.absent.values()],
                 "filled_sea_cells_percent": self._filled,
                 "dropped_init_times": [int(reasons.str.startswith(f"{v} ").sum()) for v in self.variables],
             },
