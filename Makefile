@@ -90,9 +90,10 @@ clients: $(CLIENTS_ENV)  ## a ship's route through a daily forecast: make client
 clients-test: $(CLIENTS_ENV)  ## the tests that need MeshiPhi and PolarRoute
 	$(CLIENTS_PY) -m pytest tests/products/test_clients.py tests/products/test_meshiphi.py
 
-reference: $(ENV)  ## docs/reference, from the docstrings, and the tables of README and docs, from the tracked results
+reference: $(ENV)  ## docs/reference, from the docstrings, and the tables and numbers of README and docs, from the tracked results
 	$(PY) docs/build_reference.py
 	$(PY) docs/build_tables.py
+	$(PY) docs/build_values.py
 
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import tracked
 
 from seaice import paths
 from seaice.figures import style as figures_style
+from seaice.networks import costs
 from seaice.verify.scoring import OWN_PAIRS
 
 RUNS = {
@@ -19,38 +21,20 @@ RUNS = {
     "nsidc_north": "Observed Arctic (`nsidc_north`)",
     "nsidc_south": "Observed Antarctic (`nsidc_south`)",
 }
-DAILY, DAILY_LEADS = "nsidc_daily_north", (1, 2, 3, 5, 7, 10, 15, 20, 25, 30)
+DAILY_LEADS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 30)
 VARIANTS = {  # (run, model in its tables): label of the row
     ("nsidc_north", "linear_trend"): "linear trend",
     ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
     ("nsidc_north", "trees"): "boosted trees",
-    ("nsidc_plain", "icenet"): "the paper's network, width 0.25, 2 members",
-    ("nsidc_plain_pretrained", "icenet"): "the paper's network, pre-trained on simulations, 2 members",
-    ("nsidc_ice_only", "networks"): "correction of a first guess, without weather and ocean, 2 members",
-    ("nsidc_north", "networks"): "correction of a first guess, with weather and ocean, 6 members",
-    ("nsidc_pretrained", "networks"): "correction of a first guess, pre-trained on simulations, 2 members",
-    ("nsidc_trees_inside", "icenet"): "correction of a first guess with the trees in it, 2 members",
-    (
-        "nsidc_pretrained",
-        "icenet",
-    ): "correction of a first guess, pre-trained on simulations, blended with the trees, 2 members",
-    ("nsidc_north", "icenet"): "**correction of a first guess, blended with the trees, 6 members**",
+    ("nsidc_plain", "icenet"): "the paper's network, narrow",
+    ("nsidc_plain_pretrained", "icenet"): "the paper's network, narrow, pre-trained on simulations",
+    ("nsidc_ice_only", "networks"): "correction of a first guess, without weather and ocean",
+    ("nsidc_north", "networks"): "correction of a first guess, with weather and ocean",
+    ("nsidc_pretrained", "networks"): "correction of a first guess, pre-trained on simulations",
+    ("nsidc_trees_inside", "icenet"): "correction of a first guess with the trees in it",
+    ("nsidc_pretrained", "icenet"): "correction, pre-trained on simulations, blended with the trees",
+    ("nsidc_north", "icenet"): "correction of a first guess, blended with the trees",
 }
-
-
-def headline(run: str) -> pd.DataFrame:
-    """Return the scores of a tracked run over all months and the whole map.
-
-    See `verify.tables.headline`.
-    """
-    return pd.read_csv(paths.root() / "results" / run / "headline.csv")
-
-
-def scores(run: str, metric: str) -> pd.DataFrame:
-    """Return a score of a tracked run on its test years, by model (rows) and lead (columns)."""
-    table = headline(run)
-    table = table[(table.split == "test") & (table.metric == metric)]
-    return table.pivot(index="model", columns="lead_time", values="value")
 
 
 def rows(title: str, table: pd.DataFrame) -> str:
@@ -64,12 +48,30 @@ def rows(title: str, table: pd.DataFrame) -> str:
 
 
 def accuracy(run: str) -> str:
-    """Write binary accuracy of a run by model and lead, the best model of each lead in bold."""
-    table = scores(run, "binary_accuracy").round(1)
+    """Write binary accuracy of a run by model and lead, in bold where a difference stands."""
+    table = tracked.table(run, split="test", metric="binary_accuracy")
+    table = table.pivot(index="model", columns="lead_time", values="value")
     table = table.loc[[m for m in figures_style.MODELS if m in table.index and m not in OWN_PAIRS]]
-    labels = {model: figures_style.MODELS[model][0] for model in table.index}
-    text = table.astype(str).where(table < table.max(), "**" + table.astype(str) + "**")
-    return rows(RUNS[run], text.rename(index=labels))
+    text = table.map("{:.1f}".format)
+    text = text.mask(standing(run, table), "**" + text + "**")
+    return rows(RUNS[run], text.rename(index={m: figures_style.MODELS[m][0] for m in table.index}))
+
+
+def standing(run: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Say which scores of a table (model, lead) are better than others by more than chance.
+
+    A model's is where it is ahead of IceNet by a difference that `differences.csv` calls separated;
+    IceNet's is where it is so ahead of all others. A run older than that column separates nothing.
+    """
+    pairs = tracked.table(run, "tables/differences.csv", split="test", metric="binary_accuracy")
+    if "separated" not in pairs:
+        return pd.DataFrame(False, index=table.index, columns=table.columns)
+    ahead = pairs.difference.where(pairs.separated.astype(bool), 0.0)
+    ahead = pairs.assign(ahead=ahead).pivot(index="baseline", columns="lead_time", values="ahead")
+    ahead = ahead.reindex(index=table.index.drop("icenet"), columns=table.columns)
+    better = ahead < 0
+    better.loc["icenet"] = (ahead > 0).all()
+    return better.loc[table.index]
 
 
 def observed_arctic() -> str:
@@ -85,55 +87,68 @@ def results() -> str:
 def ablation() -> str:
     """Write binary accuracy by lead and the mean Brier score of every variant.
 
-    A variant whose run is not tracked gets dashes.
+    A forecast of 0 or 1 has no Brier score, which is then a dash.
     """
     cells = {}
     for (run, model), label in VARIANTS.items():
-        if not (paths.root() / "results" / run / "headline.csv").is_file():
-            cells[label] = ["-"] * 8 + [f"`{run}`, not run yet"]
-            continue
-        accuracy, brier = (scores(run, metric).loc[model] for metric in ("binary_accuracy", "brier"))
-        means = [f"{accuracy.mean():.2f}", f"{brier.mean():.4f}"]
-        cells[label] = [f"{value:.2f}" for value in accuracy] + means + [f"`{run}`"]
-    columns = [*range(1, 7), "mean", "Brier", "run"]
+        accuracy, brier = (tracked.by_lead(run, model, metric) for metric in ("binary_accuracy", "brier"))
+        means = [f"{accuracy.mean():.2f}", f"{brier.mean():.4f}" if len(brier) else "-"]
+        members = len(tracked.settings(run).forecast.seeds) if model in ("networks", "icenet") else "-"
+        cells[label] = [f"{value:.2f}" for value in accuracy] + means + [str(members), f"`{run}`"]
+    columns = [*range(1, 7), "mean", "Brier", "members", "run"]
     return rows("", pd.DataFrame.from_dict(cells, orient="index", columns=columns))
 
 
-def daily() -> str:
-    """Write the errors of SIC on the test days by lead.
+def daily(run: str) -> str:
+    """Write the errors of SIC of a daily run on the test days by lead.
 
-    The last columns compare with the better of the two persistences, with a 95 % interval.
+    The last columns compare with the best of the three persistences.
     """
-    values, pairs = (
-        headline(DAILY),
-        paths.root() / "results" / DAILY / "tables" / "concentration_differences.csv",
-    )
-    values = values[values.split == "test"].set_index(["metric", "lead_time", "model"]).value.sort_index()
-    pairs = pd.read_csv(pairs).query("split == 'test'").set_index(["metric", "lead_time", "baseline"])
-    pairs = pairs[["difference", "low", "high"]].sort_index()
-    models = {
-        "persistence": "persistence",
-        "damped_anomaly_persistence": "damped anomaly",
-        "icenet": "IceNet",
-    }
+    models = {model: figures_style.MODELS[model][0] for model in tracked.PERSISTENCES} | {"icenet": "IceNet"}
     sections = []
     for metric, title, digits in (("siconc_rmse", "RMSE", 4), ("siconc_iiee", "IIEE (million km²)", 3)):
-        cells = {}
-        for lead in DAILY_LEADS:
-            errors = values.loc[metric, lead]
-            better = errors[["persistence", "damped_anomaly_persistence"]].idxmin()
-            pair = pairs.loc[metric, lead, better]
-            change = f"{100 * pair.difference / errors[better]:+.1f} %"
-            interval = f"{pair.low:+.{digits}f} .. {pair.high:+.{digits}f}"
-            cells[lead] = [f"{errors[model]:.{digits}f}" for model in models] + [change, interval]
-        columns = [*models.values(), "change", "95 % interval of the difference"]
-        table = pd.DataFrame.from_dict(cells, orient="index", columns=columns)
-        sections.append(rows(f"{title}, lead (days)", table))
+        table = tracked.against_persistence(run, metric)
+        table = table.loc[[lead for lead in DAILY_LEADS if lead in table.index]]
+        text = table[[*models]].map(f"{{:.{digits}f}}".format).rename(columns=models)
+        text["change"] = table.change.map("{:+.1f} %".format)
+        blocks = " or ".join(map(str, sorted(table.blocks.unique())))
+        known = table.low.notna()
+        if known.any():
+            bounds = [table[side].map(f"{{:+.{digits}f}}".format) for side in ("low", "high")]
+            text[f"interval ({blocks} blocks)"] = (bounds[0] + " .. " + bounds[1]).where(known, "-")
+        sections.append(rows(f"{title}, lead (days)", text))
     return "\n".join(sections)
 
 
+def splits() -> str:
+    """Write the splits of the monthly runs, from their run files."""
+    cells = {}
+    for run in (*RUNS, "nsidc_edge"):
+        split = tracked.settings(run).samples.splits
+        cells[f"`{run}`"] = [
+            f"{first} to {last}" for first, last in (split.train, split.validation, split.test)
+        ]
+    columns = ["training", "validation", "test"]
+    return rows("run", pd.DataFrame.from_dict(cells, orient="index", columns=columns))
+
+
+def leads() -> str:
+    """Write the cost of one sample of a daily network, with leads as outputs and as an input."""
+    cells = []
+    for shape, n_leads in (((432, 432), 93), ((432, 432), 31), ((144, 144), 30)):
+        for way, cost in costs.leads_table(shape, n_leads=n_leads).iterrows():
+            numbers = [f"{cost.channels:.0f}", f"{cost.step:,.0f}", f"{cost.memory:.2f}"]
+            cells.append([f"{shape[0]} x {shape[1]}", str(n_leads), way, *numbers])
+    columns = ["grid", "leads", "leads as", "channels", "GFLOP per training step", "memory (GB)"]
+    table = pd.DataFrame(cells, columns=columns)
+    return rows("grid", table.set_index("grid"))
+
+
 BLOCKS = {
-    ("docs/daily.md", "daily"): daily,
+    ("docs/daily.md", "daily"): lambda: daily("nsidc_daily_north"),
+    ("docs/daily.md", "daily-south"): lambda: daily("nsidc_daily_south"),
+    ("docs/daily.md", "leads"): leads,
+    ("docs/data.md", "splits"): splits,
     ("README.md", "results"): observed_arctic,
     ("docs/results.md", "results"): results,
     ("docs/method.md", "ablation"): ablation,
