@@ -48,30 +48,15 @@ def rows(title: str, table: pd.DataFrame) -> str:
 
 
 def accuracy(run: str) -> str:
-    """Write binary accuracy of a run by model and lead, in bold where a difference stands."""
+    """Write binary accuracy of a run by model and lead.
+
+    Nothing is bold: which differences stand is said of means over leads, in `contests.csv`.
+    """
     table = tracked.table(run, split="test", metric="binary_accuracy")
     table = table.pivot(index="model", columns="lead_time", values="value")
-    table = table.loc[[m for m in figures_style.MODELS if m in table.index and m not in OWN_PAIRS]]
-    text = table.map("{:.1f}".format)
-    text = text.mask(standing(run, table), "**" + text + "**")
-    return rows(RUNS[run], text.rename(index={m: figures_style.MODELS[m][0] for m in table.index}))
-
-
-def standing(run: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Say which scores of a table (model, lead) are better than others by more than chance.
-
-    A model's is where it is ahead of IceNet by a difference that `differences.csv` calls separated;
-    IceNet's is where it is so ahead of all others. A run older than that column separates nothing.
-    """
-    pairs = tracked.table(run, "tables/differences.csv", split="test", metric="binary_accuracy")
-    if "separated" not in pairs:
-        return pd.DataFrame(False, index=table.index, columns=table.columns)
-    ahead = pairs.difference.where(pairs.separated.astype(bool), 0.0)
-    ahead = pairs.assign(ahead=ahead).pivot(index="baseline", columns="lead_time", values="ahead")
-    ahead = ahead.reindex(index=table.index.drop("icenet"), columns=table.columns)
-    better = ahead < 0
-    better.loc["icenet"] = (ahead > 0).all()
-    return better.loc[table.index]
+    labels = {m: figures_style.MODELS[m][0] for m in figures_style.MODELS if m in table.index}
+    shown = table.loc[[model for model in labels if model not in OWN_PAIRS]]
+    return rows(RUNS[run], shown.map("{:.1f}".format).rename(index=labels))
 
 
 def observed_arctic() -> str:

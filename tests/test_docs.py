@@ -155,31 +155,15 @@ def test_what_is_not_tracked_is_named(toy):
         tracked.table("toy", "tables/contests.csv")
 
 
-def test_only_what_differences_separate_is_bold(toy, monkeypatch):
-    accuracies = {"icenet": (95.0, 94.0), "trees": (94.9, 94.3), "climatology": (90.0, 91.0)}
-    shared = {"metric": "binary_accuracy", "split": "test"}
-    toy(
-        "headline.csv",
-        [
-            {"model": model, "lead_time": lead, "value": value, **shared}
-            for model, values in accuracies.items()
-            for lead, value in enumerate(values, 1)
-        ],
-    )
-    pairs = [
-        {"model": "icenet", "baseline": model, "lead_time": lead, "separated": True, **shared}
-        | {"difference": accuracies["icenet"][lead - 1] - accuracies[model][lead - 1]}
-        for model in ("trees", "climatology")
-        for lead in (1, 2)
-    ]
+def test_the_greatest_score_is_not_bold(toy, monkeypatch):
     monkeypatch.setitem(build_tables.RUNS, "toy", "Toy")
-    toy("tables/differences.csv", pairs)
-    assert re.findall(r"\*\*.*?\*\*", build_tables.accuracy("toy")) == ["**95.0**", "**94.3**"]
-    pairs[0]["separated"] = False  # IceNet and trees at lead 1
-    toy("tables/differences.csv", pairs)
-    assert re.findall(r"\*\*.*?\*\*", build_tables.accuracy("toy")) == ["**94.3**"]
-    toy("tables/differences.csv", [{k: v for k, v in pair.items() if k != "separated"} for pair in pairs])
-    assert "**" not in build_tables.accuracy("toy")
+    shared = {"metric": "binary_accuracy", "split": "test", "lead_time": 1}
+    scores = {"trees": 95.754, "icenet": 95.75, "ecmwf_edge": 99.0}
+    toy("headline.csv", [{"model": model, "value": value, **shared} for model, value in scores.items()])
+    assert build_tables.accuracy("toy").splitlines()[2:] == [
+        "| IceNet ensemble | 95.8 |",
+        "| boosted trees | 95.8 |",
+    ]
 
 
 def test_days_are_compared_with_the_best_of_three_persistences(toy):
