@@ -23,8 +23,10 @@ RUNS = {
 }
 DAILY_LEADS = (1, 2, 3, 5, 7, 10, 15, 20, 25, 30)
 VARIANTS = {  # (run, model in its tables): label of the row
+    ("nsidc_north", "recent_frequency"): "frequency of the last ten years",
     ("nsidc_north", "linear_trend"): "linear trend",
     ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
+    ("nsidc_north", "first_guess"): "first guess with fitted weights",
     ("nsidc_north", "trees"): "boosted trees",
     ("nsidc_plain", "icenet"): "the paper's network, narrow",
     ("nsidc_plain_pretrained", "icenet"): "the paper's network, narrow, pre-trained on simulations",

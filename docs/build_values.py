@@ -17,6 +17,7 @@ from tracked import against_persistence, gain, settings, table
 
 from seaice import paths
 from seaice.errors import DataError
+from seaice.explain.attribution_tables import FOUND
 from seaice.networks import costs
 from seaice.prepare import known_at
 
@@ -97,7 +98,38 @@ def grid(run: str) -> str:
 def edge(model: str) -> str:
     """Write a model's accuracy in the Septembers that ECMWF's edge is of, in %."""
     rows = table("nsidc_edge", "tables/september_edge.csv", model=model, metric=ACCURACY, period="all")
-    return f"{rows.value.item():.1f}"
+    return f"{rows[rows.truth == 'concentration'].value.item():.1f}"
+
+
+def contest(
+    run: str, baseline: str, metric: str = ACCURACY, *, digits: int = 2, unit: str = " points"
+) -> str:
+    """Write a named difference of IceNet, mean of all leads, with its blocks and its verdict."""
+    rows = table(run, "tables/contests.csv", baseline=baseline, metric=metric, split="test", lead_time="all")
+    (row,) = rows.itertuples()
+    stands = "stands" if row.separated else "does not stand"
+    difference = signed(row.difference, digits)
+    return f"{difference}{unit} (ahead in {row.blocks_ahead} of {row.blocks} blocks; it {stands})"
+
+
+def fitted_threshold(run: str, model: str) -> str:
+    """Write what a fitted threshold adds to a model's accuracy, mean of the leads, in points."""
+    rows = table(run, "tables/threshold.csv", model=model, metric=ACCURACY, split="validation")
+    return signed((rows.dressed - rows.cut).mean())
+
+
+def attributed(run: str, case: str, families: Iterable[str], network: str = "trained") -> str:
+    """Write the share of families of inputs in integrated gradients from a mean year, by lead."""
+    rows = table(run, "tables/attribution_families.csv", case=case, network=network)
+    rows = rows[(rows.method == "integrated") & (rows.baseline == "climatology")]
+    share = rows[rows.family.isin(families)].groupby("lead_time").share.sum()
+    return f"{share.min():.0f} to {share.max():.0f} %"
+
+
+def memory(source: str, variable: str = "siconc") -> str:
+    """Write the autocorrelation of a variable after one month, in the twin or as observed."""
+    rows = table("demo", "tables/twin_realism.csv", quantity=f"{variable}_memory", index=1)
+    return f"{rows[source].item():.2f}"
 
 
 def years(run: str) -> int:
@@ -133,6 +165,17 @@ VALUES: dict[str, Callable[[], str]] = {
     "blend-trees-validation": lambda: mean_gain(ICENET, TREES, split="validation"),
     "blend-networks": lambda: mean_gain(ICENET, NETWORKS),
     "networks-trees": lambda: both_gains(NETWORKS, TREES),
+    "contest-trees": lambda: contest("nsidc_north", "trees"),
+    "contest-first-guess": lambda: contest("nsidc_north", "first_guess"),
+    "contest-damped": lambda: contest("nsidc_north", "damped_anomaly_persistence"),
+    "contest-trees-brier": lambda: contest("nsidc_north", "trees", "brier", digits=4, unit=""),
+    "contest-first-guess-brier": lambda: contest("nsidc_north", "first_guess", "brier", digits=4, unit=""),
+    "threshold-damped": lambda: fitted_threshold("nsidc_north", "damped_anomaly_persistence"),
+    "sst-2007": lambda: attributed("nsidc_north", "2007-09", ["sea temperature"]),
+    "sst-2012": lambda: attributed("nsidc_north", "2012-09", ["sea temperature"]),
+    "found-paper": lambda: attributed("nsidc_plain", "2007-09", FOUND),
+    "found-correction": lambda: attributed("nsidc_north", "2007-09", FOUND),
+    "found-untrained": lambda: attributed("nsidc_north", "2007-09", FOUND, "untrained"),
     # its variants
     "correction": lambda: both_gains(NETWORKS, PLAIN),
     "plain-width": lambda: f"{settings('nsidc_plain').training.filters_factor:g}",
@@ -149,6 +192,7 @@ VALUES: dict[str, Callable[[], str]] = {
     "edge-years": lambda: str(table("nsidc_edge", "tables/september_edge.csv", period="all").n.max()),
     "edge-networks": lambda: edge("networks"),
     "edge-ecmwf": lambda: edge("ecmwf_edge"),
+    "edge-ecmwf-corrected": lambda: edge("ecmwf_edge_corrected"),
     "edge-icenet": lambda: edge("icenet"),
     "edge-trees": lambda: edge("trees"),
     # the other poles
@@ -157,6 +201,8 @@ VALUES: dict[str, Callable[[], str]] = {
     "south-trend": lambda: ahead("nsidc_south", "linear_trend"),
     "physics-north": lambda: ahead("demo", "seasonal"),
     "physics-south": lambda: ahead("twin_south", "seasonal"),
+    "twin-memory": lambda: memory("twin"),
+    "observed-memory": lambda: memory("observed"),
     # days
     "daily-grid": lambda: grid(DAILY),
     "daily-test": lambda: dates(DAILY),
@@ -165,6 +211,9 @@ VALUES: dict[str, Callable[[], str]] = {
     "daily-rmse-behind": lambda: behind("siconc_rmse"),
     "daily-iiee": lambda: span(against_persistence(DAILY, "siconc_iiee").change, 1, " %"),
     "daily-iiee-behind": lambda: behind("siconc_iiee"),
+    "contest-daily": lambda: contest(
+        DAILY, "anomaly_persistence", "siconc_iiee", digits=3, unit=" million km²"
+    ),
     "daily-blocks": lambda: word(against_persistence(DAILY, "siconc_rmse").blocks.max()),
     "daily-brier": lambda: span(daily_brier(), 4),
     "daily-brier-behind": lambda: leads(daily_brier()[lambda more: more > 0].index, "day"),

@@ -245,7 +245,7 @@ def test_every_tracked_run_has_its_headline_and_its_digests():
         assert {f"results/{run}/headline.csv", f"results/{run}/{digests.NAME}"} <= names
         content = json.loads((paths.root() / "results" / run / digests.NAME).read_text(encoding="utf-8"))
         assert content["run"] == run and content["commits"] and "numpy" in content["versions"]
-        columns = ["model", "split", "lead_time", "metric", "value", "low", "high", "n"]
+        columns = ["model", "split", "lead_time", "metric", "value", "low", "high", "n", "blocks"]
         assert list(pd.read_csv(paths.root() / "results" / run / "headline.csv", nrows=1)) == columns
 
 
