@@ -21,7 +21,7 @@ from seaice.baselines import store as baselines_store
 from seaice.baselines.features import features, fields
 from seaice.errors import DataError
 from seaice.prepare.climate import at_months
-from seaice.prepare.truth import truth_and_weight
+from seaice.prepare.truth import require_past, truth_and_weight
 from seaice.schema import SIP_ATTRS
 from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, valid_time
 
@@ -73,11 +73,11 @@ def fit(
     lead without any truth.
     """
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
-    end = pd.Period(ready.attrs["fit_end"]).end_time
+    require_past(ready, init_times, lead_times, what="trees")
     by_name = fields(ready, init_times)
 
     def fit_one_lead(lead):
-        return _fit_lead(by_name, ready, init_times, int(lead), end, max_rows, seed)
+        return _fit_lead(by_name, ready, init_times, int(lead), max_rows, seed)
 
     # Each lead has one thread. scikit-learn's own threads wait for each other, which takes many
     # times as long on a busy machine.
@@ -86,18 +86,13 @@ def fit(
         return dict(zip(map(int, lead_times), pool.map(fit_one_lead, lead_times), strict=True))
 
 
-def _fit_lead(by_name, ready, init_times, lead, end, max_rows, seed) -> HistGradientBoostingClassifier:
+def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> HistGradientBoostingClassifier:
     """Train the classifier of one lead, see `fit`.
 
-    by_name: fields, see `features.fields`. end: last moment of the fit period.
+    by_name: fields, see `features.fields`.
     """
     time_cadence, stamp = cadence(ready), STAMP[cadence(ready)]
     valid = valid_time(init_times, [lead], cadence=time_cadence).isel(lead_time=0, drop=True)
-    if len(late := init_times[valid.values > np.datetime64(end)]):
-        raise DataError(
-            f"trees: the target of init_time {late[0]:{stamp}} at lead {lead} "
-            f"lies after fit_end {end:{stamp}}; train on earlier initialisations"
-        )
     ice, weight = truth_and_weight(ready, valid)
     # A forecast whose last step is missing is not made, so it is not trained on either.
     counts = (weight > 0) & at(ready.siconc, last_step(init_times, cadence=time_cadence)).notnull()

@@ -42,6 +42,8 @@ MODELS = {  # name: label, colour, dash, marker
     "anomaly_persistence": ("anomaly persistence", "#56B4E9", ":", "v"),
     "climatology": ("climatology", "#777777", "-", "x"),
     "persistence": ("persistence", "#CC79A7", ":", "+"),
+    "first_guess": ("networks' first guess, fitted", "#5D3A9B", "-", "d"),
+    "recent_frequency": ("frequency of the last ten years", "#777777", "-.", "X"),
     "published_icenet": ("IceNet, published", "#000000", ":", "o"),
     "published_icenet_no_pretraining": ("IceNet, published, not pre-trained", "#777777", ":", "h"),
     "published_seas5": ("SEAS5, published", "#E69F00", "--", "P"),
