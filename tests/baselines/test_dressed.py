@@ -81,7 +81,7 @@ def test_numbers_are_those_of_a_regression_on_every_cell(ready, fits):
         ("first_guess", np.stack(terms, 1), 0.05),
     ):
         known = np.isfinite(columns).all(axis=1)
-        regression = LogisticRegression(C=1e4, solver="newton-cholesky", tol=1e-8)
+        regression = LogisticRegression(C=100, solver="newton-cholesky", tol=1e-8)
         regression.fit(columns[known], ice.values[counts][known] > 0)
         expected = [*regression.intercept_, *regression.coef_[0]]
         np.testing.assert_allclose(fits[model].loc[2], expected, rtol=rel, atol=0.02)

@@ -175,6 +175,12 @@ def test_accuracy_by_lead_reads_the_table_from_its_file(skill, tmp_path):
     assert "Brier" in texts(again)
 
 
+def test_a_line_along_that_of_its_damped_form_is_left_to_the_tables(skill):
+    undamped = skill[skill.model == "linear_trend"].assign(model="anomaly_persistence")
+    fig = figures_scores.accuracy_by_lead(pd.concat([skill, undamped]))
+    assert "linear trend" in texts(fig) and "anomaly persistence" not in texts(fig)
+
+
 def test_models_differ_without_colour():
     styles = [figures_style.line_style(m) for m in figures_style.MODELS]
     assert len({(s["ls"], s["marker"]) for s in styles}) == len(styles)

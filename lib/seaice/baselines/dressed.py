@@ -27,7 +27,7 @@ CONSTANT = "constant"  # name of the number of a logistic function that multipli
 BINS = {1: 1000, 3: 50}  # of a fraction 0..1, by the number of forecasts that are counted together
 # Strength of the prior of a weight, as variance. It keeps weights finite where a forecast is
 # perfect, and is nothing beside a million cells.
-PRIOR_VARIANCE = 1e4
+PRIOR_VARIANCE = 100.0
 
 Term = Callable  # takes a fraction and returns the same shape
 

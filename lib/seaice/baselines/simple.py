@@ -28,8 +28,7 @@ SIMPLE = (
 )
 # Earlier steps that may replace a missing value of the last one. A month ago is another season.
 LOOK_BACK = {"monthly": 0, "daily": 3}
-# Of the initialisations that probabilities are fitted to, only every n-th one is used: neighbouring
-# days repeat each other.
+# Only every n-th initialisation is fitted to: neighbouring days repeat each other.
 EVERY = {"monthly": 1, "daily": 5}
 SPIN_UP = {"monthly": 12, "daily": 14}  # steps of a record that come before the first fitted forecast
 BLOCK_CELLS = 4e6  # cells of one forecast in memory at once while probabilities are fitted
@@ -215,11 +214,15 @@ def _judged(
         block = init_times[first : first + n_inits]
         ice, weight = (da.values > 0 for da in truth_and_weight(ready, _valid(ready, block, lead_times)))
         forecasts = {name: da.values for name, da in _fractions(ready, block, lead_times).items()}
+        yield (
+            {name: _by_lead(values, weight, lead_times) for name, values in forecasts.items()},
+            _by_lead(ice, weight, lead_times),
+        )
 
-        def by_lead(values, counts=weight):
-            return {lead: values[:, k][counts[:, k]] for k, lead in enumerate(lead_times)}
 
-        yield {name: by_lead(values) for name, values in forecasts.items()}, by_lead(ice)
+def _by_lead(values: np.ndarray, counts: np.ndarray, lead_times: list[int]) -> dict[int, np.ndarray]:
+    """Return values (init, lead, y, x) of the cells that count, (cell), by lead."""
+    return {lead: values[:, k][counts[:, k]] for k, lead in enumerate(lead_times)}
 
 
 def all_forecasts(

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from seaice import progress
 from seaice.baselines import store as baselines_store
 from seaice.baselines.features import features, fields
+from seaice.baselines.simple import EVERY
 from seaice.errors import DataError
 from seaice.prepare.climate import at_months
 from seaice.prepare.truth import require_past, truth_and_weight
@@ -27,8 +28,6 @@ from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, valid_tim
 
 # Lead times in days. Each has one model, and a model for every day would add little.
 LEADS_OF_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 93)
-# Only every n-th initialisation is trained on: neighbouring days repeat each other.
-EVERY = {"monthly": 1, "daily": 5}
 MAX_ROWS = 400_000  # cells that each lead is trained on, drawn at random; it limits memory and time
 BLOCK = 12  # initialisations gathered at once; it limits the memory beside the record
 # More ice in these features can only mean more ice to come. Trees with this constraint fit less

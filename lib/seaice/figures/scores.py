@@ -21,6 +21,7 @@ from seaice.figures.style import (
     MODELS,
     MONTHS,
     STYLE,
+    TABLES_ONLY,
     bare,
     cmocean,
     leads_to_show,
@@ -48,12 +49,17 @@ def accuracy_by_lead(
 ) -> Figure:
     """Draw the mean score against lead, one line for each model, IceNet's with its interval.
 
+    Models of `style.TABLES_ONLY` are left out.
     The axis is scaled without persistence, which would flatten all others. Where a line leaves the
     axis, the legend gives its value.
     skill: table of `tables.skill_table`.
     """
     table = select(
-        skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region
+        skill[~skill.model.isin([*OWN_PAIRS, *TABLES_ONLY])],
+        metric=metric,
+        month="all",
+        split=split,
+        region=region,
     )
     band = (
         table[table.model == "icenet"]
