@@ -113,16 +113,3 @@ def test_impossible_concentration_is_named(ready, siconcs, value, words):
 def test_areas_of_the_seas_add_up_to_no_more_than_the_whole(scores):
     inside = scores.siconc_iiee.drop_sel(region="all").sum("region")
     assert (inside <= scores.siconc_iiee.sel(region="all") + 1e-9).where(inside > 0, True).all()
-
-
-def test_every_concentration_lies_on_the_side_that_its_probability_says(ready):
-    others = baselines_simple.all_forecasts(ready, INIT_TIMES[:4], lead_times=[1, 3])
-    last = others.sel(model="persistence", drop=True)
-    icenet = xr.Dataset({"siconc": last.siconc.expand_dims(member=[0, 1]), "sip": last.sip})
-    found = verify_concentration.forecasts(icenet, others)
-    assert set(found) == {"icenet", *baselines_simple.SIMPLE} - {"recent_frequency", "first_guess"}
-    for model, siconc in found.items():
-        sip = last.sip if model == "icenet" else others.sip.sel(model=model)
-        assert bool(((siconc > 0.15) == (sip > 0.5)).where(sip.notnull(), True).all()), model
-    moved = abs(found["linear_trend"] - others.siconc.sel(model="linear_trend")) > 0
-    assert 0 < float(moved.mean()) < 0.5

@@ -191,20 +191,3 @@ def test_nothing_in_common_is_refused_with_counts(ready, sip):
     }
     with pytest.raises(DataError, match="'a': 30, 'b': 18"):
         scoring.common_pairs(scoring.forecast_scores(models, ready))
-
-
-def test_a_certain_model_has_no_score_of_probabilities(ready, sip):
-    """Cut to 0 or 1 it keeps the scores of its edge; one cell in doubt makes it a probability again."""
-    frequency = sip.sel(model="climatology", drop=True)
-    cut = baselines_climatology.certain(frequency)
-    doubtful = cut.copy(deep=True)
-    weight = truth_and_weight(ready, valid_time(cut.init_time, cut.lead_time))[1].values > 0
-    doubtful.values[tuple(np.argwhere(weight)[0])] = 0.5
-    models = {"climatology": frequency, "cut": cut, "doubtful": doubtful}
-    scores = scoring.forecast_scores(models, ready).sel(region="all")
-    assert bool(scores[["brier", "rps"]].sel(model="cut").to_array().isnull().all())
-    kept = scores[["binary_accuracy", "iiee", "sps"]].sel(model="cut").to_array()
-    assert bool(kept.notnull().any(("init_time", "lead_time")).all())
-    assert bool(scores.brier.sel(model=["climatology", "doubtful"]).notnull().any("lead_time").any())
-    together = scoring.common_pairs(scores.expand_dims(region=["all"]), own_pairs=())
-    assert bool(together.brier.sel(model="climatology").notnull().any())

@@ -58,8 +58,6 @@ def forecast_scores(
     error, which is the CRPS of a single forecast without spread. With members it is given for the
     whole map only; members without a forecast of an init_time and lead are left out there, and it
     is NaN where no member has one.
-    A model that is certain has no `brier` and no `rps`, which are scores of probabilities: one
-    whose SIP is 0 or 1 in every cell that counts, in all its forecasts.
     Raises DataError for SIP outside 0..1, NaN in some of the cells of a forecast, another grid, or
     init_times that are not steps of the record.
     """
@@ -68,7 +66,7 @@ def forecast_scores(
     for name, sip in sips.items():
         check_grid(sip, ready, name)
     regions = windows(ready, seas)
-    scored, certain = {name: [] for name in sips}, dict.fromkeys(sips, True)
+    scored = {name: [] for name in sips}
     lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
     for init_times in blocks(sips, ready):
         truth = block_of_truth(ready, init_times, lead_time)
@@ -78,14 +76,12 @@ def forecast_scores(
                 continue
             own_truth = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
             judge(sip, own_truth.weight, name)
-            certain[name] &= not bool(((sip > 0) & (sip < 1) & (own_truth.weight > 0)).any())
             extras = [(mapping or {}).get(name) for mapping in (classes, members)]
             scored[name].append(_score(sip, *extras, truth=own_truth, regions=regions, ready=ready))
     by_model = [xr.concat(parts, "init_time") for parts in scored.values()]
-    scores = xr.concat(by_model, pd.Index(list(sips), name="model", dtype=object), join="outer")
-    uncertain = ~scores.model.isin([name for name, is_certain in certain.items() if is_certain])
-    scores = scores.assign({metric: scores[metric].where(uncertain) for metric in ("brier", "rps")})
-    return with_times(scores, ready)
+    return with_times(
+        xr.concat(by_model, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready
+    )
 
 
 def with_times(scores: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
@@ -232,7 +228,7 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
 
 
 def common_pairs(
-    scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "binary_accuracy"
+    scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier"
 ) -> xr.Dataset:
     """Keep only the (init_time, lead_time) pairs that every model forecast.
 
