@@ -24,7 +24,7 @@ from seaice.thresholds import ICE_EDGE
 DRESSED = ("persistence", "anomaly_persistence", "damped_anomaly_persistence", "linear_trend")
 FIRST_GUESS = "first_guess"
 CONSTANT = "constant"  # name of the number of a logistic function that multiplies nothing
-BINS = {1: 1000, 3: 50}  # of a fraction 0..1, by the number of forecasts that are counted together
+BINS = {1: 1000, 3: 100}  # of a fraction 0..1, by the number of forecasts that are counted together
 # Strength of the prior of a weight, as variance. It keeps weights finite where a forecast is
 # perfect, and is nothing beside a million cells.
 PRIOR_VARIANCE = 100.0
@@ -61,18 +61,24 @@ def _log_odds(share):
     return np.log(share / (1 - share))
 
 
-def count(forecasts: Sequence[np.ndarray], ice: np.ndarray) -> np.ndarray:
-    """Count cells without and with ice by what was forecast, int64 (2, bins of all forecasts).
+def no_counts(n_forecasts: int) -> np.ndarray:
+    """Return zeros, int32 (2, bins of all forecasts), for `count`. n_forecasts: one or three."""
+    return np.zeros((2, (BINS[n_forecasts] + 1) ** n_forecasts), "int32")
 
-    forecasts: fractions 0..1 (cell), one or three; cells where one is NaN are left out. ice: bool
-    (cell). Counts of several blocks of cells may be added. `fit` knows which bin is which.
+
+def count(counts: np.ndarray, forecasts: Sequence[np.ndarray], ice: np.ndarray) -> None:
+    """Add cells without ice (first row) and with ice (second) to `counts`, by what was forecast.
+
+    counts: see `no_counts`. forecasts: fractions 0..1 (cell); cells where one is NaN are left out.
+    ice: bool (cell). `fit` knows which bin is which.
     """
     n_bins = BINS[len(forecasts)] + 1
     known = np.all([np.isfinite(fraction) for fraction in forecasts], axis=0)
     number = ice[known].astype("int64")
     for fraction in forecasts:
         number = number * n_bins + np.rint(fraction[known] * (n_bins - 1)).astype("int64")
-    return np.bincount(number, minlength=2 * n_bins ** len(forecasts)).reshape(2, -1)
+    occupied, cells = np.unique(number, return_counts=True)
+    counts.reshape(-1)[occupied] += cells.astype(counts.dtype)
 
 
 def fit(counts: np.ndarray, of_model: Mapping[str, Term], *, what: str) -> dict[str, float]:

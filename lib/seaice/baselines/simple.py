@@ -187,11 +187,10 @@ def fit(ready: xr.Dataset, init_times=None, *, lead_times=LEADS) -> dict[str, pd
     init_times = past(ready, lead_times) if init_times is None else pd.DatetimeIndex(init_times)
     init_times, models = init_times[:: EVERY[time_cadence]], dressed.terms(time_cadence)
     require_past(ready, init_times, lead_times, what="dressed forecasts")
-    counts = {(model, lead): 0 for model in models for lead in lead_times}
+    counts = {(m, lead): dressed.no_counts(len(models[m])) for m in models for lead in lead_times}
     for forecasts, ice in _judged(ready, init_times, lead_times):
-        for model, lead in counts:
-            of_lead = [forecasts[name][lead] for name in models[model]]
-            counts[model, lead] = counts[model, lead] + dressed.count(of_lead, ice[lead])
+        for (model, lead), of_model in counts.items():
+            dressed.count(of_model, [forecasts[name][lead] for name in models[model]], ice[lead])
     index = pd.Index(lead_times, name="lead_time")
     return {
         model: pd.DataFrame(
