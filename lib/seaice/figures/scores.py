@@ -54,13 +54,8 @@ def accuracy_by_lead(
     axis, the legend gives its value.
     skill: table of `tables.skill_table`.
     """
-    table = select(
-        skill[~skill.model.isin([*OWN_PAIRS, *TABLES_ONLY])],
-        metric=metric,
-        month="all",
-        split=split,
-        region=region,
-    )
+    drawn = skill[~skill.model.isin([*OWN_PAIRS, *TABLES_ONLY])]
+    table = select(drawn, metric=metric, month="all", split=split, region=region)
     band = (
         table[table.model == "icenet"]
         .set_index("lead_time")
