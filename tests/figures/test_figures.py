@@ -94,7 +94,7 @@ def skill():
     return pd.DataFrame(
         rows,
         columns=["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"],
-    )
+    ).assign(blocks=12)
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +162,27 @@ def test_accuracy_by_lead_draws_the_table(skill):
     assert any(label.startswith("persistence\n(off the axis") for label in drawn)
     (band,) = fig.axes[0].collections  # from one below to one above IceNet's own line
     assert band.get_datalim(fig.axes[0].transData).y1 == pytest.approx(93)
-    assert (
-        "95 %" in texts(fig)
-        and not figures_scores.accuracy_by_lead(skill, metric="brier").axes[0].collections
-    )
+    assert "interval (12 blocks)" in texts(fig)
+    assert not figures_scores.accuracy_by_lead(skill, metric="brier").axes[0].collections
     assert smallest_font(fig) >= 8
+
+
+def test_an_interval_of_few_years_is_drawn_as_its_years(skill):
+    years = pd.DataFrame(
+        [
+            (split, year, lead, 90 + year - 2000 + (split == "validation"))
+            for split in ("validation", "test")
+            for year in (2000, 2001, 2008)
+            for lead in (1, 2, 3)
+        ],
+        columns=["split", "block", "lead_time", "value"],
+    )
+    fig = figures_scores.accuracy_by_lead(skill.assign(blocks=3), by_block=years)
+    assert not fig.axes[0].collections and "IceNet in each of 3 years" in texts(fig)
+    (dots,) = (line for line in fig.axes[0].lines if "each of" in line.get_label())
+    assert sorted(set(dots.get_ydata())) == [90, 91, 98] and fig.axes[0].get_ylim()[1] > 98
+    enough = figures_scores.accuracy_by_lead(skill, by_block=years)
+    assert enough.axes[0].collections and "each of" not in texts(enough)
 
 
 def test_accuracy_by_lead_reads_the_table_from_its_file(skill, tmp_path):

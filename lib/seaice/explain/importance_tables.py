@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice.errors import DataError
-from seaice.verify import bootstrap
+from seaice.verify import intervals
 
 LOSS = {"binary_accuracy": -1, "class_accuracy": -1, "brier": 1}  # sign of a change that is a loss of skill
 COLUMNS = ("group", "kind", "within_month", "split", "lead_time", "month", "metric")
@@ -64,7 +64,7 @@ def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> 
         )  # (seed, init_time, member, lead, metric, 2)
         of_member = _mean(sums.sum(axis=(0, 1)))
         mean = of_member.mean(axis=0)
-        by_year = bootstrap.by_block(np.moveaxis(sums.mean(axis=2), 1, 0), times.year.to_numpy())
+        by_year = intervals.by_block(np.moveaxis(sums.mean(axis=2), 1, 0), times.year.to_numpy())
         low, high = interval(by_year)
         columns = {
             "change": mean,
@@ -104,7 +104,7 @@ def interval(
 def _mean(sums: np.ndarray) -> np.ndarray:
     """Return the mean from (sum, number), NaN where the number is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return bootstrap.mean(sums)
+        return intervals.mean(sums)
 
 
 def top(

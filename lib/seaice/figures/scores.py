@@ -33,9 +33,11 @@ from seaice.grid import Grid
 from seaice.prepare.climate import at_months
 from seaice.schema import MAP
 from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
+from seaice.verify.intervals import FEW
 from seaice.verify.scoring import OWN_PAIRS
 from seaice.verify.tables import select
 
+BLOCK = {"months": "year", "days": "month"}  # of an interval, by the unit of the leads
 LONG_YEARS = 8  # the months of more years than this do not fit into one panel
 
 
@@ -46,27 +48,28 @@ def accuracy_by_lead(
     split: str = "test",
     region: str = "all",
     unit: str = "months",
+    by_block: pd.DataFrame | None = None,
 ) -> Figure:
-    """Draw the mean score against lead, one line for each model, IceNet's with its interval.
+    """Draw the mean score against lead, one line for each model, and how sure IceNet's is.
 
     Models of `style.TABLES_ONLY` are left out.
-    The axis is scaled without persistence, which would flatten all others. Where a line leaves the
-    axis, the legend gives its value.
-    skill: table of `tables.skill_table`.
+    IceNet has its interval where that rests on `intervals.FEW` blocks or more. Below that it has
+    its score in each block as a dot, if given.
+    The axis is scaled without persistence, which would flatten all others. Where a line or dot
+    leaves the axis, the legend gives its value.
+    skill: table of `tables.skill_table`. by_block: see `tables.block_values`.
     """
     drawn = skill[~skill.model.isin([*OWN_PAIRS, *TABLES_ONLY])]
     table = select(drawn, metric=metric, month="all", split=split, region=region)
-    band = (
-        table[table.model == "icenet"]
-        .set_index("lead_time")
-        .reindex(columns=["low", "high"])
-        .dropna()
-        .sort_index()
-    )
+    of_icenet = table[table.model == "icenet"].set_index("lead_time").sort_index()
+    band = of_icenet.reindex(columns=["low", "high", "blocks"]).dropna()
+    band = band[band.blocks >= FEW]
+    dots = by_block[by_block["split"] == split] if by_block is not None and band.empty else pd.DataFrame()
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
-    extremes = [scaled.min().min(), scaled.max().max(), *band.to_numpy().ravel()]
+    extremes = [scaled.min().min(), scaled.max().max(), *band[["low", "high"]].to_numpy().ravel()]
+    extremes += dots["value"].tolist() if len(dots) else []
     low, high = float(min(extremes)), float(max(extremes))
     margin = 0.06 * (high - low) or 1.0
     with plt.rc_context(STYLE):
@@ -85,8 +88,12 @@ def accuracy_by_lead(
                 color="#000000",
                 alpha=0.12,
                 lw=0,
-                label="95 % of IceNet's mean",
+                label=f"IceNet's mean, interval ({int(band.blocks.min())} blocks)",
             )
+        if len(dots):
+            number, name = dots["block"].nunique(), BLOCK[unit]
+            label = f"IceNet in each of {number} {name}s" if number > 1 else f"IceNet in one {name}"
+            ax.plot(dots["lead_time"], dots["value"], "o", ms=3.5, mfc="none", mec="#000000", label=label)
         ax.set(
             ylim=(low - margin, high + margin),
             xticks=leads_to_show(table.index),
