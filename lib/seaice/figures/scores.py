@@ -80,20 +80,7 @@ def accuracy_by_lead(
             if len(off_axis):
                 style["label"] += f"\n(off the axis: {off_axis.iloc[-1]:.3g} at lead {off_axis.index[-1]})"
             ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
-        if len(band):
-            ax.fill_between(
-                band.index,
-                band.low,
-                band.high,
-                color="#000000",
-                alpha=0.12,
-                lw=0,
-                label=f"IceNet's mean, interval ({int(band.blocks.min())} blocks)",
-            )
-        if len(dots):
-            number, name = dots["block"].nunique(), BLOCK[unit]
-            label = f"IceNet in each of {number} {name}s" if number > 1 else f"IceNet in one {name}"
-            ax.plot(dots["lead_time"], dots["value"], "o", ms=3.5, mfc="none", mec="#000000", label=label)
+        _show_certainty(ax, band, dots, unit)
         ax.set(
             ylim=(low - margin, high + margin),
             xticks=leads_to_show(table.index),
@@ -103,6 +90,17 @@ def accuracy_by_lead(
         bare(ax)
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelspacing=0.7)
     return fig
+
+
+def _show_certainty(ax, band: pd.DataFrame, dots: pd.DataFrame, unit: str) -> None:
+    """Draw IceNet's interval, or its score in each block; an empty table draws nothing."""
+    if len(band):
+        label = f"IceNet's mean, interval ({int(band.blocks.min())} blocks)"
+        ax.fill_between(band.index, band.low, band.high, color="#000000", alpha=0.12, lw=0, label=label)
+    if len(dots):
+        number, name = dots["block"].nunique(), BLOCK[unit]
+        label = f"IceNet in each of {number} {name}s" if number > 1 else f"IceNet in one {name}"
+        ax.plot(dots["lead_time"], dots["value"], "o", ms=3.5, mfc="none", mec="#000000", label=label)
 
 
 def accuracy_heatmap(
