@@ -39,14 +39,10 @@ def write(
 ) -> xr.Dataset:
     """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.
 
-    folders: seed to folder of a network that `train.fit` finished. Each is one member, see
-    `members`.
+    folders: seed to folder of a network that `train.fit` finished. Each is one member.
     init_times: any that have a sample, with or without a truth.
-    calibrate_on: initialisations of the validation split, with truth. None leaves probabilities as
-        they are.
-    calibration: what is fitted to them. "pooled": a map of the odds of the blended mean, see
-        `calibrate.odds_maps`. "temperatures": one for each network, then one for each lead of the
-        blended mean.
+    calibrate_on: initialisations of the validation split, with truth; None: no calibration.
+    calibration: what is fitted to them, see `sections.Forecasting`.
     blend_with: SIP (init_time, lead_time, y, x) of a model that was fitted to the training split,
         or None. It has the share `blend_share`, 0..1, in the ensemble mean.
     batch_size: initialisations that a network is given at a time.
@@ -58,8 +54,7 @@ def write(
         `lead_temperature`, its odds mapped by `odds_shift` and `odds_slope` (event).
     `sip`: P(marginal ice) + P(full ice) of the ensemble.
     `siconc` (init_time, lead_time, member, y, x): SIC of every member, if the networks forecast it.
-    Cells of the sea that are not active in a month are not trained on; they are open water by
-    definition. Land is NaN.
+    Cells of the sea that are not active in a month are open water by definition. Land is NaN.
 
     One network and a few initialisations are held at a time. The store appears only when it is
     complete. Raises DataError for a missing network, one whose channels, leads or grid differ from
@@ -83,19 +78,12 @@ def write(
         template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
             building, compute=False, consolidated=False
         )
-        options = {"with_siconc": with_siconc, "batch_size": batch_size}
-        of_networks = calibration_times if calibration == "temperatures" else calibration_times[:0]
-        mean = _write_members(
-            building, samples, folders, times, calibration_times, scaled_to=of_networks, **options
-        )
-        if blend_with is not None and len(calibration_times):
-            other = blend.aligned(blend_with, samples, calibration_times)
-            mean = blend.mix(mean, other, blend_share)
-        by_lead, maps = fitting.of_mean(samples, calibration_times, mean, calibration)
-        numbers = {f"odds_{name}": np.array(values) for name, values in maps.items()}
-        put(building, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
-        put(building, numbers, event=slice(0, len(calibrate.EVENTS)))
-        _combine(samples, times, building, by_lead, maps, blend_with, blend_share)
+        options = {"scale": calibration == "temperatures", "with_siconc": with_siconc}
+        options["batch_size"] = batch_size
+        mean = _write_members(building, samples, folders, times, calibration_times, **options)
+        blended = {"blend_with": blend_with, "blend_share": blend_share}
+        fitted = _write_calibration(building, samples, calibration_times, mean, calibration, **blended)
+        _combine(samples, times, building, *fitted, **blended)
     return xr.open_zarr(path, consolidated=False)
 
 
@@ -106,14 +94,14 @@ def _write_members(
     times: pd.DatetimeIndex,
     calibration_times: pd.DatetimeIndex,
     *,
-    scaled_to: pd.DatetimeIndex,
+    scale: bool,
     with_siconc: bool,
     batch_size: int,
 ) -> np.ndarray:
-    """Write every member at its own temperature, and return their mean of the calibration times.
+    """Write every member, and return their mean of the calibration times.
 
-    scaled_to: the calibration times, or none of them for temperatures of 1. The mean has the dims
-    (init_time, lead_time, ice_class, y, x).
+    scale: whether each gets the temperature that fits these times; else it is 1. The mean has the
+    dims (init_time, lead_time, ice_class, y, x).
     """
     mean = np.zeros((len(calibration_times), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
     members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
@@ -123,7 +111,7 @@ def _write_members(
         calibration_forecast = np.concatenate(
             [mean[:0], *(batch_forecast for _, batch_forecast, _ in predict(samples, calibration_times))]
         )
-        temperature = fitting.temperature(samples, scaled_to, calibration_forecast)
+        temperature = fitting.temperature(samples, calibration_times, calibration_forecast) if scale else 1.0
         mean += at_temperature(calibration_forecast, temperature) / len(folders)
         for batch, probability, siconc in predict(samples, times):
             active = _active(samples, times[batch])
@@ -134,6 +122,29 @@ def _write_members(
             put(building, values, init_time=batch, member=slice(member, member + 1))
         put(building, {"member_temperature": np.array([temperature])}, member=slice(member, member + 1))
     return mean
+
+
+def _write_calibration(
+    building: Path,
+    samples: Samples,
+    times: pd.DatetimeIndex,
+    mean: np.ndarray,
+    calibration: str,
+    *,
+    blend_with: xr.DataArray | None,
+    blend_share: float,
+) -> tuple[np.ndarray, Mapping]:
+    """Write the calibration of the mean, which is blended first, and return it.
+
+    See `fitting.of_mean`.
+    """
+    if blend_with is not None and len(times):
+        mean = blend.mix(mean, blend.aligned(blend_with, samples, times), blend_share)
+    by_lead, maps = fitting.of_mean(samples, times, mean, calibration)
+    put(building, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
+    numbers = {f"odds_{name}": np.array(values) for name, values in maps.items()}
+    put(building, numbers, event=slice(0, len(calibrate.EVENTS)))
+    return by_lead, maps
 
 
 def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
@@ -213,15 +224,8 @@ def calibrated(
     if blend_with is not None:
         other_sip = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
     maps = {name: tuple(calibration[name]) for name in calibrate.NO_MAP}
-    mean = probabilities.mean_of(
-        single_members,
-        calibration["lead"],
-        active,
-        samples.land,
-        other=other_sip,
-        other_share=blend_share,
-        odds_maps=maps,
-    )
+    options = {"other": other_sip, "other_share": blend_share, "odds_maps": maps}
+    mean = probabilities.mean_of(single_members, calibration["lead"], active, samples.land, **options)
     fields = {}
     if siconc is not None:
         siconc_masked = masked_siconc(siconc, active, samples.land)
