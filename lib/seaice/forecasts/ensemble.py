@@ -83,7 +83,7 @@ def write(
         mean = _write_members(building, samples, folders, times, calibration_times, **options)
         blended = {"blend_with": blend_with, "blend_share": blend_share}
         fitted = _write_calibration(building, samples, calibration_times, mean, calibration, **blended)
-        _combine(samples, times, building, *fitted, **blended)
+        _combine(samples, times, building, *fitted, blend_with, blend_share)
     return xr.open_zarr(path, consolidated=False)
 
 
