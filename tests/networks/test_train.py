@@ -299,6 +299,7 @@ def test_every_setting_is_part_of_the_key(samples):
         "batch_size": 3,
         "epochs": 7,
         "validate_every": 5,
+        "best_by": "accuracy",
         "faster": Faster(window="active"),
     }
     assert set(changed) == set(Training.model_fields)
