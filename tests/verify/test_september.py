@@ -48,7 +48,9 @@ def opened():
 def ready(opened):
     ds = providers.load("observed", GRID).load()
     active = (~ds.land).expand_dims(month=np.arange(1, 13)).copy()
-    return ds.assign(active=active).assign_attrs(cadence="monthly", fit_end="1999-12")
+    return ds.assign(active=active).assign_attrs(
+        cadence="monthly", fit_end="1999-12", sources={"siconc": "observed"}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +64,12 @@ def sips(ready):
 
 
 @pytest.fixture(scope="module")
-def made(ready, sips):
+def made(ready, sips, tmp_path_factory):
     scores = scoring.forecast_scores(sips, ready)
-    return september.all_tables(sips, scores, ready, SPLITS, entry="observed")
+    folder = tmp_path_factory.mktemp("tables")
+    written = september.write(sips, scores, ready, SPLITS, folder=folder)
+    assert [len(pd.read_csv(file)) for file in sorted(folder.iterdir())] == [len(t) for t in written[::-1]]
+    return written
 
 
 def accuracy(table) -> dict:

@@ -7,6 +7,7 @@ contest is therefore judged by both truths.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,27 +24,29 @@ from seaice.verify import scoring, tables
 EDGE = "ecmwf_edge"
 
 
-def all_tables(
+def write(
     sips: Mapping[str, xr.DataArray],
     scores: xr.Dataset,
     ready: xr.Dataset,
     splits: Mapping[str, Sequence[str]],
     *,
-    entry: str,
+    folder: Path,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the scores of all models on the forecasts of the edge, and IceNet's differences.
+    """Write and return the scores of all models on the forecasts of the edge, and differences.
 
-    They are those of `tables.edge_table` and `tables.differences_table`, with one more column,
-    `truth`: "concentration", the mean SIC of a cell above 0.15, or "edge", see `observed`.
+    `september_edge.csv` and `september_differences.csv` (IceNet minus each other model) are the
+    tables of `tables.edge_table` and `tables.differences_table`, with one more column, `truth`:
+    "concentration", the mean SIC of a cell above 0.15, or "edge", see `observed`.
     sips: by model, with `EDGE` among them. scores: of these, see `scoring.forecast_scores`.
-    entry: catalogue entry of the observed ice, on the grid that it was published on.
+    ready: its attribute `sources` names the catalogue entry of the observed ice, which is opened on
+    its own grid. folder: of the tables.
     """
     given = sips[EDGE].notnull().any(MAP).compute()
     inits, leads = given.init_time[given.any("lead_time")], given.lead_time[given.any("init_time")]
     chosen = {
         name: sip.sel(init_time=sip.init_time.isin(inits), lead_time=leads) for name, sip in sips.items()
     }
-    truth = with_edge(ready, observed(entry, chosen[EDGE], ready))
+    truth = with_edge(ready, observed(ready.attrs["sources"]["siconc"], chosen[EDGE], ready))
     by_truth = {
         "concentration": scores.sel(init_time=scores.init_time.isin(inits), lead_time=leads),
         "edge": scoring.forecast_scores(chosen, truth),
@@ -56,8 +59,10 @@ def all_tables(
         )
         for name, of_truth in by_truth.items()
     ]
-    scored, differences = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))
-    return scored, differences
+    edges, differences = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))
+    tables.write(edges, folder / "september_edge.csv")
+    tables.write(differences, folder / "september_differences.csv")
+    return edges, differences
 
 
 def observed(entry: str, forecast: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
@@ -65,7 +70,7 @@ def observed(entry: str, forecast: xr.DataArray, ready: xr.Dataset) -> xr.DataAr
 
     The observed edge, 1 inside and 0 outside, is brought to the grid of the run on the path of the
     published forecast (`providers.on_grid`, `physics.from_edge`), which scores 100 if it knew it.
-    entry: as for `all_tables`. forecast: SIP of the edge, which gives init_times and leads.
+    entry: catalogue entry of observed ice. forecast: SIP of the edge, for its init_times and leads.
     """
     native = providers.standardise(catalog.open_entry(entry), catalog.metadata(entry), source=entry)
     ice = (native["siconc"] > ICE_EDGE).where(native["siconc"].notnull())
