@@ -312,7 +312,7 @@ def test_history_marks_the_kept_epoch(members):
         },
         index=pd.RangeIndex(1, 4, name="epoch"),
     )
-    fig = figures_scores.history(dict.fromkeys(range(members), table))
+    fig = figures_scores.history(dict.fromkeys(range(members), table), dict.fromkeys(range(members), 2))
     circle = next(line for line in fig.axes[1].lines if line.get_marker() == "o")
     assert (circle.get_xdata()[0], circle.get_ydata()[0]) == (2, 62)
 

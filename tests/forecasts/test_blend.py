@@ -84,12 +84,32 @@ def test_temperatures_are_those_of_the_blend(ready, samples, folders, tmp_path):
             TIMES,
             tmp_path / f"{certainty}.zarr",
             calibrate_on=JUDGES,
+            calibration="temperatures",
             blend_with=other(ready, certainty),
             blend_share=0.9,
         ).lead_temperature.values
         for certainty in (0.99, 0.01)
     ]
     assert (sharp[0] < 1).all() and (sharp[1] > 1).all()
+
+
+def test_odds_are_those_of_the_blend(ready, samples, folders, tmp_path):
+    """A model that is right more often than it says has its odds raised where it is blended in; one that is wrong, lowered."""
+    options = {"calibrate_on": JUDGES, "blend_share": 0.9}
+    slopes = [
+        float(
+            ensemble.write(
+                samples,
+                folders,
+                TIMES,
+                tmp_path / f"{certainty}.zarr",
+                blend_with=other(ready, certainty),
+                **options,
+            ).odds_slope[0]
+        )
+        for certainty in (0.9, 0.1)
+    ]
+    assert slopes[1] < 1 < slopes[0]
 
 
 def test_a_lacking_forecast_is_named(ready, samples, folders, tmp_path):

@@ -18,6 +18,7 @@ from support import synthetic
 from support.fitting import fit
 
 from seaice import fingerprint
+from seaice.config import runfile
 from seaice.config.sections import Faster, Training
 from seaice.config.values import checked
 from seaice.errors import DataError
@@ -64,21 +65,21 @@ def trained(samples, tmp_path_factory):
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Replace the work up to a validation by a shift of all weights and a given validation accuracy."""
-    accuracies = []
+    """Replace the work up to a validation by a shift of all weights and a given validation loss, with its accuracy."""
+    losses = []
 
     def validated(network, learner, training, validation, first, rates, bar):
         network.set_weights([w + 1 for w in network.get_weights()])
         scores = {
             "loss": 1.0,
             "accuracy": 0.5,
-            "val_loss": 1.0,
-            "val_accuracy": accuracies[first // len(rates)],
+            "val_loss": losses[first // len(rates)],
+            "val_accuracy": losses[first // len(rates)],  # rises as the loss does: the two disagree
         }
         return scores, network.get_weights()
 
     monkeypatch.setattr(train, "_round", validated)
-    return accuracies
+    return losses
 
 
 def test_it_learns_and_leaves_four_files(samples, trained):
@@ -150,7 +151,7 @@ def test_another_key_trains_anew(samples, tmp_path, scripted):
 
 
 def test_a_checkpoint_of_another_key_is_not_resumed(samples, tmp_path, scripted):
-    scripted += [0.5, 0.6]
+    scripted += [0.6, 0.5]
     with pytest.raises(IndexError):  # dies in its third epoch
         fit(samples, folder=tmp_path, epochs=3, **SMALL)
     assert (tmp_path / "checkpoint.npz").exists() and not is_finished(tmp_path)
@@ -162,13 +163,32 @@ def test_a_checkpoint_of_another_key_is_not_resumed(samples, tmp_path, scripted)
     ]
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_training(samples, tmp_path, scripted):
-    scripted += [0.5, 0.7, 0.6, 0.7, 0.65, 0.9]
-    history = fit(samples, folder=tmp_path, epochs=9, patience=3, **SMALL)
-    assert history.val_accuracy.tolist() == [0.5, 0.7, 0.6, 0.7, 0.65]  # the first of equals is the best
+@pytest.mark.parametrize(
+    ("scores", "best_by"),
+    [([0.6, 0.4, 0.5, 0.4, 0.45, 0.1], "loss"), ([0.5, 0.7, 0.6, 0.7, 0.65, 0.9], "accuracy")],
+)
+def test_the_best_epoch_is_kept_and_patience_ends_training(samples, tmp_path, scripted, scores, best_by):
+    scripted += scores
+    history = fit(samples, folder=tmp_path, epochs=9, patience=3, best_by=best_by, **SMALL)
+    assert history[f"val_{best_by}"].tolist() == scores[:5]  # the first of equals is the best
     network = keras.saving.load_model(tmp_path / "network.keras", compile=False)
     # Biases start at 0 and rise by 1 an epoch: 2 after the best one
     assert (network.get_layer("heads").get_weights()[1] == 2).all()
+    assert json.loads((tmp_path / "key.json").read_text())["best_validation"] == 2
+
+
+def test_the_paper_keeps_the_most_accurate_epoch_and_every_other_run_that_of_least_loss():
+    """Andersson et al. 2021 stop by the accuracy of three classes; so do the runs with their network as they trained it."""
+    params = Path(__file__).parents[2] / "params"
+    chosen = {}
+    for file in sorted(params.glob("*.yaml")):
+        training = runfile.load(file).training
+        chosen[file.stem] = training and training.best_by
+    assert {run for run, by in chosen.items() if by == "accuracy"} == {
+        "paper",
+        "nsidc_plain",
+        "nsidc_plain_pretrained",
+    }
 
 
 def test_schedules(samples, tmp_path, scripted):
@@ -279,6 +299,7 @@ def test_every_setting_is_part_of_the_key(samples):
         "batch_size": 3,
         "epochs": 7,
         "validate_every": 5,
+        "best_by": "accuracy",
         "faster": Faster(window="active"),
     }
     assert set(changed) == set(Training.model_fields)

@@ -24,7 +24,7 @@ from seaice.networks import generations
 from seaice.prepare import arrivals, known_at, quality
 from seaice.products import maps as products_maps, product, store as products_store
 from seaice.realtime import moments, production
-from seaice.realtime.finished import DECIDE
+from seaice.realtime.finished import CALIBRATION, DECIDE
 from seaice.samples import sampling
 from seaice.sources import catalog
 
@@ -56,15 +56,16 @@ def made(finished) -> dict[str, bytes]:
 
 
 def test_it_is_the_forecast_of_the_run(finished):
-    """Members, mean and SIP are to the bit those of the run's own step for this init_time, temperatures included."""
+    """Members, mean and SIP are to the bit those of the run's own step for this init_time, calibration included."""
     own = (
         xr.open_zarr(finished / "tiny" / "forecast.zarr", consolidated=False)
         .sel(init_time="1990-01-01")
         .load()
     )
     product = xr.open_dataset(finished / "tiny" / "forecasts" / "1990-01-01" / "forecast.nc")
-    assert abs(own.member_temperature - 1).min() > 1e-3
-    np.testing.assert_array_equal(product.member_temperature, own.member_temperature)
+    assert abs(own.odds_slope - 1).min() > 1e-3
+    for name in CALIBRATION:
+        np.testing.assert_array_equal(product[name], own[name])
     for name in ("member", "network", "draw"):
         np.testing.assert_array_equal(product[name], own[name])
     assert product.network.values.tolist() == [3, 8]
@@ -397,7 +398,7 @@ def test_a_store_cut_off_or_damaged_is_refused(run):
 
 def test_networks_and_temperatures_must_be_there_and_belong_together(run):
     shutil.move(run / "forecast.zarr", run / "elsewhere.zarr")
-    with pytest.raises(DataError, match="no forecast at .*holds the temperatures"):
+    with pytest.raises(DataError, match="no forecast at .*holds the calibration"):
         production.make(RUN, INIT, now=NOW)
     shutil.move(run / "elsewhere.zarr", run / "forecast.zarr")
     (paths.network("tiny", 8) / "key.json").unlink()
@@ -459,6 +460,7 @@ CHANGES = {
     "samples.splits": WRITTEN["samples"]["splits"] | {"validation": ["1987-01", "1987-06"]},
     "forecast.blend": None,
     "forecast.blend_share": 0.3,
+    "forecast.calibration": "temperatures",
     "samples.n_leads": 5,
     "samples.missing": "drop",
     "samples.channels": WRITTEN["samples"]["channels"][:-1],

@@ -61,9 +61,9 @@ def save_networks(folder: Path) -> None:
         network.compile(optimizer=keras.optimizers.Adam())
         (folder / name).mkdir()
         settings = Training(network=name, siconc_head=name == "correction")
-        row = {"loss": 0.0, "val_accuracy": 0.0}
+        row = {"loss": 0.0, "val_loss": 0.0}
         trained.checkpoint(folder / name, "", network, [row], [])
-        trained.finish(folder / name, name, network, [row], 0, data.metadata(), settings, seed=1)
+        trained.finish(folder / name, name, network, [row], data.metadata(), settings, seed=1)
 
 
 def numbers(folder: Path) -> dict[str, np.ndarray]:

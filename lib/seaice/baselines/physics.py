@@ -2,14 +2,15 @@
 
 Sea-ice probability (SIP) from an ensemble of such a model, or from a published ice edge. Forecasts
 have the dims (init_time, lead_time, y, x) and are NaN where there is none. The bias of an ensemble
-is taken from every year that was known before the `init_time`, test years included. No forecast
-sees data at or after its `init_time`.
+or edge is taken from every year that was known before the `init_time`, test years included. No
+forecast sees data at or after its `init_time`.
 """
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice.baselines import corrected_edge
 from seaice.baselines.climatology import certain
 from seaice.errors import DataError
 from seaice.geo.gaps import fill_nearest
@@ -22,7 +23,8 @@ def physics(
 ) -> dict[str, xr.DataArray]:
     """Return the SIPs of a physics-based forecast by model name.
 
-    An ensemble gives those of `from_seasonal`; a published edge gives that of `from_edge`.
+    An ensemble gives those of `from_seasonal`. A published edge gives that of `from_edge`, raw, and
+    that of `corrected_edge.corrected`, if enough earlier edges are known.
     opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a
     daily record.
     """
@@ -30,7 +32,10 @@ def physics(
         raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
     if "member" in opened.dims:
         return dict(from_seasonal(opened, ready, init_times).data_vars)
-    return {"ecmwf_edge": from_edge(opened, ready, init_times, lead_times=lead_times)}
+    issued = from_edge(opened, ready, opened["init_time"].values, lead_times=opened["lead_time"].values)
+    corrected = corrected_edge.corrected(issued, ready, init_times).reindex(lead_time=list(lead_times))
+    sips = {"ecmwf_edge": from_edge(opened, ready, init_times, lead_times=lead_times)}
+    return sips | ({"ecmwf_edge_corrected": corrected} if corrected.notnull().any() else {})
 
 
 def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dataset:

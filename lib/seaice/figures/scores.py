@@ -189,26 +189,24 @@ def extent_series(
     return fig
 
 
-def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
+def history(histories: Mapping[int, pd.DataFrame], kept: Mapping[int, int]) -> Figure:
     """Draw loss and accuracy by epoch of every member, training dashed, validation solid.
 
     A circle marks the epoch that is kept.
     histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as
-    index. Where SIC is forecast there is also val_siconc_mse, and the epoch of least loss is kept.
+    index. kept: seed to epoch that is kept.
     """
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
         shades = cmocean.cm.deep(np.linspace(0.35, 0.95, len(histories)))
         for (seed, table), colour in zip(histories.items(), shades, strict=True):
-            best = table.val_loss.idxmin() if "val_siconc_mse" in table else table.val_accuracy.idxmax()
             for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
                 ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
                 ax.plot(
                     table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}"
                 )
-                ax.plot(
-                    best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8
-                )
+                best = factor * table[f"val_{name}"][kept[seed]]
+                ax.plot(kept[seed], best, "o", ms=6, mfc="white", mec=colour, mew=1.8)
         for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
             ax.set(xlabel=table.index.name or "epoch", ylabel=label)
             ax.xaxis.get_major_locator().set_params(integer=True)

@@ -31,8 +31,8 @@ METRICS = (
 )
 # Scores of a probability. A forecast that is only ever 0 or 1 is none, and has none of these.
 OF_PROBABILITIES = ("sps", "brier", "rps")
-# This model forecasts Septembers only. On common forecasts all others would be judged on these.
-OWN_PAIRS = ("ecmwf_edge",)
+# These models forecast Septembers only. On common forecasts all others would be judged on these.
+OWN_PAIRS = ("ecmwf_edge", "ecmwf_edge_corrected")
 # Cells of one model's forecasts in memory at once: 16 MB as float32, times a dozen such arrays.
 BLOCK_CELLS = 4e6
 
