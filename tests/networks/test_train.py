@@ -96,6 +96,7 @@ def test_it_learns_and_leaves_four_files(samples, trained):
     assert json.loads((folder / "key.json").read_text())["seed"] == 1
 
 
+@pytest.mark.chain
 def test_training_ignores_the_test_split(trained, tmp_path):
     """Data after the last validation target (1988-11) are changed: the weights stay the same bits."""
     ready = synthetic.ready()
@@ -191,7 +192,7 @@ test_train.fit(test_train.data(), folder={folder!r}, epochs={epochs}, patience={
 """
 
 
-@pytest.mark.slow
+@pytest.mark.chain
 def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
     settings = SMALL | {"epochs": EPOCHS, "patience": EPOCHS}
     whole = fit(samples, folder=tmp_path / "whole", **settings)
@@ -290,6 +291,7 @@ def test_every_setting_is_part_of_the_key(samples):
     assert len(keys) == len(changed) + 2
 
 
+@pytest.mark.chain
 def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeypatch):
     monkeypatch.setattr(
         losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2)
@@ -322,6 +324,7 @@ SICONC_CHANNELS = [
 ]
 
 
+@pytest.mark.chain
 def test_with_the_head_it_learns_concentration_and_keeps_the_least_loss(tmp_path):
     samples = Samples(synthetic.ready(), SICONC_CHANNELS, target="siconc")
     history = fit(samples, folder=tmp_path, network="correction", siconc_head=True, epochs=3, **SMALL)

@@ -87,6 +87,7 @@ def same_bits(a: xr.Dataset, b: xr.Dataset, names, time=slice(None)) -> None:
         assert first.values.tobytes() == second.values.tobytes(), name
 
 
+@pytest.mark.chain
 def test_month_by_month_it_becomes_what_extending_it_at_once_gives(path):
     before = ready_store.open_ready(path).load()
     at_once = arrivals.extend(
@@ -125,6 +126,7 @@ def test_without_anything_new_nothing_is_written(path):
     )
 
 
+@pytest.mark.chain
 def test_days_grow_too(tmp_path):
     path = tmp_path / "ready.zarr"
     span = DAYS | {"end": "1988-05-20", "normals": "months"}
@@ -146,6 +148,7 @@ def test_days_grow_too(tmp_path):
     same_bits(grown, at_once, (*OBSERVED, *DERIVED, *FITTED))
 
 
+@pytest.mark.chain
 def test_a_predictor_that_comes_later_than_its_ice_is_put_in_its_place(path, tmp_path):
     late = append.append(path, GRID, now=now("1989-03"), load=offer("1989-03", air="1989-02"))
     assert any("'tas' is missing from 1989-03-01 on" in notice for notice in late.notices)
@@ -200,6 +203,7 @@ def test_a_gap_another_grid_and_another_cadence_are_refused_and_change_nothing(p
     assert content(path) == before
 
 
+@pytest.mark.chain
 def test_a_killed_append_leaves_the_old_store_whole_and_the_next_one_succeeds(path):
     before = content(path)
     script = f"""

@@ -152,6 +152,7 @@ def test_what_killed_builds_left_is_removed_by_the_next_but_not_what_another_bui
     assert {p.name for p in tmp_path.iterdir()} == {"ready.zarr", ".other.zarr-0"} | theirs
 
 
+@pytest.mark.chain
 def test_a_killed_build_keeps_the_older_store_and_its_rest_goes_with_the_next(tmp_path):
     _, before = build(tmp_path)
     kept = before["siconc"].values.tobytes()
@@ -314,6 +315,7 @@ def test_the_end_of_the_fit_is_the_last_training_target():
     assert pipeline.fit_end({"train": ["1980-01", "2011-06"]}, n_leads=6) == "2011-11"
 
 
+@pytest.mark.chain
 def test_real_days_have_their_broken_ones_missing_and_a_september_s_extent(seaice_data, tmp_path):
     """In NSIDC-0081, 5 and 6 August 2015 are broken.
 
