@@ -146,6 +146,7 @@ def test_where_the_answer_is_known_the_integral_has_it(inputs):
         assert (found[..., 1:] == 0).all()
 
 
+@pytest.mark.chain
 def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     network = attribution_checks.copy(function.network)
     plain, often = (Function(network, function.cells, 2, often=often) for often in (False, True))
@@ -163,6 +164,7 @@ def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     assert (compare() != before).all()
 
 
+@pytest.mark.chain
 def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, samples):
     place = samples.channel_names.index("tas_lag_1")
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0

@@ -250,6 +250,7 @@ def test_without_other_normals_the_record_s_own_months_serve(tmp_path):
     np.testing.assert_allclose(middle[sea], first.values[sea], atol=0.02)
 
 
+@pytest.mark.chain
 def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_folders, monkeypatch):
     """All months that the server has are used, whenever they begin, and the others are missing.
 
