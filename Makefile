@@ -24,7 +24,7 @@ whole = $(PYTHON) tools/locks.py compose
 # Bytecode is kept, whatever the environment says: without it every process compiles TensorFlow's modules anew, 9 s of a processor.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo forecast check-results lint format test test-quick tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
+.PHONY: help env demo forecast check-results lint format test test-quick tests-quick-rooms tests-quick-others tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -73,7 +73,14 @@ tests-chains: $(ENV)
 	$(PY) -m pytest tests -m chain --ignore tests/pages --durations=10
 tests-pages: $(ENV)
 	$(PY) -m pytest tests/pages -m chain --durations=10
-test-quick: tests-rest  ## the tests that take seconds, in less than two minutes: no whole run, no kernel
+# The same tests as in tests-rest, in two processes: one for each core, and each with half of the rooms.
+HALF := $(addprefix tests/,explain figures forecasts networks products samples verify)
+test-quick: $(ENV)  ## the tests that take seconds: no whole run, no training, no kernel
+	$(MAKE) --no-print-directory --jobs 2 tests-quick-rooms tests-quick-others
+tests-quick-rooms: $(ENV)
+	$(PY) -m pytest $(HALF) -m "not chain"
+tests-quick-others: $(ENV)
+	$(PY) -m pytest tests $(addprefix --ignore ,$(HALF)) -m "not chain"
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax

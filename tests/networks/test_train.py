@@ -81,6 +81,7 @@ def scripted(monkeypatch):
     return accuracies
 
 
+@pytest.mark.chain
 def test_it_learns_and_leaves_four_files(samples, trained):
     folder, history = trained
     assert list(history.columns) == ["learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
@@ -107,6 +108,7 @@ def test_training_ignores_the_test_split(trained, tmp_path):
     assert weights(tmp_path) == weights(trained[0])
 
 
+@pytest.mark.chain
 def test_a_finished_network_is_returned_at_once(samples, trained):
     folder, history = trained
     before = (folder / "network.keras").stat().st_mtime_ns
@@ -131,6 +133,7 @@ def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, fil
     assert (train._key(batches, batches, Training(), 1, None) != before) == changes
 
 
+@pytest.mark.chain
 def test_another_key_trains_anew(samples, tmp_path, scripted):
     scripted.append(0.5)
     quick = SMALL | {"epochs": 1, "folder": tmp_path}
@@ -301,6 +304,7 @@ def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeyp
     assert not is_finished(tmp_path) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.chain
 def test_history_holds_means_over_the_whole_validation_split(samples, trained):
     """Recomputed from the saved network's output, cell by cell: Keras's own figures are those of the last batch."""
     folder, history = trained

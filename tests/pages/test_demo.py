@@ -15,8 +15,13 @@ pytestmark = pytest.mark.chain
 
 KM = 225.0  # km, 48 x 48 cells
 SMALL = {
-    "data": {"resolution_km": KM},
-    "training": {"epochs": 1},
+    "data": {
+        "resolution_km": KM,
+        "simulations": [
+            {"entry": "twin_cmip6_a_north", "members": [1], "start": "2000-01", "end": "2019-12"}
+        ],
+    },
+    "training": {"epochs": 1, "filters_factor": 0.125},
     "forecast": {"seeds": [36, 37]},
     "importance": {"inits": 2, "seeds": 4},
 }

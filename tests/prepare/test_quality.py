@@ -125,6 +125,7 @@ def test_dates_and_hemisphere_are_checked():
         quality.find_broken(ds.assign_attrs(hemisphere="south"))
 
 
+@pytest.mark.chain
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("entry", "hemisphere", "expected"),
