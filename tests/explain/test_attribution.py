@@ -5,8 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.explain import (
@@ -32,7 +31,6 @@ TABLE = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1981-01", "1986-06"], "validation": ["1987-01", "1987-12"]}
 CASES = ["1988-09", "1989-09"]
 LEADS = (1, 2)
 
@@ -77,16 +75,7 @@ def inputs(samples):
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
-    options = {
-        "splits": SPLITS,
-        "network": "correction",
-        "filters_factor": 1 / 8,
-        "epochs": 1,
-        "batch_size": 8,
-    }
-    for seed in (3, 8):
-        fit(samples, seed=seed, folder=root / f"{seed}", **options)
-    return {seed: root / f"{seed}" for seed in (3, 8)}
+    return tiny.members(root, samples, network="correction", filters_factor=1 / 8)
 
 
 def climatology_times():
@@ -157,6 +146,7 @@ def test_where_the_answer_is_known_the_integral_has_it(inputs):
         assert (found[..., 1:] == 0).all()
 
 
+@pytest.mark.chain
 def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     network = attribution_checks.copy(function.network)
     plain, often = (Function(network, function.cells, 2, often=often) for often in (False, True))
@@ -174,6 +164,7 @@ def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     assert (compare() != before).all()
 
 
+@pytest.mark.chain
 def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, samples):
     place = samples.channel_names.index("tas_lag_1")
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0

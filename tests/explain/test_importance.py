@@ -246,7 +246,7 @@ def test_what_two_groups_share_is_computed_once(samples, folders, tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.chain
 def test_processes_of_dask_give_the_same(samples, folders, made, tmp_path):
     groups = ["psl_lag_1", "land"]
     found = measure(samples, folders, SPLITS, tmp_path, groups=groups, workers=1, **ALL)

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.forecasts import blend, ensemble
@@ -16,7 +15,6 @@ CHANNELS = [
     {"variable": "siconc_trend", "leads": 2},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1986-10"], "validation": ["1987-01", "1988-06"]}
 JUDGES = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
 
@@ -43,9 +41,7 @@ def samples(ready):
 
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("network")
-    fit(samples, splits=SPLITS, seed=3, folder=folder, filters_factor=1 / 64, epochs=1, batch_size=6)
-    return {3: folder}
+    return tiny.members(tmp_path_factory.mktemp("networks"), samples, seeds=(3,), filters_factor=1 / 64)
 
 
 def other(ready, certainty: float) -> xr.DataArray:

@@ -7,8 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.forecasts import ensemble, fitting
@@ -21,7 +20,6 @@ CHANNELS = [
     {"variable": "siconc_trend", "leads": 3},
     {"variable": "siconc_damping", "leads": 3},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
 
 
@@ -32,16 +30,8 @@ def samples():
 
 @pytest.fixture(scope="module")
 def folder(samples, tmp_path_factory):
-    place = tmp_path_factory.mktemp("networks") / "3"
-    options = {
-        "network": "correction",
-        "siconc_head": True,
-        "filters_factor": 1 / 8,
-        "epochs": 1,
-        "batch_size": 6,
-    }
-    fit(samples, splits=SPLITS, seed=3, folder=place, **options)
-    return place
+    root = tmp_path_factory.mktemp("networks")
+    return tiny.network(root, samples, seed=3, network="correction", siconc_head=True, filters_factor=1 / 8)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.forecasts import ensemble
@@ -21,7 +20,6 @@ CHANNELS = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
 VALIDATION = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01", "1991-01-01"])  # the last one has no truth at all
 
@@ -33,18 +31,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
-    root = tmp_path_factory.mktemp("networks")
-    for seed in (3, 8):
-        fit(
-            samples,
-            splits=SPLITS,
-            seed=seed,
-            folder=root / f"{seed}",
-            filters_factor=1 / 64,
-            epochs=1,
-            batch_size=6,
-        )
-    return {seed: root / f"{seed}" for seed in (3, 8)}
+    return tiny.members(tmp_path_factory.mktemp("networks"), samples, filters_factor=1 / 64)
 
 
 @pytest.fixture(scope="module")

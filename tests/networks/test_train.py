@@ -82,6 +82,7 @@ def scripted(monkeypatch):
     return losses
 
 
+@pytest.mark.chain
 def test_it_learns_and_leaves_four_files(samples, trained):
     folder, history = trained
     assert list(history.columns) == ["learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"]
@@ -97,6 +98,7 @@ def test_it_learns_and_leaves_four_files(samples, trained):
     assert json.loads((folder / "key.json").read_text())["seed"] == 1
 
 
+@pytest.mark.chain
 def test_training_ignores_the_test_split(trained, tmp_path):
     """Data after the last validation target (1988-11) are changed: the weights stay the same bits."""
     ready = synthetic.ready()
@@ -107,6 +109,7 @@ def test_training_ignores_the_test_split(trained, tmp_path):
     assert weights(tmp_path) == weights(trained[0])
 
 
+@pytest.mark.chain
 def test_a_finished_network_is_returned_at_once(samples, trained):
     folder, history = trained
     before = (folder / "network.keras").stat().st_mtime_ns
@@ -131,6 +134,7 @@ def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, fil
     assert (train._key(batches, batches, Training(), 1, None) != before) == changes
 
 
+@pytest.mark.chain
 def test_another_key_trains_anew(samples, tmp_path, scripted):
     scripted.append(0.5)
     quick = SMALL | {"epochs": 1, "folder": tmp_path}
@@ -211,7 +215,7 @@ test_train.fit(test_train.data(), folder={folder!r}, epochs={epochs}, patience={
 """
 
 
-@pytest.mark.slow
+@pytest.mark.chain
 def test_killed_at_random_it_ends_with_the_same_bits(samples, tmp_path):
     settings = SMALL | {"epochs": EPOCHS, "patience": EPOCHS}
     whole = fit(samples, folder=tmp_path / "whole", **settings)
@@ -311,6 +315,7 @@ def test_every_setting_is_part_of_the_key(samples):
     assert len(keys) == len(changed) + 2
 
 
+@pytest.mark.chain
 def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeypatch):
     monkeypatch.setattr(
         losses.FocalLoss, "call", lambda self, truth, logits: keras.ops.log(-1 - logits[..., 0] ** 2)
@@ -320,6 +325,7 @@ def test_diverged_training_is_an_error_and_no_network(samples, tmp_path, monkeyp
     assert not is_finished(tmp_path) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.chain
 def test_history_holds_means_over_the_whole_validation_split(samples, trained):
     """Recomputed from the saved network's output, cell by cell: Keras's own figures are those of the last batch."""
     folder, history = trained
@@ -343,6 +349,7 @@ SICONC_CHANNELS = [
 ]
 
 
+@pytest.mark.chain
 def test_with_the_head_it_learns_concentration_and_keeps_the_least_loss(tmp_path):
     samples = Samples(synthetic.ready(), SICONC_CHANNELS, target="siconc")
     history = fit(samples, folder=tmp_path, network="correction", siconc_head=True, epochs=3, **SMALL)

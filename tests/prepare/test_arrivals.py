@@ -34,6 +34,7 @@ def continued(stored):
     return arrivals.extend(stored, xr.Dataset(), SOURCES, now=NOW, load=offer)
 
 
+@pytest.mark.chain
 def test_it_is_what_preprocessing_all_of_it_makes(continued, tmp_path):
     span = DAYS | {"end": "1988-06-10", "normals": "months"}
     pipeline.build(tmp_path / "ready.zarr", GRID, sources=SOURCES, load=day_loader(), **span)

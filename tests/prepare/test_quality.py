@@ -149,6 +149,7 @@ def test_days_are_not_judged_by_outages_of_months():
     assert quality.find_broken(record().assign_attrs(outages="2001-01-05/2001-03-10")).empty
 
 
+@pytest.mark.chain
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("entry", "hemisphere", "expected"),

@@ -106,7 +106,7 @@ def test_packaged_figures_are_of_one_grid():
 
 
 @pytest.mark.real_data
-@pytest.mark.slow
+@pytest.mark.chain
 def test_packaged_reference_is_what_the_record_gives(seaice_data):
     packaged = realism.reference("north")
     for key, value in realism.observed_figures(Grid("north", 112.5)).items():

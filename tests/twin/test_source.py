@@ -64,12 +64,14 @@ def test_observed_flags_the_hole_at_the_pole_and_where_ice_is_not_possible(obser
     assert not impossible[:, radius < 1000].any()
 
 
+@pytest.mark.chain
 def test_the_hole_shrinks_by_date(cache):
     observed = TwinSource("observed", "north", resolution_km=360.0, start="1987-06", end="1987-07").to_dask()
     june, july = (observed["status_flag"].values & 32 > 0).sum((1, 2))
     assert june > july > 0
 
 
+@pytest.mark.chain
 def test_the_south_has_its_own_world(cache):
     south = TwinSource("observed", "south", **SHORT).to_dask()
     assert not (south["status_flag"].values & 32).any()
@@ -114,6 +116,7 @@ def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, fil
     assert (source.path() != before[0], source.key() != before[1]) == (path_changes, key_changes)
 
 
+@pytest.mark.chain
 def test_a_longer_record_begins_with_the_shorter_one(cache, observed):
     longer = TwinSource("observed", "north", resolution_km=KM, end="1981-12").to_dask()
     assert np.array_equal(
@@ -121,6 +124,7 @@ def test_a_longer_record_begins_with_the_shorter_one(cache, observed):
     )
 
 
+@pytest.mark.chain
 def test_simulation_is_shaped_like_cmip6(cache):
     runs = {
         (model, member): TwinSource(
@@ -163,6 +167,7 @@ def test_winds_of_a_simulation_point_east_and_north(cache):
     )
 
 
+@pytest.mark.chain
 def test_daily_products_have_every_day_and_noleap_leaves_out_february_29(cache):
     days = TwinSource("observed", "north", cadence="daily", **SHORT).to_dask()
     months = TwinSource("observed", "north", **SHORT).to_dask()
@@ -196,6 +201,7 @@ def test_seasonal_is_shaped_like_seas5_and_knows_its_start(cache):
     assert spread.min() > 0
 
 
+@pytest.mark.chain
 def test_two_generations_are_equal_bit_by_bit(cache, tmp_path, monkeypatch):
     first = [TwinSource("observed", "north", **SHORT).to_dask().load()]
     first.append(TwinSource("seasonal", "north", **FORECASTS).to_dask().load())
@@ -206,6 +212,7 @@ def test_two_generations_are_equal_bit_by_bit(cache, tmp_path, monkeypatch):
         assert a.equals(b)
 
 
+@pytest.mark.chain
 @pytest.mark.parametrize("stop", [RuntimeError("disk"), KeyboardInterrupt()])
 def test_interrupted_generation_leaves_nothing(own_folders, monkeypatch, stop):
     whole = world.record

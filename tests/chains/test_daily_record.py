@@ -30,6 +30,8 @@ from seaice.verify import (
     tables,
 )
 
+pytestmark = pytest.mark.chain
+
 LEADS = 4
 CHANNELS = [
     {"variable": "siconc", "lags": 2},
