@@ -91,7 +91,7 @@ def _tables(error: xr.DataArray, truth: np.ndarray, time_cadence: str) -> Iterat
         return
     forecast = truth + error.values
     truth = np.where(np.isfinite(forecast), truth, np.nan)
-    labels = (np.broadcast_to(part[:, None, None], truth.shape) for part in (time.year, time.month))
+    labels = (np.broadcast_to(part[:, None, None], truth.shape) for part in (time.year.values, time.month.values))
     year, month = (np.asarray(label) for label in labels)
     products = _products(*(_without_own_trend(extent, year, month) for extent in (forecast, truth)))
     yield table(products, intervals.correlation, "detrended_correlation", "all")
