@@ -128,7 +128,7 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
                 range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7
             )
             ax.plot(dots["value"], order.get_indexer(dots.index), "k|", ms=6, mew=0.8)
-            ax.plot(circles["value"], order.get_indexer(circles.index), "o", ms=5, mfc="none", mec="black")
+            ax.plot(circles["value"], order.get_indexer(circles.index), "o", ms=5, mfc="white", mec="black")
             for k, share in enumerate(bars["share"]):
                 ax.text(
                     1.0,
