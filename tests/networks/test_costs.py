@@ -159,14 +159,14 @@ def test_what_the_pages_take_of_a_run():
     assert found == {
         "01": (set(), set(), ice | seasonal),
         "02": (set(), {"ready", "simulation"}, ice | climate),
-        "03": ({"ready"}, {"baselines", "trees"}, seasonal),
+        "03": ({"ready"}, {"baselines", "trees", "classifiers"}, seasonal),
         "04": ({"ready", "simulation", "trees"}, {"pretrained"}, set()),
         "05": ({"ready", "pretrained", "trees"}, {"network"}, set()),
         "06": ({"ready", "network", "baselines", "trees"}, {"forecast"}, set()),
         "07": ({"ready", "forecast", "baselines"}, set(), set()),
         "08": ({"ready", "forecast", "baselines"}, set(), set()),
         "09": (set(), set(), set()),
-        "10": ({"ready", "network", "trees"}, {"importance"}, set()),
+        "10": ({"ready", "network", "trees", "forecast", "classifiers"}, {"importance"}, set()),
         "11": ({"ready", "network", "trees"}, {"attribution"}, set()),
         "12": (set(), set(), set()),
     }

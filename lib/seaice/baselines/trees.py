@@ -173,7 +173,7 @@ def forecast(
         for block in blocks:
             valid = valid_time(block, [lead], cadence=time_cadence)
             sip = xr.apply_ufunc(
-                lambda rows, active, model=classifier: _probability(model, rows, active),
+                lambda rows, active, model=classifier: probability(model, rows, active),
                 features(by_name, block, lead, cadence=time_cadence),
                 at_months(ready.active, valid.isel(lead_time=0, drop=True)),
                 input_core_dims=[["feature"], []],
@@ -190,8 +190,12 @@ def forecast(
     return sip.transpose("init_time", "lead_time", "y", "x").where(has_forecast).assign_attrs(SIP_ATTRS)
 
 
-def _probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Return the SIP of cells with these features; 0 where not active, NaN without features."""
+def probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Return the SIP (...), 0..1, float32, of cells with these features.
+
+    It is 0 where not active and NaN without features. rows: (..., feature), in the order of
+    `features.composed`. active: bool (...).
+    """
     sip = np.where(active, np.float32(np.nan), np.float32(0))
     sea = active & np.isfinite(rows[..., 0])  # the first feature is the trend, known everywhere at sea
     if sea.any():

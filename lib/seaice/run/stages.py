@@ -29,6 +29,7 @@ FOLDERS = {
     "forecast": paths.forecast,
     "baselines": paths.baselines,
     "trees": paths.trees,
+    "classifiers": paths.classifiers,
     "importance": paths.importance,
     "attribution": paths.attribution,
 }
