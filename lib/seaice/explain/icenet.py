@@ -17,7 +17,7 @@ from seaice.baselines import kept_trees, trees as baselines_trees
 from seaice.baselines.features import composed, fields, parts, sources
 from seaice.config.sections import Forecasting
 from seaice.errors import DataError
-from seaice.forecasts import probabilities
+from seaice.forecasts import calibrate, probabilities
 from seaice.samples.assembly import Samples
 from seaice.steps import between, cadence
 
@@ -105,11 +105,13 @@ class IceNet(NamedTuple):
     """How the networks' probabilities become IceNet's.
 
     member_temperature: of each network, by seed. lead_temperature: of the ensemble, one for each
-    lead. trees, share: those of the blend and their share in it; None for no blend.
+    lead. odds_maps: shift and slope of the blend's odds, see `calibrate.odds_maps`. trees, share:
+    those of the blend and their share in it; None for no blend.
     """
 
     member_temperature: dict[int, float]
     lead_temperature: tuple[float, ...]
+    odds_maps: dict[str, tuple[float, ...]]
     share: float
     trees: Trees | None
 
@@ -120,6 +122,7 @@ class IceNet(NamedTuple):
         return cls(
             {int(seed): float(temperature) for seed, temperature in by_member},
             tuple(map(float, forecast["lead_temperature"].values)),
+            {name: tuple(map(float, forecast[f"odds_{name}"].values)) for name in calibrate.NO_MAP},
             share,
             trees,
         )
@@ -128,7 +131,8 @@ class IceNet(NamedTuple):
     def key(self) -> str:
         """A text that changes with all that the result depends on, beside networks and samples."""
         of_trees = None if self.trees is None else self.trees.digest()
-        return repr((sorted(self.member_temperature.items()), self.lead_temperature, self.share, of_trees))
+        maps = (sorted(self.member_temperature.items()), self.lead_temperature, self.odds_maps)
+        return repr((*maps, self.share, of_trees))
 
     def probability(
         self,
@@ -165,6 +169,7 @@ class IceNet(NamedTuple):
             samples.land,
             other=other,
             other_share=self.share,
+            odds_maps=self.odds_maps,
         )
         return np.moveaxis(mean, (1, 2), (3, 4))
 

@@ -91,8 +91,9 @@ def _tables(error: xr.DataArray, truth: np.ndarray, time_cadence: str) -> Iterat
         return
     forecast = truth + error.values
     truth = np.where(np.isfinite(forecast), truth, np.nan)
-    labels = (np.broadcast_to(part[:, None, None], truth.shape) for part in (time.year.values, time.month.values))
-    year, month = (np.asarray(label) for label in labels)
+    year, month = (
+        np.broadcast_to(label.to_numpy()[:, None, None], truth.shape) for label in (time.year, time.month)
+    )
     products = _products(*(_without_own_trend(extent, year, month) for extent in (forecast, truth)))
     yield table(products, intervals.correlation, "detrended_correlation", "all")
     for of_month in range(1, 13):
