@@ -32,7 +32,7 @@ from seaice.grid import Grid
 from seaice.prepare.climate import at_months
 from seaice.schema import MAP
 from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
-from seaice.verify.scoring import OWN_PAIRS
+from seaice.verify.scoring import LIMIT, OWN_PAIRS
 from seaice.verify.tables import select
 
 LONG_YEARS = 8  # the months of more years than this do not fit into one panel
@@ -53,7 +53,11 @@ def accuracy_by_lead(
     skill: table of `tables.skill_table`.
     """
     table = select(
-        skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region
+        skill[~skill.model.isin(set(OWN_PAIRS) - {LIMIT})],
+        metric=metric,
+        month="all",
+        split=split,
+        region=region,
     )
     band = (
         table[table.model == "icenet"]
@@ -219,16 +223,18 @@ def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
 def realism(table: pd.DataFrame) -> Figure:
     """Draw a simulated record beside the observed one.
 
-    Panels: extent by month, and the accuracy of two simple forecasts by lead. The grey bands are
-    the limits within which the simulated values should lie. table: see `realism.table`.
+    Panels: extent by month, the memory of the ice (autocorrelation of its anomalies) by lag, and
+    the accuracy of two simple forecasts by lead. The grey bands are the limits within which the
+    simulated values should lie. table: see `realism.table`.
     """
     panels = {
         "extent": ("month", "extent (million km²)"),
+        "siconc_memory": ("lag (months)", "memory of ice concentration"),
         "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
     }
     panels["linear_trend"] = ("lead (months)", "linear trend (%)")
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1.6, 1, 1), layout="constrained")
+        fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), width_ratios=(1.6, 1, 1, 1), layout="constrained")
         for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
             of_quantity = table[table.quantity == quantity]
             tolerance = of_quantity.limit.str.removeprefix("+- ").astype(float)

@@ -36,6 +36,7 @@ MODELS = {  # name: label, colour, dash, marker
     "trees": ("boosted trees", "#D55E00", "--", "s"),
     "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
     "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
+    "perfect_model": ("limit: true physics and state", "#222222", "-.", "1"),
     "ecmwf_edge": ("ECMWF edge", "#7A3B00", "", "*"),
     "damped_anomaly_persistence": ("damped anomaly persistence", "#0072B2", "-.", "^"),
     "linear_trend": ("linear trend", "#009E73", "--", "D"),

@@ -29,8 +29,12 @@ METRICS = (
     "rps",
     "extent_crps",
 )
-# This model forecasts Septembers only. On common forecasts all others would be judged on these.
-OWN_PAIRS = ("ecmwf_edge",)
+# This one knows the true state, which no forecast does. It is the reference of no other and the
+# best of none.
+LIMIT = "perfect_model"
+# The edge is of Septembers only, the limit of test years only. On common forecasts all others would
+# be judged on these.
+OWN_PAIRS = ("ecmwf_edge", LIMIT)
 # Cells of one model's forecasts in memory at once: 16 MB as float32, times a dozen such arrays.
 BLOCK_CELLS = 4e6
 
