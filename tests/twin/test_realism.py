@@ -10,7 +10,7 @@ import xarray as xr
 
 from seaice.errors import DataError
 from seaice.grid import Grid
-from seaice.twin import realism
+from seaice.twin import realism, source as twin_source
 
 GRID = Grid("north", 675.0)
 
@@ -143,6 +143,33 @@ def test_packaged_reference_holds_every_figure(hemisphere):
 def test_packaged_figures_are_of_one_grid():
     with pytest.raises(DataError, match="figures of the 112.5 km grid; give `observed`"):
         realism.table(receding(2), Grid("north", 225.0))
+
+
+def test_nearest_seed_is_the_one_with_the_smallest_departures(monkeypatch):
+    """Seed 2 is off by less than the others, in units of limits and not of figures."""
+    same = realism.figures(receding(2), GRID)
+    off = {0: ("extent", 3, 0.9), 1: ("tos_memory", 1, 0.15), 2: ("september_trend", 0, 0.01)}
+
+    def table(record, grid):
+        name, index, far = off[record]
+        wrong = same | {(name, index): same[name, index] + far}
+        return whole(receding(2), GRID, observed=wrong)
+
+    class Seeded(int):
+        def load(self):
+            return int(self)
+
+    whole = realism.table
+    monkeypatch.setattr(realism, "table", table)
+    monkeypatch.setattr(realism, "simulated_record", lambda grid, *, seed: Seeded(seed))
+    assert realism.nearest_seed(GRID, seeds=off) == 2
+    off[2] = ("september_trend", 0, 0.1)
+    assert realism.nearest_seed(GRID, seeds=off) == 0
+
+
+@pytest.mark.slow
+def test_the_seed_is_the_nearest_of_four(own_folders):
+    assert realism.nearest_seed(Grid("north", 112.5)) == twin_source.SEED
 
 
 @pytest.mark.real_data

@@ -29,7 +29,7 @@ FIRST = 1964  # year in which a trial starts, 15 years before the first that is 
 # Stages of the search: grid spacing (km), members, iterations, and first spread, in logits of a
 # parameter's position between its bounds. The first is wide and on a coarse grid, the second narrow
 # and on the grid of the demo.
-STAGES = ((225.0, 28, 3, 0.4), (112.5, 12, 2, 0.15))
+STAGES = ((225.0, 24, 3, 0.4), (112.5, 10, 2, 0.15))
 # Realisations of the weather that every parameter set runs under. The figures are averaged, because
 # trend and spread of a single record depend much on chance.
 WEATHERS = 2

@@ -17,7 +17,7 @@ from seaice.schema import Flag
 from seaice.sources import catalog, providers
 from seaice.thresholds import ICE_EDGE
 from seaice.twin.parameters import DATA
-from seaice.twin.source import SEED, TwinSource
+from seaice.twin.source import SEED, SEEDS, TwinSource
 
 REFERENCE = "reference.csv"
 REFERENCE_KM = 112.5  # km, the grid that the packaged accuracies were computed on
@@ -72,6 +72,23 @@ def table(record: xr.Dataset, grid: Grid, *, observed: dict | None = None) -> pd
         limit_text = f"{low:g} .. {high:g}" if isinstance(limit, tuple) else f"+- {limit:g}"
         rows.append((quantity, index, value, truth, limit_text, bool(low <= value <= high)))
     return pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])
+
+
+def nearest_seed(grid: Grid, *, seeds: Iterable[int] = SEEDS) -> int:
+    """Return the seed whose record is nearest to the observed one, the rule that `SEED` follows.
+
+    The distance is the root mean square, over all figures, of the departure from the observed
+    figure in units of its limit (of half its range). Makes the records that are not in the cache.
+    """
+
+    def distance(seed: int) -> float:
+        """Return the distance of the record of a seed."""
+        compared = table(simulated_record(grid, seed=seed).load(), grid)
+        limits = compared["limit"].str.extract(r"(?:(\S+) \.\. )?(?:\+- )?(\S+)").astype(float)
+        unit = np.where(limits[0].isna(), limits[1], (limits[1] - limits[0]) / 2)
+        return float(np.sqrt((((compared["twin"] - compared["observed"]) / unit) ** 2).mean()))
+
+    return min(seeds, key=distance)
 
 
 def simulated_record(grid: Grid, *, seed: int = SEED) -> xr.Dataset:

@@ -31,8 +31,9 @@ PERIODS = {
 FORECASTS = tuple(seasonal.LONG_NAMES)  # products that have an init_time, from one run
 # First year of the record. Every run of the truth starts here, so that all show the same world.
 RECORD_START = 1979
-# Among the worlds of the first four seeds, this one has the record nearest to the observed one.
-# The others are as physical.
+SEEDS = (0, 1, 2, 3)  # of the worlds that one was chosen among
+# Its northern record is the nearest to the observed one, see `realism.nearest_seed`. The others are
+# as physical.
 SEED = 1
 CADENCES = {"monthly": 12, "daily": 31}  # time steps in a chunk
 # These modules, and those that they import, decide what a stored run holds.
