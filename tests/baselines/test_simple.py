@@ -171,6 +171,22 @@ def test_bias_knows_only_what_was_observed_before(ready, hindcast):
     )
 
 
+def test_limit_is_the_raw_share_of_its_members_where_it_was_made(ready, hindcast):
+    """Nothing is corrected, and an init_time or lead that it lacks is NaN."""
+    few = hindcast.sel(init_time=slice("1989-03", None), lead_time=slice(1, 4))
+    sip = baselines_physics.from_limit(few, INIT_TIMES, lead_times=range(1, 7))
+    assert sip.dims == ("init_time", "lead_time", "y", "x")
+    assert list(sip.init_time.values) == list(INIT_TIMES) and list(sip.lead_time) == [1, 2, 3, 4, 5, 6]
+    there = sip.notnull().any(("y", "x"))
+    assert set(there.init_time.values[there.any("lead_time")]) == set(
+        INIT_TIMES.intersection(few.indexes["init_time"])
+    )
+    assert not there.sel(lead_time=[5, 6]).any() and bool(there.sel(init_time="1989-03-01")[:4].all())
+    members = few["siconc"].sel(init_time="1989-03-01", lead_time=2)
+    expected = (members > 0.15).mean("member").where(members.notnull().all("member"))
+    np.testing.assert_allclose(sip.sel(init_time="1989-03-01", lead_time=2), expected, atol=1e-6)
+
+
 def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
     with pytest.raises(DataError, match="member"):
         baselines_physics.from_seasonal(hindcast.isel(member=0), ready, INIT_TIMES)

@@ -23,7 +23,7 @@ from seaice.figures import (
 )
 from seaice.prepare.truth import truth_and_weight
 from seaice.steps import valid_time
-from seaice.verify import ensemble_size, scores as verify_scores
+from seaice.verify import ensemble_size, scores as verify_scores, scoring
 
 INIT_TIMES = pd.date_range("1989-01", "1990-06", freq="MS")
 
@@ -234,6 +234,16 @@ def test_gain_is_over_the_best_of_the_others(skill):
         )
     with pytest.raises(DataError, match="no model 'trees'"):
         figures_gains.gain_heatmap(skill, baseline="trees")
+
+
+def test_the_limit_is_drawn_and_is_nobody_s_rival(skill):
+    """It knows the true state, so it is a line in the figure and never the best of the others."""
+    rows = skill[skill.model == "linear_trend"].assign(model=scoring.LIMIT, value=99.0)
+    limited = pd.concat([skill, rows])
+    lines = [line.get_label() for line in figures_scores.accuracy_by_lead(limited).axes[0].lines]
+    assert figures_style.MODELS[scoring.LIMIT][0] in lines
+    gains = [figures_gains.gain_heatmap(table).axes[0].images[0].get_array() for table in (skill, limited)]
+    np.testing.assert_array_equal(*gains)
 
 
 def test_gain_per_year_counts_valid_years(scores):
@@ -452,10 +462,12 @@ def test_realism_draws_both_records_and_the_limits():
         for q in ("anomaly_persistence", "linear_trend")
         for lead in range(1, 7)
     ]
+    rows += [("siconc_memory", lag, 0.6 / lag, 0.5 / lag, "+- 0.1", True) for lag in (1, 2, 3, 6, 12)]
     rows += [("september_trend", 0, -0.08, -0.08, "-0.12 .. -0.05", True)]
     table = pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])
     axes = figures_scores.realism(table).axes
-    assert len(axes) == 3
+    assert len(axes) == 4
+    np.testing.assert_allclose(axes[1].get_lines()[0].get_ydata(), 0.5 / np.array([1, 2, 3, 6, 12]))
     observed, twin = axes[0].get_lines()
     np.testing.assert_allclose(observed.get_ydata(), 10.0)
     np.testing.assert_allclose(twin.get_ydata(), 10 + np.arange(1, 13) / 10)

@@ -155,7 +155,8 @@ def test_what_the_pages_take_of_a_run():
     for step in run.steps:
         stage = stages.declared(paths.notebook(step.notebook))
         found[step.notebook[:2]] = (set(stage.reads), set(stage.writes), preview._opened(stage, run))
-    ice, seasonal, climate = set(run.data.sources.values()), {run.data.seasonal}, {"twin_cmip6_a_north"}
+    ice, climate = set(run.data.sources.values()), {"twin_cmip6_a_north"}
+    seasonal = {run.data.seasonal, run.data.limit}
     assert found == {
         "01": (set(), set(), ice | seasonal),
         "02": (set(), {"ready", "simulation"}, ice | climate),

@@ -224,6 +224,7 @@ def test_every_entry_of_the_data_is_found():
         "normals": "c",
         "cadence": "daily",
         "seasonal": "d",
+        "limit": "h",
         "simulations": [simulation | {"start": "1980-01", "end": "1981-12"} for simulation in simulations],
     }
     by_setting = Data.model_validate(data).entries
@@ -231,6 +232,7 @@ def test_every_entry_of_the_data_is_found():
         "sources": {"a", "b"},
         "normals": {"c"},
         "seasonal": {"d"},
+        "limit": {"h"},
         "simulations": {"e", "f", "g"},
     }
     assert set(stages.ENTRIES) == set(by_setting)

@@ -29,7 +29,7 @@ def project(folder: Path, *runs: str, end: str | None = None, km: float = KM) ->
     for entry in catalogue["sources"].values():
         if "resolution_km" in entry["args"]:
             entry["args"]["resolution_km"] = km
-        if entry["args"].get("product") == "seasonal":
+        if entry["args"].get("product") in ("seasonal", "limit"):
             entry["args"] |= FEW
         if end and entry["args"].get("product") == "observed":
             entry["args"]["end"] = end

@@ -197,8 +197,29 @@ def test_seasonal_is_shaped_like_seas5_and_knows_its_start(cache):
     forecast = ds["siconc"].mean("member").values
     error = [np.nanmean(np.abs(forecast[2, lead] - truth.values[-6 + lead])) for lead in range(6)]
     assert error[0] < 0.06  # the first month still knows the state it began from
+    assert (error[5] > error[0]) and ds["siconc"].attrs["units"] == "1"
     spread = ds["siconc"][1:].where(ds["land"] == 0, 0).std("member").mean(("init_time", "y", "x"))
     assert spread.min() > 0
+
+
+def test_limit_starts_from_the_truth_and_knows_its_equations(cache):
+    """It is nearer to the truth than the biased model, and its weather is another one."""
+    seasonal, limit = TwinSource("seasonal", "north", **FORECASTS), TwinSource("limit", "north", **FORECASTS)
+    assert seasonal.path() == limit.path() and seasonal.key() != limit.key()
+    ds = limit.to_dask()
+    assert dict(ds["siconc"].sizes) == {"init_time": 2, "lead_time": 6, "member": 3, "y": 24, "x": 24}
+    assert np.isfinite(ds["siconc"].values[..., ~ds["land"].values]).all()
+    truth = TwinSource("observed", "north", resolution_km=KM, end="1981-12").to_dask()["ice_conc"] / 100
+
+    def errors(forecast):
+        months = forecast["siconc"].sel(init_time="1981-07-01").mean("member").values
+        return [float(np.nanmean(np.abs(months[lead] - truth.values[-6 + lead]))) for lead in range(6)]
+
+    known, biased = errors(ds), errors(seasonal.to_dask())
+    assert known[0] < 0.5 * biased[0] and np.mean(known) < np.mean(biased)
+    assert known[0] > 0.005  # half a step of packing: with the truth's own weather it would be zero
+    members = ds["siconc"].sel(init_time="1981-07-01", lead_time=2)
+    assert float(members.std("member").max()) > 0.01
 
 
 @pytest.mark.chain
@@ -253,6 +274,7 @@ def test_opens_as_an_intake_driver(cache, tmp_path):
         ({"start": "1990-01", "end": "1980-12"}, "start 1990-01-01 lies after end 1980-12-31"),
         ({"start": "1960-01"}, "starts in 1979"),
         ({"product": "seasonal", "cadence": "daily"}, "'seasonal' has cadence 'monthly'"),
+        ({"product": "limit", "cadence": "daily"}, "'limit' has cadence 'monthly'"),
         ({"product": "seasonal", "members": 2, "hindcast_members": 5}, "hindcast_members 5"),
     ],
 )

@@ -93,6 +93,25 @@ def _corrected(members: xr.DataArray, earlier: list[tuple], init: pd.Timestamp) 
     return xr.Dataset({"seasonal": corrected, "seasonal_raw": raw})
 
 
+def from_limit(opened: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
+    """Return the SIP of a perfect-model ensemble: the share of members whose SIC exceeds 0.15.
+
+    (init_time, lead_time, y, x), 0..1, float32, NaN for an init_time or lead that it lacks. Nothing
+    is corrected, as its equations and its start are those of the truth. It is a limit and no
+    forecast: it knows the state at init_time, which nobody does.
+    opened: `siconc` (init_time, lead_time, member, y, x), fraction, NaN on land.
+    """
+    siconc = opened["siconc"]
+    issued = siconc.indexes["init_time"].intersection(pd.DatetimeIndex(init_times))
+    sip = [certain(siconc.sel(init_time=init, drop=True).load()).mean("member") for init in issued]
+    return (
+        xr.concat(sip, pd.DatetimeIndex(issued, name="init_time"))
+        .reindex(init_time=pd.DatetimeIndex(init_times), lead_time=list(lead_times))
+        .reset_coords(drop=True)
+        .transpose("init_time", "lead_time", "y", "x")
+    )
+
+
 def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
     """Return the SIP of a published ice edge.
 

@@ -13,8 +13,8 @@ from seaice.baselines.simple import SIMPLE, all_forecasts
 from seaice.files import replacing_folder
 from seaice.steps import LEADS
 
-TREES, MOST_PHYSICS = 1, 2  # the most models that are written beside the simple ones
-MODELS = len(SIMPLE) + TREES + MOST_PHYSICS
+TREES, MOST_PHYSICS, LIMIT = 1, 2, 1  # the most models that are written beside the simple ones
+MODELS = len(SIMPLE) + TREES + MOST_PHYSICS + LIMIT
 PART_BYTES = 2e8  # most bytes of forecasts that are in memory at a time
 
 

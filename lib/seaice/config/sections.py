@@ -46,8 +46,9 @@ class Data(Section):
     "YYYY-MM". sources: variable -> catalogue entry.
     normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
     None (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast
-    to compare with; None (default) for none. simulations: climate simulations that networks learn
-    from first; None (default) for none.
+    to compare with; None (default) for none. limit: catalogue entry of a perfect-model forecast,
+    which shows how much can be known at all; None (default) for none. simulations: climate
+    simulations that networks learn from first; None (default) for none.
     """
 
     hemisphere: Hemisphere
@@ -58,6 +59,7 @@ class Data(Section):
     sources: dict[str, str]
     normals: str | None = None
     seasonal: str | None = None
+    limit: str | None = None
     simulations: tuple[Simulation, ...] | None = Field(None, min_length=1)
 
     @property
@@ -72,6 +74,7 @@ class Data(Section):
             "sources": set(self.sources.values()),
             "normals": {self.normals} if self.normals else set(),
             "seasonal": {self.seasonal} if self.seasonal else set(),
+            "limit": {self.limit} if self.limit else set(),
             "simulations": set().union(*(simulation.entries for simulation in self.simulations or ())),
         }
 

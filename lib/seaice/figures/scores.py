@@ -34,7 +34,7 @@ from seaice.prepare.climate import at_months
 from seaice.schema import MAP
 from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
 from seaice.verify.intervals import FEW
-from seaice.verify.scoring import OWN_PAIRS
+from seaice.verify.scoring import LIMIT, OWN_PAIRS
 from seaice.verify.tables import select
 
 BLOCK = {"months": "year", "days": "month"}  # of an interval, by the unit of the leads
@@ -59,7 +59,7 @@ def accuracy_by_lead(
     leaves the axis, the legend gives its value.
     skill: table of `tables.skill_table`. by_block: see `tables.block_values`.
     """
-    drawn = skill[~skill.model.isin([*OWN_PAIRS, *TABLES_ONLY])]
+    drawn = skill[~skill.model.isin({*OWN_PAIRS, *TABLES_ONLY} - {LIMIT})]
     table = select(drawn, metric=metric, month="all", split=split, region=region)
     of_icenet = table[table.model == "icenet"].set_index("lead_time").sort_index()
     band = of_icenet.reindex(columns=["low", "high", "blocks"]).dropna()
@@ -223,16 +223,18 @@ def history(histories: Mapping[int, pd.DataFrame], kept: Mapping[int, int]) -> F
 def realism(table: pd.DataFrame) -> Figure:
     """Draw a simulated record beside the observed one.
 
-    Panels: extent by month, and the accuracy of two simple forecasts by lead. The grey bands are
-    the limits within which the simulated values should lie. table: see `realism.table`.
+    Panels: extent by month, the memory of the ice (autocorrelation of its anomalies) by lag, and
+    the accuracy of two simple forecasts by lead. The grey bands are the limits within which the
+    simulated values should lie. table: see `realism.table`.
     """
     panels = {
         "extent": ("month", "extent (million km²)"),
+        "siconc_memory": ("lag (months)", "memory of ice concentration"),
         "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
     }
     panels["linear_trend"] = ("lead (months)", "linear trend (%)")
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1.6, 1, 1), layout="constrained")
+        fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), width_ratios=(1.6, 1, 1, 1), layout="constrained")
         for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
             of_quantity = table[table.quantity == quantity]
             tolerance = of_quantity.limit.str.removeprefix("+- ").astype(float)

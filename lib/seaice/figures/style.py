@@ -36,6 +36,7 @@ MODELS = {  # name: label, colour, dash, marker
     "trees": ("boosted trees", "#D55E00", "--", "s"),
     "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
     "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
+    "perfect_model": ("limit: true physics and state", "#222222", "-.", "1"),
     "ecmwf_edge": ("ECMWF edge, raw", "#7A3B00", "", "*"),
     "ecmwf_edge_corrected": ("ECMWF edge, corrected from earlier years", "#B2182B", "", "P"),
     "first_guess": ("networks' first guess, fitted", "#5D3A9B", "-", "d"),

@@ -15,7 +15,7 @@ from seaice.run import notebooks as run_notebooks, records as run_records
 
 DECLARATION = "seaice"  # entry of a notebook's metadata
 KEYS = {"role", "reads", "writes", "opens"}
-ENTRIES = ("sources", "normals", "seasonal", "simulations")  # settings that name catalogue entries
+ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings that name catalogue entries
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
     *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),

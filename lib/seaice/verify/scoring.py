@@ -31,8 +31,12 @@ METRICS = (
 )
 # Scores of a probability. A forecast that is only ever 0 or 1 is none, and has none of these.
 OF_PROBABILITIES = ("sps", "brier", "rps")
-# These models forecast Septembers only. On common forecasts all others would be judged on these.
-OWN_PAIRS = ("ecmwf_edge", "ecmwf_edge_corrected")
+# This one knows the true state, which no forecast does. It is the reference of no other and the
+# best of none.
+LIMIT = "perfect_model"
+# The edges are of Septembers only, the limit of test years only. On common forecasts all others
+# would be judged on these.
+OWN_PAIRS = ("ecmwf_edge", "ecmwf_edge_corrected", LIMIT)
 # Cells of one model's forecasts in memory at once: 16 MB as float32, times a dozen such arrays.
 BLOCK_CELLS = 4e6
 
