@@ -32,7 +32,7 @@ def scores():
 
 @pytest.fixture(scope="module")
 def table(scores):
-    return contests.contests_table(scores, SPLITS)
+    return contests.contests_table([scores], SPLITS)
 
 
 def test_only_what_was_named_gets_a_verdict(table):
@@ -83,10 +83,10 @@ def test_holm_by_hand():
 
 
 def test_one_year_separates_nothing(scores):
-    table = contests.contests_table(scores, {"test": ["1990-01", "1990-12"]})
+    table = contests.contests_table([scores], {"test": ["1990-01", "1990-12"]})
     assert (table.blocks == 1).all() and not table.separated.any() and table.p.isna().all()
 
 
 def test_a_run_without_rivals_has_an_empty_table(scores):
-    table = contests.contests_table(scores.sel(model=["icenet", "linear_trend"]), SPLITS)
+    table = contests.contests_table([scores.sel(model=["icenet", "linear_trend"])], SPLITS)
     assert table.empty and list(table) == contests.COLUMNS

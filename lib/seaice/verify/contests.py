@@ -4,7 +4,7 @@ The few comparisons that a claim may rest on, named here before any score is kno
 in the tables describes, and has intervals but no verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,37 +28,43 @@ NEAR = 3  # means are those over the first leads up to this one, and over all
 SIGNIFICANCE = 0.05
 COLUMNS = ["model", "baseline", "split", "lead_time", "metric", "value", "baseline_value", "difference"]
 COLUMNS += ["low", "high", "n", "blocks", "blocks_ahead", "p", "p_family", "separated"]
+SHOWN = [name for name in COLUMNS if name not in ("model", "split", "n", "p")]  # in a notebook
 
 
 def contests_table(
-    scores: xr.Dataset, splits: Mapping[str, Sequence[str]], *, model: str = "icenet"
+    judged: Sequence[xr.Dataset], splits: Mapping[str, Sequence[str]], *, model: str = "icenet"
 ) -> pd.DataFrame:
     """Return the named comparisons of `model`, means over leads, with their verdicts.
 
     A family is one metric of one split: its means over leads "1-3" and "all", against each of its
-    rivals in `FAMILIES`. Metrics and rivals that `scores` has not are left out; the table may be
+    rivals in `FAMILIES`. Metrics and rivals that no scores have are left out; the table may be
     empty. All models are judged on the same forecasts, as in the tables of scores.
     Columns: model; baseline; split; lead_time; metric; value, baseline_value (means over the leads
     of the scores by lead); difference (value - baseline_value); low, high, blocks (see
     `intervals.interval`); n (forecasts); blocks_ahead (blocks in which `model` is better); p (see
     `intervals.Interval`); p_family (p corrected for the size of the family, see `holm`); separated
     (p_family below `SIGNIFICANCE`; false with a single block).
-    scores: see `scoring.forecast_scores` or `concentration.forecast_scores`.
+    judged: see `scoring.forecast_scores` and `concentration.forecast_scores`.
     Raises DataError where a split has no forecast common to all models.
     """
     tables = [pd.DataFrame(columns=COLUMNS)]
-    for split, of_split in parts(scores, splits).items():
-        for metric, rivals in FAMILIES.items():
-            score, statistic = STATISTICS.get(metric, (metric, intervals.mean))
-            rivals = [name for name in rivals if name in scores.model.values]
-            if score not in scores or not rivals:
-                continue
-            common = common_targets(of_split, by=score if metric in STATISTICS else "binary_accuracy")
-            common = common[score].sel(region="all", model=[model, *rivals], drop=True)
-            family = _family(common, statistic, model, metric, cadence(scores))
-            tables.append(family.assign(model=model, split=split, metric=metric))
+    for scores in judged:
+        for split, of_split in parts(scores, splits).items():
+            families = _families(of_split, model)
+            tables += [table.assign(model=model, split=split, metric=metric) for metric, table in families]
     table = pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)[COLUMNS]
     return table.astype({"separated": bool})
+
+
+def _families(scores: xr.Dataset, model: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give each metric of `FAMILIES` that the scores of a split have, and its rows."""
+    for metric, rivals in FAMILIES.items():
+        score, statistic = STATISTICS.get(metric, (metric, intervals.mean))
+        rivals = [name for name in rivals if name in scores.model.values]
+        if score in scores and rivals:
+            common = common_targets(scores, by=score if metric in STATISTICS else "binary_accuracy")
+            common = common[score].sel(region="all", model=[model, *rivals], drop=True)
+            yield metric, _family(common, statistic, model, metric, cadence(scores))
 
 
 def _family(score: xr.DataArray, statistic, model: str, metric: str, time_cadence: str) -> pd.DataFrame:

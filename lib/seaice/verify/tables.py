@@ -151,6 +151,16 @@ def differences_table(
     return pd.concat(tables, ignore_index=True)[PAIR_COLUMNS]
 
 
+def with_intervals(differences: pd.DataFrame, metric: str = "binary_accuracy") -> pd.DataFrame:
+    """Return differences of the test years as text, "0.12 [-0.30, 0.54]", by baseline and lead.
+
+    differences: see `differences_table`. metric: the score that is shown, with two decimals.
+    """
+    table = select(differences, metric=metric)
+    text = [f"{row.difference:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples()]
+    return table.assign(text=text).pivot(index="baseline", columns="lead_time", values="text")
+
+
 def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf_edge") -> pd.DataFrame:
     """Compare every model on exactly the forecasts that `reference` and all the others have.
 
@@ -213,9 +223,9 @@ def headline(*tables: pd.DataFrame) -> pd.DataFrame:
     return table[columns].reset_index(drop=True)
 
 
-def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
-    """Write a table as CSV, with `digits` significant digits, and make its folder."""
-    table_files.write(table, path, float_format=f"%.{digits}g")
+def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> pd.DataFrame:
+    """Write a table as CSV, with `digits` significant digits, and make its folder; return it."""
+    return table_files.write(table, path, float_format=f"%.{digits}g")
 
 
 def select(
