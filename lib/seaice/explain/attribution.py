@@ -79,11 +79,9 @@ def ensemble(
             for member, (seed, network) in enumerate(_with_untrained(samples, folders)):
                 for (case, lead), init in inits.items():
                     inputs = samples.inputs([init])
-                    baselines = {
-                        "zeros": np.zeros_like(inputs),
-                        "climatology": climatology[init.month],
-                        "other_month": climatology[_other(init.month)],
-                    }
+                    months = {"climatology": init.month, "other_month": _other(init.month)}
+                    baselines = {"zeros": np.zeros_like(inputs)}
+                    baselines |= {name: climatology[month] for name, month in months.items()}
                     where = f"seed {seed}, case {case}, lead {lead}"
                     function = Function(network, cells[case], lead, where=where, often=True)
                     attributions = by_methods(function, methods, inputs, baselines, samples.land)

@@ -122,27 +122,7 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
                 frame[(frame["case"] == case) & (frame["lead_time"] == lead)]
                 for frame in (of_mean, members, before)
             )
-            bars, dots, circles = (frame.set_index(by) for frame in of_panel)
-            bars = bars.loc[order]
-            ax.barh(
-                range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7
-            )
-            ax.plot(dots["value"], order.get_indexer(dots.index), "k|", ms=6, mew=0.8)
-            ax.plot(circles["value"], order.get_indexer(circles.index), "o", ms=5, mfc="white", mec="black")
-            for k, share in enumerate(bars["share"]):
-                ax.text(
-                    1.0,
-                    k,
-                    f"{share:.0f} %",
-                    transform=ax.get_yaxis_transform(),
-                    ha="right",
-                    va="center",
-                    fontsize=7,
-                )
-            ax.axvline(0, color="black", lw=0.8)
-            ax.set_yticks(range(len(order)), [NAMES.get(name, name) for name in order])
-            ax.margins(x=0.16)
-            bare(ax)
+            _draw_families(ax, order, *(frame.set_index(by) for frame in of_panel))
             ax.set_title(f"{_month(case)}, {_ahead(lead)}")
             if i == len(cases) - 1:
                 ax.set_xlabel("cells with ice")
@@ -155,6 +135,23 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
         title = f"What the forecast of the region's ice rests on ({method.replace('_', ' ')}):"
         fig.suptitle(f"{title}\ncells expected to have ice that each input adds or takes away", fontsize=12)
     return fig
+
+
+def _draw_families(
+    ax, order: pd.Index, bars: pd.DataFrame, members: pd.DataFrame, before: pd.DataFrame
+) -> None:
+    """Draw one panel of `families`: bars of the mean, ticks of members, circles before training."""
+    bars = bars.loc[order]
+    ax.barh(range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7)
+    ax.plot(members["value"], order.get_indexer(members.index), "k|", ms=6, mew=0.8)
+    ax.plot(before["value"], order.get_indexer(before.index), "o", ms=5, mfc="white", mec="black")
+    right = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 7}
+    for k, share in enumerate(bars["share"]):
+        ax.text(1.0, k, f"{share:.0f} %", **right)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set_yticks(range(len(order)), [NAMES.get(name, name) for name in order])
+    ax.margins(x=0.16)
+    bare(ax)
 
 
 def lags(
