@@ -34,7 +34,7 @@ RECORD_START = 1979
 SEEDS = (0, 1, 2, 3)  # of the worlds that one was chosen among
 # Its northern record is the nearest to the observed one, see `realism.nearest_seed`. The others are
 # as physical.
-SEED = 1
+SEED = 3
 CADENCES = {"monthly": 12, "daily": 31}  # time steps in a chunk
 # These modules, and those that they import, decide what a stored run holds.
 PHYSICS = (world.__name__, seasonal.__name__)
