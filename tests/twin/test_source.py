@@ -217,7 +217,7 @@ def test_limit_starts_from_the_truth_and_knows_its_equations(cache):
 
     known, biased = errors(ds), errors(seasonal.to_dask())
     assert known[0] < 0.5 * biased[0] and np.mean(known) < np.mean(biased)
-    assert known[0] > 0.005  # half a step of packing: with the truth's own weather it would be zero
+    assert known[0] > 0.005  # a step of packing: with the truth's own weather it would be zero
     members = ds["siconc"].sel(init_time="1981-07-01", lead_time=2)
     assert float(members.std("member").max()) > 0.01
 
@@ -225,10 +225,10 @@ def test_limit_starts_from_the_truth_and_knows_its_equations(cache):
 @pytest.mark.chain
 def test_two_generations_are_equal_bit_by_bit(cache, tmp_path, monkeypatch):
     first = [TwinSource("observed", "north", **SHORT).to_dask().load()]
-    first.append(TwinSource("seasonal", "north", **FORECASTS).to_dask().load())
+    first += [TwinSource(name, "north", **FORECASTS).to_dask().load() for name in ("seasonal", "limit")]
     monkeypatch.setenv("SEAICE_CACHE", str(tmp_path))
     second = [TwinSource("observed", "north", **SHORT).to_dask().load()]
-    second.append(TwinSource("seasonal", "north", **FORECASTS).to_dask().load())
+    second += [TwinSource(name, "north", **FORECASTS).to_dask().load() for name in ("seasonal", "limit")]
     for a, b in zip(first, second, strict=True):
         assert a.equals(b)
 

@@ -20,6 +20,7 @@ def ready():
 
 def test_scores_are_those_of_both_ways_to_cut(ready):
     forecasts = baselines_simple.all_forecasts(ready, INIT_TIMES, lead_times=[1, 3])
+    forecasts = forecasts.where(forecasts.init_time != np.datetime64("1990-02-01"))  # one that nobody made
     table = dressing.threshold_table(forecasts, ready, SPLITS)
     assert set(table.model) == set(dressed.DRESSED) and set(table.split) == {"validation", "test"}
     assert len(table) == 4 * 2 * 2 * 2
@@ -32,7 +33,7 @@ def test_scores_are_those_of_both_ways_to_cut(ready):
         for row in rows.itertuples():
             for way in models:
                 assert getattr(row, way) == pytest.approx(float(means[row.metric].sel(model=way)), rel=1e-5)
-    assert set(table.n) == {6, 12}
+    assert set(table.n) == {6, 11}
     assert not np.allclose(table.cut, table.dressed)
 
 

@@ -39,10 +39,10 @@ def corrected(issued: xr.DataArray, ready: xr.Dataset, init_times) -> xr.DataArr
         columns = _columns(edges, ready, valid)
         ice, weight = (field.transpose(*edges.dims).values for field in truth_and_weight(ready, valid))
         for init in init_times.intersection(edges.indexes["init_time"]):
-            known = valid.values < np.datetime64(init)
-            counts = (weight > 0) & known[:, None, None]
+            is_past = valid.values < np.datetime64(init)
+            counts = (weight > 0) & is_past[:, None, None]
             # Where every cell had ice, or none, there is nothing to tell apart.
-            if known.sum() < FEWEST or np.unique(ice[counts]).size < 2:
+            if is_past.sum() < FEWEST or np.unique(ice[counts]).size < 2:
                 continue
             with threadpool_limits(1):  # more threads add up in another order
                 model = LogisticRegression(solver="newton-cholesky").fit(columns[counts], ice[counts])

@@ -73,10 +73,10 @@ def count(counts: np.ndarray, forecasts: Sequence[np.ndarray], ice: np.ndarray) 
     ice: bool (cell). `fit` knows which bin is which.
     """
     n_bins = BINS[len(forecasts)] + 1
-    known = np.all([np.isfinite(fraction) for fraction in forecasts], axis=0)
-    number = ice[known].astype("int64")
+    has_all = np.all([np.isfinite(fraction) for fraction in forecasts], axis=0)
+    number = ice[has_all].astype("int64")
     for fraction in forecasts:
-        number = number * n_bins + np.rint(fraction[known] * (n_bins - 1)).astype("int64")
+        number = number * n_bins + np.rint(fraction[has_all] * (n_bins - 1)).astype("int64")
     occupied, cells = np.unique(number, return_counts=True)
     counts.reshape(-1)[occupied] += cells.astype(counts.dtype)
 
@@ -133,7 +133,8 @@ def probability(
     }
     by_name = {name: values.sel(lead_time=lead_time) for name, values in by_name.items()}
     logit = sum((by_name[name] * term(forecasts[name]) for name, term in of_model.items()), by_name[CONSTANT])
-    return xr.apply_ufunc(expit, logit, dask="parallelized", output_dtypes=["float32"])
+    sip = xr.apply_ufunc(expit, logit, dask="parallelized", output_dtypes=["float32"])
+    return sip.transpose("init_time", "lead_time", "y", "x")
 
 
 def threshold(fits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -102,11 +102,19 @@ def from_limit(opened: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataAr
     opened: `siconc` (init_time, lead_time, member, y, x), fraction, NaN on land.
     """
     siconc = opened["siconc"]
-    issued = siconc.indexes["init_time"].intersection(pd.DatetimeIndex(init_times))
+    init_times = pd.DatetimeIndex(init_times)
+    issued = siconc.indexes["init_time"].intersection(init_times)
+    if issued.empty:
+        nothing = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32")
+        return (
+            nothing.reindex(lead_time=list(lead_times))
+            .expand_dims(init_time=init_times)
+            .reset_coords(drop=True)
+        )
     sip = [certain(siconc.sel(init_time=init, drop=True).load()).mean("member") for init in issued]
     return (
         xr.concat(sip, pd.DatetimeIndex(issued, name="init_time"))
-        .reindex(init_time=pd.DatetimeIndex(init_times), lead_time=list(lead_times))
+        .reindex(init_time=init_times, lead_time=list(lead_times))
         .reset_coords(drop=True)
         .transpose("init_time", "lead_time", "y", "x")
     )

@@ -23,7 +23,7 @@ from seaice.explain.presence import exists
 from seaice.files import replacing_folder
 from seaice.forecasts.check import check_network
 from seaice.grid import Grid
-from seaice.networks import trained
+from seaice.networks import correction, trained
 from seaice.samples.assembly import Samples
 from seaice.steps import shift
 
@@ -53,8 +53,8 @@ def ensemble(
     region: bool (y, x), see `roi`. Those of its cells count that are active in the target month.
     climatology_times: initialisations. Their mean input of the same calendar month is the baseline
     "climatology", that of the month half a year away is "other_month". methods: of `METHODS`.
-    The last member, `UNTRAINED`, is a network before training: if it corrects a first guess, it is
-    that first guess, else its weights are random.
+    The last member, `UNTRAINED`, is a network that has learnt nothing: its first guess, or, if it
+    has none, a network whose weights are 0 and whose attributions are 0.
     `attribution` (case, method, lead_time, member, channel, y, x): cells with ice; for `gradient`
     and `smoothgrad` cells with ice per unit of the input.
     `output` (case, lead_time, member): SIP of the member, summed over the region.
@@ -96,15 +96,17 @@ def ensemble(
 
 
 def _with_untrained(samples: Samples, folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
-    """Yield the seed and network of every folder, then the first as it was before training.
+    """Yield the seed and network of every folder, then one that has learnt nothing.
 
+    If the networks correct a first guess, the latter is that first guess. Else it says the same
+    whatever it is given, as its weights are 0: random ones would say something at random.
     The model is the same object each time, so that it is compiled once.
     """
     for seed, network in trained.networks(folders):
         yield seed, network
-    first_seed, folder = next(iter(folders.items()))
-    keras.utils.set_random_seed(first_seed)
-    network.set_weights(untrained(samples, folder).get_weights())
+    weights = untrained(samples, next(iter(folders.values()))).get_weights()
+    has_first_guess = any(isinstance(layer, correction.Prior) for layer in network.layers)
+    network.set_weights(weights if has_first_guess else [np.zeros_like(array) for array in weights])
     yield UNTRAINED, network
 
 

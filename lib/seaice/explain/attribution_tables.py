@@ -198,6 +198,8 @@ def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, meth
     ours = ours[~ours.index.duplicated()].rename("of_gradients")
     theirs = importance[(importance["split"] == "test") & (importance["month"].astype(str) == "all")]
     theirs = theirs[theirs["model"] == "networks"]
+    if theirs.empty:
+        return pd.DataFrame(columns=columns)
     metric = "binary_accuracy" if "binary_accuracy" in set(theirs["metric"]) else theirs["metric"].iloc[0]
     theirs = theirs[
         (theirs["metric"] == metric) & (theirs["lead_time"].astype(str).isin(map(str, rows["lead_time"])))
@@ -269,8 +271,8 @@ def predictors(table: pd.DataFrame) -> str:
             for name, have, of in present.itertuples()
             if have < of
         ]
-        said = ", ".join(words) or "every predictor exists"
-        lines.append(f"{case}, lead {lead} (initialised {init}): {said}")
+        text = ", ".join(words) or "every predictor exists"
+        lines.append(f"{case}, lead {lead} (initialised {init}): {text}")
     return "\n".join(lines)
 
 

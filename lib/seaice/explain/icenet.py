@@ -117,7 +117,14 @@ class IceNet(NamedTuple):
 
     @classmethod
     def of_store(cls, forecast: xr.Dataset, trees: Trees | None, *, share: float) -> Self:
-        """Return IceNet as a forecast store calibrated it, see `forecasts.ensemble`."""
+        """Return IceNet as a forecast store calibrated it, see `forecasts.ensemble`.
+
+        Raises DataError for a store that was written before forecasts had maps of their odds.
+        """
+        if missing := [f"odds_{name}" for name in calibrate.NO_MAP if f"odds_{name}" not in forecast]:
+            raise DataError(
+                f"the forecast has no {missing[0]}, it is of an older version; run 06_forecast again"
+            )
         by_member = zip(forecast["network"].values, forecast["member_temperature"].values, strict=True)
         return cls(
             {int(seed): float(temperature) for seed, temperature in by_member},

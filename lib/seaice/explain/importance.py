@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice import fingerprint
 from seaice.config.sections import Importance
 from seaice.errors import DataError
 from seaice.explain import icenet as explain_icenet, permutations
@@ -137,8 +138,8 @@ def _tasks(
 
 def _model_keys(samples: Samples, models: Models) -> dict[str, str]:
     """Return by model the key of all that every result of it depends on."""
-    sources = [Path(module.__file__).read_text() for module in (permutations, explain_icenet)]
-    base = _key(samples.digest(samples.init_times), *sources)
+    imports = [f"import {module.__name__}" for module in (permutations, explain_icenet)]
+    base = _key(samples.digest(samples.init_times), fingerprint.modules(imports, source=__name__))
     keys = {
         str(seed): _key(base, json.loads((Path(network_folder) / trained.KEY).read_text())["key"])
         for seed, network_folder in models.folders.items()

@@ -60,7 +60,7 @@ METRIC_LABELS = {
     "iiee_under": "ice missed (million km²)",
     "sps": "spatial probability score (million km²)",
     "brier": "Brier score",
-    "brier_skill": "Brier skill over climatology",
+    "brier_skill": "Brier skill over climatology or recent frequency",
     "rps": "ranked probability score",
     "sie_error": "extent error (million km²)",
     "extent_crps": "CRPS of extent (million km²)",

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from seaice.errors import DataError
 
-RANGE = (0.1, 10.0)  # of temperatures; a network that needs another one has learnt nothing
+RANGE = (0.1, 10.0)  # of temperatures and slopes; a network that needs another one has learnt nothing
 NO_PROBABILITY = 1e-7  # smallest probability; float32 can't tell smaller ones from it
 # What a map of odds is fitted for: SIC > 0.15 in all cells, and SIC >= 0.80 in cells with ice.
 EVENTS = ("ice", "full_ice_given_ice")
@@ -86,7 +86,8 @@ def _odds_map(p: np.ndarray, happened: np.ndarray, weight: np.ndarray, years: fl
         value = weight @ (np.logaddexp(0, z) - happened * z) + SHRINKAGE / years * departure @ departure
         return value, np.array([residual.sum(), residual @ x]) + 2 * SHRINKAGE / years * departure
 
-    shift, slope = minimize(loss, prior, jac=True, method="BFGS").x
+    bounds = [(None, None), RANGE]  # more confident forecasts stay so
+    shift, slope = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12).x
     return float(shift), float(slope)
 
 

@@ -41,7 +41,7 @@ def forecast_scores(
 ) -> xr.Dataset:
     """Score every forecast of SIC: all of `errors`, dims (model, region, init_time, lead_time).
 
-    Scores are NaN where the forecast or the truth is missing. Coordinates `valid_time` and `block`:
+    Scores are NaN where the forecast or the truth is missing. Coordinate `valid_time`:
     see `scoring.with_times`. Metrics and their sources: see `errors`.
     siconcs: by model, fraction 0..1, (init_time, lead_time, y, x), best lazy. A forecast that is
     NaN on all counting cells counts as missing.

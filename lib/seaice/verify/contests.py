@@ -90,8 +90,11 @@ def _family(score: xr.DataArray, statistic, model: str, metric: str, time_cadenc
 
 
 def _mean_over_leads(of_lead: rows.Statistic) -> rows.Statistic:
-    """Return a function of sums (..., 3 leads + 1) that gives the mean of `of_lead` over leads."""
-    return lambda sums: of_lead(sums[..., :-1].reshape(*sums.shape[:-1], -1, 3)).mean(axis=-1)
+    """Return a function of sums (..., 3 leads + 1) that gives the mean of `of_lead` over leads.
+
+    A block that lacks a lead has the mean of the others.
+    """
+    return lambda sums: np.nanmean(of_lead(sums[..., :-1].reshape(*sums.shape[:-1], -1, 3)), axis=-1)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

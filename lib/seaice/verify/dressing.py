@@ -42,14 +42,14 @@ def threshold_table(
                 "cut": certain(pick(sics[model], init_times)),
                 "dressed": pick(sips[model], init_times),
             }
-            for way, sip in forecasts.items():
+            for reading, sip in forecasts.items():
                 rows = _scores(sip, truth, ready).to_dataframe().stack().rename("value").reset_index()
-                parts.append(rows.rename(columns={"level_2": "metric"}).assign(model=model, way=way))
+                parts.append(rows.rename(columns={"level_2": "metric"}).assign(model=model, reading=reading))
     rows, tables = pd.concat(parts), []
     for split, (first, last) in splits.items():
         within = rows[(rows["init_time"] >= first) & (rows["init_time"] <= pd.Period(last).end_time)]
-        means = within.groupby(["model", "lead_time", "metric", "way"])["value"].agg(["mean", "size"])
-        table = means["mean"].unstack("way").assign(n=means["size"].unstack("way")["cut"])
+        means = within.groupby(["model", "lead_time", "metric", "reading"])["value"].agg(["mean", "count"])
+        table = means["mean"].unstack("reading").assign(n=means["count"].unstack("reading")["cut"])
         tables.append(table.reset_index().assign(split=split))
     return pd.concat(tables, ignore_index=True)[
         ["model", "split", "lead_time", "metric", "cut", "dressed", "n"]

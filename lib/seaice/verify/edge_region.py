@@ -233,17 +233,17 @@ def _rows(
 
 
 def _row(cells: pd.DataFrame, size: xr.Dataset) -> dict:
-    # Means over the existing forecasts; a month without active cells has no region.
     """Return coverage and size over these edge cells and forecasts, as columns of the table."""
+    # Means over the existing forecasts; a month without active cells has no region.
     inside, active = size["inside"].where(size["active"] > 0), size["active"].where(size["active"] > 0)
     by_block = cells.groupby("block")["inside"].agg(["sum", "size"]).to_numpy(float)
-    found = intervals.interval(by_block, intervals.mean)
-    coverage, low, high = (100 * float(part) for part in (found.value, found.low, found.high))
+    interval = intervals.interval(by_block, intervals.mean)
+    coverage, low, high = (100 * float(part) for part in (interval.value, interval.low, interval.high))
     return {
         "coverage": coverage,
         "low": low,
         "high": high,
-        "blocks": int(found.blocks),
+        "blocks": int(interval.blocks),
         "share": 100 * float(inside.sum() / active.sum()),
         "area": float(inside.mean()),
         "n": int(inside.notnull().sum()),

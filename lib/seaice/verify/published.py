@@ -219,6 +219,7 @@ def by_area(skill: pd.DataFrame, *, model: str = "icenet") -> pd.DataFrame:
     table = rows.assign(month=rows["month"].astype(int)).pivot(
         index=["lead_time", "month"], columns="metric", values="value"
     )
+    table = table.reindex(columns=["iiee", "binary_accuracy"])
     table = table[table["iiee"] > 0].reset_index().rename_axis(columns=None)
     table = table.rename(columns={"binary_accuracy": "accuracy"})
     table["area"] = table["iiee"] / (1 - table["accuracy"] / 100)

@@ -22,6 +22,7 @@ from seaice.thresholds import ICE_EDGE
 from seaice.verify import scoring, tables
 
 EDGE = "ecmwf_edge"
+NOT_JUDGED = ("extent_crps", "rps")  # an edge has neither members nor ice classes
 
 
 def write(
@@ -33,6 +34,8 @@ def write(
     folder: Path,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write and return the scores of all models on the forecasts of the edge, and differences.
+
+    Both tables are of the same forecasts, those that every model has.
 
     `september_edge.csv` and `september_differences.csv` (IceNet minus each other model) are the
     tables of `tables.edge_table` and `tables.differences_table`, with one more column, `truth`:
@@ -51,15 +54,20 @@ def write(
         "concentration": scores.sel(init_time=scores.init_time.isin(inits), lead_time=leads),
         "edge": scoring.forecast_scores(chosen, truth),
     }
-    held = {name: ends for name, ends in splits.items() if inits.sel(init_time=slice(*ends)).size}
-    found = [
-        (
-            tables.edge_table(of_truth, ready).assign(truth=name),
-            tables.differences_table(of_truth, held).assign(truth=name),
-        )
-        for name, of_truth in by_truth.items()
-    ]
-    edges, differences = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))
+    by_table = {"edge": [], "differences": []}
+    for name, of_truth in by_truth.items():
+        shared = of_truth["binary_accuracy"].sel(region="all").notnull().all("model").any("lead_time")
+        of_truth = of_truth.sel(init_time=shared.values)
+        with_edges = {
+            split: ends
+            for split, ends in splits.items()
+            if of_truth.sel(init_time=slice(*ends)).init_time.size
+        }
+        by_table["edge"].append(tables.edge_table(of_truth, ready).assign(truth=name))
+        differences = tables.differences_table(of_truth, with_edges)
+        by_table["differences"].append(differences.assign(truth=name))
+    edges, differences = (pd.concat(parts, ignore_index=True) for parts in by_table.values())
+    edges = edges[~edges["metric"].isin(NOT_JUDGED)]
     tables.write(edges, folder / "september_edge.csv")
     tables.write(differences, folder / "september_differences.csv")
     return edges, differences

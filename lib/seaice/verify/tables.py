@@ -154,10 +154,15 @@ def differences_table(
 def with_intervals(differences: pd.DataFrame, metric: str = "binary_accuracy") -> pd.DataFrame:
     """Return differences of the test years as text, "0.12 [-0.30, 0.54]", by baseline and lead.
 
+    A difference of a single block has no interval.
+
     differences: see `differences_table`. metric: the score that is shown, with two decimals.
     """
     table = select(differences, metric=metric)
-    text = [f"{row.difference:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples()]
+    text = [
+        f"{row.difference:.2f}" + (f" [{row.low:.2f}, {row.high:.2f}]" if row.blocks > 1 else "")
+        for row in table.itertuples()
+    ]
     return table.assign(text=text).pivot(index="baseline", columns="lead_time", values="text")
 
 

@@ -32,7 +32,7 @@ def same_targets(exists: xr.DataArray) -> xr.DataArray:
     """Return which forecasts to judge, so that every lead is judged on the same targets.
 
     Forecasts started in the same months are of other calendar months at every lead, and months
-    differ more than leads do. Kept are therefore the targets that are forecast at every lead (at
+    differ more than leads do. Only targets that are forecast at every lead are kept (at
     which there is any forecast). Where these are fewer than `COMMON` of the targets of a lead, as
     in a split that is hardly longer than the longest lead, everything is kept, and leads can't be
     compared; then their numbers of forecasts differ.
