@@ -21,7 +21,10 @@ UV := $(shell command -v uv 2>/dev/null)
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 whole = $(PYTHON) tools/locks.py compose
 
-.PHONY: help env demo forecast check-results lint format test test-quick tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
+# Bytecode is kept, whatever the environment says: without it every process compiles TensorFlow's modules anew, 9 s of a processor.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help env demo forecast check-results lint format test test-quick tests-quick-rooms tests-quick-others tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -57,26 +60,27 @@ format: $(ENV)  ## what `make lint` can put right by itself
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/nbstripout --keep-id notebooks/*.ipynb clients/*.ipynb
 
-# Three lanes at once, each about as long: a test waits more than it computes. Markers say which lane a test is in: `chain` for whole
-# runs at toy size, `pages` for the runner's own tests, which go with the pages so that no lane is much longer than the others. Of the
-# pages, the networks come from the runner, trained for one epoch; then every later one is executed and validated on its own. In folders
-# of their own: tests change no result that is tracked.
-APART := SEAICE_CACHE='$(CURDIR)/data/test' SEAICE_RESULTS='$(CURDIR)/data/test/results'
+# Three lanes at once, each about as long: a test waits more than it computes. What is marked
+# `chain`, takes long or starts kernels: the pages of the demo in one lane, all else in another.
 # One thread each: they share the machine, where threads that wait for each other take longer than none.
 test test-quick: export OMP_NUM_THREADS = 1
 test test-quick: export TF_NUM_INTRAOP_THREADS = 1
 test: $(ENV)  ## the tests, and beside them the demo's notebooks
 	$(MAKE) --no-print-directory --jobs 3 tests-pages tests-chains tests-rest
 tests-rest: $(ENV)
-	$(PY) -m pytest tests -m "not chain and not pages" --durations=10
+	$(PY) -m pytest tests -m "not chain" --durations=10
 tests-chains: $(ENV)
-	$(PY) -m pytest tests -m chain --durations=10
+	$(PY) -m pytest tests -m chain --ignore tests/pages --durations=10
 tests-pages: $(ENV)
-	$(APART) $(PY) -m seaice.run params/demo.yaml --until 05_train --set cluster.threads_per_worker=1 --set training.epochs=1
-	$(APART) $(PY) -m pytest --nbval-lax $(filter-out $(wildcard notebooks/0[1-5]*),$(wildcard notebooks/*.ipynb))
-	$(PY) -m pytest tests -m pages --durations=10
-test-quick: $(ENV)  ## the tests that take seconds: no whole run, nothing that is marked slow
-	$(PY) -m pytest tests -m "not chain and not slow"
+	$(PY) -m pytest tests/pages -m chain --durations=10
+# The same tests as in tests-rest, in two processes: one for each core, and each with half of the rooms.
+HALF := $(addprefix tests/,explain figures forecasts networks products samples verify)
+test-quick: $(ENV)  ## the tests that take seconds: no whole run, no training, no kernel
+	$(MAKE) --no-print-directory --jobs 2 tests-quick-rooms tests-quick-others
+tests-quick-rooms: $(ENV)
+	$(PY) -m pytest $(HALF) -m "not chain"
+tests-quick-others: $(ENV)
+	$(PY) -m pytest tests $(addprefix --ignore ,$(HALF)) -m "not chain"
 
 # In an environment of its own: where JAX is installed TensorFlow imports it too, which takes every process a second and 110 MB more.
 tests-jax: $(ENV)  ## the tests that compare Keras's backends: make JAX=1 VENV=.venv-jax tests-jax

@@ -3,7 +3,7 @@
 Seconds are counted from the start of Python, which is included, for 25 members at demo size. The
 demo's run must have been made (`make demo`). Its record is copied into a folder of its own, which
 is prepared as a finished run leaves it. The networks have the demo's architecture and their initial
-weights, the temperatures are 1, and a first product fits the trees and keeps them.
+weights, there is no calibration, and a first product fits the trees and keeps them.
 Then each of these runs in a fresh process: `import` (of everything that a forecast imports),
 `forecast` (from importing to a NetCDF of all members, without summary, maps and animation) and
 `product` (`python -m seaice.realtime`).
@@ -41,8 +41,8 @@ init = pd.Timestamp("{init}")
 _, _, samples, forecasts = moments.inputs(run, store, init)
 folders = generations.folders(run.run, seeds)
 answers, _ = ensemble.members(samples, init, folders)
-temperatures = finished.temperatures(run, seeds, run.samples.n_leads)
-fields = ensemble.calibrated(answers, temperatures, samples, init, members.numbered(seeds),
+calibration = finished.calibration(run, seeds, run.samples.n_leads)
+fields = ensemble.calibrated(answers, calibration, samples, init, members.numbered(seeds),
     blend_with=forecasts[run.forecast.blend], blend_share=run.forecast.blend_share)
 fields.drop_attrs(deep=False).to_netcdf("{target}")
 """
@@ -67,6 +67,8 @@ lead_times = np.arange(1, samples.n_leads + 1)
 ones = {{
     "member_temperature": ("member", np.ones(len(seeds))),
     "lead_temperature": ("lead_time", np.ones(samples.n_leads)),
+    "odds_shift": ("event", np.zeros(2)),
+    "odds_slope": ("event", np.ones(2)),
 }}
 coordinates = members.coordinates(members.numbered(seeds)) | {{"lead_time": lead_times}}
 xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=False, zarr_format=3)

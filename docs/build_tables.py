@@ -28,13 +28,7 @@ VARIANTS = {  # (run, model in its tables): label of the row
     ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
     ("nsidc_north", "first_guess"): "first guess with fitted weights",
     ("nsidc_north", "trees"): "boosted trees",
-    ("nsidc_plain", "icenet"): "the paper's network, narrow",
-    ("nsidc_plain_pretrained", "icenet"): "the paper's network, narrow, pre-trained on simulations",
-    ("nsidc_ice_only", "networks"): "correction of a first guess, without weather and ocean",
     ("nsidc_north", "networks"): "correction of a first guess, with weather and ocean",
-    ("nsidc_pretrained", "networks"): "correction of a first guess, pre-trained on simulations",
-    ("nsidc_trees_inside", "icenet"): "correction of a first guess with the trees in it",
-    ("nsidc_pretrained", "icenet"): "correction, pre-trained on simulations, blended with the trees",
     ("nsidc_north", "icenet"): "correction of a first guess, blended with the trees",
 }
 

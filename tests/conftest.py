@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,20 @@ def own_folders(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def toy_project(tmp_path, monkeypatch) -> Path:
+    """A project with a run of three small notebooks, as the working directory."""
+    from support import toy_run  # here, since only few tests need notebooks
+
+    monkeypatch.delenv("SEAICE_CACHE", raising=False)
+    monkeypatch.delenv("SEAICE_RESULTS", raising=False)
+    folder = toy_run.make_project(tmp_path / "project")
+    monkeypatch.chdir(folder)
+    return folder
+
+
 class Reached(AssertionError):
-    """A test reached out to the network. No OSError, which the code under test would take for a server that is down."""
+    """A test went beyond its bounds. No OSError, which the code under test would take for a server that is down."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,6 +74,29 @@ def no_network():
         for name in ("connect", "connect_ex"):
             patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
         yield
+
+
+# What starts kernels: Jupyter's launcher, and the commands that execute pages.
+KERNELS = {"ipykernel_launcher", "seaice.run", "papermill", "--nbval", "--nbval-lax"}
+
+
+@pytest.fixture(autouse=True)
+def no_kernels(request, monkeypatch):
+    """Let only tests that are marked `chain` start a kernel, which takes ten seconds: `-m "not chain"` stays quick.
+
+    Raises Reached where another test starts one.
+    """
+    start = subprocess.Popen.__init__
+
+    def guarded(self, args, *rest, **options):
+        if KERNELS & {str(word) for word in ([args] if isinstance(args, str | os.PathLike) else args)}:
+            raise Reached(
+                f"{request.node.name} starts a kernel: mark it `chain`, or execute the page's code here"
+            )
+        return start(self, args, *rest, **options)
+
+    if not request.node.get_closest_marker("chain"):
+        monkeypatch.setattr(subprocess.Popen, "__init__", guarded)
 
 
 def _own_addresses() -> set[str]:

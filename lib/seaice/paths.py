@@ -117,6 +117,11 @@ def trees(run: str) -> Path:
     return data() / run / "trees.zarr"
 
 
+def classifiers(run: str) -> Path:
+    """Return the folder that keeps the boosted trees of a run as they were fitted."""
+    return data() / run / "classifiers"
+
+
 def importance(run: str) -> Path:
     """Return the folder of the effects that permuting inputs has on a run's forecasts.
 

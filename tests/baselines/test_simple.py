@@ -9,6 +9,7 @@ from support import synthetic
 from seaice import steps
 from seaice.baselines import (
     climatology as baselines_climatology,
+    dressed,
     physics as baselines_physics,
     simple as baselines_simple,
     store as baselines_store,
@@ -33,6 +34,11 @@ def hindcast(ready):
     siconc = (truth + 0.2 + spread).where(truth.init_time.dt.year >= 1988, truth + 0.2)
     siconc = siconc.where((truth.init_time.dt.year >= 1988) | (siconc.member < 3))
     return siconc.transpose("init_time", "lead_time", "member", "y", "x").to_dataset(name="siconc")
+
+
+@pytest.fixture(scope="module")
+def fits(ready):
+    return baselines_simple.fit(ready)
 
 
 def month_of(ready, date):
@@ -165,6 +171,22 @@ def test_bias_knows_only_what_was_observed_before(ready, hindcast):
     )
 
 
+def test_limit_is_the_raw_share_of_its_members_where_it_was_made(ready, hindcast):
+    """Nothing is corrected, and an init_time or lead that it lacks is NaN."""
+    few = hindcast.sel(init_time=slice("1989-03", None), lead_time=slice(1, 4))
+    sip = baselines_physics.from_limit(few, INIT_TIMES, lead_times=range(1, 7))
+    assert sip.dims == ("init_time", "lead_time", "y", "x")
+    assert list(sip.init_time.values) == list(INIT_TIMES) and list(sip.lead_time) == [1, 2, 3, 4, 5, 6]
+    there = sip.notnull().any(("y", "x"))
+    assert set(there.init_time.values[there.any("lead_time")]) == set(
+        INIT_TIMES.intersection(few.indexes["init_time"])
+    )
+    assert not there.sel(lead_time=[5, 6]).any() and bool(there.sel(init_time="1989-03-01")[:4].all())
+    members = few["siconc"].sel(init_time="1989-03-01", lead_time=2)
+    expected = (members > 0.15).mean("member").where(members.notnull().all("member"))
+    np.testing.assert_allclose(sip.sel(init_time="1989-03-01", lead_time=2), expected, atol=1e-6)
+
+
 def test_seasonal_hindcast_of_other_dims_is_refused(ready, hindcast):
     with pytest.raises(DataError, match="member"):
         baselines_physics.from_seasonal(hindcast.isel(member=0), ready, INIT_TIMES)
@@ -193,36 +215,38 @@ def test_edge_beside_a_foreign_coast_takes_the_nearest_value(ready):
     assert float(sip[4, 4]) in (float(sip[3, 4]), float(sip[4, 3]))
 
 
-def test_all_models_together(ready, hindcast):
+def test_all_models_together(ready, hindcast, fits):
     extra = baselines_climatology.certain(baselines_simple.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
     physics = baselines_physics.physics(hindcast, ready, INIT_TIMES) | baselines_physics.physics(
         issued_edge(ready, [1989]), ready, INIT_TIMES
     )
-    found = baselines_simple.all_forecasts(ready, INIT_TIMES, others=physics | {"trees": extra})
+    found = baselines_simple.all_forecasts(ready, INIT_TIMES, fits=fits, others=physics | {"trees": extra})
     assert found.sip.dims == ("model", "init_time", "lead_time", "y", "x") and found.sip.dtype == "float32"
     assert {"seasonal", "seasonal_raw", "ecmwf_edge", "trees", "linear_trend"} <= set(found.model.values)
-    assert set(np.unique(found.sip.sel(model="persistence"))[:2]) == {0, 1}
+    assert {"recent_frequency", "first_guess"} <= set(found.model.values)
+    probabilities = found.sip.sel(model="persistence")
+    assert float(probabilities.min()) > 0 and float(probabilities.max()) < 1
     assert bool(found.sip.where(ready.land).isnull().all())
     assert bool(found.sip.sel(model="trees").isel(init_time=slice(3, None)).isnull().all())
     assert found.valid_time.dims == ("init_time", "lead_time")
 
 
-def test_missing_month_is_no_forecast(ready):
+def test_missing_month_is_no_forecast(ready, fits):
     gap = ready.copy(deep=True)
     gap.siconc.loc[{"time": "1989-04-01"}] = np.nan
-    sip = baselines_simple.all_forecasts(gap, INIT_TIMES).sip
-    for model in ("persistence", "anomaly_persistence", "damped_anomaly_persistence"):
+    sip = baselines_simple.all_forecasts(gap, INIT_TIMES, fits=fits).sip
+    for model in ("persistence", "anomaly_persistence", "damped_anomaly_persistence", "first_guess"):
         made = sip.sel(model=model).notnull().any(("lead_time", "y", "x"))
         assert list(made.init_time.values[~made.values]) == [np.datetime64("1989-05-01")]
     assert bool(sip.sel(model="climatology").notnull().any(("y", "x")).all())
 
 
-def test_other_grid_is_refused_by_name(ready):
+def test_other_grid_is_refused_by_name(ready, fits):
     shifted = baselines_climatology.certain(baselines_simple.persistence(ready, INIT_TIMES)).assign_coords(
         x=ready.x + 1000
     )
     with pytest.raises(DataError, match="'trees': its x"):
-        baselines_simple.all_forecasts(ready, INIT_TIMES, others={"trees": shifted})
+        baselines_simple.all_forecasts(ready, INIT_TIMES, fits=fits, others={"trees": shifted})
 
 
 def test_future_changes_no_bit(ready, hindcast):
@@ -237,17 +261,17 @@ def test_future_changes_no_bit(ready, hindcast):
     xr.testing.assert_identical(
         baselines_simple.all_forecasts(ready, init).sip, baselines_simple.all_forecasts(disturbed, init).sip
     )
-    assert len(kept) == 5
+    assert len(kept) == 7
 
 
-def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, tmp_path):
+def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, fits, tmp_path):
     init = INIT_TIMES[:2]
     hindcast, parts = hindcast.sel(init_time=slice("1987", None)), ready.chunk(time=1)
     eager = baselines_simple.all_forecasts(
-        ready, init, others=baselines_physics.physics(hindcast, ready, init)
+        ready, init, fits=fits, others=baselines_physics.physics(hindcast, ready, init)
     )
     lazy = baselines_simple.all_forecasts(
-        parts, init, others=baselines_physics.physics(hindcast.chunk(init_time=1), parts, init)
+        parts, init, fits=fits, others=baselines_physics.physics(hindcast.chunk(init_time=1), parts, init)
     )
     assert lazy.sip.chunks is not None and max(lazy.sip.chunks[1]) == 1
     xr.testing.assert_identical(lazy.compute(), eager)
@@ -257,8 +281,9 @@ def test_lazy_in_lazy_out_with_the_same_bits(ready, hindcast, tmp_path):
     xr.testing.assert_equal(xr.open_zarr(tmp_path / "b.zarr", consolidated=False).sip.load(), eager.sip)
 
 
-def test_a_failed_write_leaves_the_old_store(ready, tmp_path):
-    baselines_store.write(baselines_simple.all_forecasts(ready, INIT_TIMES[:1]), tmp_path / "b.zarr")
+def test_a_failed_write_leaves_the_old_store(ready, fits, tmp_path):
+    forecasts = baselines_simple.all_forecasts(ready, INIT_TIMES[:1], fits=fits)
+    baselines_store.write(forecasts, tmp_path / "b.zarr")
     broken = xr.Dataset({"sip": ("init_time", np.array([object()]))})
     with pytest.raises(Exception):  # noqa: B017, whatever Zarr says of an object it can't store
         baselines_store.write(broken, tmp_path / "b.zarr")
@@ -345,17 +370,18 @@ def test_months_of_physics_are_refused_in_a_daily_record(days, hindcast):
         baselines_simple.linear_trend(days, DAYS, lead_times=[94])
 
 
-def test_concentrations_beside_probabilities(ready):
-    """Where a model forecasts SIC its SIP is SIC > 0.15; the trees forecast none."""
+def test_concentrations_beside_probabilities(ready, fits):
+    """SIC is stored as it was forecast, not as it is dressed; trees and frequencies forecast none."""
     extra = baselines_climatology.certain(baselines_simple.persistence(ready, INIT_TIMES[:3], lead_times=[1]))
-    found = baselines_simple.all_forecasts(ready, INIT_TIMES, others={"trees": extra})
+    found = baselines_simple.all_forecasts(ready, INIT_TIMES, fits=fits, others={"trees": extra})
     assert found.siconc.dims == found.sip.dims and found.siconc.dtype == "float32"
-    assert bool(found.siconc.sel(model="trees").isnull().all())
-    certain = found.sip.sel(
-        model=["persistence", "anomaly_persistence", "damped_anomaly_persistence", "linear_trend"]
+    none = found.siconc.sel(model=["trees", "recent_frequency", "first_guess"])
+    assert bool(none.isnull().all())
+    np.testing.assert_array_equal(
+        found.siconc.sel(model="linear_trend"),
+        baselines_simple.linear_trend(ready, INIT_TIMES).where(~ready.land),
     )
-    siconc = found.siconc.sel(model=certain.model)
-    np.testing.assert_array_equal(certain, baselines_climatology.certain(siconc))
+    assert bool((found.sip.notnull() == found.siconc.notnull()).sel(model=list(dressed.DRESSED)).all())
     np.testing.assert_array_equal(
         found.siconc.sel(model="climatology", init_time="1989-11-01", lead_time=4),
         ready.siconc_climatology.sel(month=2).where(~ready.land),
@@ -363,16 +389,13 @@ def test_concentrations_beside_probabilities(ready):
 
 
 def test_parts_are_the_whole(days, tmp_path, monkeypatch):
-    whole = baselines_simple.all_forecasts(days, DAYS, lead_times=[1, 2])
-    monkeypatch.setattr(baselines_store, "PART_BYTES", 3 * 2 * 8 * 2 * 16 * 16 * 4)  # three initialisations
-    assert [part.sizes["init_time"] for part in baselines_store.in_parts(days, DAYS, lead_times=[1, 2])] == [
-        3,
-        3,
-        3,
-        1,
-    ]
+    options = {"lead_times": [1, 2], "fits": baselines_simple.fit(days, lead_times=[1, 2])}
+    whole = baselines_simple.all_forecasts(days, DAYS, **options)
+    monkeypatch.setattr(baselines_store, "PART_BYTES", 3 * 2 * 10 * 2 * 16 * 16 * 4)  # three initialisations
+    parts = baselines_store.in_parts(days, DAYS, **options)
+    assert [part.sizes["init_time"] for part in parts] == [3, 3, 3, 1]
     stored = baselines_store.write(
-        baselines_store.in_parts(days, DAYS, lead_times=[1, 2]), tmp_path / "baselines.zarr"
+        baselines_store.in_parts(days, DAYS, **options), tmp_path / "baselines.zarr"
     )
     xr.testing.assert_equal(stored.load().drop_attrs(), whole.drop_attrs())
     assert [p.name for p in tmp_path.iterdir()] == ["baselines.zarr"]

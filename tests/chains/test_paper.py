@@ -102,7 +102,6 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
     assert not (own_folders / "data").exists()
 
 
-@pytest.mark.slow
 def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
     project = coarse.project(tmp_path / "project", "paper")
     sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]

@@ -50,7 +50,8 @@ def table(made):
 
 def test_the_run_is_the_demo_at_the_other_pole():
     north, south = (runfile.load(paths.root() / "params" / f"{run}.yaml") for run in ("demo", "twin_south"))
-    named = {"data.hemisphere", "data.sources", "data.seasonal", "data.simulations", "importance.init_months"}
+    named = {"data.hemisphere", "data.sources", "data.seasonal", "data.limit", "data.simulations"}
+    named |= {"importance.init_months"}
     assert different(north, south) == named
     assert [s.notebook for s in north.steps if s.notebook != "09_published"] == [
         s.notebook for s in south.steps

@@ -149,6 +149,18 @@ def test_members_keep_the_type_that_names_them(write):
     assert simulation.members == (2, "r2i1p1f1") and simulation.names == ["a_2", "a_r2i1p1f1"]
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "other"),
+    [("training.best_by", "loss", "accuracy"), ("forecast.calibration", "pooled", "temperatures")],
+)
+def test_a_choice_has_a_default_and_refuses_other_words(write, name, default, other):
+    section, _, key = name.partition(".")
+    assert getattr(runfile.load(write(GOOD)).section(section), key) == default
+    assert getattr(runfile.load(write(GOOD), overrides=[f"{name}={other}"]).section(section), key) == other
+    with pytest.raises(DataError, match=f"{name}: is 'luck'; input should be '.*' or '.*'"):
+        runfile.load(write(GOOD), overrides=[f"{name}=luck"])
+
+
 def test_frozen(write):
     run = runfile.load(write(GOOD))
     for model, name in ((run, "run"), (run.training, "epochs"), (run.samples, "n_leads")):

@@ -5,8 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.explain import (
@@ -32,7 +31,6 @@ TABLE = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1981-01", "1986-06"], "validation": ["1987-01", "1987-12"]}
 CASES = ["1988-09", "1989-09"]
 LEADS = (1, 2)
 
@@ -77,20 +75,17 @@ def inputs(samples):
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
-    options = {
-        "splits": SPLITS,
-        "network": "correction",
-        "filters_factor": 1 / 8,
-        "epochs": 1,
-        "batch_size": 8,
-    }
-    for seed in (3, 8):
-        fit(samples, seed=seed, folder=root / f"{seed}", **options)
-    return {seed: root / f"{seed}" for seed in (3, 8)}
+    return tiny.members(root, samples, network="correction", filters_factor=1 / 8)
 
 
 def climatology_times():
     return pd.date_range("1981-01-01", "1986-06-01", freq="MS")
+
+
+@pytest.fixture(scope="module")
+def folder(folders):
+    """The folder whose architecture the untrained network has."""
+    return folders[3]
 
 
 @pytest.fixture(scope="module")
@@ -147,16 +142,20 @@ def test_where_the_answer_is_known_the_integral_has_it(inputs):
         Linear(),
         list(gradients.METHODS),
         inputs,
-        {"zeros": 0 * inputs, "climatology": inputs - 1},
+        {"zeros": 0 * inputs, "climatology": inputs - 1, "other_month": inputs - 2},
         np.zeros(inputs.shape[1:3], bool),
     ).items():
-        expected = {"gradient": 0.5, "smoothgrad": 0.5, "integrated_climatology": 0.5}.get(
-            name, 0.5 * inputs[0, ..., 0]
-        )
+        expected = {
+            "gradient": 0.5,
+            "smoothgrad": 0.5,
+            "integrated_climatology": 0.5,
+            "integrated_other_month": 1.0,
+        }.get(name, 0.5 * inputs[0, ..., 0])
         np.testing.assert_allclose(found[..., 0], np.broadcast_to(expected, found.shape[:2]), atol=1e-9)
         assert (found[..., 1:] == 0).all()
 
 
+@pytest.mark.chain
 def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     network = attribution_checks.copy(function.network)
     plain, often = (Function(network, function.cells, 2, often=often) for often in (False, True))
@@ -174,11 +173,12 @@ def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
     assert (compare() != before).all()
 
 
+@pytest.mark.chain
 def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, samples):
     place = samples.channel_names.index("tas_lag_1")
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0
     deaf = Function(attribution_checks.deaf(network, place), function.cells, 2)
-    baselines = {"zeros": 0 * inputs, "climatology": 0.5 * inputs}
+    baselines = {"zeros": 0 * inputs, "climatology": 0.5 * inputs, "other_month": 0.2 * inputs}
     for found, _ in gradients.by_methods(
         deaf, list(gradients.METHODS), inputs, baselines, samples.land
     ).values():
@@ -244,7 +244,11 @@ def test_a_planted_cause_is_found_with_its_sign():
 
 def test_the_store_follows_the_contract(store, samples, folders, inputs, region, ready):
     assert store.attribution.dims == ("case", "method", "lead_time", "member", "channel", "y", "x")
-    assert store.method.values.tolist() == list(gradients.METHODS) and store.member.values.tolist() == [3, 8]
+    assert store.method.values.tolist() == list(gradients.METHODS) and store.member.values.tolist() == [
+        3,
+        8,
+        -1,
+    ]
     assert (
         store.channel.values.tolist() == samples.channel_names
         and store.attribution.attrs["grid_mapping"] == "crs"
@@ -267,9 +271,11 @@ def test_tables_add_up(store, table):
     rows = table[
         (table["case"] == "1989-09") & (table["lead_time"] == 2) & (table["method"] == "gradient")
     ].set_index("channel")
+    rows = rows[rows["network"] == "trained"]
     maps = store.attribution.sel({"case": "1989-09-01", "lead_time": 2, "method": "gradient"}).astype(
         "float64"
     )
+    maps = maps.sel(member=[3, 8])
     mean, one = rows[rows["member"] == "mean"], rows[rows["member"] == "8"]
     np.testing.assert_allclose(mean["value"], maps.mean("member").sum(("y", "x")), atol=1e-9)
     np.testing.assert_allclose(mean["magnitude"], abs(maps.mean("member")).sum(("y", "x")))
@@ -282,9 +288,71 @@ def test_tables_add_up(store, table):
         "previous SIC",
         "trend and recent years",
         "season",
+        "memory of anomalies",
         "place",
-        "weather and ocean",
+        "weather",
     }
+
+
+def test_the_untrained_network_is_its_first_guess_and_the_difference_what_training_added(
+    store, table, samples, folder
+):
+    """Before training only what the first guess reads gets anything; the rest of the trained network is the difference."""
+    families = attribution_tables.families(table).set_index(["network", "method", "baseline", "family"])
+    families = families.sort_index()
+    shares = families[families["lead_time"] == 2]["share"]
+    untrained = shares["untrained", "integrated", "other_month"]
+    assert untrained["weather"] == untrained["place"] == untrained["season"] == 0
+    assert shares["trained", "integrated", "climatology"]["weather"] > 0
+    assert shares["difference", "integrated", "climatology"]["weather"] > 0
+    np.testing.assert_allclose(shares.groupby(["network", "method", "baseline"]).sum(), 100)
+    values = families[families["lead_time"] == 2]["value"].unstack("network")
+    np.testing.assert_allclose(values["difference"], values["trained"] - values["untrained"], atol=1e-4)
+    own = explain_attribution.untrained(samples, folder)
+    head = own.get_layer("heads").get_weights()
+    assert all((weights == 0).all() for weights in head), "the correction is zero before training"
+
+
+def test_another_month_can_credit_the_season_and_damping_is_memory(table):
+    """From the same month's climatology the season gets nothing by construction, from half a year away it does."""
+    shares = attribution_tables.families(table).query("network == 'trained' and method == 'integrated'")
+    season = shares[shares["family"] == "season"].set_index("baseline")["share"]
+    assert (season["climatology"] == 0).all() and (season["other_month"] > 0).all()
+    assert attribution_tables.family("siconc_damping") == "memory of anomalies"
+    assert attribution_tables.family("tos") == "sea temperature"
+    found = attribution_tables.answers(
+        attribution_tables.families(table), method="integrated_other_month", case="1989-09"
+    )
+    parts = found.loc[list(attribution_tables.FOUND)].sum()
+    np.testing.assert_allclose(found.loc["of the finding"], parts)
+    everywhere = attribution_tables.of_all_cases(
+        attribution_tables.families(table), method="integrated_other_month"
+    )
+    np.testing.assert_allclose(everywhere.loc["1989-09", "of the finding"], parts)
+    assert everywhere.index.tolist() == [("1989-09", "of the finding"), ("1989-09", "weather")]
+    assert found.columns.names == ["network", "lead_time"] and ("difference", 2) in found.columns
+    with pytest.raises(DataError, match="no attributions of 1970-09"):
+        attribution_tables.answers(
+            attribution_tables.families(table), method="integrated_zeros", case="1970-09"
+        )
+
+
+def test_the_other_month_is_half_a_year_away(samples):
+    found = explain_attribution.climatologies(samples, climatology_times(), [pd.Timestamp("1989-08-01")])
+    place = samples.channel_names.index("month_cos")
+    assert sorted(found) == [2, 8]
+    np.testing.assert_allclose(found[2][..., place], -found[8][..., place], atol=1e-6)
+
+
+def test_what_does_not_exist_is_said(table):
+    words = attribution_tables.predictors(table)
+    assert words.splitlines()[0] == "1989-09, lead 1 (initialised 1989-09): every predictor exists"
+    without = table.assign(exists=table["exists"] & (table["variable"] != "tas"))
+    assert attribution_tables.predictors(without).splitlines()[1].endswith("(initialised 1989-08): no tas")
+    part = table.assign(exists=table["channel"] != "siconc_lag_2")
+    assert "siconc of 1 of 2 months" in attribution_tables.predictors(part)
+    families = attribution_tables.families(without)
+    assert set(families["lacking"]) == {"tas"} and set(attribution_tables.families(table)["lacking"]) == {""}
 
 
 def test_ranks_beside_permutation(table):
@@ -298,6 +366,7 @@ def test_ranks_beside_permutation(table):
     constant = {
         "kind": "channel",
         "within_month": False,
+        "model": "networks",
         "split": "test",
         "month": "all",
         "metric": "binary_accuracy",

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy.special import softmax
 from support import synthetic
 
 from seaice.config.sections import Importance
 from seaice.config.values import checked
 from seaice.errors import DataError
-from seaice.explain import importance, importance_tables, permutations
+from seaice.explain import draws, importance, importance_tables, permutations, presence
 from seaice.figures import importance as figures_importance
 from seaice.networks import trained
 from seaice.prepare.truth import truth_and_weight
@@ -76,7 +77,8 @@ def folders(samples, tmp_path_factory):
 
 def measure(samples, folders, splits, folder, *, batch_size=8, **settings):
     """Permute and predict with settings by their names."""
-    return importance.measure(samples, folders, splits, folder, Importance(**settings), batch_size=batch_size)
+    models = permutations.Models(folders)
+    return importance.measure(samples, models, splits, folder, Importance(**settings), batch_size=batch_size)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_the_channel_that_tells_the_truth_is_all_that_matters(made):
 
 def test_what_a_network_ignores_gets_exactly_nothing_and_members_stay_apart(made, table):
     lead = made.change.sel(lead_time=2, group=["tas", "tas_lag_2"])
-    assert (lead.sel(member=3) == 0).all() and (abs(lead.sel(member=8, metric="brier")) > 0).all()
+    assert (lead.sel(model="3") == 0).all() and (abs(lead.sel(model="8", metric="brier")) > 0).all()
     assert (made.change.sel(group=["siconc", "land"]) == 0).all()
     rows = table[(table.group == "tas_lag_2") & (table.lead_time == 2) & (table.metric == "brier")]
     assert (rows.agreement == 0.5).all() and (rows.members == 2).all()
@@ -123,31 +125,79 @@ def test_groups_follow_from_the_channel_table(samples, made):
     assert kinds["land"] == kinds["psl_lag_1"] == "channel" and kinds["psl"] == kinds["atmosphere"] == "group"
 
 
-def test_a_permutation_gives_everyone_another_and_may_keep_the_calendar_month():
-    times = pd.date_range("1984-01-01", "1986-12-01", freq="MS").append(
-        pd.date_range("1990-03-01", periods=1)
-    )
-    for seed in range(3):
-        across, within = (
-            importance.donors(times, seed=seed, within_month=option) for option in (False, True)
+def test_no_donor_knows_the_judged_year(samples):
+    """Donors are of the years before; that their inputs hold nothing later is tested below."""
+    pool = samples.init_times
+    judged = pool[pool.year >= 1984]
+    for seed, within_month in ((0, False), (1, False), (0, True), (1, True)):
+        kept, donors = draws.pairs(
+            judged, pool, np.ones(len(pool), bool), seed=seed, within_month=within_month
         )
-        for place in (across, within):
-            assert sorted(place) == list(range(len(times))) and (place != np.arange(len(times))).all()
-        assert (times.month[within] == times.month).all() and (times.month[across] != times.month).any()
-    assert (across != importance.donors(times, seed=0, within_month=False)).any()
-    assert (importance.donors(times[:12], seed=0, within_month=True) == np.arange(12)).all()
+        assert kept.equals(judged) and (donors.year < judged.year).all()
+        assert (donors.year >= judged.year - draws.DONOR_YEARS).all()
+        if within_month:
+            assert (donors.month == judged.month).all()
+    assert (donors.month[:24] != judged.month[:24]).sum() == 0
+    other = draws.pairs(judged, pool, np.ones(len(pool), bool), seed=2, within_month=True)[1]
+    assert (other != donors).any()
+
+
+def test_what_is_observed_later_changes_no_input_of_a_donor():
+    """Records that differ from the judged init_time on give the same donor inputs: nothing looks ahead."""
+    ready = synthetic.ready()
+    spoilt = ready.copy(deep=True)
+    init = pd.Timestamp("1987-04-01")
+    later = (ready.time >= init) & ready.siconc.notnull().any(("y", "x"))
+    spoilt["siconc"] = ready.siconc.where(~later, 1 - ready.siconc)
+    table = [*CHANNELS, {"variable": "siconc_anomaly", "lags": 12}]
+    table += [{"variable": name, "leads": 2} for name in ("ice_frequency", "full_ice_frequency")]
+    inputs = []
+    for record in (ready, synthetic.expected(spoilt)):
+        found = Samples(record, table, n_leads=2, missing="climatology")
+        pool = found.init_times
+        donor = draws.pairs(
+            pd.DatetimeIndex([init]), pool, np.ones(len(pool), bool), seed=0, within_month=True
+        )[1]
+        inputs.append(found.inputs(donor))
+    np.testing.assert_array_equal(*inputs)
+
+
+def test_a_variable_is_judged_where_it_exists_in_both_inputs(ready_without_psl, folders, tmp_path):
+    samples = Samples(ready_without_psl, CHANNELS, n_leads=2, missing="climatology")
+    found = measure(samples, folders, SPLITS, tmp_path, groups=["psl", "tas"], seeds=2, judged=["test"])
+    table = importance_tables.importance_table(found, months=())
+    inits = table[table.metric == "brier"].groupby(["group", "lead_time"])["inits"].max()
+    # psl is absent from January 1988 on: the last of its init_times is January 1988.
+    assert inits["psl", 1] == 13 and inits["tas", 1] == 24
+    judged = found.change.sel(group="psl", metric="brier", lead_time=1, model="3").notnull()
+    assert found.init_time.values[judged.any(("within_month", "seed"))].max() == np.datetime64("1988-01-01")
+    times = pd.DatetimeIndex(["1988-01-01", "1988-02-01"])
+    assert presence.exists(samples, times)[:, samples.channel_names.index("psl_lag_1")].tolist() == [
+        True,
+        False,
+    ]
+
+
+@pytest.fixture(scope="module")
+def ready_without_psl():
+    ready = synthetic.ready()
+    return ready.assign(psl=ready.psl.where(ready.time < np.datetime64("1988-01-01")))
+
+
+def test_an_initialisation_that_nothing_is_earlier_than_is_named(samples):
+    pool = samples.init_times
+    with pytest.raises(DataError, match=f"no initialisation in the 10 years before {pool[0]:%Y-%m}"):
+        draws.pairs(pool[:1], pool, np.ones(len(pool), bool), seed=0, within_month=False)
 
 
 def test_few_initialisations_a_seed_reach_all_months_alike():
     times = pd.date_range("1984-01-01", "1986-12-01", freq="MS")
-    chosen = [importance.drawn(times, 3, seed=seed) for seed in range(8)]
+    chosen = [draws.drawn(times, 3, seed=seed) for seed in range(8)]
     assert {len(c) for c in chosen} == {3}
     counts = pd.Series(np.concatenate([c.month for c in chosen])).value_counts()
     assert (counts == 2).all() and len(counts) == 12
     assert len({c.year[0] for c in chosen}) > 1
-    assert (
-        importance.drawn(times, None, seed=0).equals(times) and len(importance.drawn(times, 99, seed=0)) == 36
-    )
+    assert draws.drawn(times, None, seed=0).equals(times) and len(draws.drawn(times, 99, seed=0)) == 36
 
 
 def test_scores_are_those_of_verify(samples, folders, made):
@@ -163,7 +213,7 @@ def test_scores_are_those_of_verify(samples, folders, made):
     _, expected = truth_and_weight(ready, valid_time(times, [1, 2]))
     np.testing.assert_array_equal(weight.transpose(*expected.dims), expected)
     sip = 1 - p.isel(ice_class=0)
-    found = made.unpermuted.sel(member=8, init_time=times)
+    found = made.unpermuted.sel(model="8", init_time=times)
     for metric, value in {
         "binary_accuracy": verify_scores.binary_accuracy(sip, targets > 0, weight),
         "brier": verify_scores.brier(sip, (targets > 0).astype(float), weight),
@@ -175,14 +225,15 @@ def test_scores_are_those_of_verify(samples, folders, made):
 
 
 def test_a_change_is_that_of_a_forecast_with_the_donors_values(samples, folders, made):
-    pool = made.indexes["init_time"]
-    place = importance.donors(pool, seed=1, within_month=False)
-    inputs, channel = samples.inputs(pool), samples.channel_names.index("psl_lag_1")
-    inputs[..., channel] = inputs[place][..., channel]
+    times, pool = made.indexes["init_time"], samples.init_times
+    judged, donors = draws.pairs(times, pool, np.ones(len(pool), bool), seed=1, within_month=False)
+    inputs, channel = samples.inputs(judged), samples.channel_names.index("psl_lag_1")
+    inputs[..., channel] = samples.inputs(donors)[..., channel]
     logits = keras.saving.load_model(folders[3] / trained.NETWORK).predict_on_batch(inputs)
-    permuted = permutations.scores(logits, samples.targets(pool), samples.weights(pool) > 0)
-    found = made.change.sel(group="psl_lag_1", within_month=False, seed=1, member=3)
-    np.testing.assert_allclose(found, permuted - made.unpermuted.sel(member=3), atol=1e-5)
+    truth, counts = samples.targets(judged), samples.weights(judged) > 0
+    permuted = permutations.scores(softmax(logits, axis=-1), truth, counts)
+    found = made.change.sel(group="psl_lag_1", within_month=False, seed=1, model="3")
+    np.testing.assert_allclose(found, permuted - made.unpermuted.sel(model="3"), atol=1e-5)
 
 
 class Counter:
@@ -224,7 +275,7 @@ def test_what_is_there_is_not_computed_again(samples, folders, tmp_path, monkeyp
     counter.samples = 0
     both = measure(samples, folders, SPLITS, tmp_path, **options)
     assert counter.samples == before, "only the new member is computed"
-    xr.testing.assert_identical(both.sel(member=[3]), first)
+    xr.testing.assert_identical(both.sel(model=["3"]), first)
 
 
 def test_a_network_trained_anew_is_judged_anew(samples, folders, tmp_path, monkeypatch):
@@ -246,7 +297,7 @@ def test_what_two_groups_share_is_computed_once(samples, folders, tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.chain
 def test_processes_of_dask_give_the_same(samples, folders, made, tmp_path):
     groups = ["psl_lag_1", "land"]
     found = measure(samples, folders, SPLITS, tmp_path, groups=groups, workers=1, **ALL)
@@ -268,17 +319,13 @@ def test_the_table_is_what_the_changes_say(made, table):
     assert rows.loc["9"].n == 4
 
 
-def test_an_interval_covers_permutations_as_well_as_years():
-    sums = np.ones((6, 5, 3, 2))
-    sums[..., 0, 0] += np.arange(6)[:, None]  # differs by year
-    sums[..., 1, 0] += np.arange(5)  # differs by permutation
-    low, high = importance_tables.interval(sums)
-    assert (
-        low[0] < 3.5 - 1 < 3.5 + 1 < high[0]
-        and low[1] < 3 - 0.7 < 3 + 0.7 < high[1]
-        and low[2] == high[2] == 1
-    )
-    assert np.isnan(importance_tables.interval(sums[:1])[0]).all()
+def test_the_interval_is_that_of_years_and_has_the_noise_of_permutations(made, table):
+    """Each initialisation draws donors of its own, so years differ by the draws alone, too."""
+    row = table[(table.group == "psl") & (table.split == "test") & (table.month == "all")]
+    row = row[(row.metric == "binary_accuracy") & (row.lead_time == 1)]
+    assert (row.blocks == 2).all() and (row.low < row.change).all() and (row.change < row.high).all()
+    one = importance_tables.importance_table(made.isel(init_time=(made.init_time.dt.year == 1987)), months=())
+    assert one.low.isna().all() and (one.blocks == 1).all()
 
 
 def test_the_papers_table_ranks_losses(table):
@@ -301,7 +348,10 @@ def test_figures_show_what_the_table_says(table):
     one = figures_importance.importance_heat(table[(table.lead_time == 1) | (table.month == "all")])
     assert [label.get_text() for label in one.axes[0].get_xticklabels()] == ["1"]
     assert {label.get_text() for label in heat.axes[0].get_yticklabels()[:2]} == {"psl", "atmosphere"}
-    chart = figures_importance.top_inputs(table, leads=(2, 1), count=4)
+    costly = table.assign(
+        change=table.change.where((table.group != "tas_lag_2") | (table.lead_time == 1), -1.0)
+    )
+    chart = figures_importance.top_inputs(costly, leads=(2, 1), count=4)
     assert len(chart.axes) == 4 and chart.axes[1].get_yticklabels()[0].get_text() == "psl_lag_1 (100%)"
     both = figures_importance.within_and_across(table, leads=(1, 2))
     assert (
@@ -345,25 +395,6 @@ def test_no_network_and_no_split_are_refused(samples, folders, tmp_path):
     with pytest.raises(DataError, match="split 'test' has no initialisation of month 12; leave it out"):
         measure(samples, folders, few, tmp_path, judged=["test"], init_months=[1, 12])
     assert not list(tmp_path.iterdir())
-
-
-def test_a_month_with_one_initialisation_has_nothing_to_permute_within(samples, folders, tmp_path):
-    splits = SPLITS | {"validation": ["1984-01", "1984-06"], "test": ["1987-01", "1987-08"]}
-    with pytest.raises(DataError, match="single initialisation of month 7"):
-        measure(samples, folders, splits, tmp_path)
-    options = {"groups": ["psl"], "seeds": 1, "init_months": [1, 6]}
-    assert measure(samples, folders, splits, tmp_path, **options).sizes["init_time"] == 4
-    assert measure(
-        samples, folders, splits, tmp_path, groups=["psl"], seeds=1, within_month=[False]
-    ).sizes == {
-        "group": 1,
-        "within_month": 1,
-        "seed": 1,
-        "member": 2,
-        "init_time": 14,
-        "lead_time": 2,
-        "metric": 3,
-    }
 
 
 def test_networks_that_are_not_there_or_give_no_numbers_are_refused(samples, folders, tmp_path):

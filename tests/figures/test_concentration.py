@@ -29,7 +29,13 @@ def table():
             "month": "all",
             "metric": metric,
         }
-        | {"value": error * lead, "low": error * lead - 0.01, "high": error * lead + 0.01, "n": 9}
+        | {
+            "value": error * lead,
+            "low": error * lead - 0.01,
+            "high": error * lead + 0.01,
+            "n": 9,
+            "blocks": 12,
+        }
         for metric in figures_concentration.METRICS
         for lead in range(1, 31)
         for model, error in {"icenet": 0.02, "damped_anomaly_persistence": 0.025, "persistence": 0.04}.items()
@@ -47,6 +53,11 @@ def test_errors_and_skill_are_those_of_the_table(table):
     assert len(below.get_xticks()) == 12 and below.get_xlabel() == "lead (days)"
     with pytest.raises(DataError, match="no rows with split 'validation'"):
         figures_concentration.errors_by_lead(table, split="validation")
+
+
+def test_an_interval_of_few_months_is_not_drawn(table):
+    enough, few = (figures_concentration.errors_by_lead(table.assign(blocks=n)) for n in (12, 6))
+    assert enough.axes[0].collections and not few.axes[0].collections
 
 
 def test_maps_show_the_forecast_and_what_came():

@@ -23,7 +23,7 @@ from seaice.figures import (
 )
 from seaice.prepare.truth import truth_and_weight
 from seaice.steps import valid_time
-from seaice.verify import ensemble_size, scores as verify_scores
+from seaice.verify import ensemble_size, scores as verify_scores, scoring
 
 INIT_TIMES = pd.date_range("1989-01", "1990-06", freq="MS")
 
@@ -94,7 +94,7 @@ def skill():
     return pd.DataFrame(
         rows,
         columns=["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"],
-    )
+    ).assign(blocks=12)
 
 
 @pytest.fixture(scope="module")
@@ -162,17 +162,39 @@ def test_accuracy_by_lead_draws_the_table(skill):
     assert any(label.startswith("persistence\n(off the axis") for label in drawn)
     (band,) = fig.axes[0].collections  # from one below to one above IceNet's own line
     assert band.get_datalim(fig.axes[0].transData).y1 == pytest.approx(93)
-    assert (
-        "95 %" in texts(fig)
-        and not figures_scores.accuracy_by_lead(skill, metric="brier").axes[0].collections
-    )
+    assert "interval (12 blocks)" in texts(fig)
+    assert not figures_scores.accuracy_by_lead(skill, metric="brier").axes[0].collections
     assert smallest_font(fig) >= 8
+
+
+def test_an_interval_of_few_years_is_drawn_as_its_years(skill):
+    years = pd.DataFrame(
+        [
+            (split, year, lead, 90 + year - 2000 + (split == "validation"))
+            for split in ("validation", "test")
+            for year in (2000, 2001, 2008)
+            for lead in (1, 2, 3)
+        ],
+        columns=["split", "block", "lead_time", "value"],
+    )
+    fig = figures_scores.accuracy_by_lead(skill.assign(blocks=3), by_block=years)
+    assert not fig.axes[0].collections and "IceNet in each of 3 years" in texts(fig)
+    (dots,) = (line for line in fig.axes[0].lines if "each of" in line.get_label())
+    assert sorted(set(dots.get_ydata())) == [90, 91, 98] and fig.axes[0].get_ylim()[1] > 98
+    enough = figures_scores.accuracy_by_lead(skill, by_block=years)
+    assert enough.axes[0].collections and "each of" not in texts(enough)
 
 
 def test_accuracy_by_lead_reads_the_table_from_its_file(skill, tmp_path):
     skill.to_csv(tmp_path / "skill.csv", index=False)
     again = figures_scores.accuracy_by_lead(pd.read_csv(tmp_path / "skill.csv"), metric="brier")
     assert "Brier" in texts(again)
+
+
+def test_a_line_along_that_of_its_damped_form_is_left_to_the_tables(skill):
+    undamped = skill[skill.model == "linear_trend"].assign(model="anomaly_persistence")
+    fig = figures_scores.accuracy_by_lead(pd.concat([skill, undamped]))
+    assert "linear trend" in texts(fig) and "anomaly persistence" not in texts(fig)
 
 
 def test_models_differ_without_colour():
@@ -212,6 +234,16 @@ def test_gain_is_over_the_best_of_the_others(skill):
         )
     with pytest.raises(DataError, match="no model 'trees'"):
         figures_gains.gain_heatmap(skill, baseline="trees")
+
+
+def test_the_limit_is_drawn_and_is_nobody_s_rival(skill):
+    """It knows the true state, so it is a line in the figure and never the best of the others."""
+    rows = skill[skill.model == "linear_trend"].assign(model=scoring.LIMIT, value=99.0)
+    limited = pd.concat([skill, rows])
+    lines = [line.get_label() for line in figures_scores.accuracy_by_lead(limited).axes[0].lines]
+    assert figures_style.MODELS[scoring.LIMIT][0] in lines
+    gains = [figures_gains.gain_heatmap(table).axes[0].images[0].get_array() for table in (skill, limited)]
+    np.testing.assert_array_equal(*gains)
 
 
 def test_gain_per_year_counts_valid_years(scores):
@@ -290,7 +322,7 @@ def test_history_marks_the_kept_epoch(members):
         },
         index=pd.RangeIndex(1, 4, name="epoch"),
     )
-    fig = figures_scores.history(dict.fromkeys(range(members), table))
+    fig = figures_scores.history(dict.fromkeys(range(members), table), dict.fromkeys(range(members), 2))
     circle = next(line for line in fig.axes[1].lines if line.get_marker() == "o")
     assert (circle.get_xdata()[0], circle.get_ydata()[0]) == (2, 62)
 
@@ -430,10 +462,12 @@ def test_realism_draws_both_records_and_the_limits():
         for q in ("anomaly_persistence", "linear_trend")
         for lead in range(1, 7)
     ]
+    rows += [("siconc_memory", lag, 0.6 / lag, 0.5 / lag, "+- 0.1", True) for lag in (1, 2, 3, 6, 12)]
     rows += [("september_trend", 0, -0.08, -0.08, "-0.12 .. -0.05", True)]
     table = pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])
     axes = figures_scores.realism(table).axes
-    assert len(axes) == 3
+    assert len(axes) == 4
+    np.testing.assert_allclose(axes[1].get_lines()[0].get_ydata(), 0.5 / np.array([1, 2, 3, 6, 12]))
     observed, twin = axes[0].get_lines()
     np.testing.assert_allclose(observed.get_ydata(), 10.0)
     np.testing.assert_allclose(twin.get_ydata(), 10 + np.arange(1, 13) / 10)

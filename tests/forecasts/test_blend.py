@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.forecasts import blend, ensemble
@@ -16,7 +15,6 @@ CHANNELS = [
     {"variable": "siconc_trend", "leads": 2},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1986-10"], "validation": ["1987-01", "1988-06"]}
 JUDGES = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
 
@@ -43,9 +41,7 @@ def samples(ready):
 
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("network")
-    fit(samples, splits=SPLITS, seed=3, folder=folder, filters_factor=1 / 64, epochs=1, batch_size=6)
-    return {3: folder}
+    return tiny.members(tmp_path_factory.mktemp("networks"), samples, seeds=(3,), filters_factor=1 / 64)
 
 
 def other(ready, certainty: float) -> xr.DataArray:
@@ -84,12 +80,32 @@ def test_temperatures_are_those_of_the_blend(ready, samples, folders, tmp_path):
             TIMES,
             tmp_path / f"{certainty}.zarr",
             calibrate_on=JUDGES,
+            calibration="temperatures",
             blend_with=other(ready, certainty),
             blend_share=0.9,
         ).lead_temperature.values
         for certainty in (0.99, 0.01)
     ]
     assert (sharp[0] < 1).all() and (sharp[1] > 1).all()
+
+
+def test_odds_are_those_of_the_blend(ready, samples, folders, tmp_path):
+    """A model that is right more often than it says has its odds raised where it is blended in; one that is wrong, lowered."""
+    options = {"calibrate_on": JUDGES, "blend_share": 0.9}
+    slopes = [
+        float(
+            ensemble.write(
+                samples,
+                folders,
+                TIMES,
+                tmp_path / f"{certainty}.zarr",
+                blend_with=other(ready, certainty),
+                **options,
+            ).odds_slope[0]
+        )
+        for certainty in (0.9, 0.1)
+    ]
+    assert slopes[1] < 1 < slopes[0]
 
 
 def test_a_lacking_forecast_is_named(ready, samples, folders, tmp_path):

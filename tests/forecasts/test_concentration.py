@@ -7,11 +7,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
-from seaice.forecasts import ensemble
+from seaice.forecasts import ensemble, fitting
 from seaice.forecasts.members import numbered
 from seaice.samples.assembly import Samples
 
@@ -21,7 +20,6 @@ CHANNELS = [
     {"variable": "siconc_trend", "leads": 3},
     {"variable": "siconc_damping", "leads": 3},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
 
 
@@ -32,16 +30,8 @@ def samples():
 
 @pytest.fixture(scope="module")
 def folder(samples, tmp_path_factory):
-    place = tmp_path_factory.mktemp("networks") / "3"
-    options = {
-        "network": "correction",
-        "siconc_head": True,
-        "filters_factor": 1 / 8,
-        "epochs": 1,
-        "batch_size": 6,
-    }
-    fit(samples, splits=SPLITS, seed=3, folder=place, **options)
-    return place
+    root = tmp_path_factory.mktemp("networks")
+    return tiny.network(root, samples, seed=3, network="correction", siconc_head=True, filters_factor=1 / 8)
 
 
 @pytest.fixture(scope="module")
@@ -68,22 +58,28 @@ def test_concentration_is_the_networks_kept_to_active_cells(samples, folder, mad
     )
 
 
-def test_temperatures_are_those_of_samples_of_classes(samples, folder, made, tmp_path):
+def test_calibration_is_that_of_samples_of_classes(samples, folder, made, tmp_path):
     """Calibration asks for classes, whichever truth the samples give."""
     classes = Samples(synthetic.ready(), CHANNELS, n_leads=3)
     validation = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
     again = ensemble.write(classes, {3: folder}, TIMES, tmp_path / "f.zarr", calibrate_on=validation)
-    np.testing.assert_array_equal(again.lead_temperature, made.lead_temperature)
+    np.testing.assert_array_equal(again.odds_slope, made.odds_slope)
 
 
-def test_one_moment_says_the_same_as_the_store(samples, folder, tmp_path):
+@pytest.mark.parametrize("calibration", ["temperatures", "pooled"])
+def test_one_moment_says_the_same_as_the_store(samples, folder, tmp_path, calibration):
     """To the bit, where the store's step asked the network for one initialisation at a time, too."""
     validation = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
-    options = {"calibrate_on": validation, "batch_size": 1}
+    options = {"calibrate_on": validation, "calibration": calibration, "batch_size": 1}
     made = ensemble.write(samples, {3: folder}, TIMES, tmp_path / "f.zarr", **options).load()
     probability, siconc = ensemble.members(samples, TIMES[0], {3: folder})
-    temperatures = {"network": {3: made.member_temperature.values[0]}, "lead": made.lead_temperature.values}
-    fields = ensemble.calibrated(probability, temperatures, samples, TIMES[0], numbered([3]), siconc=siconc)
+    numbers = {
+        "network": {3: made.member_temperature.values[0]},
+        "lead": made.lead_temperature.values,
+        "shift": made.odds_shift.values.tolist(),
+        "slope": made.odds_slope.values.tolist(),
+    }
+    fields = ensemble.calibrated(probability, numbers, samples, TIMES[0], numbered([3]), siconc=siconc)
     stored = made.sel(init_time=TIMES[0])
     for name in ("siconc", "sip", "class_probability", "ice_class_probability"):
         np.testing.assert_array_equal(fields[name], stored[name])
@@ -97,9 +93,9 @@ def test_networks_of_which_only_some_forecast_concentration_are_refused(samples,
         ensemble.write(samples, {3: folder, 4: tmp_path / "4"}, TIMES, tmp_path / "f.zarr")
 
 
-def test_temperatures_are_fitted_to_as_many_initialisations_as_fit(samples, monkeypatch):
+def test_calibration_is_fitted_to_as_many_initialisations_as_fit(samples, monkeypatch):
     times = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
-    assert ensemble._spread(times, samples).equals(times)
-    monkeypatch.setattr(ensemble, "JUDGED_BYTES", 5 * 4 * 3 * 3 * 256)
-    some = ensemble._spread(times, samples)
+    assert fitting.spread(times, samples).equals(times)
+    monkeypatch.setattr(fitting, "JUDGED_BYTES", 5 * 4 * 3 * 3 * 256)
+    some = fitting.spread(times, samples)
     assert len(some) == 5 and some[0] == times[0] and some[-1] == times[-1]

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import synthetic
-from support.fitting import fit
+from support import synthetic, tiny
 
 from seaice.errors import DataError
 from seaice.forecasts import ensemble
@@ -21,7 +20,6 @@ CHANNELS = [
     {"variable": "land"},
     {"variable": "month"},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
 VALIDATION = pd.date_range("1987-01-01", "1988-06-01", freq="MS")
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01", "1991-01-01"])  # the last one has no truth at all
 
@@ -33,18 +31,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def folders(samples, tmp_path_factory):
-    root = tmp_path_factory.mktemp("networks")
-    for seed in (3, 8):
-        fit(
-            samples,
-            splits=SPLITS,
-            seed=seed,
-            folder=root / f"{seed}",
-            filters_factor=1 / 64,
-            epochs=1,
-            batch_size=6,
-        )
-    return {seed: root / f"{seed}" for seed in (3, 8)}
+    return tiny.members(tmp_path_factory.mktemp("networks"), samples, filters_factor=1 / 64)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +42,13 @@ def made(samples, folders, tmp_path_factory):
 @pytest.fixture(scope="module")
 def calibrated(samples, folders, tmp_path_factory):
     path = tmp_path_factory.mktemp("calibrated") / "forecast.zarr"
+    options = {"calibrate_on": VALIDATION, "calibration": "temperatures"}
+    return ensemble.write(samples, folders, TIMES, path, **options).load()
+
+
+@pytest.fixture(scope="module")
+def pooled(samples, folders, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pooled") / "forecast.zarr"
     return ensemble.write(samples, folders, TIMES, path, calibrate_on=VALIDATION).load()
 
 
@@ -112,7 +106,14 @@ def cross_entropy(samples, probability, times) -> float:
 def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path):
     """Each member, at one temperature, and their mean, at one a lead: the cross-entropy that they are fitted to gets smaller."""
     raw, fitted = (
-        ensemble.write(samples, folders, VALIDATION, tmp_path / f"{name}.zarr", calibrate_on=years)
+        ensemble.write(
+            samples,
+            folders,
+            VALIDATION,
+            tmp_path / f"{name}.zarr",
+            calibrate_on=years,
+            calibration="temperatures",
+        )
         for name, years in (("raw", None), ("fitted", VALIDATION))
     )
     for member in range(len(folders)):
@@ -134,15 +135,35 @@ def test_calibrated_the_classes_of_a_member_keep_their_order(samples, made, cali
     assert (same[0] == same[1]).all()
 
 
-def test_temperatures_see_the_validation_years_only(samples, folders, calibrated, tmp_path):
+def test_pooled_calibration_maps_the_mean_and_leaves_the_members(samples, folders, made, pooled, tmp_path):
+    """Two numbers an event, none by network or lead; on the years that they are fitted to the classes score better."""
+    xr.testing.assert_identical(pooled.ice_class_probability, made.ice_class_probability)
+    assert (pooled.member_temperature == 1).all() and (pooled.lead_temperature == 1).all()
+    assert (abs(pooled.odds_slope - 1) > 1e-3).all() and (abs(pooled.odds_shift) > 1e-3).all()
+    assert (made.odds_shift == 0).all() and (made.odds_slope == 1).all()
+    on_sea = pooled.class_probability.values[..., ~samples.land]
+    np.testing.assert_allclose(on_sea.sum(axis=2), 1, atol=1e-6)
+    np.testing.assert_allclose(on_sea[:, :, 1:].sum(axis=2), pooled.sip.values[..., ~samples.land], atol=1e-6)
+    again = ensemble.write(samples, folders, VALIDATION, tmp_path / "f.zarr", calibrate_on=VALIDATION)
+    raw = ensemble.write(samples, folders, VALIDATION, tmp_path / "raw.zarr")
+    before, after = (cross_entropy(samples, of.class_probability, VALIDATION) for of in (raw, again))
+    assert 0 < after < before
+
+
+@pytest.mark.parametrize("calibration", ["temperatures", "pooled"])
+def test_calibration_sees_the_validation_years_only(
+    samples, folders, calibrated, pooled, tmp_path, calibration
+):
     """Truth outside VALIDATION's targets is changed: the forecast stays the same to the bit."""
     ready = synthetic.ready()
     later = ready.time > np.datetime64("1989-09-01")
     ready["siconc"] = ready["siconc"].where(~later, 0.9 * (ready["siconc"] < 0.5)).astype("float32")
     other = Samples(ready, CHANNELS)
-    again = ensemble.write(other, folders, TIMES[:2], tmp_path / "f.zarr", calibrate_on=VALIDATION)
+    options = {"calibrate_on": VALIDATION, "calibration": calibration}
+    again = ensemble.write(other, folders, TIMES[:2], tmp_path / "f.zarr", **options)
+    before = {"temperatures": calibrated, "pooled": pooled}[calibration]
     xr.testing.assert_identical(
-        again.class_probability.load(), calibrated.class_probability.isel(init_time=slice(2))
+        again.class_probability.load(), before.class_probability.isel(init_time=slice(2))
     )
 
 

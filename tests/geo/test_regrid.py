@@ -205,6 +205,7 @@ def extent(ds, grid):
     return ((ds["siconc"] >= 0.15).sum(("y", "x")) * grid.cell_area_km2 / 1e6).compute()
 
 
+@pytest.mark.chain
 @pytest.mark.real_data
 def test_september_extents_survive(seaice_data):
     truth = published_extent("nsidc0051_monthly_north", "north")
@@ -222,6 +223,7 @@ def test_september_extents_survive(seaice_data):
             )
 
 
+@pytest.mark.chain
 @pytest.mark.real_data
 def test_all_months_survive_at_25_km(seaice_data):
     for hemisphere, tolerance in (
@@ -234,6 +236,7 @@ def test_all_months_survive_at_25_km(seaice_data):
         assert float(abs(ratio - 1).max()) < tolerance
 
 
+@pytest.mark.chain
 @pytest.mark.real_data
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_canesm5_keeps_its_seasonal_cycle(seaice_data, hemisphere):

@@ -9,7 +9,7 @@ import pytest
 from support import backend_numbers, environment
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.chain,
     pytest.mark.skipif(
         importlib.util.find_spec("jax") is None,
         reason="jax is not installed: make JAX=1 VENV=.venv-jax tests-jax",

@@ -94,7 +94,7 @@ def test_bytes_and_work_of_a_run():
     assert estimates.training(run) == run.training.epochs * one * (3 * 378 + 66)
     assert estimates.forecasting(run) == len(run.forecast.seeds) * one * (66 + 31)
     assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
-    assert estimates.baselines_bytes(run) == 97 * 6 * 96 * 96 * 4 * 8 * 2  # SIC beside the probability
+    assert estimates.baselines_bytes(run) == 97 * 6 * 96 * 96 * 4 * 11 * 2  # SIC beside the probability
     steps = 42 * 12 + 12
     assert estimates.ready_bytes(run) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
 
@@ -155,18 +155,19 @@ def test_what_the_pages_take_of_a_run():
     for step in run.steps:
         stage = stages.declared(paths.notebook(step.notebook))
         found[step.notebook[:2]] = (set(stage.reads), set(stage.writes), preview._opened(stage, run))
-    ice, seasonal, climate = set(run.data.sources.values()), {run.data.seasonal}, {"twin_cmip6_a_north"}
+    ice, climate = set(run.data.sources.values()), {"twin_cmip6_a_north"}
+    seasonal = {run.data.seasonal, run.data.limit}
     assert found == {
         "01": (set(), set(), ice | seasonal),
         "02": (set(), {"ready", "simulation"}, ice | climate),
-        "03": ({"ready"}, {"baselines", "trees"}, seasonal),
+        "03": ({"ready"}, {"baselines", "trees", "classifiers"}, seasonal),
         "04": ({"ready", "simulation", "trees"}, {"pretrained"}, set()),
         "05": ({"ready", "pretrained", "trees"}, {"network"}, set()),
         "06": ({"ready", "network", "baselines", "trees"}, {"forecast"}, set()),
-        "07": ({"ready", "forecast", "baselines"}, set(), set()),
+        "07": ({"ready", "forecast", "baselines"}, set(), set(run.data.sources.values())),
         "08": ({"ready", "forecast", "baselines"}, set(), set()),
         "09": (set(), set(), set()),
-        "10": ({"ready", "network", "trees"}, {"importance"}, set()),
+        "10": ({"ready", "network", "trees", "forecast", "classifiers"}, {"importance"}, set()),
         "11": ({"ready", "network", "trees"}, {"attribution"}, set()),
         "12": (set(), set(), set()),
     }
@@ -197,7 +198,7 @@ def test_days_are_counted_where_the_run_is_daily():
     )
     judged = 62 + 155
     assert estimates.forecast_bytes(run) == judged * 30 * 16 * 16 * 4 * (3 * 3 + 1 + 2)
-    assert estimates.baselines_bytes(run) == judged * 30 * 16 * 16 * 4 * 6 * 2  # no physics of days
+    assert estimates.baselines_bytes(run) == judged * 30 * 16 * 16 * 4 * 8 * 2  # no physics of days
     days = 365 + 366 + 93
     assert estimates.ready_bytes(run) == 16 * 16 * (days * (5 * 4 + 1) + 12 * (4 + 1) + 93 * 4)
 

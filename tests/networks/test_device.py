@@ -47,6 +47,7 @@ def test_half_precision_rounds_to_its_digits(samples, storage, digits):
     assert (found != inputs).any()  # it is half precision
 
 
+@pytest.mark.chain
 def test_training_through_it_is_training_on_the_inputs(samples):
     """One step of a network and one of its copy: the same loss, the same weights, and the planes as they were."""
     keras.utils.set_random_seed(1)

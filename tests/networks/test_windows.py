@@ -26,7 +26,7 @@ CHANNELS = [
     {"variable": "siconc_damping", "leads": 3},
     {"variable": "tas", "lags": 1},
 ]
-SPLITS = {"train": ["1980-01", "1986-06"], "validation": ["1987-01", "1988-06"]}
+SPLITS = {"train": ["1980-01", "1982-06"], "validation": ["1987-01", "1987-12"]}
 TIMES = pd.to_datetime(["1989-01-01", "1989-09-01"])
 SMALL = {
     "splits": SPLITS,
@@ -109,6 +109,7 @@ def test_without_the_switches_nothing_is_added():
         assert {layer.compute_dtype for layer in network.layers} == {"float32"}
 
 
+@pytest.mark.chain
 def test_samples_assembled_where_the_network_computes_teach_the_same(samples, trained, tmp_path):
     """In float32 they are the same samples: the same bits come out. bfloat16 keeps 8 of their bits. The planes are no part of a network."""
     assembled = trained[None, None]
@@ -126,6 +127,7 @@ def test_samples_assembled_where_the_network_computes_teach_the_same(samples, tr
     assert 0 < abs(found["bfloat16"] / assembled[0] - 1) < 0.02
 
 
+@pytest.mark.chain
 def test_the_switches_learn_as_much(trained):
     """Loss after two epochs: of bfloat16 within 2 %, of the window, whose zeros lie elsewhere, within 10 %; equality is not claimed."""
     plain = trained[None, None][0]
@@ -134,6 +136,7 @@ def test_the_switches_learn_as_much(trained):
         assert abs(loss / plain - 1) < bound, f"{window}, {precision}: {loss:.4f} and not {plain:.4f}"
 
 
+@pytest.mark.chain
 def test_the_weights_and_the_logits_stay_float32(trained):
     network = keras.saving.load_model(trained["active", "mixed_bfloat16"][1] / "network.keras", compile=False)
     dtypes = {layer.name: layer.compute_dtype for layer in network.layers}
@@ -143,6 +146,7 @@ def test_the_weights_and_the_logits_stay_float32(trained):
     assert keras.config.dtype_policy().name == "float32", "the policy of everything else is as it was"
 
 
+@pytest.mark.chain
 def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, trained, tmp_path):
     """The same trained weights, computed in either precision: bfloat16 keeps 8 bits, so 2 % of a probability may go."""
     folder = trained["active", None][1]
@@ -163,6 +167,7 @@ def test_a_forecast_is_a_whole_map_and_within_rounding_of_float32(samples, train
     assert 0 < abs(fine - coarse).max() < 0.02
 
 
+@pytest.mark.chain
 def test_networks_of_one_architecture_share_what_is_compiled(samples, trained, tmp_path):
     """The second takes the first's place, with its own weights; another architecture is built anew."""
     once = SMALL | {"seed": 2, "epochs": 1}
@@ -176,6 +181,7 @@ def test_networks_of_one_architecture_share_what_is_compiled(samples, trained, t
         assert all(map(np.array_equal, found, own))
 
 
+@pytest.mark.chain
 def test_a_network_knows_its_switches_and_trains_anew_for_others(samples, trained):
     _, folder = trained["active", "mixed_bfloat16"]
     key = json.loads((folder / "key.json").read_text())

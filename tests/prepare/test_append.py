@@ -3,6 +3,7 @@
 It grows month by month, or day by day, and a killed append never leaves half of it.
 """
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,11 +66,18 @@ def build(path: Path, end: str, **change) -> xr.Dataset:
     return ready_store.open_ready(path)
 
 
+@pytest.fixture(scope="module")
+def february(tmp_path_factory) -> Path:
+    """Return the path of a store that reaches to February 1989, which no test changes."""
+    place = tmp_path_factory.mktemp("february") / "ready.zarr"
+    build(place, "1989-02")
+    return place
+
+
 @pytest.fixture
-def path(tmp_path) -> Path:
-    """Return the path of a store that reaches to February 1989."""
-    build(tmp_path / "ready.zarr", "1989-02")
-    return tmp_path / "ready.zarr"
+def path(february, tmp_path) -> Path:
+    """Return the path of a copy of that store."""
+    return shutil.copytree(february, tmp_path / "ready.zarr")
 
 
 def grow(path: Path, last: str, **options) -> arrivals.Arrivals:
@@ -87,6 +95,7 @@ def same_bits(a: xr.Dataset, b: xr.Dataset, names, time=slice(None)) -> None:
         assert first.values.tobytes() == second.values.tobytes(), name
 
 
+@pytest.mark.chain
 def test_month_by_month_it_becomes_what_extending_it_at_once_gives(path):
     before = ready_store.open_ready(path).load()
     at_once = arrivals.extend(
@@ -125,6 +134,7 @@ def test_without_anything_new_nothing_is_written(path):
     )
 
 
+@pytest.mark.chain
 def test_days_grow_too(tmp_path):
     path = tmp_path / "ready.zarr"
     span = DAYS | {"end": "1988-05-20", "normals": "months"}
@@ -146,13 +156,13 @@ def test_days_grow_too(tmp_path):
     same_bits(grown, at_once, (*OBSERVED, *DERIVED, *FITTED))
 
 
-def test_a_predictor_that_comes_later_than_its_ice_is_put_in_its_place(path, tmp_path):
+@pytest.mark.chain
+def test_a_predictor_that_comes_later_than_its_ice_is_put_in_its_place(path, february, tmp_path):
     late = append.append(path, GRID, now=now("1989-03"), load=offer("1989-03", air="1989-02"))
     assert any("'tas' is missing from 1989-03-01 on" in notice for notice in late.notices)
     assert bool(late.ready.tas.sel(time="1989-03").isnull().all())
     grown = grow(path, "1989-04").ready
-    build(tmp_path / "other.zarr", "1989-02")
-    in_time = grow(tmp_path / "other.zarr", "1989-04").ready
+    in_time = grow(shutil.copytree(february, tmp_path / "other.zarr"), "1989-04").ready
     same_bits(grown, in_time, ("tas", *OBSERVED, *DERIVED))
 
 
@@ -200,6 +210,7 @@ def test_a_gap_another_grid_and_another_cadence_are_refused_and_change_nothing(p
     assert content(path) == before
 
 
+@pytest.mark.chain
 def test_a_killed_append_leaves_the_old_store_whole_and_the_next_one_succeeds(path):
     before = content(path)
     script = f"""

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from support import synthetic
 from support.entries import DAYS, GRID, day_loader
 
 from seaice.errors import DataError
@@ -34,6 +35,7 @@ def continued(stored):
     return arrivals.extend(stored, xr.Dataset(), SOURCES, now=NOW, load=offer)
 
 
+@pytest.mark.chain
 def test_it_is_what_preprocessing_all_of_it_makes(continued, tmp_path):
     span = DAYS | {"end": "1988-06-10", "normals": "months"}
     pipeline.build(tmp_path / "ready.zarr", GRID, sources=SOURCES, load=day_loader(), **span)
@@ -219,3 +221,14 @@ def test_with_newer_ice_too_the_late_days_of_a_predictor_come(stored_air):
     extended = arrivals.extend(lacking, STATISTICS, sources, now=NOW, since=since, load=with_air(offer)).ready
     np.testing.assert_allclose(extended.tas.sel(time=slice("1988-03-20", "1988-06-10")), 1, atol=1e-4)
     assert extended.tas.dims == ("time", "y", "x") and extended.tas.dtype == lacking.tas.dtype
+
+
+@pytest.mark.parametrize("outages, masked", [({}, 0), ({"outages": "1990-08-05/1990-08-28"}, 1)])
+def test_a_new_month_of_few_days_is_left_out_as_it_is_in_batch(outages, masked):
+    record, last = synthetic.ready(end="1990-12"), pd.Timestamp("1990-06-01")
+    new = record[["siconc", "siconc_flag"]].sel(time=slice("1990-07", "1990-08")).assign_attrs(outages)
+    ice, notices = arrivals._mask_broken(record.sel(time=slice(None, last)), new, last)
+    of_few_days = [notice for notice in notices if "(days: 7, limit 15.5)" in notice]
+    assert len(of_few_days) == masked and all("1990-08-01" in notice for notice in of_few_days)
+    if masked:
+        assert ice.siconc.sel(time="1990-08-01").isnull().all()

@@ -152,6 +152,7 @@ def test_what_killed_builds_left_is_removed_by_the_next_but_not_what_another_bui
     assert {p.name for p in tmp_path.iterdir()} == {"ready.zarr", ".other.zarr-0"} | theirs
 
 
+@pytest.mark.chain
 def test_a_killed_build_keeps_the_older_store_and_its_rest_goes_with_the_next(tmp_path):
     _, before = build(tmp_path)
     kept = before["siconc"].values.tobytes()
@@ -249,6 +250,7 @@ def test_without_other_normals_the_record_s_own_months_serve(tmp_path):
     np.testing.assert_allclose(middle[sea], first.values[sea], atol=0.02)
 
 
+@pytest.mark.chain
 def test_normals_may_be_an_entry_with_a_file_a_month(built_days, tmp_path, own_folders, monkeypatch):
     """All months that the server has are used, whenever they begin, and the others are missing.
 
@@ -314,6 +316,7 @@ def test_the_end_of_the_fit_is_the_last_training_target():
     assert pipeline.fit_end({"train": ["1980-01", "2011-06"]}, n_leads=6) == "2011-11"
 
 
+@pytest.mark.chain
 def test_real_days_have_their_broken_ones_missing_and_a_september_s_extent(seaice_data, tmp_path):
     """In NSIDC-0081, 5 and 6 August 2015 are broken.
 

@@ -125,6 +125,31 @@ def test_dates_and_hemisphere_are_checked():
         quality.find_broken(ds.assign_attrs(hemisphere="south"))
 
 
+@pytest.mark.parametrize("hemisphere", ["north", "south"])
+def test_a_month_of_few_days_is_found_at_both_poles_whatever_its_extent(hemisphere):
+    """Its ice is that of any other year; only the outage in the catalogue tells. Half of the days are enough."""
+    grid = Grid(hemisphere, 112.5)
+    ds = record(cadence="monthly", n=120).assign_coords(grid.coords())
+    ds = ds.assign_attrs(hemisphere=hemisphere, outages="2004-11-16/2005-01-15 2006-02-01/2006-02-14")
+    report = quality.find_broken(ds)
+    # Lost are 15 of 30 days of November, all of December, 15 of 31 of January and 14 of 28 of February.
+    assert report[["time", "check", "value", "limit"]].values.tolist() == [
+        [pd.Timestamp("2004-12-01"), "days", 0.0, 15.5]
+    ]
+    one_more = quality.find_broken(ds.assign_attrs(outages="2004-11-15/2004-11-30"))
+    assert one_more["time"].tolist() == [pd.Timestamp("2004-11-01")]
+
+
+def test_an_outage_that_is_no_pair_of_dates_is_named():
+    with pytest.raises(DataError, match="outage '1987-12' is not 'YYYY-MM-DD/YYYY-MM-DD'"):
+        quality.find_broken(record(cadence="monthly", n=24).assign_attrs(outages="1987-12"))
+
+
+def test_days_are_not_judged_by_outages_of_months():
+    assert quality.find_broken(record().assign_attrs(outages="2001-01-05/2001-03-10")).empty
+
+
+@pytest.mark.chain
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("entry", "hemisphere", "expected"),
@@ -132,9 +157,10 @@ def test_dates_and_hemisphere_are_checked():
         # The description of the data names these two days as broken; the rule does not know them.
         ("nsidc0081_daily_north", "north", ["2015-08-05", "2015-08-06"]),
         ("nsidc0081_daily_south", "south", []),
-        ("nsidc0051_monthly_north", "north", []),
-        # The instrument was off from 1987-12-03 to 1988-01-12. December is the mean of two days of
-        # the retreating southern ice; Andersson et al. 2021 leave this month out, too.
+        # The instrument was off from 1987-12-03 to 1988-01-12. December is the mean of two days, at
+        # both poles, though only the retreating southern ice shows it in the extent. Andersson et al.
+        # 2021 leave this month out, too. January has 19 of its days.
+        ("nsidc0051_monthly_north", "north", ["1987-12-01"]),
         ("nsidc0051_monthly_south", "south", ["1987-12-01"]),
     ],
 )

@@ -64,12 +64,20 @@ def build(folder, observed, *, sources=SOURCES, start="1970-01", load=None, **kw
     return ready_store.open_ready(path)
 
 
+@pytest.fixture(scope="module")
+def unchanged(observed, tmp_path_factory):
+    """Return the path of a member that no test changes."""
+    folder = tmp_path_factory.mktemp("member")
+    build(folder, observed)
+    return folder / "member.zarr"
+
+
 def statistics(path):
     return xr.open_zarr(path, group="statistics", consolidated=False)
 
 
-def test_same_layout_as_the_observations(observed, tmp_path):
-    truth, member = ready_store.open_ready(observed), build(tmp_path, observed)
+def test_same_layout_as_the_observations(observed, unchanged):
+    truth, member = map(ready_store.open_ready, (observed, unchanged))
     assert set(member.data_vars) == set(truth.data_vars)
     for name in truth.data_vars:
         assert (member[name].dims, member[name].dtype) == (truth[name].dims, truth[name].dtype), name
@@ -81,9 +89,9 @@ def test_same_layout_as_the_observations(observed, tmp_path):
     assert Samples(member, CHANNELS).metadata() == Samples(truth, CHANNELS).metadata()
 
 
-def test_own_climatology_over_the_same_years_with_the_observations_scaling(observed, tmp_path):
-    member = build(tmp_path, observed)
-    theirs, own = statistics(observed), statistics(tmp_path / "member.zarr")
+def test_own_climatology_over_the_same_years_with_the_observations_scaling(observed, unchanged):
+    member = ready_store.open_ready(unchanged)
+    theirs, own = statistics(observed), statistics(unchanged)
     assert float(own["tas_std"]) == float(theirs["tas_std"]) and float(own["tas_mean"]) == float(
         theirs["tas_mean"]
     )
@@ -131,14 +139,13 @@ def test_masks_are_those_of_the_observations_and_nothing_of_the_models_land_is_l
     assert (weights[0, 2, 3] == 0).all() and weights[0][truth["active"][0].values].any()
 
 
-def test_the_trend_comes_from_its_own_past_only(observed, tmp_path):
+def test_the_trend_comes_from_its_own_past_only(observed, unchanged, tmp_path):
     def later(ds):
         return ds.assign(
             siconc=ds["siconc"].where(ds.time < np.datetime64("1985-01-01"), 0.3).where(~ds["land"])
         )
 
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    a, b = build(tmp_path / "a", observed), build(tmp_path / "b", observed, change=later)
+    a, b = ready_store.open_ready(unchanged), build(tmp_path, observed, change=later)
     past = slice("1970-01", "1985-12")
     assert (
         a["siconc_trend"].sel(time=past).values.tobytes() == b["siconc_trend"].sel(time=past).values.tobytes()
@@ -244,6 +251,7 @@ def with_(**changes) -> Simulation:
     return MEMBERS[0].model_copy(update=changes)
 
 
+@pytest.mark.chain
 def test_members_are_made_once_and_again_when_something_changed(world):
     table = simulations.build_all("toy", WORLD, MEMBERS, **(world | {"variables": ["siconc", "psl"]}))
     assert (

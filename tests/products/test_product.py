@@ -49,10 +49,8 @@ def made_up(ready, channels, init, n_leads) -> tuple[xr.Dataset, xr.Dataset]:
         [0.9 * (1 - full), 0.05 * (1 - full) + 0.3 * full, 0.05 * (1 - full) + 0.7 * full], axis=2
     )
     classes /= classes.sum(axis=2, keepdims=True)
-    temperatures = {"network": {3: 1.0, 8: 1.0}, "lead": [1.0] * n_leads}
-    return ensemble.calibrated(
-        classes.astype("float32"), temperatures, samples, init, numbered([3, 8])
-    ), known
+    numbers = {"network": {3: 1.0, 8: 1.0}, "lead": [1.0] * n_leads, "shift": [0.0] * 2, "slope": [1.0] * 2}
+    return ensemble.calibrated(classes.astype("float32"), numbers, samples, init, numbered([3, 8])), known
 
 
 MADE_FROM = {
@@ -407,7 +405,7 @@ def test_the_checker_finds_nothing_against_cf(case):
 
 
 def test_the_checker_misses_only_standard_names_of_probabilities_in_acdd(case):
-    """There is no standard name of an ice class's probability, nor of a temperature of logits."""
+    """There is no standard name of an ice class's probability, nor of a number of its calibration."""
     [report] = json.loads(checked(case[2], "acdd:1.3").stdout).values()
     required = [item for item in report["acdd:1.3"]["all_priorities"] if item["weight"] == 3]
     said = {(item["name"].split('"')[1], said) for item in required for said in item["msgs"]}
@@ -417,5 +415,7 @@ def test_the_checker_misses_only_standard_names_of_probabilities_in_acdd(case):
         "member_class_probability",
         "member_temperature",
         "lead_temperature",
+        "odds_shift",
+        "odds_slope",
     )
     assert said <= {(name, "standard_name") for name in unnamed}

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,9 +25,11 @@ from seaice.networks import generations
 from seaice.prepare import arrivals, known_at, quality
 from seaice.products import maps as products_maps, product, store as products_store
 from seaice.realtime import moments, production
-from seaice.realtime.finished import DECIDE
+from seaice.realtime.finished import CALIBRATION, DECIDE
 from seaice.samples import sampling
 from seaice.sources import catalog
+
+pytestmark = pytest.mark.chain
 
 INIT = "1990-01"
 
@@ -45,10 +48,18 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def run(finished, own_folders):
+def drawn_run(finished, own_folders):
     """A copy of the finished run without products, but with the trees that were fitted for the first."""
     shutil.copytree(finished, own_folders / "data", ignore=shutil.ignore_patterns("1990-01-01"))
     return own_folders / "data" / "tiny"
+
+
+@pytest.fixture
+def run(drawn_run, monkeypatch):
+    """Such a copy whose products have empty maps: drawing them takes longer than the rest."""
+    monkeypatch.setattr(products_maps, "sheet", lambda *_: plt.figure())
+    monkeypatch.setattr(products_maps, "animate", lambda fields, record, file: file.touch())
+    return drawn_run
 
 
 def made(finished) -> dict[str, bytes]:
@@ -56,15 +67,16 @@ def made(finished) -> dict[str, bytes]:
 
 
 def test_it_is_the_forecast_of_the_run(finished):
-    """Members, mean and SIP are to the bit those of the run's own step for this init_time, temperatures included."""
+    """Members, mean and SIP are to the bit those of the run's own step for this init_time, calibration included."""
     own = (
         xr.open_zarr(finished / "tiny" / "forecast.zarr", consolidated=False)
         .sel(init_time="1990-01-01")
         .load()
     )
     product = xr.open_dataset(finished / "tiny" / "forecasts" / "1990-01-01" / "forecast.nc")
-    assert abs(own.member_temperature - 1).min() > 1e-3
-    np.testing.assert_array_equal(product.member_temperature, own.member_temperature)
+    assert abs(own.odds_slope - 1).min() > 1e-3
+    for name in CALIBRATION:
+        np.testing.assert_array_equal(product[name], own[name])
     for name in ("member", "network", "draw"):
         np.testing.assert_array_equal(product[name], own[name])
     assert product.network.values.tolist() == [3, 8]
@@ -79,9 +91,9 @@ def test_it_is_the_forecast_of_the_run(finished):
     assert (product.time.values == own.valid_time.values).all()
 
 
-def test_nothing_after_init_influences_the_product(finished, run):
+def test_nothing_after_init_influences_the_product(finished, drawn_run):
     """Ice, flags and air from INIT on are others, and all that is derived from them: every byte stays the same."""
-    shutil.rmtree(run / "ready.zarr")
+    shutil.rmtree(drawn_run / "ready.zarr")
     other = realtime_run.record(change=lambda ready: unlike(ready, "1990-01-01"))
     realtime_run.store(other)
     assert not other.siconc_anomaly.equals(realtime_run.record().siconc_anomaly)
@@ -89,8 +101,8 @@ def test_nothing_after_init_influences_the_product(finished, run):
     assert sha(product.folder) == made(finished)
 
 
-def test_what_lies_before_init_does(finished, run):
-    shutil.rmtree(run / "ready.zarr")
+def test_what_lies_before_init_does(finished, drawn_run):
+    shutil.rmtree(drawn_run / "ready.zarr")
     realtime_run.store(realtime_run.record(change=lambda ready: unlike(ready, "1989-12-01")))
     [product] = production.make(RUN, INIT, now=NOW)
     again, first = sha(product.folder), made(finished)
@@ -101,7 +113,7 @@ def test_what_lies_before_init_does(finished, run):
     }
 
 
-def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, run):
+def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, drawn_run):
     [first] = production.make(RUN, INIT, now=NOW)
     assert not first.fresh and sha(first.folder) == made(finished)
     [again] = production.make(RUN, INIT, now=NOW + pd.Timedelta(days=40))
@@ -185,8 +197,7 @@ def test_what_a_killed_process_left_is_cleared_and_a_product_moved_aside_comes_b
     assert sorted(p.name for p in products_store.folder("tiny").iterdir()) == [".classifiers", "1990-01-01"]
 
 
-@pytest.mark.slow
-def test_two_at_once_make_it_once(finished, run):
+def test_two_at_once_make_it_once(finished, drawn_run):
     code = (
         "import pandas as pd; from support import realtime_run; from seaice.realtime import production as realtime; "
         f"print(realtime.make(realtime_run.RUN, {INIT!r}, now=pd.Timestamp({str(NOW)!r}))[0].fresh)"
@@ -237,15 +248,15 @@ def test_air_that_comes_later_than_its_ice_takes_the_place_of_climatology(run):
     assert production.make(RUN, "1991-01", now=NOW, load=load)[0].fresh
 
 
-def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(run, monkeypatch):
+def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(drawn_run, monkeypatch):
     """A store that ends in June, continued to December by the catalogue: the same product as from the whole store."""
     monkeypatch.setitem(
         quality.FLOOR, "monthly", 50.0
     )  # a cell of the synthetic ice is as large as a broken month
     [whole] = production.make(RUN, "1991-01", now=NOW)
     expected = sha(whole.folder)
-    shutil.rmtree(run / "forecasts")
-    shutil.rmtree(run / "ready.zarr")
+    shutil.rmtree(drawn_run / "forecasts")
+    shutil.rmtree(drawn_run / "ready.zarr")
     record = realtime_run.record()
     realtime_run.store(realtime_run.until(record, "1990-06-01"))
     [product] = production.make(RUN, "1991-01", now=NOW, load=offer(record, last="1990-12-01"))
@@ -397,7 +408,7 @@ def test_a_store_cut_off_or_damaged_is_refused(run):
 
 def test_networks_and_temperatures_must_be_there_and_belong_together(run):
     shutil.move(run / "forecast.zarr", run / "elsewhere.zarr")
-    with pytest.raises(DataError, match="no forecast at .*holds the temperatures"):
+    with pytest.raises(DataError, match="no forecast at .*holds the calibration"):
         production.make(RUN, INIT, now=NOW)
     shutil.move(run / "elsewhere.zarr", run / "forecast.zarr")
     (paths.network("tiny", 8) / "key.json").unlink()
@@ -459,6 +470,7 @@ CHANGES = {
     "samples.splits": WRITTEN["samples"]["splits"] | {"validation": ["1987-01", "1987-06"]},
     "forecast.blend": None,
     "forecast.blend_share": 0.3,
+    "forecast.calibration": "temperatures",
     "samples.n_leads": 5,
     "samples.missing": "drop",
     "samples.channels": WRITTEN["samples"]["channels"][:-1],

@@ -1,21 +1,13 @@
-"""The runner: what it repeats and what not, what it refuses, and that nothing is lost or left behind when it dies."""
+"""The runner: what it repeats and what not, what it refuses."""
 
-import contextlib
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from support.processes import at_work, is_alive
+from nbformat.v4 import new_markdown_cell
+from support.toy_run import ALL, DECLARED, NOTEBOOKS, TRAIN, edit, notebook
 
 from seaice import fingerprint
 from seaice.config import runfile
@@ -24,45 +16,6 @@ from seaice.config.sections import Data
 from seaice.errors import DataError
 from seaice.run import crate, digests, execute, fanout, plan, records as run_records, runner, stages
 
-pytestmark = pytest.mark.pages
-
-RUN_FILE = """
-run: toy
-data: {hemisphere: north, resolution_km: 112.5, start: "1979-01", end: "1980-12", sources: {}}
-training: {epochs: 4, focal_gamma: 0}
-forecast: {seeds: [3, 36]}
-steps:
-  - notebook: 01_data
-  - notebook: 02_train
-    foreach: {seed: forecast.seeds}
-  - notebook: 03_skill
-"""
-TABLES = "from seaice import paths\ntables = paths.tables(run)\ntables.mkdir(parents=True, exist_ok=True)\n"
-# A training takes `focal_gamma` seconds here. Imports under `if False` are seen by the keys, as those inside functions are, but
-# need not exist for the kernel.
-NOTEBOOKS = {
-    "01_data": (
-        'run = "toy"\ndata = None',
-        TABLES
-        + 'if False:\n    import seaice.first\n(tables / "data.csv").write_text(f"{data[\'hemisphere\']}\\n" * 9)',
-        'store = paths.ready(run)\nstore.mkdir(parents=True, exist_ok=True)\n(store / "zarr.json").write_text(data["hemisphere"])',
-        'import os\nprint(os.getcwd(), object(), os.environ["PYTHONHASHSEED"])',
-    ),
-    "02_train": (
-        'run = "toy"\nseed = 0\ntraining = None',
-        TABLES + "import time, numpy\nif False:\n    from seaice import second",
-        'text = (tables / "data.csv").read_text()\n(tables / f"loss-seed_{seed}.csv").write_text(text + f"{seed},")\n'
-        'time.sleep(training["focal_gamma"])\n'
-        '(tables / f"loss-seed_{seed}.csv").write_text(text + f"{seed},{training[\'epochs\']}\\n")',
-    ),
-    "03_skill": (
-        'run = "toy"\nforecast = None',
-        TABLES
-        + 'if False:\n    import seaice.third\nloss = [(tables / f"loss-seed_{s}.csv").read_text() for s in forecast["seeds"]]',
-        'head = "model,split,region,lead_time,month,metric,value,n\\n"\n'
-        '(tables / "skill.csv").write_text(head + f"icenet,test,all,1,all,binary_accuracy,{len(str(loss))},3\\n")',
-    ),
-}
 PACKAGE = {
     "__init__.py": '"""The package."""',
     "paths.py": "",
@@ -73,55 +26,12 @@ PACKAGE = {
     "unrelated.py": "import scipy\n",
     "regions.csv": "a,b\n",
 }
-LOCK = "numpy==1.0 \\\n    --hash=sha256:aa\nscipy==1.0 \\\n    --hash=sha256:bb\n"
-TRAIN = ["02_train-seed_3", "02_train-seed_36"]
-ALL = ["01_data", *TRAIN, "03_skill"]
-
-
-DECLARED = {
-    "01_data": {"role": "prepare", "reads": [], "writes": ["ready"]},
-    "02_train": {"role": "train", "reads": [], "writes": []},
-    "03_skill": {"role": "evaluate", "reads": [], "writes": []},
-}
-
-
-def notebook(folder: Path, name: str, *cells: str) -> None:
-    """Write a notebook whose first cell is its parameters cell, and its declaration."""
-    first, *others = cells
-    content = new_notebook(
-        cells=[new_code_cell(first, metadata={"tags": ["parameters"]}), *map(new_code_cell, others)]
-    )
-    for number, cell in enumerate(content.cells):
-        cell.id = f"cell-{number}"
-    content.metadata["seaice"] = DECLARED[name]
-    nbformat.write(content, folder / "notebooks" / f"{name}.ipynb")
-
-
-def make_project(folder: Path) -> Path:
-    for name in ("params", "notebooks"):
-        (folder / name).mkdir(parents=True)
-    (folder / "catalog.yml").touch()
-    (folder / "requirements.lock").write_text(LOCK)
-    (folder / "params" / "toy.yaml").write_text(RUN_FILE)
-    for name, cells in NOTEBOOKS.items():
-        notebook(folder, name, *cells)
-    return folder
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A small project, as the working directory."""
-    monkeypatch.delenv("SEAICE_CACHE", raising=False)
-    monkeypatch.delenv("SEAICE_RESULTS", raising=False)
-    folder = make_project(tmp_path / "project")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def quick(project, monkeypatch):
+def quick(toy_project, monkeypatch):
     """The small project with a package of its own, its notebooks executed here and one by one: no kernels, no Dask."""
-    package = project / "package"
+    package = toy_project / "package"
     package.mkdir()
     for name, text in PACKAGE.items():
         (package / name).write_text(text)
@@ -141,17 +51,11 @@ def quick(project, monkeypatch):
 
     monkeypatch.setattr("papermill.execute_notebook", execute_here)
     monkeypatch.setattr(fanout, "execute_all", one_by_one)
-    return project
+    return toy_project
 
 
 def go(**options) -> list[str]:
     return runner.run(Path("params/toy.yaml"), say=lambda line: None, **options)
-
-
-def edit(file: str, old: str, new: str) -> None:
-    text = Path(file).read_text()
-    assert old in text
-    Path(file).write_text(text.replace(old, new))
 
 
 def add_markdown(project):
@@ -320,6 +224,7 @@ def test_every_entry_of_the_data_is_found():
         "normals": "c",
         "cadence": "daily",
         "seasonal": "d",
+        "limit": "h",
         "simulations": [simulation | {"start": "1980-01", "end": "1981-12"} for simulation in simulations],
     }
     by_setting = Data.model_validate(data).entries
@@ -327,6 +232,7 @@ def test_every_entry_of_the_data_is_found():
         "sources": {"a", "b"},
         "normals": {"c"},
         "seasonal": {"d"},
+        "limit": {"h"},
         "simulations": {"e", "f", "g"},
     }
     assert set(stages.ENTRIES) == set(by_setting)
@@ -612,154 +518,3 @@ def test_scores_are_a_compact_table(quick):
     ]
     assert lines[5:] == [["Brier", "score", "lead", "1"], ["icenet", "0.031"]]
     assert runner._scores(Path("none.csv")) == []
-
-
-# From here on with kernels of their own.
-
-
-def start(project: Path, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "seaice.run", "params/toy.yaml", *arguments]
-    environment = {k: v for k, v in os.environ.items() if k not in ("SEAICE_CACHE", "SEAICE_RESULTS")}
-    return subprocess.Popen(
-        command,
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def all_gone(project: Path, *, within: float) -> bool:
-    end = time.monotonic() + within
-    mine = os.getpid()
-    while [p for p in at_work(project) if p.pid != mine]:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-@pytest.mark.slow
-def test_killed_three_times_and_resumed_gives_the_same_bits(tmp_path):
-    whole, killed = make_project(tmp_path / "whole"), make_project(tmp_path / "killed")
-    out, error = start(whole).communicate(timeout=90)
-    assert "3 steps in" in out and "binary accuracy, %" in out and "figures:" in out, error
-    moments = random.Random(20210825)
-    for _ in range(3):
-        process = start(killed)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=moments.uniform(2.5, 7.0))
-        process.kill()
-        process.communicate()
-        assert all_gone(killed, within=6.0), "a kernel or worker outlived the runner"
-        for file in (killed / "results" / "toy" / "notebooks").glob("[0-9]*.ipynb"):
-            assert nbformat.read(file, as_version=4).cells[-1].execution_count, (
-                f"{file.name} is half a notebook"
-            )
-    finished = {
-        p.stem: json.loads(p.read_text())["attempt"]
-        for p in (killed / "data" / "toy" / "records").glob("*.json")
-    }
-    out, error = start(killed).communicate(timeout=90)
-    assert "3 steps in" in out, error
-    records = {
-        p.stem: json.loads(p.read_text()) for p in (killed / "data" / "toy" / "records").glob("*.json")
-    }
-    assert {name: records[name]["attempt"] for name in finished} == finished, "what was finished ran again"
-    assert set(records) == set(ALL)
-    assert contents(killed / "results" / "toy" / "tables") == contents(whole / "results" / "toy" / "tables")
-    # Executed notebooks are free of times, paths and addresses, so that they are the same too.
-    assert contents(killed / "results" / "toy" / "notebooks") == contents(
-        whole / "results" / "toy" / "notebooks"
-    )
-    executed = (whole / "results" / "toy" / "notebooks" / "01_data.ipynb").read_text()
-    assert ". <object object at 0x0> 0" in executed and str(tmp_path) not in executed
-    assert str(tmp_path) not in (whole / "results" / "toy" / "ro-crate-metadata.json").read_text()
-
-
-@pytest.mark.slow
-def test_failing_notebook(project):
-    edit("notebooks/02_train.ipynb", "text = (tables", "assert seed != 36, 'boom'\\ntext = (tables")
-    process = start(project)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert (
-        "error: 02_train.ipynb failed in cell In [4], `assert seed != 36, 'boom'`\n  AssertionError: boom\n"
-        in error
-    )
-    assert "parameters: run='toy', seed=36, training={'network': " in error and "'epochs': 4" in error
-    assert "as far as it came: results/toy/notebooks/02_train-seed_36.failed.ipynb" in error
-    assert "Traceback" not in error and "03_skill" not in out
-    names = {p.name for p in Path("results/toy/notebooks").iterdir()}
-    assert names == {"01_data.ipynb", "02_train-seed_3.ipynb", "02_train-seed_36.failed.ipynb"}
-    assert "boom" in Path("results/toy/notebooks/02_train-seed_36.failed.ipynb").read_text()
-    assert all_gone(project, within=6.0)
-
-
-@pytest.mark.slow
-def test_kernel_that_dies_is_named(project):
-    planned = plan.load(Path("params/toy.yaml"))
-    (job,) = planned.jobs(planned.run.steps[0], before={})
-    edit("notebooks/01_data.ipynb", "store = paths.ready(run)", "import os; os._exit(9)")
-    with pytest.raises(
-        execute.StepFailed,
-        match=r"01_data.ipynb failed in cell In \[4\], `import os; os._exit\(9\)`\n  its kernel died",
-    ):
-        execute.execute(job)
-    assert run_records.read("toy", "01_data") is None
-
-
-@pytest.mark.slow
-def test_interrupt_leaves_nothing_running(project):
-    edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 60")
-    process = start(project)
-    wait_for(project / "results/toy/tables/loss-seed_3.csv")
-    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: runner, workers and all
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped; the same command goes on from here" in error
-    assert all_gone(project, within=6.0)
-    assert {p.name for p in Path("data/toy/records").glob("*.json")} == {"01_data.json"}
-
-
-@pytest.mark.slow
-def test_member_whose_worker_dies_is_tried_again(project):
-    Path("results/toy/tables").mkdir(parents=True)
-    Path("results/toy/tables/data.csv").write_text("north\n")
-    edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 4")
-    planned = plan.load(Path("params/toy.yaml"))
-    jobs = planned.jobs(planned.run.steps[1], before={})
-    finished = []
-
-    def kill_a_worker():
-        wait_for(project / "results/toy/tables/loss-seed_3.csv")
-        workers = [
-            p for p in psutil.Process().children() if any("spawn_main" in word for word in p.cmdline())
-        ]
-        kernels = [k for worker in workers for k in worker.children(recursive=True)]
-        workers[0].kill()
-        end = time.monotonic() + 0.9  # less than until another worker has started
-        while any(map(is_alive, kernels)) and time.monotonic() < end:
-            time.sleep(0.02)
-        finished.append(("killed", len(kernels), sum(map(is_alive, kernels))))
-
-    killer = threading.Thread(target=kill_a_worker)
-    killer.start()
-    fanout.execute_all(jobs, planned.run.cluster, done=lambda content, name: finished.append(name))
-    killer.join()
-    assert finished[0] == ("killed", 1, 0), "the kernel of a dead worker must not go on writing"
-    assert sorted(finished[1:]) == TRAIN
-    assert Path("results/toy/tables/loss-seed_3.csv").read_text() == "north\n3,4\n"
-
-
-def wait_for(file: Path, *, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not file.exists():
-        assert time.monotonic() < end, f"{file.name} did not appear"
-        time.sleep(0.02)

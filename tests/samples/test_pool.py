@@ -87,6 +87,7 @@ def test_any_batch_is_the_same_in_any_order_of_access(pool):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.chain
 def test_no_more_than_the_bound_is_held():
     alive, most, made = weakref.WeakSet(), [], []
 

@@ -128,7 +128,7 @@ def test_every_row_of_the_plan_has_an_entry():
         *[f"{f}_{h}" for f in ("nsidc0081_daily", "twin_observed", "twin_daily") for h in ("north", "south")],
         *[
             f"twin_{p}_{h}"
-            for p in ("atmosphere", "seasonal", "cmip6_a", "cmip6_b")
+            for p in ("atmosphere", "seasonal", "perfect_model", "cmip6_a", "cmip6_b")
             for h in ("north", "south")
         ],
         *[

@@ -11,12 +11,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from seaice.config.sections import Training
 from seaice.explain import gradients
 from seaice.forecasts import ensemble
-from seaice.networks import correction, device, losses, trained, unet
+from seaice.networks import device, losses, trained
 from seaice.samples.assembly import Samples
-from support import synthetic
+from support import synthetic, tiny
 from support.fitting import fit
 
 CHANNELS = [
@@ -31,7 +30,10 @@ TIMES = ["1985-09-01", "1986-03-01"]
 SPLITS = {"train": ["1986-01", "1986-06"], "validation": ["1987-01", "1987-03"]}
 N_LEADS, LEAD = 2, 1
 RATE = 0.1  # of plain gradient descent, whose step is the gradient; that of Adam is little more than its sign
-NETWORKS = ("icenet_2021", "correction")  # the latter with its head for SIC
+NETWORKS = {
+    "icenet_2021": {"filters_factor": 1 / 16},
+    "correction": {"filters_factor": 1 / 8, "siconc_head": True},
+}
 
 
 def samples(name: str) -> Samples:
@@ -42,28 +44,8 @@ def samples(name: str) -> Samples:
 
 def save_networks(folder: Path) -> None:
     """Write the networks as trainings leave them, with weights that differ from 0 everywhere."""
-    keras.utils.set_random_seed(1)
-    rng = np.random.default_rng(0)
-    for name in NETWORKS:
-        data = samples(name)
-        if name == "icenet_2021":
-            network = unet.build(data.shape, len(data.channels), n_leads=N_LEADS, filters_factor=1 / 16)
-        else:
-            network = correction.build(
-                data.shape, data.channel_names, n_leads=N_LEADS, filters_factor=1 / 8, siconc_head=True
-            )
-        network.set_weights(
-            [
-                (w * rng.uniform(0.8, 1.2, w.shape) + rng.uniform(-0.05, 0.05, w.shape))
-                for w in network.get_weights()
-            ]
-        )
-        network.compile(optimizer=keras.optimizers.Adam())
-        (folder / name).mkdir()
-        settings = Training(network=name, siconc_head=name == "correction")
-        row = {"loss": 0.0, "val_accuracy": 0.0}
-        trained.checkpoint(folder / name, "", network, [row], [])
-        trained.finish(folder / name, name, network, [row], 0, data.metadata(), settings, seed=1)
+    for name, settings in NETWORKS.items():
+        tiny.network(folder / name, samples(name), seed=1, network=name, **settings)
 
 
 def numbers(folder: Path) -> dict[str, np.ndarray]:

@@ -16,8 +16,11 @@ KM = 337.5  # km, 32 x 32 cells
 FEW = {"hindcast_start": "2016-01", "hindcast_members": 2, "members": 4}  # physics-based forecasts
 
 
-def project(folder: Path, *runs: str, end: str | None = None) -> Path:
-    """Make the copy, with the run files of `runs`: notebooks, lock and catalogue; end: last month of the simulated records."""
+def project(folder: Path, *runs: str, end: str | None = None, km: float = KM) -> Path:
+    """Make the copy, with the run files of `runs`: notebooks, lock and catalogue.
+
+    end: last month of the simulated records. km: size of a cell of the simulated world.
+    """
     (folder / "params").mkdir(parents=True)
     shutil.copytree(paths.root() / "notebooks", folder / "notebooks")
     for name in ("requirements.lock", *(f"params/{run}.yaml" for run in runs)):
@@ -25,8 +28,8 @@ def project(folder: Path, *runs: str, end: str | None = None) -> Path:
     catalogue = yaml.safe_load((paths.root() / "catalog.yml").read_text())
     for entry in catalogue["sources"].values():
         if "resolution_km" in entry["args"]:
-            entry["args"]["resolution_km"] = KM
-        if entry["args"].get("product") == "seasonal":
+            entry["args"]["resolution_km"] = km
+        if entry["args"].get("product") in ("seasonal", "limit"):
             entry["args"] |= FEW
         if end and entry["args"].get("product") == "observed":
             entry["args"]["end"] = end

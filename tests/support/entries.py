@@ -8,6 +8,7 @@ from seaice.grid import Grid
 from seaice.schema import attributes
 from support import synthetic
 
+CHUNK = 12  # months
 GRID = Grid("north", synthetic.SMALL_KM)
 SPAN = {"start": "1979-01", "end": "1990-12", "fit_end": "1988-12", "run": "toy"}
 DAYS = {"start": "1987-01", "end": "1988-06", "fit_end": "1987-12-15", "run": "toy", "cadence": "daily"}
@@ -19,11 +20,11 @@ def loader(change=lambda ds: ds):
     def load(entry, grid, *, start, end, variables=None, **options):
         ready = change(synthetic.ready(end="1990-12")).sel(time=slice(start, end))
         if entry == "ice":
-            ice = ready[["siconc", "siconc_flag", "land"]].chunk({"time": 1})
+            ice = ready[["siconc", "siconc_flag", "land"]].chunk({"time": CHUNK})
             return ice.assign_attrs(cadence="monthly")
         season = 260 + 15 * np.cos(2 * np.pi * (ready.time.dt.month - 7) / 12)
         tas = (season + 2 * ready["tas"]).astype("float32").rename("tas").assign_attrs(attributes("tas"))
-        return tas.to_dataset().chunk({"time": 1})
+        return tas.to_dataset().chunk({"time": CHUNK})
 
     return load
 

@@ -1,4 +1,4 @@
-"""A finished run of synthetic data, two networks of one epoch each, for the tests of the real-time forecast."""
+"""A finished run of synthetic data with two tiny networks, for the tests of the real-time forecast."""
 
 import numpy as np
 import pandas as pd
@@ -8,11 +8,9 @@ from seaice import paths, steps
 from seaice.baselines import trees
 from seaice.config.runfile import Run
 from seaice.forecasts import ensemble
-from seaice.networks import train
 from seaice.prepare import climate
 from seaice.samples import sampling
-from seaice.samples.splits import split
-from support import synthetic
+from support import synthetic, tiny
 
 RUN = Run.model_validate(
     {
@@ -73,11 +71,12 @@ def store(ready: xr.Dataset, run: str = "tiny") -> None:
 
 
 def finish(ready: xr.Dataset) -> None:
-    """Train the networks of the run and write its forecast."""
+    """Write the networks of the run and its forecast."""
     samples, splits, seeds = sampling.of_store(ready, RUN.samples), RUN.samples.splits, RUN.forecast.seeds
-    folders = {seed: paths.network("tiny", seed) for seed in seeds}
-    for seed, folder in folders.items():
-        train.fit(samples, split(samples, splits.ranges), RUN.training, seed=seed, folder=folder)
+    settings = RUN.training.model_dump()
+    folders = {
+        seed: tiny.network(paths.network("tiny", seed), samples, seed=seed, **settings) for seed in seeds
+    }
     validation = pd.date_range(*splits.validation, freq="MS")
     judged = validation.append(pd.DatetimeIndex(["1989-03-01", "1990-01-01"]))
     boosted = trees.fit(ready, pd.date_range(*splits.train, freq="MS"))

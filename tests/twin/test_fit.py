@@ -17,11 +17,13 @@ def test_kalman_inversion_finds_a_linear_world(monkeypatch):
     """The figures are linear in the parameters, so the misfit must fall by far."""
     observed = realism.reference("north")
     names, low, high = twin_fit._bounds("north")
-    response = np.random.default_rng(1).standard_normal((len(names), len(observed)))
+    # In units of tolerance, so that no distance is beyond WORST.
+    unit = np.array([twin_fit.tolerance(quantity) for quantity, _ in observed])
+    response = unit * np.random.default_rng(1).standard_normal((len(names), len(observed)))
 
     def linear(values, grid):
         share = (values - low) / (high - low) - 0.6
-        found = np.array(list(observed.values())) + 2 * share @ response
+        found = np.array(list(observed.values())) + 4 * share @ response
         return [dict(zip(observed, row, strict=True)) for row in found]
 
     monkeypatch.setattr(twin_fit, "trial", linear)
@@ -58,6 +60,13 @@ def test_a_world_without_ice_counts_as_the_worst():
     apart = twin_fit.distances([figures], "north")
     assert apart[("linear_trend", 1)][0] == apart[("extent", 9)][0] == twin_fit.WORST
     assert apart[("extent", 3)][0] == 0
+
+
+def test_every_figure_has_a_tolerance_finer_than_its_limit():
+    for quantity, _ in realism.reference("north"):
+        limit = realism.LIMITS.get(quantity)
+        assert twin_fit.tolerance(quantity) > 0
+        assert not isinstance(limit, float) or twin_fit.tolerance(quantity) < limit, quantity
 
 
 def test_packaged_table_of_misfits_covers_all_models():

@@ -64,12 +64,14 @@ def test_observed_flags_the_hole_at_the_pole_and_where_ice_is_not_possible(obser
     assert not impossible[:, radius < 1000].any()
 
 
+@pytest.mark.chain
 def test_the_hole_shrinks_by_date(cache):
     observed = TwinSource("observed", "north", resolution_km=360.0, start="1987-06", end="1987-07").to_dask()
     june, july = (observed["status_flag"].values & 32 > 0).sum((1, 2))
     assert june > july > 0
 
 
+@pytest.mark.chain
 def test_the_south_has_its_own_world(cache):
     south = TwinSource("observed", "south", **SHORT).to_dask()
     assert not (south["status_flag"].values & 32).any()
@@ -114,6 +116,7 @@ def test_every_module_that_decides_is_part_of_the_key(tmp_path, monkeypatch, fil
     assert (source.path() != before[0], source.key() != before[1]) == (path_changes, key_changes)
 
 
+@pytest.mark.chain
 def test_a_longer_record_begins_with_the_shorter_one(cache, observed):
     longer = TwinSource("observed", "north", resolution_km=KM, end="1981-12").to_dask()
     assert np.array_equal(
@@ -121,6 +124,7 @@ def test_a_longer_record_begins_with_the_shorter_one(cache, observed):
     )
 
 
+@pytest.mark.chain
 def test_simulation_is_shaped_like_cmip6(cache):
     runs = {
         (model, member): TwinSource(
@@ -163,6 +167,7 @@ def test_winds_of_a_simulation_point_east_and_north(cache):
     )
 
 
+@pytest.mark.chain
 def test_daily_products_have_every_day_and_noleap_leaves_out_february_29(cache):
     days = TwinSource("observed", "north", cadence="daily", **SHORT).to_dask()
     months = TwinSource("observed", "north", **SHORT).to_dask()
@@ -192,20 +197,43 @@ def test_seasonal_is_shaped_like_seas5_and_knows_its_start(cache):
     forecast = ds["siconc"].mean("member").values
     error = [np.nanmean(np.abs(forecast[2, lead] - truth.values[-6 + lead])) for lead in range(6)]
     assert error[0] < 0.06  # the first month still knows the state it began from
+    assert (error[5] > error[0]) and ds["siconc"].attrs["units"] == "1"
     spread = ds["siconc"][1:].where(ds["land"] == 0, 0).std("member").mean(("init_time", "y", "x"))
     assert spread.min() > 0
 
 
+def test_limit_starts_from_the_truth_and_knows_its_equations(cache):
+    """It is nearer to the truth than the biased model, and its weather is another one."""
+    seasonal, limit = TwinSource("seasonal", "north", **FORECASTS), TwinSource("limit", "north", **FORECASTS)
+    assert seasonal.path() == limit.path() and seasonal.key() != limit.key()
+    ds = limit.to_dask()
+    assert dict(ds["siconc"].sizes) == {"init_time": 2, "lead_time": 6, "member": 3, "y": 24, "x": 24}
+    assert np.isfinite(ds["siconc"].values[..., ~ds["land"].values]).all()
+    truth = TwinSource("observed", "north", resolution_km=KM, end="1981-12").to_dask()["ice_conc"] / 100
+
+    def errors(forecast):
+        months = forecast["siconc"].sel(init_time="1981-07-01").mean("member").values
+        return [float(np.nanmean(np.abs(months[lead] - truth.values[-6 + lead]))) for lead in range(6)]
+
+    known, biased = errors(ds), errors(seasonal.to_dask())
+    assert known[0] < 0.5 * biased[0] and np.mean(known) < np.mean(biased)
+    assert known[0] > 0.005  # a step of packing: with the truth's own weather it would be zero
+    members = ds["siconc"].sel(init_time="1981-07-01", lead_time=2)
+    assert float(members.std("member").max()) > 0.01
+
+
+@pytest.mark.chain
 def test_two_generations_are_equal_bit_by_bit(cache, tmp_path, monkeypatch):
     first = [TwinSource("observed", "north", **SHORT).to_dask().load()]
-    first.append(TwinSource("seasonal", "north", **FORECASTS).to_dask().load())
+    first += [TwinSource(name, "north", **FORECASTS).to_dask().load() for name in ("seasonal", "limit")]
     monkeypatch.setenv("SEAICE_CACHE", str(tmp_path))
     second = [TwinSource("observed", "north", **SHORT).to_dask().load()]
-    second.append(TwinSource("seasonal", "north", **FORECASTS).to_dask().load())
+    second += [TwinSource(name, "north", **FORECASTS).to_dask().load() for name in ("seasonal", "limit")]
     for a, b in zip(first, second, strict=True):
         assert a.equals(b)
 
 
+@pytest.mark.chain
 @pytest.mark.parametrize("stop", [RuntimeError("disk"), KeyboardInterrupt()])
 def test_interrupted_generation_leaves_nothing(own_folders, monkeypatch, stop):
     whole = world.record
@@ -246,6 +274,7 @@ def test_opens_as_an_intake_driver(cache, tmp_path):
         ({"start": "1990-01", "end": "1980-12"}, "start 1990-01-01 lies after end 1980-12-31"),
         ({"start": "1960-01"}, "starts in 1979"),
         ({"product": "seasonal", "cadence": "daily"}, "'seasonal' has cadence 'monthly'"),
+        ({"product": "limit", "cadence": "daily"}, "'limit' has cadence 'monthly'"),
         ({"product": "seasonal", "members": 2, "hindcast_members": 5}, "hindcast_members 5"),
     ],
 )

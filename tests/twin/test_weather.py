@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.fft
 
 from seaice.grid import Grid
-from seaice.twin.weather import RANDOM_FIELDS, Weather, coriolis, geostrophic, surface_wind
+from seaice.twin import parameters as twin_parameters, realism
+from seaice.twin.weather import DAY, RANDOM_FIELDS, Weather, coriolis, geostrophic, surface_wind
 
 
 @pytest.mark.parametrize("hemisphere, turn", [("north", 1), ("south", -1)])
@@ -46,6 +48,40 @@ def test_weather_has_unit_spread_and_the_memory_of_its_field():
         assert np.corrcoef(before[i].ravel(), after[i].ravel())[0, 1] == pytest.approx(expected, abs=0.1), (
             name
         )
+
+
+def monthly(memory, days=365 / 12):
+    """Return the variance of monthly means of red noise, and their autocorrelation at a month.
+
+    memory: e-folding time, days. Both follow from integrals of exp(-t / memory) over a month.
+    """
+    x = days / memory
+    within = x - 1 + np.exp(-x)
+    return 2 * within / x**2, (1 - np.exp(-x)) ** 2 / (2 * within)
+
+
+def test_pressure_of_a_month_is_remembered_as_long_as_the_observed_one():
+    """The memory of daily weather follows from that of monthly means, and lies in its range."""
+    observed = realism.reference("north")["psl_memory", 1]
+    # One red noise alone would need this e-folding time, between cyclones and circulation.
+    days = np.arange(2, 30, 0.1)
+    alone = days[np.abs([monthly(day)[1] - observed for day in days]).argmin()]
+    synoptic, circulation = (RANDOM_FIELDS[name][0] / DAY for name in ("synoptic", "circulation"))
+    assert synoptic < alone < circulation
+    assert 8 <= circulation <= 12
+    for model in ("TRUTH", "FORECAST", "TWIN-A", "TWIN-B"):
+        p = twin_parameters.load(model, "north")
+        parts = [(size**2, *monthly(m)) for size, m in ((p.synoptic, synoptic), (p.circulation, circulation))]
+        together = sum(s * v * r for s, v, r in parts) / sum(s * v for s, v, _ in parts)
+        assert together == pytest.approx(observed, abs=0.05), model
+
+
+def test_weather_is_a_sum_of_cosines():
+    grid = Grid("north", 450.0)
+    weather = Weather(grid)
+    coefficients = np.random.default_rng(0).standard_normal((2, grid.size, grid.size)).astype("float32")
+    expected = scipy.fft.idctn(coefficients, axes=(1, 2), norm="ortho")
+    assert weather.field(coefficients) == pytest.approx(expected, abs=1e-5)
 
 
 def test_weather_is_smooth_in_space():

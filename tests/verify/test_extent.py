@@ -52,15 +52,11 @@ def test_perfect_and_constant_forecasts(table):
     assert set(test.metric) == {"rmse"} and (test.value > 0.1).all()
 
 
-def test_few_years_take_the_old_trend_and_have_no_months(table):
-    found = table[table.metric == "detrended_correlation"]
-    few, many = (found[found.split == split] for split in ("validation", "test"))
-    assert set(few.trend) == {"fit period"} and set(few.month) == {"all"} and set(few.years) == {3}
-    assert (
-        set(many.trend) == {"judged years"}
-        and set(many.month) == {"all", *range(1, 13)}
-        and many.years.min() >= 11
-    )
+def test_few_years_have_no_correlation_and_say_how_few_they_are(table):
+    few, many = (table[table.split == split] for split in ("validation", "test"))
+    assert set(few.metric) == {"rmse"} and set(few.years) == {3} and set(few.blocks) == {2}
+    found = many[many.metric == "detrended_correlation"]
+    assert set(found.month) == {"all", *range(1, 13)} and found.years.min() >= 11
     assert (found.low <= found.value + 1e-9).all() and (found.high >= found.value - 1e-9).all()
 
 

@@ -159,6 +159,19 @@ def test_means_by_lead_are_of_the_ensemble_and_the_test_years(site):
     ]
 
 
+def test_the_same_error_is_a_higher_accuracy_over_more_cells():
+    """In September the paper counts 11.98 million km2: an IIEE of 1 there is 91.65 %, of 10 million km2 it is 90 %."""
+    rows = [(9, "iiee", 1.0), (9, "binary_accuracy", 90.0), (3, "iiee", 0.0), (3, "binary_accuracy", 100.0)]
+    skill = pd.DataFrame(rows, columns=["month", "metric", "value"]).assign(model="icenet", lead_time=2)
+    more = skill.assign(model="trees")
+    months = pd.concat([skill, more, skill.assign(month="all"), skill.assign(month=8)], ignore_index=True)
+    (row,) = published.by_area(months).to_dict("records")
+    assert (row["month"], row["lead_time"]) == (9, 2)  # without an error the area of March is not known
+    assert row["area"] == pytest.approx(10) and row["published_area"] == pytest.approx(11.98, abs=0.01)
+    assert row["over_published_area"] == pytest.approx(91.65, abs=0.01)
+    assert row["difference"] == pytest.approx(1.65, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -212,10 +225,12 @@ def run_page(address: str, capsys, monkeypatch) -> tuple[str, list]:
     cells = json.loads((paths.root() / "notebooks" / "09_published.ipynb").read_text())["cells"]
     skill = pd.DataFrame(
         [
-            (m, s, "all", lead, "all", "binary_accuracy", 90.0 - lead, np.nan, np.nan, 9)
+            (m, s, "all", lead, month, metric, value, np.nan, np.nan, 9)
             for m in ("icenet", "linear_trend")
             for s in ("validation", "test")
             for lead in range(1, 7)
+            for month in ("all", 3, 9)
+            for metric, value in (("binary_accuracy", 90.0 - lead), ("iiee", (10 + lead) / 10))
         ],
         columns=["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"],
     )
@@ -237,17 +252,19 @@ def test_page_with_the_tables(site, capsys, monkeypatch):
     text, shown = run_page(site.url, capsys, monkeypatch)
     assert "read: icenet_forecast_results" in text and "no contest" in text
     assert {"icenet", "published_icenet", "published_seas5", "published_linear_trend"} <= set(shown[0].index)
+    areas = shown.pop(3)
     drawn = [line.get_label() for line in shown.pop(2).axes[0].lines]
     assert {"IceNet ensemble", "IceNet, published", "SEAS5, published", "linear trend, published"} <= set(
         drawn
     )
     assert len(shown) == 4 and (paths.figures("demo") / "published.png").exists()
     assert shown[3]["June"].item() == 0.75
+    assert areas.loc[(9, 1)].area == 10 and areas.loc[(3, 6)].published_area == 21.2
 
 
 def test_page_without_the_tables(own_folders, nobody, capsys, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    text, (shown, figure) = run_page(nobody, capsys, monkeypatch)
+    text, (shown, figure, _) = run_page(nobody, capsys, monkeypatch)
     assert [line.get_label() for line in figure.axes[0].lines] == ["IceNet ensemble", "linear trend"]
     assert "NOT reached" in text and nobody in text
     assert (

@@ -12,7 +12,7 @@ from seaice.geo import regions
 from seaice.prepare.truth import truth_and_weight
 from seaice.schema import MAP
 from seaice.steps import valid_time
-from seaice.verify import scores as verify_scores, scoring
+from seaice.verify import scores as verify_scores, scoring, targets
 
 INIT_TIMES = pd.date_range("1988-06", "1990-05", freq="MS")
 
@@ -46,7 +46,11 @@ def scores(ready, sip, seas, members):
         **{m: sip.sel(model=m) for m in ("climatology", "linear_trend")},
     }
     return scoring.forecast_scores(
-        models, ready, classes={"icenet": classes}, members={"icenet": members}, seas=seas
+        models | {"blend": models["icenet"]},
+        ready,
+        classes={"icenet": classes},
+        members={"icenet": members, "climatology": None},
+        seas=seas,
     )
 
 
@@ -83,16 +87,41 @@ def test_iiee_is_the_sum_of_its_parts_and_bounds_the_extent_error(scores):
     assert (abs(scores.sie_error) <= scores.iiee + 1e-6).where(scores.iiee.notnull(), True).all()
 
 
-def test_crps_lies_between_zero_and_the_members_error(ready, scores, members):
+def test_crps_of_an_ensemble_is_fair_and_that_of_anything_else_is_its_own_error(ready, scores, members):
     found = scores.extent_crps.sel(model="icenet", region="all", drop=True)
     each = {str(m): members.sel(member=m, drop=True) for m in members.member.values}
-    errors = abs(scoring.forecast_scores(each, ready).sie_error.sel(region="all", drop=True))
-    assert (found >= 0).all() and (found <= errors.mean("model") + 1e-6).all()
-    # CRPS = mean |x - o| - mean |x - x'| / 2 over all pairs of members (Hersbach 2000).
     signed = scoring.forecast_scores(each, ready).sie_error.sel(region="all", drop=True)
-    spread = abs(signed - signed.rename(model="other")).mean(("model", "other"))
-    np.testing.assert_allclose(found, errors.mean("model") - spread / 2, atol=1e-5)
+    # Fair CRPS = mean |x - o| - mean |x - x'| / 2 over the pairs of different members (Ferro 2014).
+    spread = abs(signed - signed.rename(model="other")).sum(("model", "other")) / (3 * 2)
+    np.testing.assert_allclose(found, abs(signed).mean("model") - spread / 2, atol=1e-5)
     assert scores.extent_crps.sel(model="icenet").drop_sel(region="all").isnull().all()
+    # The blend has the same map as the mean of the members, and no members of its own.
+    own = scores.sel(model="blend")
+    np.testing.assert_allclose(own.extent_crps, abs(own.sie_error))
+    assert scores.extent_crps.sel(model="climatology").isnull().all(), "an ensemble whose members are gone"
+
+
+def test_a_single_member_is_a_single_forecast(ready, members):
+    one = members.isel(member=[0])
+    sip = {"networks": one.isel(member=0, drop=True)}
+    found = scoring.forecast_scores(sip, ready, members={"networks": one}).sel(region="all")
+    np.testing.assert_allclose(found.extent_crps, abs(found.sie_error), atol=1e-6)
+
+
+def test_a_forecast_of_0_and_1_has_no_score_of_probabilities(ready, sip, members):
+    sure = (sip.sel(model="linear_trend", drop=True) > 0.5).astype("float32").where(~ready.land)
+    nearly = sure.copy()
+    nearly[3, 0] = nearly[3, 0] * 0.99  # one doubtful forecast makes a probability
+    found = scoring.forecast_scores({"sure": sure, "nearly": nearly}, ready).sel(region="all")
+    for metric in ("sps", "brier"):
+        assert (
+            found[metric].sel(model="sure").isnull().all()
+            and found[metric].sel(model="nearly").notnull().any()
+        )
+    np.testing.assert_allclose(*(found.binary_accuracy.sel(model=name) for name in ("sure", "nearly")))
+    assert (
+        found.iiee.sel(model="sure").notnull().any() and found.extent_crps.sel(model="sure").notnull().any()
+    )
 
 
 def test_members_without_a_forecast_are_left_out_and_not_taken_for_open_water(ready, members):
@@ -132,7 +161,9 @@ def test_climatological_classes_are_the_climatology(ready, sip):
 def test_blocks_and_laziness_change_nothing(ready, sip, seas, scores, monkeypatch):
     models = sip.sel(model=["climatology", "linear_trend"])
     monkeypatch.setattr(scoring, "BLOCK_CELLS", 5 * 6 * 256)
-    again = scoring.forecast_scores(models.chunk(init_time=2), ready.chunk(time=12), seas=seas)
+    again = scoring.forecast_scores(
+        models.chunk(init_time=2), ready.chunk(time=12), seas=seas, members={"climatology": None}
+    )
     xr.testing.assert_allclose(again, scores.sel(model=models.model.values), atol=1e-6)
 
 
@@ -153,11 +184,29 @@ def test_models_with_other_forecasts(ready, sip):
     assert found.sel(model="few", init_time="1989-07-01", lead_time=3).notnull().all()
 
 
-def test_pairs_in_common(ready, sip):
+def test_the_same_targets_in_common(ready, sip):
+    """Persistence lacks the initialisations of two months, and so one lead or another of the seven months from then on."""
     gappy = sip.sel(model=["persistence", "climatology"]).copy()
-    gappy.loc[{"model": "persistence", "init_time": slice("1989-01", "1989-06")}] = np.nan
-    kept = scoring.common_pairs(scoring.forecast_scores(gappy, ready))
-    assert (kept.brier.sel(region="all", lead_time=1).notnull().sum("init_time") == 18).all()
+    gappy.loc[{"model": "persistence", "init_time": slice("1989-01", "1989-02")}] = np.nan
+    kept = targets.common_targets(scoring.forecast_scores(gappy, ready))
+    exists = kept.brier.sel(region="all").notnull()
+    assert (exists == exists.isel(model=0, lead_time=0)).all()
+    months = pd.DatetimeIndex(kept.target.values)
+    expected = [
+        *pd.date_range("1988-11", "1988-12", freq="MS"),
+        *pd.date_range("1989-08", "1990-05", freq="MS"),
+    ]
+    assert list(months) == expected
+
+
+def test_targets_are_kept_where_hardly_any_is_common():
+    exists = xr.DataArray(np.ones((8, 3, 2), bool), dims=("target", "lead_time", "baseline"))
+    exists[5:, 0, 0] = False  # 5 of 8 targets are common
+    exists[3:, 0, 1] = False  # 3 of 8
+    exists[:, 2] = False  # nobody has this lead
+    found = targets.same_targets(exists)
+    assert found[:5, :2, 0].all() and not found[5:, :, 0].any() and not found[:, 2].any()
+    assert (found[..., 1] == exists[..., 1]).all()
 
 
 def spoil(sip, value):
@@ -190,4 +239,4 @@ def test_nothing_in_common_is_refused_with_counts(ready, sip):
         "b": sip.sel(model="climatology").isel(init_time=slice(5, 8)),
     }
     with pytest.raises(DataError, match="'a': 30, 'b': 18"):
-        scoring.common_pairs(scoring.forecast_scores(models, ready))
+        targets.common_targets(scoring.forecast_scores(models, ready))

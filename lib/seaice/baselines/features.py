@@ -18,6 +18,7 @@ from seaice.steps import at, cadence, last_step, season, shift_by, valid_time
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
 A_YEAR = {"monthly": 12, "daily": 365}  # steps
 EARLIER = {"monthly": 1, "daily": 7}  # steps between the last anomaly and an earlier one, for its change
+UNCHANGING = ("x", "y", "radius", "season_sin", "season_cos")  # features that are the same every year
 
 
 def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
@@ -72,6 +73,21 @@ def features(
 
     by_name: fields by name, see `fields`.
     """
+    gathered = parts(by_name, init_times, lead_time, cadence=cadence)
+    template = gathered["valid_trend"]
+    by_feature = composed(gathered)
+    stacked = [feature.astype("float32").broadcast_like(template) for feature in by_feature.values()]
+    table = xr.concat(stacked, pd.Index(list(by_feature), name="feature", dtype=object))
+    return table.transpose("init_time", "y", "x", "feature")
+
+
+def parts(
+    by_name: Mapping[str, xr.DataArray], init_times, lead_time: int, *, cadence: str = "monthly"
+) -> dict[str, xr.DataArray]:
+    """Return by name the fields, place and season that the features of forecasts are made from.
+
+    Each has the dims (init_time, y, x) or some of them. by_name: fields by name, see `fields`.
+    """
     valid = valid_time(init_times, [lead_time], cadence=cadence).isel(lead_time=0, drop=True)
     last = last_step(init_times, cadence=cadence)
     gathered = {}
@@ -82,10 +98,7 @@ def features(
         elif "time" in field.dims:
             field = at(field, times)
         gathered[name] = field
-    factor = gathered.pop("valid_damping").sel(lead_time=lead_time, drop=True)
-    gathered["damped_anomaly_forecast"] = (gathered["valid_trend"] + factor * gathered["last_anomaly"]).clip(
-        0, 1
-    )
+    gathered["valid_damping"] = gathered["valid_damping"].sel(lead_time=lead_time, drop=True)
     template = gathered["valid_trend"].reset_coords(drop=True)
     x, y, angle = template.x / 1e6, template.y / 1e6, valid.copy(data=season(valid, cadence))
     gathered |= {
@@ -95,9 +108,36 @@ def features(
         "season_sin": np.sin(angle),
         "season_cos": np.cos(angle),
     }
-    stacked = [
-        feature.reset_coords(drop=True).astype("float32").broadcast_like(template)
-        for feature in gathered.values()
-    ]
-    table = xr.concat(stacked, pd.Index(list(gathered), name="feature", dtype=object))
-    return table.transpose("init_time", "y", "x", "feature")
+    return {name: part.reset_coords(drop=True) for name, part in gathered.items()}
+
+
+def composed(parts: Mapping) -> dict:
+    """Return the features by name, in the order in which the trees take them.
+
+    parts: arrays by name, see `parts`. The damping is no feature: it makes the damped anomaly's
+    forecast from trend and last anomaly.
+    """
+    damped = parts["valid_trend"] + parts["valid_damping"] * parts["last_anomaly"]
+    fields = {name: part for name, part in parts.items() if name not in ("valid_damping", *UNCHANGING)}
+    place_and_season = {name: parts[name] for name in UNCHANGING}
+    return fields | {"damped_anomaly_forecast": damped.clip(0, 1)} | place_and_season
+
+
+def sources(lead_time: int, *, cadence: str = "monthly") -> dict[str, str]:
+    """Return the input channel of a network that holds the same field as each part of a lead.
+
+    Parts without one (x, y, radius) are left out. Names as in `parts` and in the channel table.
+    """
+    trig = "month" if cadence == "monthly" else "season"
+    last_anomaly = ["last_anomaly", *(f"last_anomaly_{km:.0f}km" for km in SCALES_KM)]
+    return {
+        "valid_trend": f"siconc_trend_lead_{lead_time}",
+        "valid_recent_frequency": f"ice_frequency_lead_{lead_time}",
+        "valid_anomaly_year_before": f"siconc_anomaly_lag_{A_YEAR[cadence] + 1 - lead_time}",
+        "valid_damping": f"siconc_damping_lead_{lead_time}",
+        "last_siconc": "siconc_lag_1",
+        **dict.fromkeys(last_anomaly, "siconc_anomaly_lag_1"),
+        "last_anomaly_earlier": f"siconc_anomaly_lag_{EARLIER[cadence] + 1}",
+        "season_sin": f"{trig}_sin",
+        "season_cos": f"{trig}_cos",
+    }

@@ -54,12 +54,16 @@ def forecasts(
         raise DataError("trees forecast months only; leave the channel 'trees' out of a daily run")
     leads = range(1, settings.n_leads + 1)
     inits = pd.date_range(*settings.splits.train, freq=FREQUENCY["monthly"])
-    fitted = _fitted(ready, inits, leads, cache)
+    fitted = fitted_once(ready, inits, leads, cache)
     return {"trees": trees.forecast(fitted, record, pd.DatetimeIndex([init_time])).compute()}
 
 
-def _fitted(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> dict:
-    """Return the classifiers by lead, from the cache if they were fitted to the same data."""
+def fitted_once(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> dict:
+    """Return the classifiers by lead, from the cache if they were fitted to the same data.
+
+    ready: the full record; the trees are fitted to its steps up to `fit_end`. inits, leads: as for
+    `trees.fit`. cache: folder that keeps fitted trees.
+    """
     # No target lies after fit_end, and neither do the anomalies that damping is fitted to.
     past = ready[[*FITTED_TO]].sel(time=slice(None, ready.attrs["fit_end"]))
     data_hash = hashlib.sha256()
@@ -69,7 +73,7 @@ def _fitted(ready: xr.Dataset, inits: pd.DatetimeIndex, leads, cache: Path) -> d
     content_of_key = [
         data_hash.hexdigest(),
         [f"{t:%Y-%m-%d}" for t in (inits[0], inits[-1])],
-        list(leads),
+        [*map(int, leads)],
         modules,
     ]
     content_of_key += [

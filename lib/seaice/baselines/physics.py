@@ -2,14 +2,15 @@
 
 Sea-ice probability (SIP) from an ensemble of such a model, or from a published ice edge. Forecasts
 have the dims (init_time, lead_time, y, x) and are NaN where there is none. The bias of an ensemble
-is taken from every year that was known before the `init_time`, test years included. No forecast
-sees data at or after its `init_time`.
+or edge is taken from every year that was known before the `init_time`, test years included. No
+forecast sees data at or after its `init_time`.
 """
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice.baselines import corrected_edge
 from seaice.baselines.climatology import certain
 from seaice.errors import DataError
 from seaice.geo.gaps import fill_nearest
@@ -22,7 +23,8 @@ def physics(
 ) -> dict[str, xr.DataArray]:
     """Return the SIPs of a physics-based forecast by model name.
 
-    An ensemble gives those of `from_seasonal`; a published edge gives that of `from_edge`.
+    An ensemble gives those of `from_seasonal`. A published edge gives that of `from_edge`, raw, and
+    that of `corrected_edge.corrected`, if enough earlier edges are known.
     opened: the catalogue entry, with `siconc` of members or with `sip`. Raises DataError for a
     daily record.
     """
@@ -30,7 +32,10 @@ def physics(
         raise DataError("physics-based forecasts here are of months; leave `seasonal` out of a daily run")
     if "member" in opened.dims:
         return dict(from_seasonal(opened, ready, init_times).data_vars)
-    return {"ecmwf_edge": from_edge(opened, ready, init_times, lead_times=lead_times)}
+    issued = from_edge(opened, ready, opened["init_time"].values, lead_times=opened["lead_time"].values)
+    corrected = corrected_edge.corrected(issued, ready, init_times).reindex(lead_time=list(lead_times))
+    sips = {"ecmwf_edge": from_edge(opened, ready, init_times, lead_times=lead_times)}
+    return sips | ({"ecmwf_edge_corrected": corrected} if corrected.notnull().any() else {})
 
 
 def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dataset:
@@ -86,6 +91,33 @@ def _corrected(members: xr.DataArray, earlier: list[tuple], init: pd.Timestamp) 
     bias = xr.concat(known_errors, "year").mean("year").fillna(0)
     corrected = certain((members - bias).where(xr.concat(before, "year").any("year"))).mean("member")
     return xr.Dataset({"seasonal": corrected, "seasonal_raw": raw})
+
+
+def from_limit(opened: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
+    """Return the SIP of a perfect-model ensemble: the share of members whose SIC exceeds 0.15.
+
+    (init_time, lead_time, y, x), 0..1, float32, NaN for an init_time or lead that it lacks. Nothing
+    is corrected, as its equations and its start are those of the truth. It is a limit and no
+    forecast: it knows the state at init_time, which nobody does.
+    opened: `siconc` (init_time, lead_time, member, y, x), fraction, NaN on land.
+    """
+    siconc = opened["siconc"]
+    init_times = pd.DatetimeIndex(init_times)
+    issued = siconc.indexes["init_time"].intersection(init_times)
+    if issued.empty:
+        nothing = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32")
+        return (
+            nothing.reindex(lead_time=list(lead_times))
+            .expand_dims(init_time=init_times)
+            .reset_coords(drop=True)
+        )
+    sip = [certain(siconc.sel(init_time=init, drop=True).load()).mean("member") for init in issued]
+    return (
+        xr.concat(sip, pd.DatetimeIndex(issued, name="init_time"))
+        .reindex(init_time=init_times, lead_time=list(lead_times))
+        .reset_coords(drop=True)
+        .transpose("init_time", "lead_time", "y", "x")
+    )
 
 
 def from_edge(edge: xr.Dataset, ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:

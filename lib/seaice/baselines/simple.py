@@ -1,4 +1,4 @@
-"""Which forecasts need no learning?
+"""Which forecasts need next to no learning?
 
 Persistence, climatology and trend, and here all baselines together. Every function takes the
 analysis-ready dataset and returns a forecast with dims (init_time, lead_time, y, x), NaN where
@@ -6,23 +6,32 @@ there is none; lazy data stay lazy. Nothing fitted sees data after `ready.fit_en
 data at or after its `init_time`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from seaice.baselines.climatology import certain, probability
+from seaice.baselines import dressed
+from seaice.baselines.climatology import probability
 from seaice.errors import DataError
 from seaice.prepare.climate import at_months
 from seaice.prepare.damping import damping, normal_ice
 from seaice.prepare.normals import at_normal
+from seaice.prepare.truth import require_past, truth_and_weight
 from seaice.schema import SIP_ATTRS, attributes
-from seaice.steps import AHEAD, LEADS, NAME, at, cadence, last_step, shift_by, valid_time
+from seaice.steps import AHEAD, LEADS, NAME, STAMP, at, between, cadence, last_step, shift_by, valid_time
 
-SIMPLE = ("persistence", "anomaly_persistence", "damped_anomaly_persistence", "climatology", "linear_trend")
+SIMPLE = (
+    *("persistence", "anomaly_persistence", "damped_anomaly_persistence", "climatology", "linear_trend"),
+    *("recent_frequency", dressed.FIRST_GUESS),
+)
 # Earlier steps that may replace a missing value of the last one. A month ago is another season.
 LOOK_BACK = {"monthly": 0, "daily": 3}
+# Only every n-th initialisation is fitted to: neighbouring days repeat each other.
+EVERY = {"monthly": 1, "daily": 5}
+SPIN_UP = {"monthly": 12, "daily": 14}  # steps of a record that come before the first fitted forecast
+BLOCK_CELLS = 4e6  # cells of one forecast in memory at once while probabilities are fitted
 
 
 def persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
@@ -72,13 +81,24 @@ def damped_anomaly_persistence(
     SIC fraction, clipped to 0..1, (init_time, lead_time, y, x), NaN for an init_time whose last
     step is missing. about: see `anomaly_persistence`.
     """
-    if about == "trend" and cadence(ready) == "daily":  # is fitted already; fitting takes a minute
-        factor = ready.siconc_damping.sel(lead_time=list(lead_times))
-    else:
-        factor = damping(ready, lead_times=lead_times, about=about)
+    if about == "trend":  # is fitted already
+        return _normal_plus(
+            ready, init_times, lead_times, about, _stored_damping(ready, init_times, lead_times)
+        )
+    factor = damping(ready, lead_times=lead_times, about=about)
     if "month" in factor.dims:
         factor = at_months(factor, last_step(init_times, cadence=cadence(ready)))
     return _normal_plus(ready, init_times, lead_times, about, factor)
+
+
+def _stored_damping(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
+    """Return the damping about the trend, which is stored by valid month, or once for all days."""
+    factor = ready.siconc_damping.sel(lead_time=list(lead_times))
+    if "month" not in factor.dims:
+        return factor
+    valid = _valid(ready, init_times, lead_times)
+    by_lead = [at_months(factor.sel(lead_time=lead), valid.sel(lead_time=lead)) for lead in lead_times]
+    return xr.concat(by_lead, "lead_time")
 
 
 def _normal_plus(ready, init_times, lead_times, about, factor) -> xr.DataArray:
@@ -117,35 +137,127 @@ def _valid(ready: xr.Dataset, init_times, lead_times) -> xr.DataArray:
     return valid_time(init_times, lead_times, cadence=cadence(ready))
 
 
+def recent_frequency(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
+    """Forecast the SIP that is the share of the ten years before with ice at the time of year.
+
+    0..1, (init_time, lead_time, y, x). In a daily record it is the SIP of the climatology, too.
+    """
+    return at(ready.ice_frequency, _valid(ready, init_times, lead_times))
+
+
+def _fractions(ready: xr.Dataset, init_times, lead_times) -> dict[str, xr.DataArray]:
+    """Return the forecasts that probabilities are made of (init_time, lead_time, y, x), by name."""
+    forecasters = (
+        persistence,
+        anomaly_persistence,
+        damped_anomaly_persistence,
+        linear_trend,
+        recent_frequency,
+    )
+    names = (*dressed.DRESSED, "recent_frequency")
+    return {
+        name: forecaster(ready, init_times, lead_times=lead_times)
+        for name, forecaster in zip(names, forecasters, strict=True)
+    }
+
+
+def past(ready: xr.Dataset, lead_times=LEADS) -> pd.DatetimeIndex:
+    """Return the init_times of the fit period of a record whose targets at all leads lie in it.
+
+    The first steps of the record are left out, as little was known then.
+    """
+    time_cadence = cadence(ready)
+    first = ready.indexes["time"][SPIN_UP[time_cadence]]
+    times = between([f"{first:{STAMP[time_cadence]}}", ready.attrs["fit_end"]], time_cadence)
+    return times[: len(times) + 1 - max(lead_times)]
+
+
+def fit(ready: xr.Dataset, init_times=None, *, lead_times=LEADS) -> dict[str, pd.DataFrame]:
+    """Fit the probabilities of the dressed models and of the first guess, see `dressed`.
+
+    Returns a table for each model. Its rows are leads, its columns the constant of the logistic
+    function and the weight of each term.
+    init_times: of the training split, by default those of `past`; of days, every fifth is used. The
+    cells are those that count in the scores: active, with an observed truth. Some initialisations
+    are in memory at a time.
+    Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a
+    lead without any truth.
+    """
+    lead_times, time_cadence = list(map(int, lead_times)), cadence(ready)
+    init_times = past(ready, lead_times) if init_times is None else pd.DatetimeIndex(init_times)
+    init_times, models = init_times[:: EVERY[time_cadence]], dressed.terms(time_cadence)
+    require_past(ready, init_times, lead_times, what="dressed forecasts")
+    counts = {(m, lead): dressed.no_counts(len(models[m])) for m in models for lead in lead_times}
+    for forecasts, ice in _judged(ready, init_times, lead_times):
+        for (model, lead), of_model in counts.items():
+            dressed.count(of_model, [forecasts[name][lead] for name in models[model]], ice[lead])
+    index = pd.Index(lead_times, name="lead_time")
+    return {
+        model: pd.DataFrame(
+            [dressed.fit(counts[model, lead], terms, what=f"{model} at lead {lead}") for lead in lead_times],
+            index,
+        )
+        for model, terms in models.items()
+    }
+
+
+def _judged(
+    ready: xr.Dataset, init_times: pd.DatetimeIndex, lead_times: list[int]
+) -> Iterator[tuple[dict[str, dict[int, np.ndarray]], dict[int, np.ndarray]]]:
+    """Yield forecasts by name and whether there was ice, both by lead, of some initialisations.
+
+    Arrays have the dim cell: the cells that count.
+    """
+    n_inits = max(1, int(BLOCK_CELLS // (len(lead_times) * ready.sizes["y"] * ready.sizes["x"])))
+    for first in range(0, len(init_times), n_inits):
+        block = init_times[first : first + n_inits]
+        ice, weight = (da.values > 0 for da in truth_and_weight(ready, _valid(ready, block, lead_times)))
+        forecasts = {name: da.values for name, da in _fractions(ready, block, lead_times).items()}
+        yield (
+            {name: _by_lead(values, weight, lead_times) for name, values in forecasts.items()},
+            _by_lead(ice, weight, lead_times),
+        )
+
+
+def _by_lead(values: np.ndarray, counts: np.ndarray, lead_times: list[int]) -> dict[int, np.ndarray]:
+    """Return values (init, lead, y, x) of the cells that count, (cell), by lead."""
+    return {lead: values[:, k][counts[:, k]] for k, lead in enumerate(lead_times)}
+
+
 def all_forecasts(
     ready: xr.Dataset,
     init_times,
     *,
     lead_times=LEADS,
+    fits: Mapping[str, pd.DataFrame] | None = None,
     others: Mapping[str, xr.DataArray] | None = None,
 ) -> xr.Dataset:
     """Return `sip` and `siconc` of every baseline, (model, init_time, lead_time, y, x), float32.
 
-    They are NaN where a model has no forecast. A forecast of SIC counts as certain (SIP 0 or 1),
-    except climatology, whose SIP is the frequency of ice. A model that forecasts no SIC has none.
-    others: more SIPs by name, such as those of `baselines.physics.physics` and the trees.
+    They are NaN where a model has no forecast. The SIP of a forecast of SIC is that of `dressed`,
+    and of climatology the frequency of ice; SIC is as it was forecast. A model that forecasts no
+    SIC has none.
+    fits: see `fit`; by default fitted here to the past, which takes its time. others: more SIPs by
+    name, such as those of `baselines.physics.physics` and the trees.
     Lazy data stay lazy: write them with `baselines.store.write`. Raises DataError for another grid.
     """
-    options = {"lead_times": list(lead_times)}
-    valid = _valid(ready, init_times, lead_times)
-    forecasters = (persistence, anomaly_persistence, damped_anomaly_persistence, climatology, linear_trend)
-    sics = {
-        name: forecaster(ready, init_times, **options)
-        for name, forecaster in zip(SIMPLE, forecasters, strict=True)
+    lead_times, valid = list(lead_times), _valid(ready, init_times, lead_times)
+    fits = fit(ready, lead_times=lead_times) if fits is None else fits
+    forecasts = _fractions(ready, init_times, lead_times)
+    sips = {
+        model: dressed.probability(fits[model], of_model, forecasts, model=model)
+        for model, of_model in dressed.terms(cadence(ready)).items()
     }
-    sips = {name: certain(siconc) for name, siconc in sics.items()} | {
-        "climatology": probability(ready, valid)
+    sips |= {
+        "climatology": probability(ready, valid),
+        "recent_frequency": forecasts.pop("recent_frequency"),
     }
-    sips |= dict(others or {})
+    sips = {model: sips[model] for model in SIMPLE} | dict(others or {})
+    sics = forecasts | {"climatology": climatology(ready, init_times, lead_times=lead_times)}
     sics |= {name: xr.full_like(sip, np.nan) for name, sip in sips.items() if name not in sics}
     models, table = pd.Index(list(sips), name="model", dtype=object), xr.Dataset()
-    for variable, forecasts, attrs in (("sip", sips, SIP_ATTRS), ("siconc", sics, attributes("siconc"))):
-        aligned = [_aligned(forecasts[name], valid, ready, name) for name in models]
+    for variable, by_model, attrs in (("sip", sips, SIP_ATTRS), ("siconc", sics, attributes("siconc"))):
+        aligned = [_aligned(by_model[name], valid, ready, name) for name in models]
         table[variable] = xr.concat(aligned, models).assign_attrs(attrs)
     return table.assign_coords(valid_time=valid)
 

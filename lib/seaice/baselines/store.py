@@ -3,7 +3,7 @@
 Some initialisations at a time go to one Zarr store, which appears only when it is complete.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -13,21 +13,29 @@ from seaice.baselines.simple import SIMPLE, all_forecasts
 from seaice.files import replacing_folder
 from seaice.steps import LEADS
 
-TREES, MOST_PHYSICS = 1, 2  # the most models that are written beside the simple ones
-MODELS = len(SIMPLE) + TREES + MOST_PHYSICS
+TREES, MOST_PHYSICS, LIMIT = 1, 2, 1  # the most models that are written beside the simple ones
+MODELS = len(SIMPLE) + TREES + MOST_PHYSICS + LIMIT
 PART_BYTES = 2e8  # most bytes of forecasts that are in memory at a time
 
 
-def in_parts(ready: xr.Dataset, init_times, *, lead_times=LEADS, **options) -> Iterator[xr.Dataset]:
+def in_parts(
+    ready: xr.Dataset,
+    init_times,
+    *,
+    fits: Mapping[str, pd.DataFrame],
+    lead_times=LEADS,
+    others: Mapping[str, xr.DataArray] | None = None,
+) -> Iterator[xr.Dataset]:
     """Yield `baselines.simple.all_forecasts` of some initialisations at a time.
 
     Their number is such that the forecasts take about `PART_BYTES`.
     """
+    options = {"lead_times": lead_times, "fits": fits, "others": others}
     init_times = pd.DatetimeIndex(init_times)
     bytes_per_init = 2 * MODELS * len(lead_times) * ready.sizes["y"] * ready.sizes["x"] * 4
     n_inits = max(1, int(PART_BYTES // bytes_per_init))
     for first in range(0, len(init_times), n_inits):
-        yield all_forecasts(ready, init_times[first : first + n_inits], lead_times=lead_times, **options)
+        yield all_forecasts(ready, init_times[first : first + n_inits], **options)
 
 
 def write(ds: xr.Dataset | Iterable[xr.Dataset], path: Path) -> xr.Dataset:

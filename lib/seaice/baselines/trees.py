@@ -19,16 +19,15 @@ from threadpoolctl import threadpool_limits
 from seaice import progress
 from seaice.baselines import store as baselines_store
 from seaice.baselines.features import features, fields
+from seaice.baselines.simple import EVERY
 from seaice.errors import DataError
 from seaice.prepare.climate import at_months
-from seaice.prepare.truth import truth_and_weight
+from seaice.prepare.truth import require_past, truth_and_weight
 from seaice.schema import SIP_ATTRS
 from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, valid_time
 
 # Lead times in days. Each has one model, and a model for every day would add little.
 LEADS_OF_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 93)
-# Only every n-th initialisation is trained on: neighbouring days repeat each other.
-EVERY = {"monthly": 1, "daily": 5}
 MAX_ROWS = 400_000  # cells that each lead is trained on, drawn at random; it limits memory and time
 BLOCK = 12  # initialisations gathered at once; it limits the memory beside the record
 # More ice in these features can only mean more ice to come. Trees with this constraint fit less
@@ -73,11 +72,11 @@ def fit(
     lead without any truth.
     """
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
-    end = pd.Period(ready.attrs["fit_end"]).end_time
+    require_past(ready, init_times, lead_times, what="trees")
     by_name = fields(ready, init_times)
 
     def fit_one_lead(lead):
-        return _fit_lead(by_name, ready, init_times, int(lead), end, max_rows, seed)
+        return _fit_lead(by_name, ready, init_times, int(lead), max_rows, seed)
 
     # Each lead has one thread. scikit-learn's own threads wait for each other, which takes many
     # times as long on a busy machine.
@@ -86,18 +85,13 @@ def fit(
         return dict(zip(map(int, lead_times), pool.map(fit_one_lead, lead_times), strict=True))
 
 
-def _fit_lead(by_name, ready, init_times, lead, end, max_rows, seed) -> HistGradientBoostingClassifier:
+def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> HistGradientBoostingClassifier:
     """Train the classifier of one lead, see `fit`.
 
-    by_name: fields, see `features.fields`. end: last moment of the fit period.
+    by_name: fields, see `features.fields`.
     """
     time_cadence, stamp = cadence(ready), STAMP[cadence(ready)]
     valid = valid_time(init_times, [lead], cadence=time_cadence).isel(lead_time=0, drop=True)
-    if len(late := init_times[valid.values > np.datetime64(end)]):
-        raise DataError(
-            f"trees: the target of init_time {late[0]:{stamp}} at lead {lead} "
-            f"lies after fit_end {end:{stamp}}; train on earlier initialisations"
-        )
     ice, weight = truth_and_weight(ready, valid)
     # A forecast whose last step is missing is not made, so it is not trained on either.
     counts = (weight > 0) & at(ready.siconc, last_step(init_times, cadence=time_cadence)).notnull()
@@ -179,7 +173,7 @@ def forecast(
         for block in blocks:
             valid = valid_time(block, [lead], cadence=time_cadence)
             sip = xr.apply_ufunc(
-                lambda rows, active, model=classifier: _probability(model, rows, active),
+                lambda rows, active, model=classifier: probability(model, rows, active),
                 features(by_name, block, lead, cadence=time_cadence),
                 at_months(ready.active, valid.isel(lead_time=0, drop=True)),
                 input_core_dims=[["feature"], []],
@@ -196,8 +190,12 @@ def forecast(
     return sip.transpose("init_time", "lead_time", "y", "x").where(has_forecast).assign_attrs(SIP_ATTRS)
 
 
-def _probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Return the SIP of cells with these features; 0 where not active, NaN without features."""
+def probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Return the SIP (...), 0..1, float32, of cells with these features.
+
+    It is 0 where not active and NaN without features. rows: (..., feature), in the order of
+    `features.composed`. active: bool (...).
+    """
     sip = np.where(active, np.float32(np.nan), np.float32(0))
     sea = active & np.isfinite(rows[..., 0])  # the first feature is the trend, known everywhere at sea
     if sea.any():

@@ -17,6 +17,7 @@ SHARED = (
     "learning_rate",
     "focal_gamma",
     "weight_average",
+    "best_by",
     "faster",
 )
 
@@ -45,8 +46,9 @@ class Data(Section):
     "YYYY-MM". sources: variable -> catalogue entry.
     normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
     None (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast
-    to compare with; None (default) for none. simulations: climate simulations that networks learn
-    from first; None (default) for none.
+    to compare with; None (default) for none. limit: catalogue entry of a perfect-model forecast,
+    which shows how much can be known at all; None (default) for none. simulations: climate
+    simulations that networks learn from first; None (default) for none.
     """
 
     hemisphere: Hemisphere
@@ -57,6 +59,7 @@ class Data(Section):
     sources: dict[str, str]
     normals: str | None = None
     seasonal: str | None = None
+    limit: str | None = None
     simulations: tuple[Simulation, ...] | None = Field(None, min_length=1)
 
     @property
@@ -71,6 +74,7 @@ class Data(Section):
             "sources": set(self.sources.values()),
             "normals": {self.normals} if self.normals else set(),
             "seasonal": {self.seasonal} if self.seasonal else set(),
+            "limit": {self.limit} if self.limit else set(),
             "simulations": set().union(*(simulation.entries for simulation in self.simulations or ())),
         }
 
@@ -134,7 +138,9 @@ class Learning(Section):
     0 gives the cross-entropy. weight_average: momentum of an exponential moving average of the
     weights. If given, the averaged weights are validated and saved. A momentum m averages over
     about 1 / (1 - m) batches. None (default): no average. validate_every: batches between two
-    validations; None (default): once per epoch. faster: ways to compute faster, all off by default.
+    validations; None (default): once per epoch. best_by: score of the validation split that says
+    which weights are kept and when training stops, "loss" (default) or "accuracy" of the three
+    classes (Andersson et al. 2021). faster: ways to compute faster, all off by default.
     """
 
     network: Literal["icenet_2021", "correction"] = "icenet_2021"
@@ -144,6 +150,7 @@ class Learning(Section):
     focal_gamma: float = Field(2.0, ge=0)
     weight_average: float | None = Field(None, gt=0, lt=1)
     validate_every: Positive | None = None
+    best_by: Literal["loss", "accuracy"] = "loss"
     faster: Faster = Faster()
 
 
@@ -206,12 +213,16 @@ class Forecasting(Section):
 
     seeds: one for each member of the ensemble. blend: baseline whose forecasts are mixed with those
     of the networks, "trees"; None (default) for none. blend_share: share of the baseline in the
-    mixture, 0..1, default 0.5.
+    mixture, 0..1, default 0.5. calibration: what is fitted to the validation split, "pooled"
+    (default) or "temperatures". "pooled" is a map of the mixture's odds that all leads share,
+    shrunk towards none. "temperatures" are one for each network and one for each lead, as in
+    Andersson et al. 2021.
     """
 
     seeds: tuple[Seed, ...] = Field(min_length=1)
     blend: Literal["trees"] | None = None
     blend_share: float = Field(0.5, gt=0, lt=1)
+    calibration: Literal["pooled", "temperatures"] = "pooled"
 
     @model_validator(mode="after")
     def _different_seeds(self) -> Self:

@@ -4,7 +4,7 @@ They are written to a CF Zarr store with the dims case, method, lead, member, in
 cell.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import dask.array
@@ -14,14 +14,16 @@ import pandas as pd
 import xarray as xr
 
 from seaice import cf, progress
+from seaice.config.sections import Training
 from seaice.errors import DataError
 from seaice.explain import roi
-from seaice.explain.attribution_tables import family
+from seaice.explain.attribution_tables import UNTRAINED, family
 from seaice.explain.gradients import METHODS, Function, by_methods
+from seaice.explain.presence import exists
 from seaice.files import replacing_folder
 from seaice.forecasts.check import check_network
 from seaice.grid import Grid
-from seaice.networks import trained
+from seaice.networks import correction, trained
 from seaice.samples.assembly import Samples
 from seaice.steps import shift
 
@@ -29,6 +31,7 @@ from seaice.steps import shift
 KEPT_BITS = 0xFFFFF800
 ATTRIBUTES = Path(__file__).with_name("attribution.yml")
 DIMS = cf.dims(ATTRIBUTES)
+HALF_A_YEAR = 6  # months from a calendar month to the other one that a baseline is taken from
 
 
 def ensemble(
@@ -48,8 +51,10 @@ def ensemble(
     cases: target months "YYYY-MM". The input is that of the initialisation lead_time - 1 months
     before.
     region: bool (y, x), see `roi`. Those of its cells count that are active in the target month.
-    climatology_times: initialisations. Their mean input of a calendar month is the baseline
-    "climatology". methods: of `METHODS`.
+    climatology_times: initialisations. Their mean input of the same calendar month is the baseline
+    "climatology", that of the month half a year away is "other_month". methods: of `METHODS`.
+    The last member, `UNTRAINED`, is a network that has learnt nothing: its first guess, or, if it
+    has none, a network whose weights are 0 and whose attributions are 0.
     `attribution` (case, method, lead_time, member, channel, y, x): cells with ice; for `gradient`
     and `smoothgrad` cells with ice per unit of the input.
     `output` (case, lead_time, member): SIP of the member, summed over the region.
@@ -64,16 +69,19 @@ def ensemble(
     counts = [int(mask.sum()) for mask in cells.values()]
     inits = {(case, lead): _init(samples, case, lead) for case in cases for lead in lead_times}
     climatology = climatologies(samples, pd.DatetimeIndex(climatology_times), inits.values())
+    seeds = [*folders, UNTRAINED]
     path = Path(path)
     with replacing_folder(path) as unfinished:
-        _template(samples, inits, list(folders), region, counts, methods).to_zarr(
+        _template(samples, inits, seeds, region, counts, methods).to_zarr(
             unfinished, compute=False, consolidated=False
         )
-        with progress.bar(total=len(folders) * len(inits), desc="attribution", unit="case") as bar:
-            for member, (seed, network) in enumerate(trained.networks(folders)):
+        with progress.bar(total=len(seeds) * len(inits), desc="attribution", unit="case") as bar:
+            for member, (seed, network) in enumerate(_with_untrained(samples, folders)):
                 for (case, lead), init in inits.items():
                     inputs = samples.inputs([init])
-                    baselines = {"zeros": np.zeros_like(inputs), "climatology": climatology[init.month]}
+                    months = {"climatology": init.month, "other_month": _other(init.month)}
+                    baselines = {"zeros": np.zeros_like(inputs)}
+                    baselines |= {name: climatology[month] for name, month in months.items()}
                     where = f"seed {seed}, case {case}, lead {lead}"
                     function = Function(network, cells[case], lead, where=where, often=True)
                     attributions = by_methods(function, methods, inputs, baselines, samples.land)
@@ -85,6 +93,28 @@ def ensemble(
                     _put(unfinished, position, function(inputs)[0][0], list(attributions.values()))
                     bar.update()
     return xr.open_zarr(path, consolidated=False)
+
+
+def _with_untrained(samples: Samples, folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
+    """Yield the seed and network of every folder, then one that has learnt nothing.
+
+    If the networks correct a first guess, the latter is that first guess. Else it says the same
+    whatever it is given, as its weights are 0: random ones would say something at random.
+    The model is the same object each time, so that it is compiled once.
+    """
+    for seed, network in trained.networks(folders):
+        yield seed, network
+    weights = untrained(samples, next(iter(folders.values()))).get_weights()
+    has_first_guess = any(isinstance(layer, correction.Prior) for layer in network.layers)
+    network.set_weights(weights if has_first_guess else [np.zeros_like(array) for array in weights])
+    yield UNTRAINED, network
+
+
+def untrained(samples: Samples, folder: Path) -> keras.Model:
+    """Return a network of the architecture of a finished one, before training."""
+    known = trained.settings(folder)
+    settings = Training(**{name: known[name] for name in Training.model_fields if name in known})
+    return trained.kind(folder).build(samples, settings)
 
 
 def by_threshold(
@@ -129,16 +159,22 @@ def load(folder: Path) -> keras.Model:
 def climatologies(samples: Samples, times: pd.DatetimeIndex, inits) -> dict[int, np.ndarray]:
     """Return the mean input (1, y, x, channel) of the initialisations `times`, by calendar month.
 
-    Only the calendar months of `inits` are computed. Raises DataError for one that is not among
-    `times`.
+    Only the calendar months of `inits`, and those half a year away, are computed. Raises DataError
+    for one that is not among `times`.
     """
     out = {}
-    for month in sorted({init.month for init in inits}):
+    own = sorted({init.month for init in inits})
+    for month in dict.fromkeys([*own, *map(_other, own)]):
         of_month = times[times.month == month]
         if not len(of_month):
             raise DataError(f"no initialisation of month {month} among those whose mean is the climatology")
         out[month] = sum(samples.inputs([time]).astype("float64") for time in of_month) / len(of_month)
     return out
+
+
+def _other(month: int) -> int:
+    """Return the calendar month half a year from this one."""
+    return (month + HALF_A_YEAR - 1) % 12 + 1
 
 
 def _init(samples: Samples, case: str, lead: int) -> pd.Timestamp:
@@ -199,6 +235,7 @@ def _template(
         {name: empty(name) for name in ("attribution", "output", "baseline_output")}
         | {
             "region_cells": counts,
+            "exists": np.array([[exists(samples, [inits[c, k]])[0] for k in leads] for c in cases]),
             "region": region.values,
             "case": pd.DatetimeIndex(cases),
             "method": np.array(list(methods), object),

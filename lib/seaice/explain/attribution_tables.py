@@ -4,7 +4,6 @@ Sums by channel, variable and family, their completeness, and a comparison of ra
 permute-and-predict.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,64 +17,79 @@ from seaice.explain.gradients import METHODS, SMALLEST
 FAMILIES = {
     "previous SIC": ("siconc", "siconc_anomaly"),
     "trend and recent years": ("siconc_trend", "ice_frequency", "full_ice_frequency"),
-    "season": ("month", "siconc_damping"),  # the damping is one map for each calendar month
+    "season": ("month", "season"),
+    "memory of anomalies": ("siconc_damping",),  # how long they last: it differs by month, but is no season
     "boosted trees": ("trees",),
     "place": ("land", "position"),
+    "sea temperature": ("tos",),
 }
-OTHER = "weather and ocean"
+OTHER = "weather"
+FOUND = ("previous SIC", "trend and recent years", "season")  # what Joakimsen et al. found to matter
 MEAN = "mean"  # in the column member: the mean of all members
+UNTRAINED = -1  # number of the member that has learnt nothing
+NETWORKS = ("trained", "untrained", "difference")  # in the column network
 SUM_DIGITS = 3  # significant digits in files
+COLUMNS = ("case", "init_time", "lead_time", "method", "baseline", "network", "channel", "variable", "lag")
+COLUMNS += ("exists", "member", "value", "magnitude", "agreement", "rank")
 
 
 def channel_table(store: xr.Dataset) -> pd.DataFrame:
     """Return sums over all cells of the maps of `attribution.ensemble`.
 
-    One row for each case, lead, method, channel and member.
+    One row for each case, lead, method, network, channel and member.
     Columns case, init_time ("YYYY-MM"), lead_time, method, baseline, channel, variable, lag (or
-    lead), member (a seed, or "mean"), value (signed sum), magnitude (sum of absolute values; for
-    "mean" of the mean map), agreement (share of members whose value has the sign of the mean, 0..1)
-    and rank (1 has the greatest magnitude). The last two are given for "mean" only. Members have no
-    row where all is 0. Unit: that of `attribution`.
+    lead), exists (False where the climatology stands in for a missing time step), network, member
+    (a seed, or "mean"), value (signed sum), magnitude (sum of absolute values; for "mean" of the
+    mean map), agreement (share of members whose value has the sign of the mean, 0..1) and rank (1
+    has the greatest magnitude). The last two are given for "mean" only. Members have no row where
+    all is 0. Unit: that of `attribution`.
+    network: "trained", the members; "untrained", the network before training; "difference", trained
+    minus untrained, cell by cell, which is the attribution of what training added. The last two
+    have rows of "mean" only.
     """
+    learnt = store.member.values != UNTRAINED
+    seeds = [str(seed) for seed in store.member.values[learnt]]
     tables = []
-    coords = {"channel": store.channel.values, "variable": store["variable"].values, "lag": store.lag.values}
     for case in store.case.values:
         for lead in store.lead_time.values:
-            init = pd.Timestamp(store.init_time.sel(case=case, lead_time=lead).values)
+            at_lead = store.sel(case=case, lead_time=lead)
+            labels = {
+                "case": f"{pd.Timestamp(case):%Y-%m}",
+                "init_time": f"{pd.Timestamp(at_lead.init_time.values):%Y-%m}",
+                "lead_time": int(lead),
+                "channel": store.channel.values,
+                "variable": store["variable"].values,
+                "lag": store.lag.values,
+                "exists": at_lead["exists"].values.astype(bool),
+            }
             for name in store.method.values:
-                maps = store.attribution.sel({"case": case, "lead_time": lead, "method": name}).values.astype(
-                    "float64"
-                )
+                maps = at_lead.attribution.sel({"method": name}).values.astype("float64")
                 method, baseline = METHODS[name]
-                labels = {
-                    "case": f"{pd.Timestamp(case):%Y-%m}",
-                    "init_time": f"{init:%Y-%m}",
-                    "lead_time": int(lead),
-                }
-                labels |= {"method": method, "baseline": baseline, **coords}
-                values, mean = maps.sum(axis=(2, 3)), maps.mean(axis=0)
-                value, magnitude = mean.sum(axis=(1, 2)), abs(mean).sum(axis=(1, 2))
-                agreement = (np.sign(values) == np.sign(value)).mean(axis=0)
-                rank = pd.Series(magnitude).rank(ascending=False, method="min").astype("int").to_numpy()
-                columns = {"value": value, "magnitude": magnitude, "agreement": agreement, "rank": rank}
-                tables.append(pd.DataFrame(labels | {"member": MEAN} | columns))
-                frame = tables[-1]
-                frame["agreement"] = frame["agreement"].where(frame["magnitude"] > 0)
-                for seed, value_of_member, magnitude_of_member in zip(
-                    store.member.values, values, abs(maps).sum(axis=(2, 3)), strict=True
-                ):
-                    tables.append(
-                        pd.DataFrame(
-                            labels
-                            | {
-                                "member": str(seed),
-                                "value": value_of_member,
-                                "magnitude": magnitude_of_member,
-                            }
-                        )
-                    )
+                labels |= {"method": method, "baseline": baseline}
+                first_guess, members = maps[~learnt], maps[learnt]
+                of_network = zip(NETWORKS, (members, first_guess, members - first_guess), strict=True)
+                tables += [_mean_sums(labels | {"network": network}, of) for network, of in of_network]
+                tables += [
+                    pd.DataFrame(labels | {"network": NETWORKS[0], "member": seed} | _sums(of_member))
+                    for seed, of_member in zip(seeds, members, strict=True)
+                ]
     table = pd.concat(tables, ignore_index=True).astype({"rank": "Int64"})
-    return table[(table["member"] == MEAN) | (table["magnitude"] > 0)].reset_index(drop=True)
+    table = table[(table["member"] == MEAN) | (table["magnitude"] > 0)].reset_index(drop=True)
+    return table[[*COLUMNS]]
+
+
+def _sums(maps: np.ndarray) -> dict[str, np.ndarray]:
+    """Return signed sums and sums of absolute values of maps (..., y, x)."""
+    return {"value": maps.sum(axis=(-2, -1)), "magnitude": abs(maps).sum(axis=(-2, -1))}
+
+
+def _mean_sums(labels: dict, maps: np.ndarray) -> pd.DataFrame:
+    """Return the rows of the mean of maps (member, channel, y, x), one for each channel."""
+    sums = _sums(maps.mean(axis=0))
+    frame = pd.DataFrame(labels | {"member": MEAN} | sums)
+    agreement = (np.sign(maps.sum(axis=(2, 3))) == np.sign(sums["value"])).mean(axis=0)
+    rank = frame["magnitude"].rank(ascending=False, method="min").astype("int")
+    return frame.assign(agreement=np.where(frame["magnitude"] > 0, agreement, np.nan), rank=rank)
 
 
 def family(variable: str) -> str:
@@ -86,8 +100,8 @@ def family(variable: str) -> str:
 def grouped(table: pd.DataFrame, by: str = "family") -> pd.DataFrame:
     """Add up the channels of `channel_table` to variables or families.
 
-    by: "family" or "variable". One row for each case, lead_time, method, baseline, member and
-    group.
+    by: "family" or "variable". One row for each case, lead_time, method, baseline, network,
+    member and group.
     Columns value, magnitude, share (% of all magnitude) and agreement, which is given for member
     "mean" and is that of the members' sums.
     The magnitudes of channels are added: opposite signs within a group do not cancel in
@@ -96,7 +110,7 @@ def grouped(table: pd.DataFrame, by: str = "family") -> pd.DataFrame:
     if by not in ("family", "variable"):
         raise DataError(f"channels are grouped by 'family' or 'variable', not {by!r}")
     group = table["variable"] if by == "variable" else table["variable"].map(family)
-    keys = ["case", "lead_time", "method", "baseline", "member"]
+    keys = ["case", "lead_time", "method", "baseline", "network", "member"]
     out = (
         table.assign(**{by: group})
         .groupby([*keys, by], sort=False)[["value", "magnitude"]]
@@ -116,15 +130,17 @@ def grouped(table: pd.DataFrame, by: str = "family") -> pd.DataFrame:
     return out.assign(agreement=out["agreement"].where(out["member"] == MEAN))
 
 
-def mean_rows(table: pd.DataFrame, method: str) -> pd.DataFrame:
+def mean_rows(table: pd.DataFrame, method: str, network: str = NETWORKS[0]) -> pd.DataFrame:
     """Return the rows of the mean of the members for a method of `gradients.METHODS`.
 
+    network: of `NETWORKS`.
     Raises DataError for another method, and where there are no rows.
     """
     if method not in METHODS:
         raise DataError(f"attribution method '{method}' is unknown; choose of {', '.join(METHODS)}")
     kind, baseline = METHODS[method]
     rows = table[(table["member"] == MEAN) & (table["method"] == kind) & (table["baseline"] == baseline)]
+    rows = rows[rows["network"] == network]
     if rows.empty:
         raise DataError(f"the table has no rows of method '{method}'; attribute by it first")
     return rows
@@ -167,7 +183,7 @@ def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, meth
     table: of `channel_table`; magnitudes are added over the cases.
     importance: table of permute-and-predict with the columns group, kind, within_month, split,
     lead_time, month, metric and change. Its groups that are channels or variables are compared, in
-    the rows of the test split and of all months.
+    the rows of the networks, of the test split and of all months.
     Columns kind, within_month, lead_time, rho (-1..1) and groups (how many). There is no row where
     nothing can be compared.
     """
@@ -181,6 +197,9 @@ def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, meth
     )
     ours = ours[~ours.index.duplicated()].rename("of_gradients")
     theirs = importance[(importance["split"] == "test") & (importance["month"].astype(str) == "all")]
+    theirs = theirs[theirs["model"] == "networks"]
+    if theirs.empty:
+        return pd.DataFrame(columns=columns)
     metric = "binary_accuracy" if "binary_accuracy" in set(theirs["metric"]) else theirs["metric"].iloc[0]
     theirs = theirs[
         (theirs["metric"] == metric) & (theirs["lead_time"].astype(str).isin(map(str, rows["lead_time"])))
@@ -195,14 +214,66 @@ def rank_agreement(table: pd.DataFrame, importance: pd.DataFrame | None, *, meth
     return pd.DataFrame(out, columns=columns)
 
 
-def answers(table: pd.DataFrame, *, method: str, leads: Sequence[int] | None = None) -> pd.DataFrame:
-    """Return the share of magnitude (%) and the signed value of each family, by lead.
+def families(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what each family adds, by case, lead, method, baseline and network.
 
-    One row for each case and family.
+    table: of `channel_table`. Columns share (% of all magnitude of that network; of the difference,
+    % of what training added), value (signed, cells with ice), magnitude, agreement, lacking
+    (variables of which a time step does not exist, so that the climatology stands in for them).
     """
-    rows = mean_rows(grouped(table), method)
-    rows = rows if leads is None else rows[rows["lead_time"].isin(leads)]
-    return rows.pivot(index=["case", "family"], columns="lead_time", values=["share", "value", "agreement"])
+    lacking = table[~table["exists"]].groupby(["case", "lead_time"])["variable"]
+    lacking = lacking.agg(lambda names: " ".join(dict.fromkeys(names))).rename("lacking")
+    rows = grouped(table).query("member == @MEAN").drop(columns="member")
+    rows = rows.join(lacking, on=["case", "lead_time"]).fillna({"lacking": ""})
+    keys = ["case", "lead_time", "method", "baseline", "network", "family"]
+    return rows[[*keys, "share", "value", "magnitude", "agreement", "lacking"]]
+
+
+def answers(families: pd.DataFrame, *, method: str, case: str) -> pd.DataFrame:
+    """Return the share (%) of each family for a case, a column for each network and lead.
+
+    families: see `families`. The row "of the finding" adds up the families `FOUND`. Raises
+    DataError where there are no rows.
+    """
+    kind, baseline = METHODS[method]
+    rows = families[(families["method"] == kind) & (families["baseline"] == baseline)]
+    rows = rows[rows["case"] == case]
+    if rows.empty:
+        raise DataError(f"no attributions of {case} by {method}; there are {sorted(set(families['case']))}")
+    shares = rows.pivot(index="family", columns=["network", "lead_time"], values="share")
+    shares = shares.reindex(columns=list(NETWORKS), level="network")
+    shares = shares.loc[shares.mean(axis=1).sort_values(ascending=False).index]
+    shares.loc["of the finding"] = shares[shares.index.isin(FOUND)].sum()
+    return shares
+
+
+def of_all_cases(families: pd.DataFrame, *, method: str) -> pd.DataFrame:
+    """Return the share (%) of the families `FOUND` together, and of what else was observed.
+
+    One row for each case, and for the finding, sea temperature and weather; columns as in
+    `answers`.
+    """
+    rows = ["of the finding", "sea temperature", OTHER]
+    by_case = {case: answers(families, method=method, case=case) for case in dict.fromkeys(families["case"])}
+    return pd.concat(
+        {case: shares.reindex(rows).dropna() for case, shares in by_case.items()}, names=["case"]
+    )
+
+
+def predictors(table: pd.DataFrame) -> str:
+    """Return in words which predictors exist at each case and lead, a line for each."""
+    rows = table[["case", "init_time", "lead_time", "channel", "variable", "exists"]].drop_duplicates()
+    lines = []
+    for (case, lead, init), inputs in rows.groupby(["case", "lead_time", "init_time"]):
+        present = inputs.groupby("variable", sort=False)["exists"].agg(["sum", "size"])
+        words = [
+            f"no {name}" if have == 0 else f"{name} of {have} of {of} months"
+            for name, have, of in present.itertuples()
+            if have < of
+        ]
+        text = ", ".join(words) or "every predictor exists"
+        lines.append(f"{case}, lead {lead} (initialised {init}): {text}")
+    return "\n".join(lines)
 
 
 def strongest(table: pd.DataFrame, *, method: str, case: str, lead: int, n: int = 4) -> list[str]:

@@ -20,6 +20,7 @@ METHODS = {  # name: (method, baseline)
     "gradient": ("gradient", ""),  # Simonyan et al. 2013, arXiv:1312.6034
     "gradient_x_input": ("gradient_x_input", ""),
     "integrated_climatology": ("integrated", "climatology"),  # Sundararajan et al. 2017, arXiv:1703.01365
+    "integrated_other_month": ("integrated", "other_month"),
     "integrated_zeros": ("integrated", "zeros"),
     "smoothgrad": ("smoothgrad", ""),  # Smilkov et al. 2017, arXiv:1706.03825
 }

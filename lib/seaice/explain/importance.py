@@ -1,6 +1,7 @@
-"""Which inputs do the networks need?
+"""Which inputs do the forecasts need?
 
-Permute-and-predict: the loss of skill when an input is taken from another initialisation.
+Permute-and-predict: the loss of skill when an input is taken from an earlier initialisation. A
+later one would tell what is to be forecast: its trend, frequencies and past ice hold the truth.
 Source: Breiman 2001, doi:10.1023/A:1010933404324; for IceNet Andersson et al. 2021,
 doi:10.1038/s41467-021-25257-4.
 """
@@ -14,10 +15,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice import fingerprint
 from seaice.config.sections import Importance
 from seaice.errors import DataError
-from seaice.explain import permutations
-from seaice.explain.permutations import METRICS, Task, forget_networks, perform, perform_all
+from seaice.explain import icenet as explain_icenet, permutations
+from seaice.explain.draws import drawn, pairs
+from seaice.explain.permutations import METRICS, Models, Task, forget_networks, perform, perform_all
+from seaice.explain.presence import exists
 from seaice.forecasts.check import check_network
 from seaice.networks import trained
 from seaice.samples.assembly import Samples
@@ -47,120 +51,118 @@ def groups(samples: Samples) -> dict[str, tuple[int, ...]]:
     return by_name
 
 
-def donors(times: pd.DatetimeIndex, *, seed: int, within_month: bool) -> np.ndarray:
-    """Return for each initialisation the place among `times` of the one that its values come from.
-
-    The permutation is one random cycle, so that none keeps its own values. within_month: one cycle
-    for each calendar month, which leaves the seasonal cycle as it is. The only initialisation of a
-    calendar month keeps its own values.
-    """
-    rng = np.random.default_rng([seed, within_month])
-    kind = times.month.to_numpy() if within_month else np.zeros(len(times), int)
-    out = np.arange(len(times))
-    for value in np.unique(kind):
-        order = rng.permutation(np.flatnonzero(kind == value))
-        out[order] = np.roll(order, 1)
-    return out
-
-
-def drawn(times: pd.DatetimeIndex, n: int | None, *, seed: int) -> pd.DatetimeIndex:
-    """Return at most `n` of `times`, in order, drawn for this seed; None returns all.
-
-    They are spread as evenly over the calendar months as possible. Consecutive seeds begin with
-    different months, so that a few initialisations for each seed reach every month over the seeds.
-    """
-    if n is None:
-        return times
-    months, number = np.unique(times.month, return_inverse=True)
-    order = np.random.default_rng([seed, 2]).permutation(len(times))
-    draw_in_month = (
-        pd.Series(number[order], index=order).groupby(number[order]).cumcount().sort_index().to_numpy()
-    )
-    rank = draw_in_month * len(months) + (number - seed * n) % len(months)
-    return times[np.sort(np.argsort(rank, kind="stable")[:n])]
-
-
 def measure(
     samples: Samples,
-    folders: Mapping[int, Path],
+    models: Models,
     splits: Mapping[str, Sequence[str]],
     folder: Path,
     settings: Importance,
     *,
     batch_size: int = 8,
 ) -> xr.Dataset:
-    """Permute every group with every seed and return the change of every member's scores.
+    """Permute every group with every seed and return the change of every model's scores.
 
-    folders: seed to folder of a network that `train.fit` finished.
+    models: finished networks of `train.fit` by seed, and what IceNet makes of them.
     folder: where results are kept, one file for each group, option and seed. What is there and
     still valid is not computed again.
-    settings: what is permuted (see `groups`, `donors`) and which forecasts are scored (see
-    `drawn`). Values are permuted among all validation and test initialisations.
+    settings: what is permuted (see `groups`) and which forecasts are scored (see `draws.drawn`).
+    Values come from earlier years, see `draws.pairs`; training years serve. A group is judged where
+    all its time steps exist in both initialisations.
     batch_size: samples computed together at most.
-    Returns `change (group, within_month, seed, member, init_time, lead_time, metric)`, permuted -
-    unpermuted, NaN where not judged or without truth, and `unpermuted (member, init_time,
-    lead_time, metric)`. Units and cells as in `verify`. `METRICS` are those of the member's
-    probabilities before any calibration. Coordinates `kind` ("channel" or "group") and `split`.
-    Raises DataError for groups, months, splits or networks that do not exist, and for a calendar
-    month with a single initialisation, where a permutation within the month changes nothing.
+    Returns `change (group, within_month, seed, model, init_time, lead_time, metric)`, permuted -
+    unpermuted, NaN where not judged or without truth, and `unpermuted (model, init_time,
+    lead_time, metric)`. Units and cells as in `verify`. Models are the members, by the text of
+    their seed and before any calibration, and "icenet". `METRICS` are those of their
+    probabilities. Coordinates `kind` ("channel" or "group") and `split`.
+    Raises DataError for groups, months, splits or networks that do not exist, and for an
+    initialisation that nothing is earlier than.
     """
     places, seeds = _chosen(samples, settings.groups), settings.seeds
-    if not folders:
+    if not models.folders:
         raise DataError("importance of no network: give the folder of at least one")
-    for seed, network_folder in folders.items():
+    for seed, network_folder in models.folders.items():
         check_network(samples, seed, Path(network_folder))
-    pool, candidates = _candidates(samples, splits, settings.judged, settings.init_months)
+    candidates = _candidates(samples, splits, settings.judged, settings.init_months)
     options = list(dict.fromkeys(settings.within_month))
-    if True in options:
-        _check_months(pool, candidates)
     by_seed = [_drawn_of_all(candidates, settings.inits, seed) for seed in range(seeds)]
     times = pd.DatetimeIndex(np.unique(np.concatenate(by_seed)))
-    keys = _network_keys(samples, folders, pool)
+    keys = _model_keys(samples, models)
 
     n = max(map(len, by_seed))
     batch_size = -(-n // -(-n // batch_size))  # one size for all batches, as a network is compiled for a size
-    unpermuted = _unpermuted(samples, folders, folder, times, keys, batch_size)
-    tasks = {
-        (channels, option, seed): _task(samples, folder, places, channels, pool, judged, keys, option, seed)
-        for channels in dict.fromkeys(places.values())  # the ocean may be one variable: not computed twice
-        for option in options
-        for seed, judged in enumerate(by_seed)
-    }
+    unpermuted = _unpermuted(samples, models, folder, times, keys, batch_size)
+    tasks = _tasks(samples, folder, places, options, by_seed, keys)
     results = perform_all(
-        tasks, samples, folders, unpermuted, times, batch_size=batch_size, workers=settings.workers
+        tasks, samples, models, unpermuted, times, batch_size=batch_size, workers=settings.workers
     )
     change = np.full((len(places), len(options), seeds, *unpermuted.shape), np.nan, "float32")
     for (channels, option, seed), values in results:
-        rows = times.get_indexer(by_seed[seed])
+        rows = times.get_indexer(tasks[channels, option, seed].judged)
         _fill(change[:, options.index(option), seed], values, channels, places, rows)
     forget_networks()
-    coords = {"group": list(places), "within_month": options, "seed": range(seeds), "member": list(folders)}
+    coords = {"group": list(places), "within_month": options, "seed": range(seeds), "model": models.names}
     return _dataset(change, unpermuted, coords | {"init_time": times}, samples, candidates)
 
 
-def _network_keys(samples: Samples, folders: Mapping[int, Path], pool: pd.DatetimeIndex) -> dict[int, str]:
-    """Return by seed the key of all that every result of its network depends on."""
-    base = _key(samples.digest(pool), Path(permutations.__file__).read_text())
-    return {
-        seed: _key(base, json.loads((Path(network_folder) / trained.KEY).read_text())["key"])
-        for seed, network_folder in folders.items()
+def _tasks(
+    samples: Samples,
+    folder: Path,
+    places: Mapping[str, tuple[int, ...]],
+    options: Sequence[bool],
+    by_seed: Sequence[pd.DatetimeIndex],
+    keys: Mapping[str, str],
+) -> dict[tuple, Task]:
+    """Return the permutations by channels, option and seed; none where nothing can be judged.
+
+    Groups of the same channels share one, whose file is named after the first of them.
+    """
+    pool = samples.init_times
+    present = exists(samples, pool)
+    tasks = {}
+    for group, channels in places.items():
+        usable = present[:, list(channels)].all(axis=1)
+        for option in options:
+            for seed, judged in enumerate(by_seed):
+                if (channels, option, seed) in tasks:  # the ocean may be one variable
+                    continue
+                kept, donors = pairs(judged, pool, usable, seed=seed, within_month=option)
+                if not len(kept):
+                    continue
+                names = [samples.channel_names[place] for place in channels]
+                own_keys = {model: _key(key, names, kept, donors) for model, key in keys.items()}
+                file = f"{'within' if option else 'across'}_month_seed_{seed}.npz"
+                path = Path(folder) / group / file
+                tasks[channels, option, seed] = Task(path, channels, kept, donors, own_keys)
+    return tasks
+
+
+def _model_keys(samples: Samples, models: Models) -> dict[str, str]:
+    """Return by model the key of all that every result of it depends on."""
+    imports = [f"import {module.__name__}" for module in (permutations, explain_icenet)]
+    base = _key(samples.digest(samples.init_times), fingerprint.modules(imports, source=__name__))
+    keys = {
+        str(seed): _key(base, json.loads((Path(network_folder) / trained.KEY).read_text())["key"])
+        for seed, network_folder in models.folders.items()
     }
+    if models.icenet is not None:
+        keys[explain_icenet.NAME] = _key([*keys.values()], models.icenet.key)
+    return keys
 
 
 def _unpermuted(
     samples: Samples,
-    folders: Mapping[int, Path],
+    models: Models,
     folder: Path,
     times: pd.DatetimeIndex,
-    keys: Mapping[int, str],
+    keys: Mapping[str, str],
     batch_size: int,
 ) -> np.ndarray:
-    """Return the scores of the unpermuted forecasts (member, init_time, lead_time, metric)."""
+    """Return the scores of the unpermuted forecasts (model, init_time, lead_time, metric)."""
     tasks = [
-        Task(Path(folder) / f"unpermuted_{member}.npz", (), times, times, {member: _key(key, times)})
-        for member, key in keys.items()
+        Task(Path(folder) / f"unpermuted_{model}.npz", (), times, times, {model: _key(key, times)})
+        for model, key in keys.items()
     ]
-    return np.concatenate([perform(task, samples, folders, None, batch_size) for task in tasks])
+    return np.concatenate([perform(task, samples, models, None, batch_size) for task in tasks])
 
 
 def _drawn_of_all(candidates: Mapping[str, pd.DatetimeIndex], n: int | None, seed: int) -> pd.DatetimeIndex:
@@ -174,8 +176,8 @@ def _drawn_of_all(candidates: Mapping[str, pd.DatetimeIndex], n: int | None, see
 def _fill(change: np.ndarray, values: np.ndarray, channels: tuple, places: Mapping, rows: np.ndarray) -> None:
     """Write the changes of one permutation to every group that consists of its channels.
 
-    change: (group, member, init_time, ...), written in place. values: (member, init_time, ...) of
-    the initialisations `rows`.
+    change: (group, model, init_time, ...), written in place. values: (model, init_time, ...) of the
+    initialisations `rows`.
     """
     for group, channels_of_group in enumerate(places.values()):
         if channels_of_group == channels:
@@ -186,7 +188,7 @@ def _dataset(
     change: np.ndarray, unpermuted: np.ndarray, coords: Mapping, samples: Samples, candidates: Mapping
 ) -> xr.Dataset:
     """Return the dataset of `measure`: the scores with their names and coordinates."""
-    dims = ("group", "within_month", "seed", "member", "init_time", "lead_time", "metric")
+    dims = ("group", "within_month", "seed", "model", "init_time", "lead_time", "metric")
     kinds = ["channel" if name in samples.channel_names else "group" for name in coords["group"]]
     splits = [
         next(name for name, times in candidates.items() if time in times) for time in coords["init_time"]
@@ -201,19 +203,6 @@ def _dataset(
             "split": ("init_time", splits),
         },
     )
-
-
-def _task(samples, folder, places, channels, pool, judged, network_keys, option: bool, seed: int) -> Task:
-    """Return the permutation of these channels with this seed.
-
-    Its file is named after the first group that consists of these channels.
-    """
-    donor_times = pool[donors(pool, seed=seed, within_month=option)[pool.get_indexer(judged)]]
-    names = [samples.channel_names[place] for place in channels]
-    keys = {member: _key(key, names, judged, donor_times) for member, key in network_keys.items()}
-    group = next(name for name, channels_of_group in places.items() if channels_of_group == channels)
-    path = Path(folder) / group / f"{'within' if option else 'across'}_month_seed_{seed}.npz"
-    return Task(path, channels, judged, donor_times, keys)
 
 
 def _chosen(samples: Samples, names: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
@@ -232,8 +221,8 @@ def _chosen(samples: Samples, names: Sequence[str] | None) -> dict[str, tuple[in
 
 def _candidates(
     samples: Samples, splits: Mapping, judged: Sequence[str], months: Sequence[int] | None
-) -> tuple:
-    """Return all validation and test initialisations, and by split those that may be judged.
+) -> dict[str, pd.DatetimeIndex]:
+    """Return by split the validation and test initialisations that may be judged.
 
     Raises DataError for a split or a calendar month without initialisations.
     """
@@ -252,22 +241,7 @@ def _candidates(
                 raise DataError(
                     f"importance: split '{name}' has no initialisation of month {month}; leave it out"
                 )
-    return pd.DatetimeIndex(np.concatenate(list(available.values()))), candidates
-
-
-def _check_months(pool: pd.DatetimeIndex, candidates: Mapping[str, pd.DatetimeIndex]) -> None:
-    """Raise DataError for a calendar month with a single initialisation.
-
-    A permutation within that month would change nothing.
-    """
-    counts = pool.month.value_counts()
-    for month in sorted({month for times in candidates.values() for month in times.month}):
-        if counts[month] < 2:
-            raise DataError(
-                f"importance: {', '.join(JUDGED)} hold a single initialisation of month {month}, so that "
-                "a permutation within the month changes nothing; give more years, leave the month out, "
-                "or permute across months only"
-            )
+    return candidates
 
 
 def _key(*parts) -> str:

@@ -1,11 +1,12 @@
 """How is one permutation computed?
 
-By forward passes of every member, scored on the cells that count. Each result is kept in a file.
+By forward passes of every member, scored on the cells that count, and by what IceNet makes of them.
+Each result is kept in a file.
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from seaice import progress
 from seaice.errors import DataError
+from seaice.explain.icenet import NAME as ICENET, IceNet
 from seaice.files import replacing
 from seaice.networks import trained
 from seaice.networks.outputs import class_logits
@@ -35,21 +38,33 @@ class Task(NamedTuple):
     channels: tuple[int, ...]
     judged: pd.DatetimeIndex
     donors: pd.DatetimeIndex
-    keys: dict[int, str]  # by member, the key of all that its result depends on
+    keys: dict[str, str]  # by model, the key of all that its result depends on
+
+
+class Models(NamedTuple):
+    """What forecasts: networks, by seed their folder, and the IceNet that is made of them."""
+
+    folders: Mapping[int, Path]
+    icenet: IceNet | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the models: the seed of each network, then IceNet."""
+        return [str(seed) for seed in self.folders] + [ICENET] * (self.icenet is not None)
 
 
 def perform(
-    task: Task, samples: Samples, folders: Mapping[int, Path], unpermuted: np.ndarray | None, batch_size: int
+    task: Task, samples: Samples, models: Models, unpermuted: np.ndarray | None, batch_size: int
 ) -> np.ndarray:
-    """Return the change of the scores of one task (member, init_time, lead_time, metric).
+    """Return the change of the scores of one task (model, init_time, lead_time, metric).
 
-    It is computed for the members that are not yet in the file of the task. unpermuted: scores of
+    It is computed for the models that are not yet in the file of the task. unpermuted: scores of
     the judged initialisations, same dims; None returns and keeps the scores themselves.
     Initialisations whose inputs are the same after the permutation are not computed: their change
     is 0. Raises DataError for a network whose output is not finite.
     """
     results = _read(task)
-    missing = [member for member in task.keys if member not in results]
+    missing = [name for name in task.keys if name not in results]
     if missing:
         computed = np.zeros((len(missing), len(task.judged), samples.n_leads, len(METRICS)), "float64")
         places = list(task.channels)
@@ -58,42 +73,59 @@ def perform(
         for first in range(0, len(moved), batch_size):
             batch = moved[first : first + batch_size]
             padded = np.pad(batch, (0, batch_size - len(batch)), mode="edge")
-            inputs = samples.inputs(task.judged[padded])
-            if places:
-                inputs[..., places] = samples.inputs(task.donors[padded])[..., places]
             truth, counts = samples.targets(task.judged[padded]), samples.weights(task.judged[padded]) > 0
-            for row, member in enumerate(missing):
-                logits = class_logits(_network(Path(folders[member])).predict_on_batch(inputs))
-                if not np.isfinite(logits).all():
-                    raise DataError(
-                        f"the network of seed {member} ({folders[member]}) gives values that are not finite; "
-                        "train it again"
-                    )
-                computed[row, batch] = scores(logits, truth, counts)[: len(batch)]
-        for row, member in enumerate(missing):
+            forecasts = _forecasts(task, samples, models, missing, padded)
+            for row, probability in enumerate(forecasts):
+                computed[row, batch] = scores(probability, truth, counts)[: len(batch)]
+        for row, name in enumerate(missing):
             if unpermuted is not None:
-                before = unpermuted[list(task.keys).index(member)]
+                before = unpermuted[list(task.keys).index(name)]
                 computed[row, moved] -= before[moved]
                 computed[row][np.isnan(before)] = np.nan
-            results[member] = computed[row]
+            results[name] = computed[row]
         _write(task, results)
-    return np.stack([results[member] for member in task.keys])
+    return np.stack([results[name] for name in task.keys])
 
 
-def scores(logits: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return scores (init_time, lead_time, metric) of logits, NaN where no cell counts.
+def _forecasts(
+    task: Task, samples: Samples, models: Models, wanted: Sequence[str], rows: np.ndarray
+) -> list[np.ndarray]:
+    """Return the probabilities (init_time, y, x, lead_time, ice_class) of the wanted models.
 
-    logits: (init_time, y, x, lead_time, ice_class). truth: class numbers (init_time, y, x,
-    lead_time). counts: bool, same dims as truth, the cells that are scored. `METRICS` as in
+    rows: places of initialisations in the task. Raises DataError as `perform` does.
+    """
+    inputs, places = samples.inputs(task.judged[rows]), list(task.channels)
+    if places:
+        inputs[..., places] = samples.inputs(task.donors[rows])[..., places]
+    members = {}
+    for seed, folder in models.folders.items():
+        if str(seed) in wanted or ICENET in wanted:
+            logits = class_logits(_network(Path(folder)).predict_on_batch(inputs))
+            if not np.isfinite(logits).all():
+                raise DataError(
+                    f"the network of seed {seed} ({folder}) gives values that are not finite; train it again"
+                )
+            members[seed] = softmax(logits, axis=-1)
+    found = {str(seed): probability for seed, probability in members.items()}
+    if models.icenet is not None and ICENET in wanted:
+        judged, donors = task.judged[rows], task.donors[rows]
+        found[ICENET] = models.icenet.probability(members, samples, judged, donors, places)
+    return [found[name] for name in wanted]
+
+
+def scores(probability: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return scores (init_time, lead_time, metric) of probabilities, NaN where no cell counts.
+
+    probability: (init_time, y, x, lead_time, ice_class), 0..1. truth: class numbers (init_time, y,
+    x, lead_time). counts: bool, same dims as truth, the cells that are scored. `METRICS` as in
     `verify`.
     """
     ever_counts = counts.any(axis=(0, 3))  # the rest of the map is left out
-    logits, truth, counts = logits[:, ever_counts], truth[:, ever_counts], counts[:, ever_counts]
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    sip, ice = exponentials[..., 1:].sum(axis=-1) / exponentials.sum(axis=-1), truth > 0
+    probability, truth, counts = probability[:, ever_counts], truth[:, ever_counts], counts[:, ever_counts]
+    sip, ice = probability[..., 1:].sum(axis=-1), truth > 0
     measures = [
         100.0 * ((sip > SIP_EDGE) == ice),
-        100.0 * (logits.argmax(axis=-1) == truth),
+        100.0 * (probability.argmax(axis=-1) == truth),
         (sip - ice) ** 2,
     ]
     with np.errstate(invalid="ignore"):
@@ -104,7 +136,7 @@ def scores(logits: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndar
 def perform_all(
     tasks: Mapping[tuple, Task],
     samples: Samples,
-    folders: Mapping[int, Path],
+    models: Models,
     unpermuted: np.ndarray,
     times: pd.DatetimeIndex,
     *,
@@ -113,7 +145,7 @@ def perform_all(
 ) -> Iterator[tuple]:
     """Give the name and the result of each task as it is finished.
 
-    unpermuted: scores (member, init_time, lead_time, metric) of `times`. workers: number of
+    unpermuted: scores (model, init_time, lead_time, metric) of `times`. workers: number of
     processes, the address of a scheduler, or None for this process alone. A process, this one or a
     worker of Dask, loads each network only once.
     """
@@ -124,15 +156,15 @@ def perform_all(
     with progress.bar(total=len(tasks), desc="permutations") as bar:
         if workers is None:
             for name, task in tasks.items():
-                yield name, perform(task, samples, folders, rows(task), batch_size)
+                yield name, perform(task, samples, models, rows(task), batch_size)
                 bar.update()
             return
         from distributed import Client, as_completed  # imported here, as a single process does not need it
 
         with Client(workers) if isinstance(workers, str) else Client(**_local(workers)) as client:
-            (scattered,) = client.scatter([samples], broadcast=True)
+            scattered = client.scatter([samples, models], broadcast=True)
             futures = {
-                client.submit(perform, task, scattered, folders, rows(task), batch_size, pure=False): name
+                client.submit(perform, task, *scattered, rows(task), batch_size, pure=False): name
                 for name, task in tasks.items()
             }
             for future in as_completed(futures):
@@ -166,21 +198,19 @@ def forget_networks() -> None:
     _loaded.cache_clear()
 
 
-def _read(task: Task) -> dict[int, np.ndarray]:
-    """Return the results in the file of the task that are still valid, by member."""
+def _read(task: Task) -> dict[str, np.ndarray]:
+    """Return the results in the file of the task that are still valid, by model."""
     try:
         saved = np.load(task.path)
     except FileNotFoundError:
         return {}
     with saved:
         keys = json.loads(str(saved["keys"]))
-        return {m: saved[f"member_{m}"] for m, key in task.keys.items() if keys.get(str(m)) == key}
+        return {name: saved[name] for name, key in task.keys.items() if keys.get(name) == key}
 
 
-def _write(task: Task, results: Mapping[int, np.ndarray]) -> None:
-    """Write the results of all members at once, so that a killed run leaves no half file."""
+def _write(task: Task, results: Mapping[str, np.ndarray]) -> None:
+    """Write the results of all models at once, so that a killed run leaves no half file."""
     task.path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(task.path) as unfinished:
-        np.savez(
-            unfinished, keys=json.dumps(task.keys), **{f"member_{m}": values for m, values in results.items()}
-        )
+        np.savez(unfinished, keys=json.dumps(task.keys), **results)

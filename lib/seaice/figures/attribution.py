@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from seaice.errors import DataError
-from seaice.explain.attribution_tables import MEAN, grouped, mean_rows, strongest
+from seaice.explain.attribution_tables import MEAN, UNTRAINED, grouped, mean_rows, strongest
 from seaice.figures.map_style import draw, projection
 from seaice.figures.style import STYLE, bare
 from seaice.steps import MONTH_NAMES
@@ -96,11 +96,11 @@ def region(
 def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figure:
     """Draw bars of the signed sum of each variable, a row for each case, a column for each lead.
 
-    Ticks are members, numbers the share of all magnitude. table: of
-    `attribution_tables.channel_table`. by: "variable" or "family".
+    Ticks are members, circles the network before training, numbers the share of all magnitude.
+    table: of `attribution_tables.channel_table`. by: "variable" or "family".
     """
     sums = grouped(table, by)
-    of_mean = mean_rows(sums, method)
+    of_mean, before = mean_rows(sums, method), mean_rows(sums, method, "untrained")
     kind, baseline = of_mean[["method", "baseline"]].iloc[0]
     members = sums[(sums["method"] == kind) & (sums["baseline"] == baseline) & (sums["member"] != MEAN)]
     order = of_mean.groupby(by)["magnitude"].sum().sort_values().index
@@ -119,33 +119,15 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
         for (i, case), (j, lead) in ((a, b) for a in enumerate(cases) for b in enumerate(leads)):
             ax = axes[i, j]
             of_panel = (
-                frame[(frame["case"] == case) & (frame["lead_time"] == lead)] for frame in (of_mean, members)
+                frame[(frame["case"] == case) & (frame["lead_time"] == lead)]
+                for frame in (of_mean, members, before)
             )
-            bars, dots = (frame.set_index(by) for frame in of_panel)
-            bars = bars.loc[order]
-            ax.barh(
-                range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7
-            )
-            ax.plot(dots["value"], order.get_indexer(dots.index), "k|", ms=6, mew=0.8)
-            for k, share in enumerate(bars["share"]):
-                ax.text(
-                    1.0,
-                    k,
-                    f"{share:.0f} %",
-                    transform=ax.get_yaxis_transform(),
-                    ha="right",
-                    va="center",
-                    fontsize=7,
-                )
-            ax.axvline(0, color="black", lw=0.8)
-            ax.set_yticks(range(len(order)), [NAMES.get(name, name) for name in order])
-            ax.margins(x=0.16)
-            bare(ax)
+            _draw_families(ax, order, *(frame.set_index(by) for frame in of_panel))
             ax.set_title(f"{_month(case)}, {_ahead(lead)}")
             if i == len(cases) - 1:
                 ax.set_xlabel("cells with ice")
         fig.legend(
-            handles=_bar_keys("| each member; %: share of all attribution"),
+            handles=_bar_keys("%: share of all attribution", each_member="|", before_training="o"),
             loc="outside lower center",
             ncols=3,
             frameon=False,
@@ -153,6 +135,23 @@ def families(table: pd.DataFrame, *, method: str, by: str = "variable") -> Figur
         title = f"What the forecast of the region's ice rests on ({method.replace('_', ' ')}):"
         fig.suptitle(f"{title}\ncells expected to have ice that each input adds or takes away", fontsize=12)
     return fig
+
+
+def _draw_families(
+    ax, order: pd.Index, bars: pd.DataFrame, members: pd.DataFrame, before: pd.DataFrame
+) -> None:
+    """Draw one panel of `families`: bars of the mean, ticks of members, circles before training."""
+    bars = bars.loc[order]
+    ax.barh(range(len(order)), bars["value"], color=np.where(bars["value"] > 0, MORE, LESS), height=0.7)
+    ax.plot(members["value"], order.get_indexer(members.index), "k|", ms=6, mew=0.8)
+    ax.plot(before["value"], order.get_indexer(before.index), "o", ms=5, mfc="white", mec="black")
+    right = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center", "fontsize": 7}
+    for k, share in enumerate(bars["share"]):
+        ax.text(1.0, k, f"{share:.0f} %", **right)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set_yticks(range(len(order)), [NAMES.get(name, name) for name in order])
+    ax.margins(x=0.16)
+    bare(ax)
 
 
 def lags(
@@ -230,7 +229,8 @@ def maps(
             names = strongest(table, method=method, case=case, lead=lead, n=n)
             members = store.attribution.sel(
                 {"case": month, "lead_time": lead, "method": method, "channel": names}
-            ).load()
+            )
+            members = members.sel(member=store.member != UNTRAINED).load()
             mean = members.mean("member")
             agree = (np.sign(members) == np.sign(mean)).mean("member")
             end = float(abs(mean).quantile(0.995)) or 1.0
@@ -279,10 +279,12 @@ def _ahead(lead: int) -> str:
     return f"{lead} month{'s' * (lead > 1)} ahead"
 
 
-def _bar_keys(note: str) -> list:
-    """Return the keys of the bars and a note in words."""
+def _bar_keys(note: str, **markers: str) -> list:
+    """Return the keys of the bars, a note in words, and black markers by what they stand for."""
     keys = [Patch(color=MORE, label="more ice"), Patch(color=LESS, label="less ice")]
-    return [*keys, Line2D([], [], ls="", label=note)]
+    black = {"color": "black", "ls": "", "mfc": "none"}
+    dots = [Line2D([], [], marker=m, label=name.replace("_", " "), **black) for name, m in markers.items()]
+    return [*keys, *dots, Line2D([], [], ls="", label=note)]
 
 
 def _map_keys() -> list:

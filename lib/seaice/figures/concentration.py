@@ -17,6 +17,7 @@ from seaice.schema import Flag
 from seaice.steps import at, cadence, valid_time
 from seaice.thresholds import ICE_EDGE
 from seaice.verify.concentration_tables import REFERENCE, skill
+from seaice.verify.intervals import FEW
 from seaice.verify.tables import select
 
 METRICS = ("siconc_rmse", "siconc_iiee")
@@ -26,7 +27,8 @@ WORST = 0.5  # error of SIC at the ends of the colour bar
 def errors_by_lead(table: pd.DataFrame, *, split: str = "test", unit: str = "days") -> Figure:
     """Draw RMSE of SIC and IIEE of SIC > 0.15 against lead, and the skill below them.
 
-    The skill is that over damped anomaly persistence. IceNet's mean has its interval.
+    The skill is that over damped anomaly persistence. IceNet's mean has its interval where that
+    rests on `intervals.FEW` blocks or more.
     table: see `concentration_tables.skill_table`. unit: of the leads. Raises DataError for a split
     without rows.
     """
@@ -41,10 +43,9 @@ def errors_by_lead(table: pd.DataFrame, *, split: str = "test", unit: str = "day
                 of_model = rows[rows.model == model].sort_values("lead_time")
                 style = line_style(model, number) | {"markevery": max(1, len(of_model) // 10)}
                 above.plot(of_model.lead_time, of_model.value, **style)
-                if model == "icenet":
-                    above.fill_between(
-                        of_model.lead_time, of_model.low, of_model.high, color="#000000", alpha=0.12, lw=0
-                    )
+                if model == "icenet" and (of_model.blocks >= FEW).all():
+                    bounds = (of_model.lead_time, of_model.low, of_model.high)
+                    above.fill_between(*bounds, color="#000000", alpha=0.12, lw=0)
                 if model != REFERENCE:
                     below.plot(gains[metric].index, 100 * gains[metric][model], **style)
             above.set(ylabel=METRIC_LABELS[metric], ylim=(0, None))

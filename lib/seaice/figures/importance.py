@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from seaice.explain.importance_tables import LOSS, default_kind, top, valid_months
+from seaice.explain.importance_tables import LOSS, NETWORKS, default_kind, top, valid_months
 from seaice.figures.style import STYLE, bare, cmocean, heat
 from seaice.steps import MONTH_NAMES
 from seaice.verify.tables import select
@@ -26,6 +26,7 @@ SMALL = {
     "class_accuracy": 0.1,
     "brier": 1e-3,
 }  # below this change an axis is linear
+MODELS = {"networks": "the networks", "icenet": "IceNet"}
 OPTIONS = {
     False: ("across months", "#000000", "o"),
     True: ("within the calendar month", "#D55E00", "s"),
@@ -40,6 +41,7 @@ def importance_heat(
     months: Sequence[int] | None = None,
     split: str = "test",
     within_month: bool = False,
+    model: str = NETWORKS,
     most: int = 20,
 ) -> Figure:
     """Draw the change of score by group and lead, one panel for each valid month.
@@ -48,7 +50,7 @@ def importance_heat(
     months: None takes those that the table has rows of. A lead without a forecast in one of the
     months has a dash there. Raises DataError for rows that the table does not have.
     """
-    rows = select(table, split=split, kind=kind, metric=metric, within_month=within_month)
+    rows = select(table, split=split, kind=kind, metric=metric, within_month=within_month, model=model)
     months = months or valid_months(rows)
     panels = {
         month: select(rows, month=month).pivot(index="group", columns="lead_time", values="change")
@@ -69,7 +71,8 @@ def importance_heat(
             image = heat(ax, panel, cmap=balance, low=-limit, high=limit, form=form)
             ax.set(title=MONTH_NAMES[month - 1], xlabel="lead (months)")
         fig.colorbar(image, ax=axes, label=LABELS[metric].replace(" (", "\n("))
-        fig.suptitle(f"Permuted {OPTIONS[within_month][0]}, {split} years; hatched: below zero", fontsize=10)
+        title = f"{MODELS[model]}, permuted {OPTIONS[within_month][0]}, {split} years; hatched: below zero"
+        fig.suptitle(title, fontsize=10)
     return fig
 
 
@@ -114,6 +117,7 @@ def within_and_across(
     metric: str = "binary_accuracy",
     split: str = "test",
     leads: Sequence[int] = (1, 3, 6),
+    model: str = NETWORKS,
     most: int = 16,
 ) -> Figure:
     """Draw the change of score with both ways of permuting, all months, a panel for each lead.
@@ -123,7 +127,8 @@ def within_and_across(
     months, or by the loss within months where that is the only option.
     kind: see `importance_tables.top`.
     """
-    rows = select(table, split=split, metric=metric, month="all", kind=kind or default_kind(table))
+    kind = kind or default_kind(table)
+    rows = select(table, split=split, metric=metric, month="all", kind=kind, model=model)
     rows = rows[rows.lead_time.isin(leads)]
     options = [option for option in OPTIONS if option in set(rows.within_month)]
     first = rows[rows.within_month == options[0]]
@@ -161,5 +166,5 @@ def within_and_across(
             bare(ax)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside upper center", frameon=False, ncols=2)
-        fig.supxlabel(f"{LABELS[metric]}, {split} years; hatched: below zero", fontsize=10)
+        fig.supxlabel(f"{LABELS[metric]} of {MODELS[model]}, {split} years", fontsize=10)
     return fig

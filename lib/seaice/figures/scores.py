@@ -21,6 +21,7 @@ from seaice.figures.style import (
     MODELS,
     MONTHS,
     STYLE,
+    TABLES_ONLY,
     bare,
     cmocean,
     leads_to_show,
@@ -32,9 +33,11 @@ from seaice.grid import Grid
 from seaice.prepare.climate import at_months
 from seaice.schema import MAP
 from seaice.steps import MONTH_NAMES, NAME, at, cadence, valid_time
-from seaice.verify.scoring import OWN_PAIRS
+from seaice.verify.intervals import FEW
+from seaice.verify.scoring import LIMIT, OWN_PAIRS
 from seaice.verify.tables import select
 
+BLOCK = {"months": "year", "days": "month"}  # of an interval, by the unit of the leads
 LONG_YEARS = 8  # the months of more years than this do not fit into one panel
 
 
@@ -45,27 +48,28 @@ def accuracy_by_lead(
     split: str = "test",
     region: str = "all",
     unit: str = "months",
+    by_block: pd.DataFrame | None = None,
 ) -> Figure:
-    """Draw the mean score against lead, one line for each model, IceNet's with its interval.
+    """Draw the mean score against lead, one line for each model, and how sure IceNet's is.
 
-    The axis is scaled without persistence, which would flatten all others. Where a line leaves the
-    axis, the legend gives its value.
-    skill: table of `tables.skill_table`.
+    Models of `style.TABLES_ONLY` are left out.
+    IceNet has its interval where that rests on `intervals.FEW` blocks or more. Below that it has
+    its score in each block as a dot, if given.
+    The axis is scaled without persistence, which would flatten all others. Where a line or dot
+    leaves the axis, the legend gives its value.
+    skill: table of `tables.skill_table`. by_block: see `tables.block_values`.
     """
-    table = select(
-        skill[~skill.model.isin(OWN_PAIRS)], metric=metric, month="all", split=split, region=region
-    )
-    band = (
-        table[table.model == "icenet"]
-        .set_index("lead_time")
-        .reindex(columns=["low", "high"])
-        .dropna()
-        .sort_index()
-    )
+    drawn = skill[~skill.model.isin({*OWN_PAIRS, *TABLES_ONLY} - {LIMIT})]
+    table = select(drawn, metric=metric, month="all", split=split, region=region)
+    of_icenet = table[table.model == "icenet"].set_index("lead_time").sort_index()
+    band = of_icenet.reindex(columns=["low", "high", "blocks"]).dropna()
+    band = band[band.blocks >= FEW]
+    dots = by_block[by_block["split"] == split] if by_block is not None and band.empty else pd.DataFrame()
     table = table.pivot(index="lead_time", columns="model", values="value")
     order = [m for m in MODELS if m in table] + [m for m in table if m not in MODELS]
     scaled = table.drop(columns="persistence", errors="ignore") if len(order) > 1 else table
-    extremes = [scaled.min().min(), scaled.max().max(), *band.to_numpy().ravel()]
+    extremes = [scaled.min().min(), scaled.max().max(), *band[["low", "high"]].to_numpy().ravel()]
+    extremes += dots["value"].tolist() if len(dots) else []
     low, high = float(min(extremes)), float(max(extremes))
     margin = 0.06 * (high - low) or 1.0
     with plt.rc_context(STYLE):
@@ -76,16 +80,7 @@ def accuracy_by_lead(
             if len(off_axis):
                 style["label"] += f"\n(off the axis: {off_axis.iloc[-1]:.3g} at lead {off_axis.index[-1]})"
             ax.plot(table.index, values, zorder=3 if model == "icenet" else 2, **style)
-        if len(band):
-            ax.fill_between(
-                band.index,
-                band.low,
-                band.high,
-                color="#000000",
-                alpha=0.12,
-                lw=0,
-                label="95 % of IceNet's mean",
-            )
+        _show_certainty(ax, band, dots, unit)
         ax.set(
             ylim=(low - margin, high + margin),
             xticks=leads_to_show(table.index),
@@ -95,6 +90,17 @@ def accuracy_by_lead(
         bare(ax)
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, labelspacing=0.7)
     return fig
+
+
+def _show_certainty(ax, band: pd.DataFrame, dots: pd.DataFrame, unit: str) -> None:
+    """Draw IceNet's interval, or its score in each block; an empty table draws nothing."""
+    if len(band):
+        label = f"IceNet's mean, interval ({int(band.blocks.min())} blocks)"
+        ax.fill_between(band.index, band.low, band.high, color="#000000", alpha=0.12, lw=0, label=label)
+    if len(dots):
+        number, name = dots["block"].nunique(), BLOCK[unit]
+        label = f"IceNet in each of {number} {name}s" if number > 1 else f"IceNet in one {name}"
+        ax.plot(dots["lead_time"], dots["value"], "o", ms=3.5, mfc="none", mec="#000000", label=label)
 
 
 def accuracy_heatmap(
@@ -183,26 +189,24 @@ def extent_series(
     return fig
 
 
-def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
+def history(histories: Mapping[int, pd.DataFrame], kept: Mapping[int, int]) -> Figure:
     """Draw loss and accuracy by epoch of every member, training dashed, validation solid.
 
     A circle marks the epoch that is kept.
     histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as
-    index. Where SIC is forecast there is also val_siconc_mse, and the epoch of least loss is kept.
+    index. kept: seed to epoch that is kept.
     """
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
         shades = cmocean.cm.deep(np.linspace(0.35, 0.95, len(histories)))
         for (seed, table), colour in zip(histories.items(), shades, strict=True):
-            best = table.val_loss.idxmin() if "val_siconc_mse" in table else table.val_accuracy.idxmax()
             for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
                 ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
                 ax.plot(
                     table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}"
                 )
-                ax.plot(
-                    best, factor * table[f"val_{name}"][best], "o", ms=6, mfc="white", mec=colour, mew=1.8
-                )
+                best = factor * table[f"val_{name}"][kept[seed]]
+                ax.plot(kept[seed], best, "o", ms=6, mfc="white", mec=colour, mew=1.8)
         for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
             ax.set(xlabel=table.index.name or "epoch", ylabel=label)
             ax.xaxis.get_major_locator().set_params(integer=True)
@@ -219,16 +223,18 @@ def history(histories: Mapping[int, pd.DataFrame]) -> Figure:
 def realism(table: pd.DataFrame) -> Figure:
     """Draw a simulated record beside the observed one.
 
-    Panels: extent by month, and the accuracy of two simple forecasts by lead. The grey bands are
-    the limits within which the simulated values should lie. table: see `realism.table`.
+    Panels: extent by month, the memory of the ice (autocorrelation of its anomalies) by lag, and
+    the accuracy of two simple forecasts by lead. The grey bands are the limits within which the
+    simulated values should lie. table: see `realism.table`.
     """
     panels = {
         "extent": ("month", "extent (million km²)"),
+        "siconc_memory": ("lag (months)", "memory of ice concentration"),
         "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
     }
     panels["linear_trend"] = ("lead (months)", "linear trend (%)")
     with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), width_ratios=(1.6, 1, 1), layout="constrained")
+        fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), width_ratios=(1.6, 1, 1, 1), layout="constrained")
         for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
             of_quantity = table[table.quantity == quantity]
             tolerance = of_quantity.limit.str.removeprefix("+- ").astype(float)

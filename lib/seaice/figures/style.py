@@ -36,10 +36,14 @@ MODELS = {  # name: label, colour, dash, marker
     "trees": ("boosted trees", "#D55E00", "--", "s"),
     "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
     "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
-    "ecmwf_edge": ("ECMWF edge", "#7A3B00", "", "*"),
+    "perfect_model": ("limit: true physics and state", "#222222", "-.", "1"),
+    "ecmwf_edge": ("ECMWF edge, raw", "#7A3B00", "", "*"),
+    "ecmwf_edge_corrected": ("ECMWF edge, corrected from earlier years", "#B2182B", "", "P"),
+    "first_guess": ("networks' first guess, fitted", "#5D3A9B", "-", "d"),
     "damped_anomaly_persistence": ("damped anomaly persistence", "#0072B2", "-.", "^"),
     "linear_trend": ("linear trend", "#009E73", "--", "D"),
     "anomaly_persistence": ("anomaly persistence", "#56B4E9", ":", "v"),
+    "recent_frequency": ("frequency of the last ten years", "#777777", "-.", "X"),
     "climatology": ("climatology", "#777777", "-", "x"),
     "persistence": ("persistence", "#CC79A7", ":", "+"),
     "published_icenet": ("IceNet, published", "#000000", ":", "o"),
@@ -47,6 +51,8 @@ MODELS = {  # name: label, colour, dash, marker
     "published_seas5": ("SEAS5, published", "#E69F00", "--", "P"),
     "published_linear_trend": ("linear trend, published", "#009E73", ":", "D"),
 }
+# In tables, but not in charts of all models: its line would lie along that of its damped form.
+TABLES_ONLY = ("anomaly_persistence",)
 METRIC_LABELS = {
     "binary_accuracy": "binary accuracy (%)",
     "iiee": "ice-edge error IIEE (million km²)",
@@ -54,7 +60,7 @@ METRIC_LABELS = {
     "iiee_under": "ice missed (million km²)",
     "sps": "spatial probability score (million km²)",
     "brier": "Brier score",
-    "brier_skill": "Brier skill over climatology",
+    "brier_skill": "Brier skill over climatology or recent frequency",
     "rps": "ranked probability score",
     "sie_error": "extent error (million km²)",
     "extent_crps": "CRPS of extent (million km²)",

@@ -5,8 +5,8 @@ Forecasts of every member and of the calibrated ensemble, for a run or for one m
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
-import keras
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -14,19 +14,15 @@ import xarray as xr
 from seaice import progress
 from seaice.errors import DataError
 from seaice.files import replacing_folder
-from seaice.forecasts import blend, calibrate, probabilities
+from seaice.forecasts import blend, calibrate, fitting, probabilities
 from seaice.forecasts.answers import answer, predictor
 from seaice.forecasts.check import check_network, forecasts_siconc, same_fit
 from seaice.forecasts.members import Member, coordinates, numbered
 from seaice.forecasts.probabilities import at_temperature, masked, masked_siconc
 from seaice.forecasts.store import put, template
-from seaice.networks import losses, trained
+from seaice.networks import trained
 from seaice.samples.assembly import Samples
 from seaice.schema import ICE_CLASSES
-
-# Most bytes of probabilities that temperatures are fitted to. If there are more, initialisations
-# are taken at even distances.
-JUDGED_BYTES = 1e9
 
 
 def write(
@@ -36,18 +32,17 @@ def write(
     path: Path,
     *,
     calibrate_on=None,
+    calibration: Literal["pooled", "temperatures"] = "pooled",
     blend_with: xr.DataArray | None = None,
     blend_share: float = blend.SHARE,
     batch_size: int = 4,
 ) -> xr.Dataset:
     """Write the ensemble's forecast to a Zarr store at `path` and return it, lazily.
 
-    folders: seed to folder of a network that `train.fit` finished. Each is one member, see
-    `members`.
+    folders: seed to folder of a network that `train.fit` finished. Each is one member.
     init_times: any that have a sample, with or without a truth.
-    calibrate_on: initialisations of the validation split, with truth. They determine one
-        temperature for each network and then one for each lead of the ensemble mean. None leaves
-        all at 1.
+    calibrate_on: initialisations of the validation split, with truth; None: no calibration.
+    calibration: what is fitted to them, see `sections.Forecasting`.
     blend_with: SIP (init_time, lead_time, y, x) of a model that was fitted to the training split,
         or None. It has the share `blend_share`, 0..1, in the ensemble mean.
     batch_size: initialisations that a network is given at a time.
@@ -56,11 +51,10 @@ def write(
     `ice_class_probability` (init_time, lead_time, member, ice_class, y, x): of every member, at its
         temperature `member_temperature`.
     `class_probability` (init_time, lead_time, ice_class, y, x): their mean, blended, at
-        `lead_temperature`.
+        `lead_temperature`, its odds mapped by `odds_shift` and `odds_slope` (event).
     `sip`: P(marginal ice) + P(full ice) of the ensemble.
     `siconc` (init_time, lead_time, member, y, x): SIC of every member, if the networks forecast it.
-    Cells of the sea that are not active in a month are not trained on; they are open water by
-    definition. Land is NaN.
+    Cells of the sea that are not active in a month are open water by definition. Land is NaN.
 
     One network and a few initialisations are held at a time. The store appears only when it is
     complete. Raises DataError for a missing network, one whose channels, leads or grid differ from
@@ -73,7 +67,9 @@ def write(
         check_network(samples, seed, Path(folder))
     with_siconc = forecasts_siconc(folders)
     times = pd.DatetimeIndex(np.atleast_1d(init_times))
-    calibration_times = _spread(pd.DatetimeIndex([] if calibrate_on is None else calibrate_on), samples)
+    calibration_times = fitting.spread(
+        pd.DatetimeIndex([] if calibrate_on is None else calibrate_on), samples
+    )
     samples.plane_numbers(times.append(calibration_times))  # refuse bad init_times before any work
     if blend_with is not None:
         blend.aligned(blend_with, samples, times)
@@ -82,11 +78,12 @@ def write(
         template(samples, times, numbered(folders), with_siconc=with_siconc).to_zarr(
             building, compute=False, consolidated=False
         )
-        options = {"with_siconc": with_siconc, "batch_size": batch_size}
+        options = {"scale": calibration == "temperatures", "with_siconc": with_siconc}
+        options["batch_size"] = batch_size
         mean = _write_members(building, samples, folders, times, calibration_times, **options)
-        by_lead = _lead_temperatures(samples, calibration_times, mean, blend_with, blend_share)
-        put(building, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
-        _combine(samples, times, building, by_lead, blend_with, blend_share)
+        blended = {"blend_with": blend_with, "blend_share": blend_share}
+        fitted = _write_calibration(building, samples, calibration_times, mean, calibration, **blended)
+        _combine(samples, times, building, *fitted, blend_with, blend_share)
     return xr.open_zarr(path, consolidated=False)
 
 
@@ -97,13 +94,14 @@ def _write_members(
     times: pd.DatetimeIndex,
     calibration_times: pd.DatetimeIndex,
     *,
+    scale: bool,
     with_siconc: bool,
     batch_size: int,
 ) -> np.ndarray:
-    """Write every member at its own temperature, and return their mean of the calibration times.
+    """Write every member, and return their mean of the calibration times.
 
-    calibration_times: the temperatures are fitted to them. The mean has the dims (init_time,
-    lead_time, ice_class, y, x).
+    scale: whether each gets the temperature that fits these times; else it is 1. The mean has the
+    dims (init_time, lead_time, ice_class, y, x).
     """
     mean = np.zeros((len(calibration_times), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
     members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
@@ -113,7 +111,7 @@ def _write_members(
         calibration_forecast = np.concatenate(
             [mean[:0], *(batch_forecast for _, batch_forecast, _ in predict(samples, calibration_times))]
         )
-        temperature = _fit_temperature(samples, calibration_times, calibration_forecast)
+        temperature = fitting.temperature(samples, calibration_times, calibration_forecast) if scale else 1.0
         mean += at_temperature(calibration_forecast, temperature) / len(folders)
         for batch, probability, siconc in predict(samples, times):
             active = _active(samples, times[batch])
@@ -126,57 +124,27 @@ def _write_members(
     return mean
 
 
-def _lead_temperatures(
+def _write_calibration(
+    building: Path,
     samples: Samples,
     times: pd.DatetimeIndex,
     mean: np.ndarray,
+    calibration: str,
+    *,
     blend_with: xr.DataArray | None,
     blend_share: float,
-) -> np.ndarray:
-    """Return the temperature of each lead (lead_time,) that fits the blended mean of the members.
+) -> tuple[np.ndarray, Mapping]:
+    """Write the calibration of the mean, which is blended first, and return it.
 
-    times: those that the temperatures are fitted to. mean: (init_time, lead_time, ice_class, y, x)
-    of these times, 0..1, not yet blended.
+    See `fitting.of_mean`.
     """
-    if blend_with is not None:
+    if blend_with is not None and len(times):
         mean = blend.mix(mean, blend.aligned(blend_with, samples, times), blend_share)
-    return np.array(
-        [_fit_temperature(samples, times, mean[:, [lead]], lead=lead) for lead in range(samples.n_leads)]
-    )
-
-
-def _spread(times: pd.DatetimeIndex, samples: Samples) -> pd.DatetimeIndex:
-    """Return as many of the initialisations as `JUDGED_BYTES` hold, at even distances.
-
-    A few days of a daily split tell as much as all.
-    """
-    n_most = int(JUDGED_BYTES / (4 * samples.n_leads * len(ICE_CLASSES) * np.prod(samples.shape)))
-    if not len(times):
-        return times
-    return times[np.linspace(0, len(times) - 1, max(1, min(n_most, len(times))), dtype=int)]
-
-
-def _fit_temperature(
-    samples: Samples, times: pd.DatetimeIndex, probability: np.ndarray, *, lead: int | None = None
-) -> float:
-    """Return the temperature of probabilities (init_time, lead_time, ice_class, y, x).
-
-    lead: place of the only lead in them, or None if they have all leads. Without initialisations
-    the temperature is 1.
-    """
-    if not len(times):
-        return 1.0
-    truth, weight = _truth(samples, times)
-    leads = slice(None) if lead is None else slice(lead, lead + 1)
-    return calibrate.temperature(np.moveaxis(probability, 2, -1), truth[:, leads], weight[:, leads])
-
-
-def _truth(samples: Samples, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
-    """Return ice class and weight (init_time, lead_time, y, x)."""
-    truth, weight = (np.moveaxis(a, -1, 1) for a in (samples.targets(times), samples.weights(times)))
-    if np.issubdtype(truth.dtype, np.floating):
-        truth = keras.ops.convert_to_numpy(losses.ice_class(truth))
-    return truth, weight
+    by_lead, maps = fitting.of_mean(samples, times, mean, calibration)
+    put(building, {"lead_temperature": by_lead}, lead_time=slice(0, samples.n_leads))
+    numbers = {f"odds_{name}": np.array(values) for name, values in maps.items()}
+    put(building, numbers, event=slice(0, len(calibrate.EVENTS)))
+    return by_lead, maps
 
 
 def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
@@ -185,7 +153,7 @@ def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
 
 
 def _combine(
-    samples: Samples, times: pd.DatetimeIndex, building: Path, by_lead, blend_with, blend_share
+    samples: Samples, times: pd.DatetimeIndex, building: Path, by_lead, maps, blend_with, blend_share
 ) -> None:
     """Write the blended mean of the members and its SIP, one initialisation at a time."""
     members = xr.open_zarr(building, consolidated=False)["ice_class_probability"]
@@ -199,6 +167,7 @@ def _combine(
             samples.land,
             other=other,
             other_share=blend_share,
+            odds_maps=maps,
         )
         sip = probabilities.sea_ice_probability(probability)
         put(building, {"class_probability": probability, "sip": sip}, init_time=single)
@@ -228,7 +197,7 @@ def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[n
 
 def calibrated(
     probability: np.ndarray,
-    temperatures: Mapping,
+    calibration: Mapping,
     samples: Samples,
     init_time,
     members: Sequence[Member],
@@ -240,11 +209,12 @@ def calibrated(
     """Return the calibrated forecast of one moment, with the variables that `write` has.
 
     probability: (member, lead_time, ice_class, y, x), 0..1, of the `members`, in their order.
-    temperatures: of every "network", by seed, and of every "lead", see `finished.temperatures`.
+    calibration: temperatures of every "network", by seed, and of every "lead", "shift" and "slope"
+    of the odds, see `finished.calibration`.
     siconc: (member, lead_time, y, x), 0..1, of networks that forecast it. blend_with, blend_share:
     see `write`. Cells that are not active are open water, and land is NaN.
     """
-    by_member = np.array([temperatures["network"][member.network] for member in members], "float32")
+    by_member = np.array([calibration["network"][member.network] for member in members], "float32")
     valid = samples.valid_times([init_time])[0]
     active = probabilities.active_cells(samples.active, valid)
     single_members = masked(
@@ -253,9 +223,9 @@ def calibrated(
     other_sip = None
     if blend_with is not None:
         other_sip = blend.aligned(blend_with, samples, pd.DatetimeIndex([init_time]))[0]
-    mean = probabilities.mean_of(
-        single_members, temperatures["lead"], active, samples.land, other=other_sip, other_share=blend_share
-    )
+    maps = {name: tuple(calibration[name]) for name in calibrate.NO_MAP}
+    options = {"other": other_sip, "other_share": blend_share, "odds_maps": maps}
+    mean = probabilities.mean_of(single_members, calibration["lead"], active, samples.land, **options)
     fields = {}
     if siconc is not None:
         siconc_masked = masked_siconc(siconc, active, samples.land)
@@ -270,7 +240,8 @@ def calibrated(
             "land": (("y", "x"), samples.land),
             "member_temperature": ("member", by_member),
             "blend_share": ((), np.float32(0 if blend_with is None else blend_share)),
-            "lead_temperature": ("lead_time", np.asarray(temperatures["lead"], "float32")),
+            "lead_temperature": ("lead_time", np.asarray(calibration["lead"], "float32")),
+            **{f"odds_{name}": ("event", np.array(values, "float32")) for name, values in maps.items()},
         },
         coords={
             "lead_time": np.arange(1, samples.n_leads + 1),

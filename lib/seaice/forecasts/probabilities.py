@@ -3,6 +3,8 @@
 Temperature, mean, blend, mask and SIP.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -71,19 +73,23 @@ def mean_of(
     *,
     other: np.ndarray | None = None,
     other_share: float = blend.SHARE,
+    odds_maps: Mapping = calibrate.NO_MAP,
 ) -> np.ndarray:
     """Return the ensemble's class probabilities (..., lead_time, ice_class, y, x).
 
-    They are the mean of the members, blended with another model, at the temperature of each lead.
+    They are the mean of the members, blended with another model, at the temperature of each lead
+    and with mapped odds.
     members: (..., lead_time, member, ice_class, y, x), 0..1, each at its temperature and masked.
     lead_temperature: one for each lead. active: bool (..., lead_time, y, x). land: bool (y, x).
     other: SIP (..., lead_time, y, x) of another model, 0..1, or None for no blend.
-    other_share: its share in the mean, 0..1.
+    other_share: its share in the mean, 0..1. odds_maps: see `calibrate.odds_maps`.
     """
     mean = members.mean(axis=-4)
     if other is not None:
         mean = blend.mix(mean, other, other_share)
-    return masked(at_temperature(mean, by_lead(lead_temperature)), active, land)
+    scaled = at_temperature(mean, by_lead(lead_temperature))
+    mapped = np.moveaxis(calibrate.remap(np.moveaxis(scaled, -3, -1), **odds_maps), -1, -3)
+    return masked(mapped, active, land)
 
 
 def sea_ice_probability(probability: np.ndarray) -> np.ndarray:

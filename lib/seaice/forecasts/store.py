@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import cf
+from seaice.forecasts.calibrate import EVENTS
 from seaice.forecasts.members import Member, coordinates
 from seaice.grid import Grid
 from seaice.samples.assembly import Samples
@@ -26,6 +27,8 @@ VARIABLES = (
     "siconc",
     "member_temperature",
     "lead_temperature",
+    "odds_shift",
+    "odds_slope",
 )
 
 
@@ -34,7 +37,7 @@ def template(
 ) -> xr.Dataset:
     """Return the store with all its coordinates and attributes; its values are still to come."""
     lengths = (len(times), samples.n_leads, len(members), len(ICE_CLASSES), *samples.shape)
-    sizes = dict(zip(DIMS["ice_class_probability"], lengths, strict=True))
+    sizes = dict(zip(DIMS["ice_class_probability"], lengths, strict=True)) | {"event": len(EVENTS)}
     # One initialisation of one member is written together, so it is a chunk.
     chunks = {d: 1 if d in ("init_time", "member") else size for d, size in sizes.items()}
     names = [name for name in VARIABLES if with_siconc or name != "siconc"]

@@ -15,16 +15,23 @@ from keras import layers, ops
 from seaice.errors import DataError
 from seaice.networks import windows
 from seaice.networks.outputs import Bounded, SiconcPrior
-from seaice.networks.shapes import BLEND, CLASSES, CORRECTION_FILTERS, CORRECTION_HALVINGS, GROUP
+from seaice.networks.shapes import (
+    BLEND,
+    CLASSES,
+    CORRECTION_FILTERS,
+    CORRECTION_HALVINGS,
+    GROUP,
+    LAST_STEEPNESS,
+    LEAST_SHARE,
+    MOST,
+    STEEPNESS,
+)
 from seaice.thresholds import FULL_ICE, ICE_EDGE
 
 ANOMALY_SCALE = 4.0  # SIC anomalies have a standard deviation of about 1/4 where they matter
-STEEPNESS = 8.0  # logits per unit of SIC above the threshold
-LAST_STEEPNESS = 24.0  # the same for the last observed SIC, where it replaces the frequency of ice
 # Steps (days) over which the weight of the last SIC, where it is used, passes to the damped anomaly
 # and the trend.
 LAST_MEMORY = 10.0
-MOST = 4.0  # logits, the largest absolute value that one predictor of the first guess may have
 TREES = 0.7  # weight of the trees' logit if they are among the channels; the blend has the rest
 LEAST_GUESS = 1e-3  # smallest probability of the first guess
 
@@ -204,7 +211,7 @@ class Prior(layers.Layer):
                 within(STEEPNESS * (field - threshold), -MOST, MOST) for field in (damped, fields["trend"])
             ]
             if frequency in fields:
-                share = within(fields[frequency], 0.03, 0.97)  # ten years can't tell more
+                share = within(fields[frequency], LEAST_SHARE, 1 - LEAST_SHARE)
                 predictors.append(ops.log(share / (1 - share)))
             else:
                 predictors.append(within(LAST_STEEPNESS * (fields["last"] - threshold), -MOST, MOST))

@@ -1,6 +1,7 @@
-"""How large are the networks?
+"""How large are the networks, and what do they start from?
 
-The numbers that they are built from. Keras is not imported, so that `costs` uses the same numbers.
+The numbers that they are built from. Keras is not imported, so that `costs` and the baselines use
+the same numbers.
 """
 
 from seaice.schema import ICE_CLASSES
@@ -16,3 +17,7 @@ GROUP = 8  # filters of the correcting network that are normalised together
 # Weights of damped anomaly, trend and frequency before training, in the logits of SIC > 0.15 and of
 # SIC >= 0.80.
 BLEND = ((0.6, 0.25, 0.35), (0.5, 0.25, 0.3))
+STEEPNESS = 8.0  # logits of the first guess per unit of SIC above the threshold
+LAST_STEEPNESS = 24.0  # the same for the last observed SIC, where it replaces the frequency of ice
+MOST = 4.0  # logits, the largest absolute value that one predictor of the first guess may have
+LEAST_SHARE = 0.03  # smallest frequency of ice in the first guess: ten years can't tell more

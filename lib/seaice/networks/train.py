@@ -48,9 +48,8 @@ def fit(
 
     data: samples of the observations.
     times: init_times of the splits "train" and "validation", see `splits.split`.
-    settings: what the network is and how it learns. The best validation is the one with the highest
-        accuracy (three classes, active cells). With `siconc_head` it is the one with the least loss
-        (`losses.SiconcLoss`); the samples' targets must then be SIC.
+    settings: what the network is and how it learns. The weights of the best validation are kept,
+        by `best_by`. With `siconc_head` the samples' targets must be SIC.
     seed: of weights and shuffling.
     folder: it gets `network.keras`, `history.csv`, `channels.json` (what inputs must agree with)
         and, written last, `key.json`.
@@ -88,9 +87,7 @@ def fit(
         network, learner, training, validation, settings, seed=seed, folder=folder, key=key
     )
     network.set_weights(best)
-    return trained.finish(
-        folder, key, network, history, trained.best(history), data.metadata(), settings, seed=seed
-    )
+    return trained.finish(folder, key, network, history, data.metadata(), settings, seed=seed)
 
 
 def _batches(
@@ -130,17 +127,18 @@ def _learn(
     total = epochs * len(training)
     n_done = min(len(history) * n_between, total)
     with progress.bar(total=total, initial=n_done, desc=f"seed {seed}", unit="batch") as bar:
-        while n_done < total and not _is_exhausted(history, settings.patience):
+        while n_done < total and not _is_exhausted(history, settings):
             end = min(n_done + n_between, total)
             shares = [SCHEDULES[settings.schedule](k / len(training), epochs) for k in range(n_done, end)]
             rates = [settings.learning_rate * share for share in shares]
             row, weights = _round(network, learner, training, validation, n_done, rates, bar)
             history.append({"learning_rate": rates[0], **row})
             n_done = end
-            if trained.best(history) == len(history) - 1:
+            if trained.best(history, settings.best_by) == len(history) - 1:
                 best = weights
             trained.checkpoint(folder, key, network, history, best)
-            bar.set_postfix(validations=len(history), val_accuracy=f"{history[-1]['val_accuracy']:.4f}")
+            postfix = {f"val_{settings.best_by}": f"{history[-1][f'val_{settings.best_by}']:.4f}"}
+            bar.set_postfix(validations=len(history), **postfix)
     return history, best
 
 
@@ -240,9 +238,11 @@ def _check_alike(simulated: pool.PooledBatches, data: assembly.Samples) -> None:
             )
 
 
-def _is_exhausted(history: list[dict], patience: int | None) -> bool:
+def _is_exhausted(history: list[dict], settings: Training) -> bool:
     """Return whether the best validation is `patience` validations ago."""
-    return bool(history) and patience is not None and len(history) - 1 - trained.best(history) >= patience
+    if not history or settings.patience is None:
+        return False
+    return len(history) - 1 - trained.best(history, settings.best_by) >= settings.patience
 
 
 def _key(training, validation, settings: Training, seed: int, start: Path | None) -> str:

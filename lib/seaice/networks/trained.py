@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -60,15 +61,14 @@ def history(folder: Path) -> pd.DataFrame:
     return pd.read_csv(Path(folder) / HISTORY, index_col=0)
 
 
-def best(history: Sequence[Mapping]) -> int:
-    """Return the position of the best validation.
+def best(history: Sequence[Mapping], by: Literal["loss", "accuracy"]) -> int:
+    """Return the position of the best validation: the one of least loss, or the most accurate one.
 
-    It is the most accurate one or, if SIC is forecast, the one of least loss, which has the error
-    of SIC.
+    The first of equals is the best. history: a row for each validation, with `val_loss` and
+    `val_accuracy`. by: see `sections.Learning.best_by`.
     """
-    if "val_siconc_mse" in history[0]:
-        return int(np.argmin([row["val_loss"] for row in history]))
-    return int(np.argmax([row["val_accuracy"] for row in history]))
+    scores = np.array([row[f"val_{by}"] for row in history])
+    return int(np.argmin(scores if by == "loss" else -scores))
 
 
 def networks(folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
@@ -164,7 +164,6 @@ def finish(
     key: str,
     network: keras.Model,
     history: list[dict],
-    best: int,
     metadata: dict,
     settings: Training,
     *,
@@ -172,8 +171,8 @@ def finish(
 ) -> pd.DataFrame:
     """Write the network and its records, the key last; return the history as it can be read again.
 
-    best: position in the history of the network's weights. metadata: of the samples; what inputs
-    must agree with.
+    The network has the weights of the best validation. metadata: of the samples; what inputs must
+    agree with.
     """
     table = pd.DataFrame(
         history,
@@ -189,7 +188,8 @@ def finish(
     with replacing(folder / CHANNELS) as file:
         file.write_text(json.dumps(metadata, indent=1))
     with replacing(folder / KEY) as file:
-        content = {"key": key, "best_validation": best + 1, "seed": seed, **settings.model_dump(mode="json")}
+        kept = best(history, settings.best_by) + 1
+        content = {"key": key, "best_validation": kept, "seed": seed, **settings.model_dump(mode="json")}
         file.write_text(json.dumps(content, indent=1))
     (folder / CHECKPOINT).unlink()
     return pd.read_csv(folder / HISTORY, index_col=0)

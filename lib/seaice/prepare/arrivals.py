@@ -243,6 +243,7 @@ def _mask_broken(ready: xr.Dataset, ice: xr.Dataset, last: pd.Timestamp) -> tupl
     names = ("siconc", "siconc_flag")
     past = ready[list(names)].sel(time=slice(last - PAST[cadence(ready)], last))
     attrs = {name: ready.attrs[name] for name in ("hemisphere", "cadence")}
+    attrs |= {name: ice.attrs[name] for name in ("outages",) if name in ice.attrs}
     joined = xr.concat(
         [past.drop_vars("crs", errors="ignore"), ice[list(names)].drop_vars("crs", errors="ignore")], "time"
     )

@@ -1,6 +1,7 @@
 """Which time steps of a record are broken?
 
-The rules look at the data, never at the calendar, and only at the past.
+The rules look at the data and only at the past. The one thing that the data of a month cannot show
+is how few days it rests on: for that, the catalogue names the days without an instrument.
 """
 
 import numpy as np
@@ -32,6 +33,10 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
 
     It is empty if no step is broken. ds: a schema dataset with siconc on EASE2; it is read once,
     block by block. The checks come in this order, with one row a step at most:
+    - `days`: a month that rests on less than half of its days. The days that are lost are those of
+      the attribute `outages` (`first/last`, "YYYY-MM-DD" both, separated by spaces), from the
+      catalogue. value and limit are numbers of days. This is the same rule at both poles, whether
+      or not the extent gives it away.
     - `empty`: no value at all.
     - `range`: values outside 0..1.
     - `repeat`: same extent and area, to the bit, as the step before.
@@ -47,7 +52,8 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
     schema.check_time(time, source=ds.attrs.get("source", "quality"))
     _check_hemisphere(ds)
     stats = _statistics(ds)
-    rows = []
+    time_cadence = ds.attrs.get("cadence") or _guess_cadence(time)
+    rows = _too_few_days(time, ds.attrs.get("outages", "")) if time_cadence == "monthly" else []
     for i in np.flatnonzero(stats["cells"] == 0):
         rows.append((time[i], "empty", 0.0, 1.0))
     for i in np.flatnonzero((stats["low"] < -1e-3) | (stats["high"] > 1 + 1e-3)):
@@ -58,7 +64,7 @@ def find_broken(ds: xr.Dataset) -> pd.DataFrame:
         rows.append((time[i], "repeat", stats["extent"][i], stats["extent"][i - 1]))
     broken = {row[0] for row in rows}
     extent = np.where(time.isin(list(broken)), np.nan, stats["extent"])
-    rows += _departures(pd.Series(extent, time), ds.attrs.get("cadence") or _guess_cadence(time))
+    rows += _departures(pd.Series(extent, time), time_cadence)
     report = pd.DataFrame([(*row, "masked") for row in rows], columns=COLUMNS)
     # Set the types, which an empty table lacks.
     report = report.astype({"time": time.dtype, "value": float, "limit": float})
@@ -101,6 +107,30 @@ def _statistics(ds: xr.Dataset) -> dict[str, np.ndarray]:
     values = {str(name): stats[name].values.astype(float) for name in stats}
     values["extent"][values["cells"] == 0] = np.nan
     return values
+
+
+def _too_few_days(months: pd.DatetimeIndex, outages: str) -> list[tuple]:
+    """Return rows of the months with data on less than half of their days.
+
+    outages: see `find_broken`. Raises DataError for one that is not two dates.
+    """
+    lost = pd.DatetimeIndex([])
+    for outage in outages.split():
+        try:
+            first, last = map(pd.Timestamp, outage.split("/"))
+        except ValueError:
+            raise DataError(
+                f"quality: the outage '{outage}' is not 'YYYY-MM-DD/YYYY-MM-DD'; "
+                "correct `outages` in the catalogue"
+            ) from None
+        lost = lost.union(pd.date_range(first, last))
+    n_lost = pd.Series(1, lost.to_period("M")).groupby(level=0).sum()
+    days = months.days_in_month - n_lost.reindex(months.to_period("M"), fill_value=0).to_numpy()
+    few = days < months.days_in_month / 2
+    return [
+        (month, "days", float(n), month.days_in_month / 2)
+        for month, n in zip(months[few], days[few], strict=True)
+    ]
 
 
 def _departures(extent: pd.Series, cadence: str) -> list[tuple]:

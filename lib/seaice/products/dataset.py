@@ -17,7 +17,7 @@ from seaice.schema import ICE_CLASSES
 from seaice.steps import FREQUENCY
 
 ATTRIBUTES = Path(__file__).with_name("dataset.yml")
-FORMAT = 2  # raised when the layout of products changes; older products are then made anew
+FORMAT = 3  # raised when the layout of products changes; older products are then made anew
 DEGREES = 6  # decimals of latitude and longitude written: 0.1 m
 STEP = {"monthly": "M", "daily": "D"}  # ISO 8601 designator of a time step
 
@@ -31,7 +31,7 @@ def dataset(
     bounds. `sip`, `class_probability` and `member_class_probability` are 0..1, NaN on land.
     `sea_ice_class` is the most probable class. `siconc (member, time, y, x)`, 0..1, is there if the
     networks forecast it. `sea_ice_extent` is that of the ensemble, `member_sea_ice_extent` that of
-    each member, million km2. Temperatures and the share of the blend are there, too.
+    each member, million km2. The numbers of the calibration and the share of the blend are there.
     Arguments: as for `product.write`.
     """
     grid = Grid.of(record.attrs)
@@ -51,6 +51,8 @@ def dataset(
         "member_temperature": fields.member_temperature,
         "blend_share": fields.blend_share,
         "lead_temperature": fields.lead_temperature,
+        "odds_shift": fields.odds_shift,
+        "odds_slope": fields.odds_slope,
         "land": fields.land,
     }
     if "siconc" in fields:

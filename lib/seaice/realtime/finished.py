@@ -1,4 +1,4 @@
-"""Is this still the run that was executed? Its settings, networks and temperatures tell."""
+"""Is this still the run that was executed? Its settings, networks and calibration tell."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,10 @@ DECIDE = {
     "prepare": ("data.sources",),
     "forecast": (
         *("samples.channels", "samples.n_leads", "samples.missing", "samples.splits"),
-        *("forecast.seeds", "forecast.blend", "forecast.blend_share"),
+        *("forecast.seeds", "forecast.blend", "forecast.blend_share", "forecast.calibration"),
     ),
 }
+CALIBRATION = ("member_temperature", "lead_temperature", "odds_shift", "odds_slope")
 HINT = "run `python -m seaice.run` for this run first"
 
 
@@ -83,35 +84,40 @@ def networks(run: Run, seeds: Sequence[int]) -> Networks:
     return Networks(generation, folders, checksums)
 
 
-def temperatures(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict[int, float] | list[float]]:
-    """Return the temperatures that the run fitted to its validation years.
+def calibration(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict[int, float] | list[float]]:
+    """Return the numbers that the run fitted to its validation years.
 
-    "network": by seed. "lead": of every lead, in order.
+    "network": temperatures by seed. "lead": those of every lead, in order. "shift" and "slope": of
+    the odds of the two `calibrate.EVENTS`.
     Raises DataError if the run has no forecast, or if other networks made it.
     """
     place = paths.forecast(run.run)
-    hint = f"{HINT}: its forecast holds the temperatures"
+    hint = f"{HINT}: its forecast holds the calibration"
     if not place.is_dir():
         raise DataError(f"no forecast at {place}; {hint}")
     with readable(place):
         forecast = xr.open_zarr(place, consolidated=False)
         if (
-            not {"member_temperature", "lead_temperature"} <= set(forecast.data_vars)
+            not set(CALIBRATION) <= set(forecast.data_vars)
             or "network" not in forecast.coords
             or {*forecast["network"].values.tolist()} != {*seeds}
             or forecast.lead_time.size != n_leads
         ):
             raise DataError(
-                f"{place} holds no temperatures of the seeds {list(seeds)} and {n_leads} leads; {hint}"
+                f"{place} holds no calibration of the seeds {list(seeds)} and {n_leads} leads; {hint}"
             )
         members, by_member = of_store(forecast), forecast.member_temperature.values.tolist()
         by_kind = {
             "network": {seed: by_member[number(members, seed)] for seed in seeds},
             "lead": forecast.lead_temperature.values.tolist(),
+            "shift": forecast.odds_shift.values.tolist(),
+            "slope": forecast.odds_slope.values.tolist(),
         }
-    values = np.array([*by_kind["network"].values(), *by_kind["lead"]])
-    if not (np.isfinite(values) & (values > 0)).all():
-        raise DataError(f"{place}: its temperatures are {by_kind}; they must be positive numbers; {hint}")
+    positive = np.array([*by_kind["network"].values(), *by_kind["lead"], *by_kind["slope"]])
+    if not ((positive > 0) & np.isfinite(positive)).all() or not np.isfinite(by_kind["shift"]).all():
+        raise DataError(
+            f"{place}: its calibration is {by_kind}; temperatures and slopes must be positive numbers; {hint}"
+        )
     if not _made_by_these_networks(run, seeds):
         raise DataError(f"{place} was made by other networks than those of now; {hint}")
     return by_kind

@@ -1,7 +1,7 @@
 """What do the trained networks forecast today?
 
 `seaice forecast params/demo.yaml --init latest` makes the forecast product, and
-`python -m seaice.realtime` does the same. Nothing is trained: networks, temperatures and scaling
+`python -m seaice.realtime` does the same. Nothing is trained: networks, calibration and scaling
 are those of a finished run.
 """
 
@@ -79,12 +79,12 @@ def make(
             )
             times = moments.init_times(init, ready, samples, now=now, say=say)
         networks = finished.networks(run, forecasting.seeds)
-        temperatures = finished.temperatures(run, forecasting.seeds, samples.n_leads)
+        calibration = finished.calibration(run, forecasting.seeds, samples.n_leads)
         options = {"newer": newer, "arrived": arrived, "now": now}
-        return [_product(run, ready, time, networks, temperatures, **options) for time in times]
+        return [_product(run, ready, time, networks, calibration, **options) for time in times]
 
 
-def _product(run: Run, ready, init_time, networks, temperatures, *, newer, arrived, now) -> Product:
+def _product(run: Run, ready, init_time, networks, calibration, *, newer, arrived, now) -> Product:
     """Make the product of one init_time, unless it is there; return it."""
     name, forecasting = run.run, run.forecast
     record, window, samples, forecasts = moments.inputs(run, ready, init_time)
@@ -100,7 +100,7 @@ def _product(run: Run, ready, init_time, networks, temperatures, *, newer, arriv
         "generation": networks.generation,
         "networks": networks.checksums,
         "blend": [forecasting.blend, forecasting.blend_share],
-        "temperatures": temperatures,
+        "calibration": calibration,
         "writers": product.names(),
         "modules": fingerprint.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
@@ -111,7 +111,7 @@ def _product(run: Run, ready, init_time, networks, temperatures, *, newer, arriv
     members, siconc = ensemble.members(samples, init_time, networks.folders)
     fields = ensemble.calibrated(
         members,
-        temperatures,
+        calibration,
         samples,
         init_time,
         numbered(forecasting.seeds),

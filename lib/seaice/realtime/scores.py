@@ -88,12 +88,10 @@ def scores(made: xr.Dataset, ready: xr.Dataset) -> pd.DataFrame:
     simple = baselines_simple.all_forecasts(ready, inits, lead_times=leads)["sip"]
     sips = {"icenet": made.sip, **{str(m): simple.sel(model=m, drop=True) for m in simple.model.values}}
     climatology = baselines_climatology.class_probability(ready, inits, leads)
-    member_sips = 1 - made.ice_class_probability.isel(ice_class=0, drop=True)
     by_forecast = scoring.forecast_scores(
         sips,
         ready,
         classes={"icenet": made.class_probability, "climatology": climatology},
-        members={"icenet": member_sips},
     )
     span = [f"{inits[0]:%Y-%m-%d}", f"{inits[-1]:%Y-%m-%d}"]
     table = tables.skill_table(by_forecast, {SPLIT: span})

@@ -119,7 +119,7 @@ def forecast_bytes(run: Run) -> float:
 
 def baselines_bytes(run: Run) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
-    models = len(SIMPLE) + TREES + (MOST_PHYSICS if run.data.seasonal else 0)
+    models = len(SIMPLE) + TREES + (MOST_PHYSICS if run.data.seasonal else 0) + (run.data.limit is not None)
     return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * models * BASELINE_FIELDS
 
 

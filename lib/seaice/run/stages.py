@@ -15,7 +15,7 @@ from seaice.run import notebooks as run_notebooks, records as run_records
 
 DECLARATION = "seaice"  # entry of a notebook's metadata
 KEYS = {"role", "reads", "writes", "opens"}
-ENTRIES = ("sources", "normals", "seasonal", "simulations")  # settings that name catalogue entries
+ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings that name catalogue entries
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
     *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
@@ -29,6 +29,7 @@ FOLDERS = {
     "forecast": paths.forecast,
     "baselines": paths.baselines,
     "trees": paths.trees,
+    "classifiers": paths.classifiers,
     "importance": paths.importance,
     "attribution": paths.attribution,
 }

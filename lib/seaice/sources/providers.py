@@ -76,6 +76,7 @@ def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         "hemisphere": metadata.get("hemisphere", "both"),
         "cadence": metadata.get("cadence", "monthly"),
         "references": str(metadata.get("doi", "")),
+        **({"outages": metadata["outages"]} if "outages" in metadata else {}),
     }
     return native
 

@@ -2,8 +2,8 @@
 
 Run `python -m seaice.twin.fit [north|south]` (minutes on one core). The method is ensemble Kalman
 inversion (Iglesias, Law and Stuart 2013, doi:10.1088/0266-5611/29/4/045001). An ensemble of
-parameter sets is run at once, and is moved by the regression of parameters on figures. No
-derivatives are needed, and two dozen runs an iteration suffice.
+parameter sets is run, and is moved by the regression of parameters on figures. No derivatives are
+needed, and two dozen runs an iteration suffice.
 """
 
 from enum import StrEnum
@@ -18,11 +18,10 @@ from tqdm import tqdm
 
 from seaice.grid import Grid
 from seaice.thresholds import ICE_EDGE
-from seaice.twin import parameters as twin_parameters, realism
+from seaice.twin import parameters as twin_parameters, realism, world
 from seaice.twin.forcing import CURRENTS, STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
 from seaice.twin.parameters import FORECAST, SIMULATIONS, TRUTH, Parameters
 from seaice.twin.physics import World
-from seaice.twin.world import generator
 
 SEED = 2021  # of the random numbers of the search
 MISFIT_TABLE = "misfit.csv"
@@ -30,20 +29,22 @@ FIRST = 1964  # year in which a trial starts, 15 years before the first that is 
 # Stages of the search: grid spacing (km), members, iterations, and first spread, in logits of a
 # parameter's position between its bounds. The first is wide and on a coarse grid, the second narrow
 # and on the grid of the demo.
-STAGES = ((225.0, 28, 4, 0.4), (112.5, 14, 3, 0.15))
+STAGES = ((225.0, 24, 3, 0.4), (112.5, 10, 2, 0.15))
 # Realisations of the weather that every parameter set runs under. The figures are averaged, because
 # trend and spread of a single record depend much on chance.
-WEATHERS = 3
+WEATHERS = 2
 # Misfit of the imperfect models, in multiples of the best misfit.
 MISFITS = {FORECAST: 1.6, SIMULATIONS[0]: 2.5, SIMULATIONS[1]: 2.5}
 CANDIDATES = 6  # sets near the wanted misfit; the one that is least like the others is chosen
+COMPARED = ("siconc", "sivol", *realism.ENTRIES)  # variables of a trial that figures are made of
 WORST = 15.0  # units of misfit, limit of what a single figure may count
 TOLERANCE = {  # one unit of misfit, in the unit of the figure
     "extent": 0.2,
     "region": 0.25,
     "volume": 3.0,
     "september_trend": 0.01,
-    "september_spread": 0.06,
+    "extent_spread": 0.06,
+    "memory": 0.03,
     "anomaly_persistence": 0.6,
     "linear_trend": 0.6,
 }
@@ -83,38 +84,46 @@ def regional_extents(sic: np.ndarray, grid: Grid) -> dict[tuple[str, int], float
 
 
 def trial(values: np.ndarray, grid: Grid) -> list[dict[tuple[str, int], float]]:
-    """Run parameter sets (set, parameter) at once and return the mean figures of each set.
+    """Run parameter sets (set, parameter) and return the mean figures of each set.
 
-    Every set runs under the same WEATHERS.
+    Every set runs under the same WEATHERS. Sets run one after another: a record fills memory.
     """
-    figures = _figures(
-        _parameters(np.repeat(values, WEATHERS, axis=0), grid.hemisphere), len(values) * WEATHERS, grid
-    )
-    sets = [figures[i : i + WEATHERS] for i in range(0, len(figures), WEATHERS)]
-    return [{key: float(np.mean([run[key] for run in runs])) for key in runs[0]} for runs in sets]
+    out = []
+    for row in tqdm(values, unit="set", leave=False, mininterval=5, disable=None):
+        runs = _figures(_parameters(row, grid.hemisphere), grid)
+        out.append({key: float(np.mean([run[key] for run in runs])) for key in runs[0]})
+    return out
 
 
-def _figures(parameters: Parameters, members: int, grid: Grid) -> list[dict[tuple[str, int], float]]:
-    """Return the figures of `members` worlds that are run at once, one dictionary a member."""
-    world = World(grid, parameters)
-    generators = [generator(SEED, "trial", member % WEATHERS) for member in range(members)]
-    state = world.start(generators)
+def _figures(parameters: Parameters, grid: Grid) -> list[dict[tuple[str, int], float]]:
+    """Return the figures of a world under each of WEATHERS."""
+    simulated = World(grid, parameters)
+    generators = [world.generator(SEED, "trial", weather) for weather in range(WEATHERS)]
+    state = simulated.start(generators)
     first, last = realism.YEARS
-    sic = np.zeros((members, last - first + 1, 12, *grid.shape), "float32")
-    volume = np.zeros((members, 12))
-    for year in tqdm(range(FIRST, last + 1), unit="year", leave=False, mininterval=5, disable=None):
+    monthly = np.zeros((len(COMPARED), WEATHERS, last - first + 1, 12, *grid.shape), "float32")
+    chosen = [list(world.ATTRIBUTES).index(name) for name in COMPARED]
+    for year in range(FIRST, last + 1):
         for step in range(STEPS_A_YEAR):
-            state, _ = world.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
+            state, fluxes = simulated.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
             if year >= first:
-                sic[:, year - first, step // STEPS_A_MONTH] += state.concentration / STEPS_A_MONTH
-                volume[:, step // STEPS_A_MONTH] += state.volume.sum((1, 2))
-    volume *= grid.cell_area_km2 / 1e6 / ((last - first + 1) * STEPS_A_MONTH)
+                monthly[:, :, year - first, step // STEPS_A_MONTH] += (
+                    world.view(simulated, state, fluxes)[chosen] / STEPS_A_MONTH
+                )
     time = pd.date_range(f"{first}-01", f"{last}-12", freq="MS")
     out = []
-    for ice, ice_volume in zip(sic, volume, strict=True):
-        record = xr.DataArray(ice.reshape(-1, *grid.shape), dims=("time", "y", "x"), coords={"time": time})
-        figures = realism.figures(record, grid) | regional_extents(ice, grid)
-        out.append(figures | {("volume", month): float(ice_volume[month - 1]) for month in range(1, 13)})
+    for weather in range(WEATHERS):
+        fields = dict(zip(COMPARED, monthly[:, weather], strict=True))
+        record = xr.Dataset(
+            {name: (("time", "y", "x"), field.reshape(-1, *grid.shape)) for name, field in fields.items()},
+            coords={"time": time},
+        )
+        volume = np.nansum(fields["sivol"].mean(0), (1, 2)) * grid.cell_area_km2 / 1e6
+        out.append(
+            realism.figures(record, grid)
+            | regional_extents(fields["siconc"], grid)
+            | {("volume", month): float(volume[month - 1]) for month in range(1, 13)}
+        )
     return out
 
 
@@ -163,7 +172,7 @@ def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
     The table has a row for each trial and a column for each figure.
     """
     observed = realism.reference(hemisphere)
-    unit = {key: TOLERANCE["region" if key[0].startswith("region") else key[0]] for key in observed}
+    unit = {key: tolerance(key[0]) for key in observed}
     rows = [
         {key: (trial_figures[key] - value) / unit[key] for key, value in observed.items()}
         for trial_figures in figures
@@ -171,6 +180,13 @@ def distances(figures: list[dict], hemisphere: str) -> pd.DataFrame:
     # A world without ice has no figures and gets the worst distance. Large distances are limited,
     # so that one bad trial does not dominate the regression.
     return pd.DataFrame(rows).fillna(WORST).clip(-WORST, WORST)
+
+
+def tolerance(quantity: str) -> float:
+    """Return one unit of misfit of a quantity: all seas have one, and all memories have one."""
+    if quantity.startswith("region"):
+        return TOLERANCE["region"]
+    return TOLERANCE["memory" if quantity.endswith("_memory") else quantity]
 
 
 def choose(tried: pd.DataFrame) -> dict[str, pd.Series]:

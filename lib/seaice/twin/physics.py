@@ -91,6 +91,9 @@ class World:
         self.sun = forcing.insolation(lat)
         self.january, self.july = forcing.mean_pressure(grid)
         self.coriolis = coriolis(grid)
+        self.january_wind, self.july_wind = (
+            np.stack(geostrophic(mean, grid, self.coriolis)) for mean in (self.january, self.july)
+        )
         x, y = np.meshgrid(grid.x, grid.y)
         radius = np.hypot(x, y)
         self.poleward = (-x / radius).astype("float32"), (-y / radius).astype("float32")
@@ -130,15 +133,16 @@ class World:
         """
         p, w = self.parameters, np.float32(forcing.winter(step, self.grid.hemisphere))
         weather = self.weather.step(state.weather, generators)
-        synoptic, circulation, currents = (self.weather.field(weather[:, i]) for i in range(weather.shape[1]))
-        anomaly = p.synoptic * synoptic + p.circulation * circulation
-        pressure = w * self.january + (1 - w) * self.july + anomaly
-        u, v = geostrophic(pressure, self.grid, self.coriolis)
+        # Pressure and wind are linear in the coefficients: both kinds of weather are added there.
+        anomaly = self.weather.field(p.synoptic * weather[:, 0] + p.circulation * weather[:, 1])
+        currents = self.weather.field(weather[:, 2])
+        u, v = geostrophic(anomaly, self.grid, self.coriolis)
+        mean_u, mean_v = w * self.january_wind + (1 - w) * self.july_wind
         concentration, volume = advect(
             state.concentration,
             state.volume,
-            p.drift * u,
-            p.drift * v,
+            p.drift * (mean_u + u),
+            p.drift * (mean_v + v),
             self.ocean,
             self.grid.resolution_km * 1000,
         )
@@ -146,7 +150,6 @@ class World:
         sunshine = self.sun[step] * np.clip(p.transmission + p.cloud * anomaly, *CLOUD_RANGE)
         new, flux = self._surface(state, concentration, volume, currents, sunshine, w)
         new.weather = weather
-        u, v = geostrophic(anomaly, self.grid, self.coriolis)
         warm_air = p.advection * (u * self.poleward[0] + v * self.poleward[1])
         warmer = (
             p.edge_mean
@@ -162,7 +165,7 @@ class World:
             state.air + np.float32(STEP / AIR_HEAT) * gain, axes=(1, 2), norm="ortho", overwrite_x=True
         )
         new.air = scipy.fft.idctn(air * self.damp, axes=(1, 2), norm="ortho", overwrite_x=True)
-        flux.pressure = pressure
+        flux.pressure = w * self.january + (1 - w) * self.july + anomaly
         return new, flux
 
     def _season(self, step: int) -> np.float32:

@@ -1,6 +1,8 @@
 """How are physics-based seasonal forecasts of the simulated world made?
 
-A biased model starts from imperfectly known states of the truth.
+A biased model starts from imperfectly known states of the truth. Beside it, the truth's own
+equations start from its own states: the limit of what can be forecast, as only later weather is
+unknown to them.
 """
 
 from collections.abc import Iterator
@@ -24,6 +26,10 @@ SURFACE_ERROR = 0.30  # K, in open water
 DEEP_ERROR = 0.5  # K, water below the summer mixed layer
 KNOWN_CURRENTS = 0.6  # 1, correlation of analysed and true slow ocean heat
 SPREAD = 0.7  # 1, ratio of a member's own perturbation to the error that all members share
+LONG_NAMES = {  # of the two forecasts of each init_time
+    "seasonal": "sea ice concentration, forecast of the biased model",
+    "limit": "sea ice concentration, true equations from the true state",
+}
 
 
 def forecasts(
@@ -34,7 +40,9 @@ def forecasts(
     first: year in which the truth starts, as in the record that the forecasts are for.
     members: number of members of each init_time (the first day of lead 1); the rest of `width` is
     NaN.
-    Each dataset has `siconc (init_time, lead_time, member, y, x)`, fraction.
+    Each dataset has `seasonal` and `limit` (init_time, lead_time, member, y, x), fraction. `limit`
+    is given for the init_times that have `width` members, and is NaN for the others. It knows the
+    state and the equations of the truth, so it is no forecast that anybody could make.
     """
     truth = World(grid, load(TRUTH, grid.hemisphere))
     model = World(grid, load(FORECAST, grid.hemisphere))
@@ -45,10 +53,26 @@ def forecasts(
         for step in range(STEPS_A_YEAR):
             init = pd.Timestamp(year, step // STEPS_A_MONTH + 1, 1)
             if step % STEPS_A_MONTH == 0 and init in members:
-                issued[init] = _forecast(model, state, init, members[init], seed=seed)
+                issued[init] = _issue(truth, model, state, init, members[init], width, seed=seed)
             state, _ = truth.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
         if issued:
-            yield _dataset(issued, grid, truth.land, width)
+            yield _dataset(issued, grid, truth.land)
+
+
+def _issue(
+    truth: World, model: World, state: State, init: pd.Timestamp, members: int, width: int, *, seed: int
+) -> np.ndarray:
+    """Return both forecasts of an init_time, (kind of LONG_NAMES, lead, member, y, x)."""
+    both = np.full((len(LONG_NAMES), LEADS, width, *model.grid.shape), np.nan, "float32")
+    issue = model.grid.hemisphere, FORECAST, f"{init:%Y-%m}"
+    generators = [generator(seed, *issue, member) for member in range(members)]
+    start = analysis(model, state, generator(seed, *issue, "analysis"), generators)
+    both[0, :, :members] = _forecast(model, start, init, generators)
+    if members == width:
+        # Other names than those of the truth: the weather after init_time is another one.
+        others = [generator(seed, *issue, "limit", member) for member in range(members)]
+        both[1] = _forecast(truth, state.repeat(members), init, others)
+    return both
 
 
 def analysis(model: World, truth: State, error: np.random.Generator, generators) -> State:
@@ -82,12 +106,9 @@ def analysis(model: World, truth: State, error: np.random.Generator, generators)
     return state
 
 
-def _forecast(model: World, truth: State, init: pd.Timestamp, members: int, *, seed: int) -> np.ndarray:
-    """Return the monthly SIC of one forecast, (lead, member, y, x)."""
-    issue = model.grid.hemisphere, FORECAST, f"{init:%Y-%m}"
-    generators = [generator(seed, *issue, member) for member in range(members)]
-    state = analysis(model, truth, generator(seed, *issue, "analysis"), generators)
-    months = np.empty((LEADS, members, *model.grid.shape), "float32")
+def _forecast(model: World, state: State, init: pd.Timestamp, generators) -> np.ndarray:
+    """Return the monthly SIC of one forecast from its states, (lead, member, y, x)."""
+    months = np.empty((LEADS, len(generators), *model.grid.shape), "float32")
     for lead in range(LEADS):
         total = 0
         for step in range(STEPS_A_MONTH):
@@ -99,28 +120,21 @@ def _forecast(model: World, truth: State, init: pd.Timestamp, members: int, *, s
     return months
 
 
-def _dataset(issued: dict[pd.Timestamp, np.ndarray], grid: Grid, land: np.ndarray, width: int) -> xr.Dataset:
-    """Return forecasts by init_time as a dataset, NaN on land and for absent members."""
-    siconc = np.full((len(issued), LEADS, width, *grid.shape), np.nan, "float32")
-    for i, months in enumerate(issued.values()):
-        siconc[i, :, : months.shape[1]] = months
+def _dataset(issued: dict[pd.Timestamp, np.ndarray], grid: Grid, land: np.ndarray) -> xr.Dataset:
+    """Return forecasts by init_time, see `_issue`, as a dataset, NaN on land."""
+    siconc = np.stack(list(issued.values()), axis=1)
     siconc[..., land] = np.nan
     lead_time = np.arange(1, LEADS + 1)
     init_time = pd.DatetimeIndex(issued)
     valid = [[init + pd.DateOffset(months=int(lead) - 1) for lead in lead_time] for init in init_time]
+    dims = ("init_time", "lead_time", "member", "y", "x")
+    attributes = {"standard_name": "sea_ice_area_fraction", "units": "1"}
     return xr.Dataset(
         {
-            "siconc": (
-                ("init_time", "lead_time", "member", "y", "x"),
-                siconc,
-                {
-                    "standard_name": "sea_ice_area_fraction",
-                    "units": "1",
-                    "long_name": "sea ice concentration",
-                },
-            ),
-            "land": (("y", "x"), land),
-        },
+            kind: (dims, values, attributes | {"long_name": long_name})
+            for (kind, long_name), values in zip(LONG_NAMES.items(), siconc, strict=True)
+        }
+        | {"land": (("y", "x"), land)},
         coords={
             "init_time": init_time,
             "lead_time": (
@@ -128,7 +142,7 @@ def _dataset(issued: dict[pd.Timestamp, np.ndarray], grid: Grid, land: np.ndarra
                 lead_time,
                 {"long_name": "month of the forecast, 1 = begins at init_time"},
             ),
-            "member": np.arange(width),
+            "member": np.arange(siconc.shape[3]),
             "valid_time": (("init_time", "lead_time"), np.array(valid, "datetime64[ns]")),
             **grid.coords(),
         },

@@ -20,18 +20,21 @@ from seaice.sources.drivers import Driver
 from seaice.twin import parameters as twin_parameters, seasonal, views, world
 from seaice.twin.parameters import FORECAST, SIMULATIONS, TRUTH
 
-# First and last month of each product. For "seasonal", those of the evaluated init_times.
+# First and last month of each product. For forecasts, those of the evaluated init_times.
 PERIODS = {
     "observed": ("1979-01", "2020-12"),
     "atmosphere": ("1979-01", "2020-12"),
     "simulation": ("1850-01", "2100-12"),
     "seasonal": ("2018-01", "2020-07"),
+    "limit": ("2018-01", "2020-07"),
 }
+FORECASTS = tuple(seasonal.LONG_NAMES)  # products that have an init_time, from one run
 # First year of the record. Every run of the truth starts here, so that all show the same world.
 RECORD_START = 1979
-# Among the worlds of the first four seeds, this one has the record nearest to the observed one.
-# The others are as physical.
-SEED = 1
+SEEDS = (0, 1, 2, 3)  # of the worlds that one was chosen among
+# Its northern record is the nearest to the observed one, see `realism.nearest_seed`. The others are
+# as physical.
+SEED = 3
 CADENCES = {"monthly": 12, "daily": 31}  # time steps in a chunk
 # These modules, and those that they import, decide what a stored run holds.
 PHYSICS = (world.__name__, seasonal.__name__)
@@ -43,14 +46,15 @@ class TwinSource(Driver):
     """One product of the simulated world (an Intake driver).
 
     product: "observed" (shaped like OSI SAF), "atmosphere" (predictors in schema names),
-    "simulation" (shaped like CMIP6) or "seasonal" (shaped like SEAS5).
+    "simulation" (shaped like CMIP6), "seasonal" (forecasts, shaped like SEAS5) or "limit" (the same
+    by the true equations from the true state: no forecast, but the most that one could know).
     hemisphere: "north" or "south". cadence: "monthly" or "daily". resolution_km: any that
     `grid.Grid` accepts. seed: each seed makes another world.
     model: TWIN-A or TWIN-B, member: 1, 2, ...; only of a simulation.
-    start, end: first and last `time`, written "1979", "1979-01" or "1979-01-31"; for "seasonal",
+    start, end: first and last `time`, written "1979", "1979-01" or "1979-01-31"; for forecasts,
     those of the evaluated init_times. A simulation starts its spin-up before `start`.
-    members, hindcast_members, hindcast_start: of seasonal forecasts. Those from `hindcast_start` to
-    `start` are for bias correction and have `hindcast_members` (0 for none).
+    members, hindcast_members, hindcast_start: of forecasts. Those of "seasonal" from
+    `hindcast_start` to `start` are for bias correction and have `hindcast_members` (0 for none).
     Raises DataError that names the argument and its valid values.
     """
 
@@ -70,8 +74,8 @@ class TwinSource(Driver):
         member: int | None = None,
         start: str | None = None,
         end: str | None = None,
-        members: int = 25,
-        hindcast_members: int = 5,
+        members: int = 12,
+        hindcast_members: int = 3,
         hindcast_start: str = "2008-01",
         metadata: dict | None = None,
     ):
@@ -95,8 +99,8 @@ class TwinSource(Driver):
             raise DataError(f"twin: product {product!r} takes no model or member; only 'simulation' does")
         elif self.start.year < RECORD_START:
             raise DataError(f"twin: the record starts in {RECORD_START}; start is {self.start:%Y-%m-%d}")
-        if product == "seasonal" and cadence != "monthly":
-            raise DataError("twin: product 'seasonal' has cadence 'monthly' only")
+        if product in FORECASTS and cadence != "monthly":
+            raise DataError(f"twin: product {product!r} has cadence 'monthly' only")
         self.members, self.hindcast_members = int(members), int(hindcast_members)
         self.hindcast_start = _date("hindcast_start", hindcast_start)
         if not 0 <= self.hindcast_members <= self.members or self.members < 1:
@@ -121,8 +125,14 @@ class TwinSource(Driver):
             "twin_key": self.key(),
             "seed": self.seed,
         }
-        if self.product == "seasonal":
-            return run.assign_attrs(attributes, compute_seconds=self.seconds())
+        if self.product in FORECASTS:
+            if self.product == "limit":
+                run = run.sel(init_time=window)
+            return (
+                run[[self.product, "land"]]
+                .rename({self.product: "siconc"})
+                .assign_attrs(attributes, compute_seconds=self.seconds())
+            )
         run = run.sel(time=window)
         if self.product == "observed":
             return views.osisaf(run, self.grid).assign_attrs(attributes)
@@ -143,7 +153,7 @@ class TwinSource(Driver):
     def path(self) -> Path:
         """Return the store of the run that the product shows.
 
-        `observed` and `atmosphere` show the same run.
+        `observed` and `atmosphere` show the same run, and so do `seasonal` and `limit`.
         """
         return paths.cache() / "twin" / f"{_hash_with_code(self._contents(), PHYSICS)}.zarr"
 
@@ -157,7 +167,7 @@ class TwinSource(Driver):
             len(steps.between([f"{t:%Y-%m-%d}" for t in (self.start, self.end)], self.cadence))
             * self.grid.size**2
         )
-        if self.product == "seasonal":
+        if self.product in FORECASTS:
             return values * self.members * seasonal.LEADS * np.dtype(PACKED["dtype"]).itemsize
         return values * len(world.ATTRIBUTES) * np.dtype("float32").itemsize
 
@@ -170,8 +180,8 @@ class TwinSource(Driver):
 
     def _contents(self) -> dict:
         """Return all that the stored run depends on, apart from code."""
-        models = {"simulation": [getattr(self, "model", "")], "seasonal": [TRUTH, FORECAST]}.get(
-            self.product, [TRUTH]
+        models = {"simulation": [getattr(self, "model", "")]}.get(
+            self.product, [TRUTH, FORECAST] if self.product in FORECASTS else [TRUTH]
         )
         contents = {
             "parameters": [asdict(twin_parameters.load(model, self.grid.hemisphere)) for model in models],
@@ -184,7 +194,7 @@ class TwinSource(Driver):
         }
         if self.product == "simulation":
             return contents | {"member": self.member}
-        if self.product == "seasonal":
+        if self.product in FORECASTS:
             return contents | {
                 "members": {str(k): v for k, v in self._issues().items()},
                 "width": self.members,
@@ -206,13 +216,14 @@ class TwinSource(Driver):
         """Run the world and write the store."""
         contents, clock = self._contents(), time.perf_counter()
         first, last = contents["first"], contents["last"]
-        if self.product == "seasonal":
+        if self.product in FORECASTS:
             issues = self._issues()
             datasets = seasonal.forecasts(
                 self.grid, seed=self.seed, first=first, members=issues, width=self.members
             )
             label, total = f"forecasts {min(issues):%Y}-{max(issues):%Y}", len({t.year for t in issues})
-            encoding = {"siconc": PACKED | {"chunks": (1, seasonal.LEADS, self.members, *self.grid.shape)}}
+            packed = PACKED | {"chunks": (1, seasonal.LEADS, self.members, *self.grid.shape)}
+            encoding = dict.fromkeys(FORECASTS, packed)
             along = "init_time"
         else:
             model = contents["models"][0]

@@ -66,21 +66,18 @@ def run(world: World, state: State, generators, *, first: int, last: int) -> Ite
         steps = np.empty((len(ATTRIBUTES), STEPS_A_YEAR, *world.grid.shape), "float32")
         for step in range(STEPS_A_YEAR):
             state, fluxes = world.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
-            steps[:, step] = view(world, state, fluxes)
+            steps[:, step] = view(world, state, fluxes)[:, 0]
         yield year, steps
 
 
 def view(world: World, state: State, fluxes: Fluxes) -> np.ndarray:
-    """Return the variables of ATTRIBUTES of the first member, (variable, y, x) float32.
-
-    Ocean fields are NaN on land.
-    """
-    water = np.where(world.land, np.nan, np.maximum(state.surface[0], FREEZING) + KELVIN)
-    ice = np.where(world.land, np.nan, state.concentration[0])
-    volume = np.where(world.land, np.nan, state.volume[0])
-    near_surface = 0.5 * (state.air[0] + fluxes.skin[0]) + KELVIN
-    others = fluxes.pressure[0], fluxes.sunshine[0], fluxes.reflected[0]
-    return np.stack([ice, volume, near_surface, state.air[0] + KELVIN, water, *others])
+    """Return the variables of ATTRIBUTES, (variable, member, y, x) float32, ocean's NaN on land."""
+    water = np.where(world.land, np.nan, np.maximum(state.surface, FREEZING) + KELVIN)
+    ice = np.where(world.land, np.nan, state.concentration)
+    volume = np.where(world.land, np.nan, state.volume)
+    near_surface = np.float32(0.5) * (state.air + fluxes.skin) + KELVIN
+    others = fluxes.pressure, fluxes.sunshine, fluxes.reflected
+    return np.stack([ice, volume, near_surface, state.air + KELVIN, water, *others])
 
 
 def months(steps: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ from seaice.verify.scoring import block_of_truth, blocks, check_grid, judge, pic
 def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]:
     """Return SIC (init_time, lead_time, y, x) of every model that forecasts it, by model; lazy.
 
-    icenet: see `ensemble.write`; its SIC is that of `consensus.siconc`. The result is empty where
-    IceNet has no `siconc`.
+    Every SIC lies on the side of the ice edge that the model's own SIP says, see `consensus`.
+    icenet: see `ensemble.write`. The result is empty where IceNet has no `siconc`.
     others: see `baselines.simple.all_forecasts`; `siconc` of a model that forecasts none is NaN
     throughout, and the model is left out.
     """
@@ -32,7 +32,7 @@ def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]
     for model in others["model"].values if "siconc" in others else ():
         siconc = others["siconc"].sel(model=model, drop=True)
         if bool(siconc.isel(lead_time=0).notnull().any().compute()):
-            by_model[str(model)] = siconc
+            by_model[str(model)] = consensus.on_side(siconc, others["sip"].sel(model=model, drop=True))
     return by_model
 
 
@@ -41,7 +41,7 @@ def forecast_scores(
 ) -> xr.Dataset:
     """Score every forecast of SIC: all of `errors`, dims (model, region, init_time, lead_time).
 
-    Scores are NaN where the forecast or the truth is missing. Coordinates `valid_time` and `block`:
+    Scores are NaN where the forecast or the truth is missing. Coordinate `valid_time`:
     see `scoring.with_times`. Metrics and their sources: see `errors`.
     siconcs: by model, fraction 0..1, (init_time, lead_time, y, x), best lazy. A forecast that is
     NaN on all counting cells counts as missing.

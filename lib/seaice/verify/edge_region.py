@@ -42,7 +42,7 @@ from seaice.grid import Grid
 from seaice.prepare.climate import at_months
 from seaice.schema import MAP
 from seaice.steps import cadence, valid_time
-from seaice.verify import bootstrap
+from seaice.verify import intervals
 from seaice.verify.scoring import block_of_truth, blocks, pick
 from seaice.verify.tables import JUDGED
 
@@ -68,7 +68,7 @@ METHODS = (
     Method("conformal_year", "year", 0.8),  # needs 4 years; a level of 0.9 needs 9
 )
 COLUMNS = ["method", "level", "fitted_to", "split", "region", "lead_time", "month", "p"]
-COLUMNS += ["coverage", "low", "high", "units_covered", "units", "share", "area", "n"]
+COLUMNS += ["coverage", "low", "high", "blocks", "units_covered", "units", "share", "area", "n"]
 
 
 def margin(sip: xr.DataArray) -> xr.DataArray:
@@ -94,8 +94,8 @@ def edge_cells(ice: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
 def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | None = None) -> pd.DataFrame:
     """Return the margins of all observed edge cells, one row for each cell.
 
-    Columns init_time, year, block, lead_time, month (valid), region ("" in no sea), margin. Cells
-    without a forecast are left out.
+    Columns init_time, year, block (of the valid time), lead_time, month (valid), region ("" in no
+    sea), margin. Cells without a forecast are left out.
     sip: (init_time, lead_time, y, x), best lazy. seas: see `regions.mask`.
     """
     names = np.array(["", *(() if seas is None else seas.region.values)], object)
@@ -113,10 +113,7 @@ def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | N
         values = margin(pick(sip, init_times)).transpose("init_time", "lead_time", *MAP).values[i, k, y, x]
         valid = valid_time(init_times, sip.lead_time, cadence=cadence(ready))
         table = {"init_time": init_times[i], "year": init_times.year[i]}
-        table |= {
-            "block": bootstrap.blocks(init_times, cadence(ready))[i],
-            "lead_time": sip.lead_time.values[k],
-        }
+        table |= {"block": valid.values[i, k], "lead_time": sip.lead_time.values[k]}
         table |= {
             "month": valid.dt.month.values[i, k],
             "region": names[np.asarray(region_number)[y, x]],
@@ -124,7 +121,8 @@ def edge_margins(sip: xr.DataArray, ready: xr.Dataset, *, seas: xr.DataArray | N
         }
         tables.append(pd.DataFrame(table))
     # A cell without a forecast cannot be judged.
-    return pd.concat(tables, ignore_index=True).dropna(subset="margin")
+    table = pd.concat(tables, ignore_index=True).dropna(subset="margin")
+    return table.assign(block=intervals.blocks(table["block"], cadence(ready)))
 
 
 def fit(margins, coverage: float = COVERAGE) -> float:
@@ -179,7 +177,7 @@ def edge_region_table(
     method; level (promised, NaN for the paper's method); fitted_to ("each lead": one p' for each
     lead; "all leads": one p');
     split, region, lead_time, month; p;
-    coverage (% of edge cells inside); low, high (95 % interval of the coverage, blocks drawn);
+    coverage (% of edge cells inside); low, high, blocks (see `intervals.interval`);
     units_covered (% of units that have the aimed share of their cells inside: what `level`
     promises); units (how many);
     share (% of the active sea); area (million km2); n (forecasts).
@@ -235,13 +233,17 @@ def _rows(
 
 
 def _row(cells: pd.DataFrame, size: xr.Dataset) -> dict:
-    # Means over the existing forecasts; a month without active cells has no region.
     """Return coverage and size over these edge cells and forecasts, as columns of the table."""
+    # Means over the existing forecasts; a month without active cells has no region.
     inside, active = size["inside"].where(size["active"] > 0), size["active"].where(size["active"] > 0)
-    blocks = cells.groupby("block")["inside"].agg(["sum", "size"]).to_numpy(float)
-    low, high = bootstrap.interval(blocks, bootstrap.mean)
-    row = {"coverage": 100 * cells["inside"].mean(), "low": 100 * float(low), "high": 100 * float(high)}
-    return row | {
+    by_block = cells.groupby("block")["inside"].agg(["sum", "size"]).to_numpy(float)
+    interval = intervals.interval(by_block, intervals.mean)
+    coverage, low, high = (100 * float(part) for part in (interval.value, interval.low, interval.high))
+    return {
+        "coverage": coverage,
+        "low": low,
+        "high": high,
+        "blocks": int(interval.blocks),
         "share": 100 * float(inside.sum() / active.sum()),
         "area": float(inside.mean()),
         "n": int(inside.notnull().sum()),

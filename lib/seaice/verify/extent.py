@@ -6,7 +6,7 @@ of a forecast is the observed extent plus the forecast's extent error, so that c
 observed truth never make a difference between two forecasts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,17 @@ import xarray as xr
 from seaice.geo import ice_area
 from seaice.grid import Grid
 from seaice.prepare.climate import at_months
-from seaice.steps import at, cadence
-from seaice.verify import bootstrap
-from seaice.verify.scoring import OWN_PAIRS, common_pairs
-from seaice.verify.tables import parts
+from seaice.steps import cadence
+from seaice.verify import intervals, rows
+from seaice.verify.scoring import OWN_PAIRS
+from seaice.verify.tables import parts, with_number
+from seaice.verify.targets import common_targets
 
-MIN_YEARS = 10  # with fewer judged years their own trend is not removed
+MIN_YEARS = 10  # with fewer judged years there is no correlation
 # Anomalies in million km2 are rounded. Less than 100 km2 is noise of float32, and without rounding
 # a forecast that has no anomalies would get a correlation.
 DECIMALS = 4
-COLUMNS = ["model", "split", "lead_time", "month", "metric", "trend", "value", "low", "high", "n", "years"]
+COLUMNS = ["model", "split", "lead_time", "month", "metric", "value", "low", "high", "n", "blocks", "years"]
 
 
 def observed(ready: xr.Dataset) -> xr.DataArray:
@@ -32,17 +33,10 @@ def observed(ready: xr.Dataset) -> xr.DataArray:
 
     NaN where an active cell has no value.
     """
-    return _extent(ready.siconc, ready)
-
-
-def _extent(siconc: xr.DataArray, ready: xr.Dataset) -> xr.DataArray:
-    """Return the extent of `siconc` (time, y, x), million km2, dims (time).
-
-    NaN where an active cell has no value.
-    """
-    active = at_months(ready.active, siconc.time)
+    active = at_months(ready.active, ready.time)
     area = Grid.of(ready.attrs).cell_area
-    return ice_area.extent(siconc, area, within=active, complete_in=active).compute().reset_coords(drop=True)
+    extent = ice_area.extent(ready.siconc, area, within=active, complete_in=active)
+    return extent.compute().reset_coords(drop=True)
 
 
 def extent_table(
@@ -54,89 +48,57 @@ def extent_table(
 ) -> pd.DataFrame:
     """Return detrended correlation and RMSE of extent by model, split, lead and valid month.
 
-    All models are judged on the same forecasts, except those in `own_pairs`.
-    Columns model, split, lead_time, month ("all", 1..12), metric, trend, value, low, high (95 %,
-    blocks drawn), n, years (how many blocks, see `bootstrap.blocks`).
-    `rmse`: million km2, perfect 0; no trend is removed.
+    All models are judged on the same forecasts, except those in `own_pairs`, and every lead on the
+    same targets, see `targets.common_targets`.
+    Columns model, split, lead_time, month ("all", 1..12), metric, value, low, high, blocks (see
+    `intervals.interval`), n, years (calendar years of the targets).
+    `rmse`: million km2, perfect 0, for month "all"; no trend is removed.
     `detrended_correlation`: Pearson's correlation between the anomalies of forecast and observed
-    extent, -1..1, perfect 1. How anomalies are made depends on the split, and the column trend says
-    it:
-    - "judged years", with `MIN_YEARS` years or more: from both series the least-squares line of
-    each calendar month over these years is removed, as in Bushuk et al. 2024,
-    doi:10.1175/BAMS-D-23-0163.1. There are rows by month.
-    - "fit period", with fewer years, where removing their own line would leave next to nothing:
-    from both series the line of the observed extent up to `ready.fit_end` is removed, extrapolated.
-    There are rows for all months only. A departure from the old trend that forecast and truth share
-    then counts as skill.
-    - "normal of the day", for a daily record, which is too short for a trend: the extent of the
-    normal SIC of the day is removed.
+    extent, -1..1, perfect 1. From both series the least-squares line of each calendar month over
+    the judged years is removed, as in Bushuk et al. 2024, doi:10.1175/BAMS-D-23-0163.1.
+    With fewer than `MIN_YEARS` years there is none: a line through few points leaves next to
+    nothing, and about an older line the departure that all these years share would count as skill.
     scores: see `scoring.forecast_scores`. Raises DataError where a split has no forecast common to
     all models.
     """
     series = observed(ready)
     tables = []
     for split, of_split in parts(scores, splits).items():
-        error = common_pairs(of_split, own_pairs=own_pairs)["sie_error"].sel(region="all", drop=True)
-        error = error.transpose("init_time", "model", "lead_time")
-        valid = error.valid_time.reset_coords(drop=True)
-        truth = at(series, valid)
-        forecast = (truth + error).transpose(*error.dims)
-        truth = truth.broadcast_like(forecast).where(forecast.notnull()).transpose(*error.dims)
-        tables += [table.assign(split=split) for table in _tables(forecast, truth, valid, series, ready)]
+        error = common_targets(of_split, own_pairs=own_pairs)["sie_error"].sel(region="all", drop=True)
+        error = error.transpose("target", "model", "lead_time")
+        truth = series.reindex(time=error.target.values).values[:, None, None]
+        tables += [table.assign(split=split) for table in _tables(error, truth, cadence(ready))]
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
-def _tables(forecast, truth, valid, series, ready):
+def _tables(error: xr.DataArray, truth: np.ndarray, time_cadence: str) -> Iterator[pd.DataFrame]:
     """Give the tables of one split, RMSE first.
 
-    forecast, truth: extent (init_time, model, lead_time). valid: valid time (init_time, lead_time).
-    series: observed extent (time).
+    error: extent of the forecast minus that observed, (target, model, lead_time). truth: observed
+    extent, (target, 1, 1).
     """
-    x, y = forecast.values, truth.values
-    years = forecast.init_time.dt.year.values
-    square = np.stack([(x - y) ** 2, np.isfinite(x)], axis=-1)
-    yield _table(square, bootstrap.root_mean, forecast, metric="rmse", trend="", month="all")
-    labels = {"metric": "detrended_correlation", "month": "all"}
-    daily = cadence(ready) == "daily"
-    if daily or len(np.unique(years)) < MIN_YEARS:
-        normal = (
-            at(_extent(ready.siconc_trend, ready), valid)
-            if daily
-            else past_trend(series, valid, fit_end=ready.attrs["fit_end"])
-        )
-        products = _products(*(values - normal.values[:, None] for values in (x, y)))
-        trend = "normal of the day" if daily else "fit period"
-        yield _table(products, bootstrap.correlation, forecast, trend=trend, **labels)
+    time = pd.DatetimeIndex(error.target.values)
+    coords = {"model": error.model.values, "lead_time": error.lead_time.values}
+    block, years = intervals.blocks(time, time_cadence), time.year.nunique()
+
+    def table(sums, statistic, metric, month):
+        rows_of = rows.values(intervals.by_block(sums, block), statistic, coords)
+        # The correlation of two points is always 1 or -1.
+        return rows_of[rows_of["n"] > 2].assign(metric=metric, month=month, years=years)
+
+    yield table(with_number(error.values**2), intervals.root_mean, "rmse", "all")
+    if years < MIN_YEARS:
         return
-    months, own_years = valid.dt.month.values[:, None], valid.dt.year.values[:, None] + 0 * x
-    x, y = (_without_own_trend(values, own_years, months + 0 * x) for values in (x, y))
-    yield _table(_products(x, y), bootstrap.correlation, forecast, trend="judged years", **labels)
-    for month in range(1, 13):
-        sums = _products(*(np.where(months == month, values, np.nan) for values in (x, y)))
-        yield _table(
-            sums, bootstrap.correlation, forecast, trend="judged years", **(labels | {"month": month})
-        )
-
-
-def _table(sums, statistic, forecast, **labels) -> pd.DataFrame:
-    """Return a table of one statistic by model and lead; sums (init_time, model, lead_time, k).
-
-    labels: further columns, each with one value.
-    """
-    sums = bootstrap.by_block(sums, forecast.block.values)
-    counts = sums[..., -1] if statistic is bootstrap.root_mean else sums[..., 0]
-    n, with_any = counts.sum(axis=0), (counts > 0).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = statistic(sums.sum(axis=0))
-    low, high = bootstrap.interval(sums, statistic)
-    # The correlation of two points is always 1 or -1.
-    enough = n > 2
-    columns = {"value": np.where(enough, value, np.nan), "low": low, "high": high, "n": n, "years": with_any}
-    coords = {"model": forecast.model.values, "lead_time": forecast.lead_time.values}
-    table = (
-        xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords).to_dataframe().reset_index()
+    forecast = truth + error.values
+    truth = np.where(np.isfinite(forecast), truth, np.nan)
+    year, month = (
+        np.broadcast_to(label.to_numpy()[:, None, None], truth.shape) for label in (time.year, time.month)
     )
-    return table[table["value"].notna()].assign(**labels).astype({"n": int, "years": int})
+    products = _products(*(_without_own_trend(extent, year, month) for extent in (forecast, truth)))
+    yield table(products, intervals.correlation, "detrended_correlation", "all")
+    for of_month in range(1, 13):
+        sums = np.where((month == of_month)[..., None], products, 0)
+        yield table(sums, intervals.correlation, "detrended_correlation", of_month)
 
 
 def past_trend(series: xr.DataArray, valid: xr.DataArray, *, fit_end: str) -> xr.DataArray:
@@ -176,7 +138,7 @@ def _without_own_trend(values: np.ndarray, years: np.ndarray, months: np.ndarray
 
 
 def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the terms that `bootstrap.correlation` sums up; 0 where x or y is missing."""
+    """Return the terms that `intervals.correlation` sums up; 0 where x or y is missing."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(both, x, 0), np.where(both, y, 0)
-    return np.stack([both, x, y, x * x, y * y, x * y], axis=-1).astype(float)
+    return np.stack([x, y, x * x, y * y, x * y, both], axis=-1).astype(float)

@@ -76,6 +76,10 @@ NAMES = {"SEAS5": "published_seas5", "Linear trend": "published_linear_trend"}
 ABLATION = "icenet_pretrain_ablation"  # part of the name of networks that were not pre-trained
 MEANS = ("ensemble_tempscaled", "ensemble", "NA")  # rows that stand for a whole model, the best first
 PEERS = ("icenet", "seasonal", "linear_trend")  # our models that have a published counterpart
+# Active area of the published scores by month, million km2: 33,928 cells of 25 km in March, which
+# the loss weights 1, and as many / 1.77 in September, which it weights 1.77. From the paper's
+# public code, doi:10.5281/zenodo.5176573; the areas of the other months are not given here.
+ACTIVE_AREA = {3: 33_928 * 625 / 1e6, 9: 33_928 * 625 / 1e6 / 1.77}
 TIMEOUT = 3.0  # seconds to wait for the server
 
 
@@ -199,6 +203,31 @@ def by_lead(results: pd.DataFrame, test: Sequence[str], *, metric: str = "binary
         value=(metric, "mean"), n=(metric, "size"), first=("valid_time", "min"), last=("valid_time", "max")
     )
     return table.reset_index().assign(split="test", region="all", metric=metric, month="all")
+
+
+def by_area(skill: pd.DataFrame, *, model: str = "icenet") -> pd.DataFrame:
+    """Return a model's accuracy by month, and what the same error is worth over the paper's area.
+
+    Binary accuracy is 100 (1 - IIEE / active area), so the same IIEE is a higher accuracy where
+    more cells of certain water count. Columns lead_time, month (those of `ACTIVE_AREA`), iiee,
+    area, published_area (million km2), accuracy, over_published_area and difference (%).
+    skill: rows of one split of the whole map with the columns of skill.csv. Months whose forecasts
+    are without error are left out, as they do not tell the area.
+    """
+    rows = skill[(skill["model"] == model) & skill["metric"].isin(("iiee", "binary_accuracy"))]
+    rows = rows[rows["month"].astype(str).isin(map(str, ACTIVE_AREA))]
+    table = rows.assign(month=rows["month"].astype(int)).pivot(
+        index=["lead_time", "month"], columns="metric", values="value"
+    )
+    table = table.reindex(columns=["iiee", "binary_accuracy"])
+    table = table[table["iiee"] > 0].reset_index().rename_axis(columns=None)
+    table = table.rename(columns={"binary_accuracy": "accuracy"})
+    table["area"] = table["iiee"] / (1 - table["accuracy"] / 100)
+    table["published_area"] = table["month"].map(ACTIVE_AREA)
+    table["over_published_area"] = 100 * (1 - table["iiee"] / table["published_area"])
+    table["difference"] = table["over_published_area"] - table["accuracy"]
+    columns = ["lead_time", "month", "iiee", "area", "published_area"]
+    return table[[*columns, "accuracy", "over_published_area", "difference"]]
 
 
 def account(run: str, tables: dict[str, pd.DataFrame], reasons: dict[str, str]) -> str:

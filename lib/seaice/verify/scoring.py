@@ -3,7 +3,7 @@
 Forecasts are scored block by block, so that no store is ever in memory as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from seaice.prepare.truth import truth_and_weight
 from seaice.progress import bar
 from seaice.schema import MAP
 from seaice.steps import at, cadence, valid_time
-from seaice.verify import bootstrap, scores as verify_scores
+from seaice.verify import scores as verify_scores
 
 METRICS = (
     "binary_accuracy",
@@ -29,8 +29,14 @@ METRICS = (
     "rps",
     "extent_crps",
 )
-# This model forecasts Septembers only. On common forecasts all others would be judged on these.
-OWN_PAIRS = ("ecmwf_edge",)
+# Scores of a probability. A forecast that is only ever 0 or 1 is none, and has none of these.
+OF_PROBABILITIES = ("sps", "brier", "rps")
+# This one knows the true state, which no forecast does. It is the reference of no other and the
+# best of none.
+LIMIT = "perfect_model"
+# The edges are of Septembers only, the limit of test years only. On common forecasts all others
+# would be judged on these.
+OWN_PAIRS = ("ecmwf_edge", "ecmwf_edge_corrected", LIMIT)
 # Cells of one model's forecasts in memory at once: 16 MB as float32, times a dozen such arrays.
 BLOCK_CELLS = 4e6
 
@@ -40,24 +46,27 @@ def forecast_scores(
     ready: xr.Dataset,
     *,
     classes: Mapping[str, xr.DataArray] | None = None,
-    members: Mapping[str, xr.DataArray] | None = None,
+    members: Mapping[str, xr.DataArray | None] | None = None,
     seas: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Score every forecast: all `METRICS`, dims (model, region, init_time, lead_time).
 
-    Scores are NaN where the forecast or the truth is missing. Coordinates `valid_time` and `block`:
-    see `with_times`. Sources of the scores: see `verify.scores`.
+    Scores are NaN where the forecast or the truth is missing. Those `OF_PROBABILITIES` are NaN for
+    a model whose SIP is 0 or 1 in every cell of every forecast: they would only repeat its errors
+    of the edge. Coordinate `valid_time`: see `with_times`. Sources: see `verify.scores`.
     sips: (model, init_time, lead_time, y, x), or a mapping of model to (init_time, lead_time, y, x)
     whose init_times may differ; best lazy. A forecast that is NaN on all counting cells counts as
     missing.
     classes: by model, probabilities (init_time, lead_time, ice_class, y, x), for `rps`.
-    members: by model, SIP of the members (init_time, lead_time, member, y, x), for `extent_crps`.
+    members: by model, SIP of the members (init_time, lead_time, member, y, x), for `extent_crps`;
+    None for an ensemble whose members are not at hand.
     seas: bool (region, y, x), see `regions.mask`. Region "all" always comes first.
-    `extent_crps` is in million km2, perfect 0, computed by `scores` (Hersbach 2000,
-    doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2). Without members it is the absolute extent
-    error, which is the CRPS of a single forecast without spread. With members it is given for the
-    whole map only; members without a forecast of an init_time and lead are left out there, and it
-    is NaN where no member has one.
+    `extent_crps` is in million km2, perfect 0. For an ensemble with members it is the fair CRPS,
+    which does not reward a large ensemble for its size (Ferro 2014, doi:10.1002/qj.2270), computed
+    by `scores`, for the whole map only. Members without a forecast of an init_time and lead are
+    left out there; with a single one it is the absolute error, with none it is NaN. It is NaN for
+    an ensemble whose members are not at hand. For any other model it is the absolute extent error,
+    the CRPS of a single forecast.
     Raises DataError for SIP outside 0..1, NaN in some of the cells of a forecast, another grid, or
     init_times that are not steps of the record.
     """
@@ -66,7 +75,7 @@ def forecast_scores(
     for name, sip in sips.items():
         check_grid(sip, ready, name)
     regions = windows(ready, seas)
-    scored = {name: [] for name in sips}
+    scored, is_certain = {name: [] for name in sips}, dict.fromkeys(sips, True)
     lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
     for init_times in blocks(sips, ready):
         truth = block_of_truth(ready, init_times, lead_time)
@@ -76,22 +85,29 @@ def forecast_scores(
                 continue
             own_truth = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
             judge(sip, own_truth.weight, name)
-            extras = [(mapping or {}).get(name) for mapping in (classes, members)]
-            scored[name].append(_score(sip, *extras, truth=own_truth, regions=regions, ready=ready))
+            is_certain[name] = is_certain[name] and bool(sip.isin((0, 1)).where(sip.notnull(), True).all())
+            scored[name].append(
+                _score(sip, (classes or {}).get(name), truth=own_truth, regions=regions, ready=ready)
+            )
+            if name in (members or {}):
+                crps = _members_crps(members[name], own_truth, like=scored[name][-1], ready=ready)
+                scored[name][-1]["extent_crps"] = crps
     by_model = [xr.concat(parts, "init_time") for parts in scored.values()]
+    for name, of_model in zip(sips, by_model, strict=True):
+        if is_certain[name]:
+            of_model.update({metric: xr.full_like(of_model[metric], np.nan) for metric in OF_PROBABILITIES})
     return with_times(
         xr.concat(by_model, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready
     )
 
 
 def with_times(scores: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
-    """Return the scores with coordinates `valid_time (init_time, lead_time)`, `block (init_time)`.
+    """Return the scores with the coordinate `valid_time (init_time, lead_time)`.
 
-    block: see `bootstrap.blocks`.
+    Its attribute `cadence` is that of the record.
     """
     valid = valid_time(scores.init_time, scores.lead_time, cadence=cadence(ready))
-    block = bootstrap.blocks(scores.init_time.values, cadence(ready))
-    return scores.assign_coords(valid_time=valid, block=("init_time", block))
+    return scores.assign_coords(valid_time=valid).assign_attrs(cadence=cadence(ready))
 
 
 def blocks(sips: Mapping[str, xr.DataArray], ready: xr.Dataset) -> Iterator[pd.DatetimeIndex]:
@@ -123,7 +139,7 @@ def pick(da: xr.DataArray, init_times) -> xr.DataArray:
     return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
 
 
-def _score(sip, classes, members, truth: xr.Dataset, regions: Mapping, ready: xr.Dataset) -> xr.Dataset:
+def _score(sip, classes, truth: xr.Dataset, regions: Mapping, ready: xr.Dataset) -> xr.Dataset:
     """Return all `METRICS` of a block of one model's forecasts by region, see `forecast_scores`."""
     area = {"cell_area_km2": Grid.of(ready.attrs).cell_area_km2}
     classes = None if classes is None else pick(classes, sip.init_time)
@@ -140,41 +156,43 @@ def _score(sip, classes, members, truth: xr.Dataset, regions: Mapping, ready: xr
             sie_error=verify_scores.sie_error(forecast, ice, weight, **area),
             brier=verify_scores.brier(forecast, ice, weight),
         )
-        missing = xr.full_like(scores.brier, np.nan)
         rps = (
-            missing
+            xr.full_like(scores.brier, np.nan)
             if classes is None
             else verify_scores.rps(classes.isel(rectangle), truth.siconc.isel(rectangle), weight)
         )
-        crps = abs(scores.sie_error) if members is None else missing
-        by_region.append(
-            scores.assign(rps=rps, extent_crps=crps).where((forecast.notnull() & (weight > 0)).any(MAP))
-        )
+        scores = scores.assign(rps=rps, extent_crps=abs(scores.sie_error))
+        by_region.append(scores.where((forecast.notnull() & (weight > 0)).any(MAP)))
     scores = xr.concat(by_region, pd.Index(list(regions), name="region", dtype=object))
-    if members is not None:
-        scores["extent_crps"] = (
-            _members_crps(members, truth, **area).where(scores.region == "all").transpose("region", ...)
-        )
     return scores[list(METRICS)].astype("float64")
 
 
-def _members_crps(members, truth, *, cell_area_km2) -> xr.DataArray:
-    """Return the CRPS (init_time, lead_time) of the extents of the members that have a forecast.
+def _members_crps(members, truth: xr.Dataset, *, like: xr.Dataset, ready: xr.Dataset) -> xr.DataArray:
+    """Return the CRPS of the extents of the members that have a forecast, for the whole map.
 
-    It is computed from the members' extent errors against 0, which gives the same value.
+    It is computed from the members' extent errors against 0, which gives the same value. members:
+    None gives NaN throughout. like: the scores of the model itself, whose dims it gets.
     """
+    missing = xr.full_like(like["extent_crps"], np.nan)
+    if members is None:
+        return missing
     errors = []
     for init_time in truth.init_time.values:  # one at a time, as there may be 25 members
         truth_of_init = truth.sel(init_time=[init_time])
         sip = pick(members, [init_time])
         error = verify_scores.sie_error(
-            sip, truth_of_init.ice, truth_of_init.weight, cell_area_km2=cell_area_km2
+            sip, truth_of_init.ice, truth_of_init.weight, cell_area_km2=Grid.of(ready.attrs).cell_area_km2
         )
         # A map without values would count as open water.
         errors.append(error.where((sip.notnull() & (truth_of_init.weight > 0)).any(MAP)))
     all_errors = xr.concat(errors, "init_time")
     zero = xr.zeros_like(all_errors.isel(member=0, drop=True))
-    return crps_for_ensemble(all_errors, zero, "member", preserve_dims=["init_time", "lead_time"])
+    fair = crps_for_ensemble(
+        all_errors, zero, "member", method="fair", preserve_dims=["init_time", "lead_time"]
+    )
+    single = all_errors.notnull().sum("member") == 1
+    crps = xr.where(single, abs(all_errors).sum("member"), fair)
+    return crps.where(missing.region == "all").transpose(*missing.dims)
 
 
 def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dict, xr.DataArray]]:
@@ -225,21 +243,3 @@ def judge(sip: xr.DataArray, weight: xr.DataArray, name: str, *, what: str = "SI
                 f"forecast '{name}': {what} of init_time {init:%Y-%m-%d}, "
                 f"lead {int(bad.lead_time[k])} {problem}"
             )
-
-
-def common_pairs(
-    scores: xr.Dataset, *, own_pairs: Sequence[str] = OWN_PAIRS, by: str = "brier"
-) -> xr.Dataset:
-    """Keep only the (init_time, lead_time) pairs that every model forecast.
-
-    Models in `own_pairs` keep their own pairs. scores: see `forecast_scores`. by: the metric that
-    tells where there is a forecast.
-    Raises DataError, with each model's number of forecasts, when no pair is common.
-    """
-    exists = scores[by].sel(region="all", drop=True).notnull()
-    judged = [m for m in scores.model.values if m not in own_pairs]
-    shared = exists.sel(model=judged).all("model")
-    if judged and not shared.any():
-        counts = {str(m): int(exists.sel(model=m).sum()) for m in scores.model.values}
-        raise DataError(f"no forecast with truth is common to all models; forecasts by model: {counts}")
-    return scores.where(shared | scores.model.isin(list(own_pairs)))

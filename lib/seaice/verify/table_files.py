@@ -7,8 +7,10 @@ import pandas as pd
 from seaice.files import replacing
 
 
-def write(table: pd.DataFrame, path: Path, *, index: bool = False, float_format: str | None = None) -> None:
-    """Write a table as CSV, and make its folder where there is none.
+def write(
+    table: pd.DataFrame, path: Path, *, index: bool = False, float_format: str | None = None
+) -> pd.DataFrame:
+    """Write a table as CSV, and make its folder where there is none; return the table.
 
     index: write the index as first columns. float_format: such as "%.3f"; None writes all digits.
     """
@@ -16,3 +18,4 @@ def write(table: pd.DataFrame, path: Path, *, index: bool = False, float_format:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         table.to_csv(part, index=index, float_format=float_format)
+    return table

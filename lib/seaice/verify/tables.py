@@ -5,7 +5,7 @@ forecasts. Validation years were used to choose networks, calibration and bands;
 used for nothing. The two therefore never share a row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ import pandas as pd
 import xarray as xr
 
 from seaice.errors import DataError
-from seaice.verify import bootstrap, table_files
-from seaice.verify.scoring import METRICS, OWN_PAIRS, common_pairs
+from seaice.steps import cadence
+from seaice.verify import intervals, rows, table_files
+from seaice.verify.scoring import METRICS, OWN_PAIRS
+from seaice.verify.targets import common_targets, on_targets
 
 JUDGED = ("validation", "test")  # splits with scores
 REGIONAL = (
@@ -25,9 +27,13 @@ REGIONAL = (
     "brier",
     "brier_skill",
 )  # metrics given for single seas; few, to keep the table small
-REFERENCE = "climatology"  # of the Brier skill: the model to beat
+# The better of these is the reference of the Brier skill: the normal year, and the recent ones.
+REFERENCES = ("climatology", "recent_frequency")
 DIGITS = 6  # significant digits in files
 HIGHER_IS_BETTER = ("binary_accuracy", "class_accuracy", "brier_skill")
+COLUMNS = ["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n", "blocks"]
+PAIR_COLUMNS = ["model", "baseline", "split", "lead_time", "metric", "difference", "low", "high", "n"]
+PAIR_COLUMNS += ["blocks", "blocks_ahead"]
 
 
 def skill_table(
@@ -35,26 +41,46 @@ def skill_table(
 ) -> pd.DataFrame:
     """Return the mean score by model, split, region, lead and valid month.
 
-    All models are judged on the same forecasts, except those in `own_pairs`.
+    All models are judged on the same forecasts, except those in `own_pairs`, and every lead on the
+    same targets, see `targets.same_targets`. A mean over leads is therefore the mean of the rows.
     Columns model, split, region ("all" or a sea), lead_time, month ("all", 1..12), metric, value,
-    low, high, n (forecasts averaged). Units: see each score.
-    low, high: 95 % interval by drawing blocks of init_time (`bootstrap.blocks`), for month "all".
-    Seas have rows for month "all" only.
-    `brier_skill` is 1 - BS / BS of the climatology on the same forecasts: 1 is perfect, 0 as good
-    as climatology. It is left out where the climatology is perfect.
+    low, high, n (forecasts averaged), blocks. Units: see each score.
+    low, high, blocks: interval over blocks of targets and their number, see `intervals.interval`
+    and `intervals.blocks`, for month "all" only. Seas have rows for month "all" only.
+    `brier_skill` is 1 - BS / BS of the reference on the same forecasts: 1 is perfect, 0 as good as
+    the reference. The reference is that of `REFERENCES` with the smaller mean Brier score, chosen
+    for each split, region and lead over all months. It is left out where the reference is perfect.
     scores: see `scoring.forecast_scores`. splits: first and last init_time, "YYYY-MM", of `JUDGED`.
     Raises DataError where a split has no forecast common to all models.
     """
     tables = []
     for split, of_split in parts(scores, splits).items():
-        common = common_pairs(of_split, own_pairs=own_pairs)
-        tables += [
-            table.assign(split=split) for table in (*_overall(common, of_split), _monthly(common, of_split))
-        ]
-    table = pd.concat(tables, ignore_index=True)
-    table = table[(table["region"] == "all") | table["metric"].isin(REGIONAL)]
-    columns = ["model", "split", "region", "lead_time", "month", "metric", "value", "low", "high", "n"]
-    return table[columns].reset_index(drop=True)
+        common = common_targets(of_split, own_pairs=own_pairs)
+        for metric, (sums, statistic) in _sums(common, on_targets(of_split)).items():
+            regions = slice(None) if metric in REGIONAL else slice(1)  # "all" comes first
+            coords = {d: common[d].values for d in ("model", "region", "lead_time")}
+            coords["region"] = coords["region"][regions]
+            sums = sums[:, :, regions]
+            labels = {"split": split, "metric": metric}
+            tables += [table.assign(**labels) for table in by_month(sums, statistic, coords, common)]
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def by_month(sums: np.ndarray, statistic, coords: Mapping, common: xr.Dataset) -> Iterator[pd.DataFrame]:
+    """Give the rows over all months with intervals, then those of each valid month without.
+
+    sums: (target, model, region, lead_time, k), see `rows.values`; the first region is "all", and
+    months have rows of it only. coords: of the inner dims. common: see `targets.common_targets`.
+    """
+    block = intervals.blocks(common.target, cadence(common))
+    overall = rows.values(intervals.by_block(sums, block), statistic, coords)
+    yield overall.assign(month="all").astype({"blocks": "Int64"})
+    whole_map = coords | {"region": coords["region"][:1]}
+    months = common.target.dt.month.values
+    for month in np.unique(months):
+        of_month = sums[months == month][:, :, :1].sum(axis=0, keepdims=True)
+        table = rows.values(of_month, statistic, whole_map)
+        yield table.assign(month=month, blocks=pd.NA).astype({"blocks": "Int64"})
 
 
 def parts(scores: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> dict[str, xr.Dataset]:
@@ -62,69 +88,42 @@ def parts(scores: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> dict[str, 
     return {name: scores.sel(init_time=slice(*splits[name])) for name in JUDGED if name in splits}
 
 
-def _overall(common: xr.Dataset, of_split: xr.Dataset):
-    """Give the tables of every metric over all months, with intervals.
+def with_number(values: np.ndarray) -> np.ndarray:
+    """Return values (...) and whether they exist, (..., 2), to be added up for a mean."""
+    exists = np.isfinite(values)
+    return np.stack([np.where(exists, values, 0), exists], axis=-1)
 
-    common: the forecasts to average. of_split: all forecasts of the split, for the reference of the
-    skill.
+
+def _sums(common: xr.Dataset, of_split: xr.Dataset) -> dict:
+    """Return by metric (sums, statistic).
+
+    sums: (target, model, region, lead_time, k), to be added up. statistic: what is computed from
+    the totals. common: the forecasts to average. of_split: all forecasts of the split by target,
+    for the reference of the skill.
     """
-    blocks = common.block.values
-    for metric, (sums, statistic, n) in _statistics(common, of_split).items():
-        sums = bootstrap.by_block(sums, blocks)  # (block, model, region, lead_time, 2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = statistic(sums.sum(axis=0))
-        low, high = bootstrap.interval(sums, statistic)
-        columns = {"value": value, "low": low, "high": high, "n": n.sum(axis=0)}
-        dims = ("model", "region", "lead_time")
-        ds = xr.Dataset({k: (dims, v) for k, v in columns.items()}, {d: common[d] for d in dims})
-        table = ds.to_dataframe().reset_index()
-        yield table[table["value"].notna()].assign(metric=metric, month="all").astype({"n": int})
-
-
-def _statistics(common: xr.Dataset, of_split: xr.Dataset) -> dict:
-    """Return by metric (sums, statistic, exists).
-
-    sums: (init_time, model, region, lead_time, 2), to be added up. statistic: what is computed from
-    the totals. exists: bool, where there is a score, same dims without the last.
-    """
-    dims = ("init_time", "model", "region", "lead_time")
-    out = {}
-    for metric in METRICS:
-        values = common[metric].transpose(*dims).values
-        exists = np.isfinite(values)
-        out[metric] = np.stack([values, exists], axis=-1), bootstrap.mean, exists
-    if REFERENCE in of_split.model.values:
-        brier, exists = common["brier"].transpose(*dims).values, out["brier"][2]
-        reference = of_split["brier"].sel(model=[REFERENCE]).transpose(*dims).values
-        exists = exists & np.isfinite(reference)
-        sums = np.stack([np.where(exists, brier, 0), np.where(exists, reference, 0)], axis=-1)
-        out["brier_skill"] = sums, bootstrap.skill, exists
+    dims = ("target", "model", "region", "lead_time")
+    values = {metric: common[metric].transpose(*dims).values for metric in METRICS}
+    out = {metric: (with_number(array), intervals.mean) for metric, array in values.items()}
+    names = [name for name in REFERENCES if name in common.model.values]
+    if names:
+        # Models with forecasts of their own are compared with the reference there.
+        reference = _better(common["brier"].sel(model=names), of_split["brier"].sel(target=common.target))
+        reference = reference.transpose("target", "region", "lead_time").values[:, None]
+        brier, reference = np.broadcast_arrays(values["brier"], reference)
+        exists = np.isfinite(brier) & np.isfinite(reference)
+        columns = [np.where(exists, brier, 0), np.where(exists, reference, 0), exists]
+        out["brier_skill"] = np.stack(columns, axis=-1), intervals.skill
     return out
 
 
-def _monthly(common: xr.Dataset, of_split: xr.Dataset) -> pd.DataFrame:
-    """Return the mean scores by valid month, of the whole map."""
-    rows = forecast_rows(common)
-    keys = ["model", "lead_time", "metric", "month"]
-    table = (
-        rows.groupby(keys)["value"]
-        .agg(["mean", "size"])
-        .reset_index()
-        .rename(columns={"mean": "value", "size": "n"})
-    )
-    table = table.assign(region="all", low=np.nan, high=np.nan)
-    if REFERENCE not in of_split.model.values:
-        return table
-    brier = rows[rows["metric"] == "brier"]
-    reference = forecast_rows(of_split.sel(model=[REFERENCE])[["brier"]])[["init_time", "lead_time", "value"]]
-    brier = brier.merge(reference, on=["init_time", "lead_time"], suffixes=("", "_reference"))
-    means = brier.groupby(["model", "lead_time", "month"]).agg(
-        own=("value", "mean"), reference=("value_reference", "mean"), n=("value", "size")
-    )
-    # Where the climatology is certain and right in every cell there is nothing to gain.
-    means = means[means["reference"] > 0].reset_index()
-    skill = means.assign(value=1 - means["own"] / means["reference"], metric="brier_skill", region="all")
-    return pd.concat([table, skill.drop(columns=["own", "reference"])])
+def _better(judged: xr.DataArray, everywhere: xr.DataArray) -> xr.DataArray:
+    """Return the scores of the model with the smaller mean, chosen by region and lead.
+
+    judged: the scores to choose on, (model, target, region, lead_time). everywhere: the scores of
+    all models, same dims, of which those of the chosen one are returned.
+    """
+    best = judged.mean("target").fillna(np.inf).argmin("model")
+    return everywhere.sel(model=judged.model).isel(model=best).drop_vars("model")
 
 
 def differences_table(
@@ -136,88 +135,83 @@ def differences_table(
 ) -> pd.DataFrame:
     """Return the mean score of `model` minus that of each other model, with an interval.
 
-    Only forecasts that both models have are compared. A positive difference is better for
-    binary_accuracy, a negative one for the others.
-    Columns model, baseline, split, lead_time, metric, difference, low, high, n, years (how many
-    blocks of init_time, see `bootstrap.blocks`).
+    Only forecasts that both models have are compared, at the same targets at every lead. A positive
+    difference is better for binary_accuracy, a negative one for the others. The rows describe:
+    with so many of them some intervals miss 0 by chance. Verdicts are those of `contests`.
+    Columns model, baseline, split, lead_time, metric, difference, low, high, n, blocks (how many,
+    see `intervals.blocks`), blocks_ahead (in how many of them `model` is better).
     Raises KeyError when `model` is not among the models.
     """
     tables = []
     for split, of_split in parts(_with_model(scores, model), splits).items():
-        everywhere = of_split.sel(region="all", drop=True)
-        blocks = everywhere.block.values
         for metric in metrics:
-            paired = everywhere[metric].sel(model=model, drop=True) - everywhere[metric].drop_sel(model=model)
-            values = paired.transpose("init_time", "model", "lead_time").values
-            sums = bootstrap.by_block(np.stack([values, np.isfinite(values)], axis=-1), blocks)
-            low, high = bootstrap.interval(sums, bootstrap.mean)
-            total, with_any = sums.sum(axis=0), (sums[..., 1] > 0).sum(axis=0)
-            with np.errstate(invalid="ignore"):
-                columns = {"difference": bootstrap.mean(total), "low": low, "high": high, "n": total[..., 1]}
-            few = with_any < 2
-            columns |= {
-                "low": np.where(few, np.nan, low),
-                "high": np.where(few, np.nan, high),
-                "years": with_any,
-            }
-            coords = {"baseline": paired.model.values, "lead_time": paired.lead_time.values}
-            table = (
-                xr.Dataset({k: (tuple(coords), v) for k, v in columns.items()}, coords)
-                .to_dataframe()
-                .reset_index()
-            )
-            tables.append(table[table["n"] > 0].assign(model=model, split=split, metric=metric))
-    columns = ["model", "baseline", "split", "lead_time", "metric", "difference", "low", "high", "n", "years"]
-    return pd.concat(tables, ignore_index=True)[columns].astype({"n": int, "years": int})
+            options = {"model": model, "sign": better(metric), "cadence": cadence(scores)}
+            table = rows.differences(of_split, metric, intervals.mean, **options)
+            tables.append(table.assign(model=model, split=split, metric=metric))
+    return pd.concat(tables, ignore_index=True)[PAIR_COLUMNS]
+
+
+def with_intervals(differences: pd.DataFrame, metric: str = "binary_accuracy") -> pd.DataFrame:
+    """Return differences of the test years as text, "0.12 [-0.30, 0.54]", by baseline and lead.
+
+    A difference of a single block has no interval.
+
+    differences: see `differences_table`. metric: the score that is shown, with two decimals.
+    """
+    table = select(differences, metric=metric)
+    text = [
+        f"{row.difference:.2f}" + (f" [{row.low:.2f}, {row.high:.2f}]" if row.blocks > 1 else "")
+        for row in table.itertuples()
+    ]
+    return table.assign(text=text).pivot(index="baseline", columns="lead_time", values="text")
 
 
 def edge_table(scores: xr.Dataset, ready: xr.Dataset, *, reference: str = "ecmwf_edge") -> pd.DataFrame:
     """Compare every model on exactly the forecasts that `reference` and all the others have.
 
-    Columns model, lead_time, month, period, years, metric, value, low, high (95 %, years drawn), n.
+    Columns model, lead_time, month, period, years, metric, value, low, high, n, blocks (see
+    `intervals.interval`).
     period: "all", "fit" (months up to `ready.fit_end`, to which the other models were fitted, so
     that their scores there are too good) or "after_fit".
     Raises DataError when no forecast is common to all, and KeyError when `reference` is not among
     the models.
     """
-    rows = forecast_rows(common_pairs(_with_model(scores, reference), own_pairs=()))
-    after = rows["valid_time"] > pd.Timestamp(ready.attrs["fit_end"])
+    common = common_targets(_with_model(scores, reference), own_pairs=()).sel(region="all", drop=True)
+    after = common.target > np.datetime64(pd.Timestamp(ready.attrs["fit_end"]))
+    coords = {d: common[d].values for d in ("model", "lead_time")}
     tables = []
-    for period, chosen in (("all", rows), ("fit", rows[~after]), ("after_fit", rows[after])):
-        if chosen.empty:
-            continue
-        keys = ["model", "lead_time", "month", "metric"]
-        table = chosen.groupby(keys, sort=False).agg(
-            value=("value", "mean"), n=("value", "size"), first=("year", "min"), last=("year", "max")
-        )
-        tables.append(
-            table.join(chosen.groupby(keys)[["value", "year"]].apply(_interval))
-            .reset_index()
-            .assign(period=period)
-        )
-    table = pd.concat(tables, ignore_index=True)
-    table["years"] = table["first"].astype(str) + "-" + table["last"].astype(str)
-    return table[["model", "lead_time", "month", "period", "years", "metric", "value", "low", "high", "n"]]
+    for period, chosen in (("all", after | True), ("fit", ~after), ("after_fit", after)):
+        of_period = common.sel(target=chosen.values)
+        for month in np.unique(of_period.target.dt.month):
+            of_month = of_period.sel(target=of_period.target.dt.month == month)
+            years, block = of_month.target.dt.year.values, intervals.blocks(of_month.target, cadence(scores))
+            labels = {"month": month, "period": period, "years": f"{years.min()}-{years.max()}"}
+            for metric in METRICS:
+                sums = with_number(of_month[metric].transpose("target", *coords).values)
+                table = rows.values(intervals.by_block(sums, block), intervals.mean, coords)
+                tables.append(table.assign(metric=metric, **labels))
+    columns = ["model", "lead_time", "month", "period", "years", "metric", "value", "low", "high", "n"]
+    return pd.concat(tables, ignore_index=True)[[*columns, "blocks"]]
 
 
-def _interval(rows: pd.DataFrame) -> pd.Series:
-    """Return the 95 % interval of the mean of these rows, years drawn."""
-    sums = rows.groupby("year")["value"].agg(["sum", "size"]).to_numpy(float)
-    low, high = bootstrap.interval(sums, bootstrap.mean)
-    return pd.Series({"low": float(low), "high": float(high)})
+def block_values(
+    scores: xr.Dataset,
+    splits: Mapping[str, Sequence[str]],
+    *,
+    model: str = "icenet",
+    metric: str = "binary_accuracy",
+) -> pd.DataFrame:
+    """Return the mean score of one model in each block, of the forecasts of `skill_table`.
 
-
-def forecast_rows(scores: xr.Dataset) -> pd.DataFrame:
-    """Return one row for each forecast and metric of the whole map.
-
-    Columns model, init_time, lead_time, metric, value, valid_time, month, year.
+    Columns split, block (its number), lead_time, value; whole map.
     """
-    everywhere = scores.sel(region="all", drop=True)
-    table = (
-        everywhere.drop_vars("block", errors="ignore").to_dataarray("metric").rename("value").to_dataframe()
-    )
-    table = table.dropna().reset_index()
-    return table.assign(month=table["valid_time"].dt.month, year=table["valid_time"].dt.year)
+    tables = []
+    for split, of_split in parts(scores, splits).items():
+        score = common_targets(of_split)[metric].sel(model=model, region="all", drop=True)
+        block = intervals.blocks(score.target, cadence(scores))
+        by_block = score.groupby(xr.DataArray(block, dims="target", name="block")).mean()
+        tables.append(by_block.rename("value").to_dataframe().reset_index().assign(split=split))
+    return pd.concat(tables, ignore_index=True).dropna()
 
 
 def headline(*tables: pd.DataFrame) -> pd.DataFrame:
@@ -225,17 +219,18 @@ def headline(*tables: pd.DataFrame) -> pd.DataFrame:
 
     tables: one or more tables of scores with the columns of `skill_table`, such as that one and
     `concentration_tables.skill_table`.
-    Columns model, split, lead_time, metric, value, low, high, n; rows in the order of the tables.
+    Columns model, split, lead_time, metric, value, low, high, n, blocks; rows in the order of the
+    tables.
     """
-    rows = pd.concat(tables, ignore_index=True)
-    rows = rows[(rows["month"] == "all") & (rows["region"] == "all")]
-    columns = ["model", "split", "lead_time", "metric", "value", "low", "high", "n"]
-    return rows[columns].reset_index(drop=True)
+    table = pd.concat(tables, ignore_index=True)
+    table = table[(table["month"] == "all") & (table["region"] == "all")]
+    columns = ["model", "split", "lead_time", "metric", "value", "low", "high", "n", "blocks"]
+    return table[columns].reset_index(drop=True)
 
 
-def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> None:
-    """Write a table as CSV, with `digits` significant digits, and make its folder."""
-    table_files.write(table, path, float_format=f"%.{digits}g")
+def write(table: pd.DataFrame, path: Path, *, digits: int = DIGITS) -> pd.DataFrame:
+    """Write a table as CSV, with `digits` significant digits, and make its folder; return it."""
+    return table_files.write(table, path, float_format=f"%.{digits}g")
 
 
 def select(

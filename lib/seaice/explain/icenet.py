@@ -1,0 +1,203 @@
+"""What does IceNet say when inputs are permuted?
+
+IceNet is the calibrated mean of the networks, in some runs blended with boosted trees. The trees
+get the same donors' values as the networks.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice.baselines import kept_trees, trees as baselines_trees
+from seaice.baselines.features import composed, fields, parts, sources
+from seaice.config.sections import Forecasting
+from seaice.errors import DataError
+from seaice.forecasts import calibrate, probabilities
+from seaice.samples.assembly import Samples
+from seaice.steps import between, cadence
+
+NAME = "icenet"  # of this model in tables
+
+
+class Trees:
+    """Trees' forecasts of cells from parts of their features, of which some are permuted.
+
+    classifiers: by lead, see `trees.fit`. ready: dataset that the features come from. init_times:
+    those that are judged and those of donors. Cells that are never active are left out.
+    """
+
+    def __init__(self, classifiers: Mapping, ready: xr.Dataset, samples: Samples, init_times):
+        self.classifiers = dict(classifiers)
+        self.times = pd.DatetimeIndex(np.unique(init_times))
+        self.cells = samples.active.any(axis=0)  # (y, x)
+        self.channels = samples.channels
+        self._cadence = cadence(ready)
+        by_name = fields(ready, self.times)
+        by_name = {name: field.load() for name, field in by_name.items()}
+        self._parts = {
+            lead: {
+                name: self._of_cells(part, ready.land)
+                for name, part in parts(by_name, self.times, lead, cadence=self._cadence).items()
+            }
+            for lead in self.classifiers
+        }
+
+    def _of_cells(self, part: xr.DataArray, land: xr.DataArray) -> np.ndarray:
+        """Return a part (init_time, cell), or (1, cell) or (init_time, 1) where it is constant."""
+        if "init_time" not in part.dims:
+            return part.broadcast_like(land).transpose("y", "x").values[self.cells].astype("float32")[None]
+        if "y" not in part.dims:
+            return part.values.astype("float32")[:, None]
+        return part.transpose("init_time", "y", "x").values[:, self.cells]
+
+    def taken(self, lead: int, places: Sequence[int]) -> set[str]:
+        """Return the names of the parts that are permuted with the channels at these places.
+
+        A part that no channel holds, such as an anomaly of a month beyond the lags, is permuted
+        with all channels of its variable.
+        """
+        names = [channel.name for channel in self.channels]
+        permuted = {names[place] for place in places}
+        variables = {channel.variable for channel in self.channels}
+        whole = {
+            variable
+            for variable in variables
+            if all(c.name in permuted for c in self.channels if c.variable == variable)
+        }
+        return {
+            part
+            for part, source in sources(lead, cadence=self._cadence).items()
+            if source in permuted or (source not in names and source.rsplit("_", 2)[0] in whole)
+        }
+
+    def sip(self, judged, donors, places: Sequence[int], active: np.ndarray) -> np.ndarray:
+        """Return the SIP (init_time, lead_time, cell), 0..1, with the donors' values at places.
+
+        judged, donors: initialisations, of equal number. active: bool (init_time, lead_time, cell).
+        """
+        rows, donor_rows = (self.times.get_indexer(pd.DatetimeIndex(times)) for times in (judged, donors))
+        sips = []
+        for number, (lead, classifier) in enumerate(self.classifiers.items()):
+            taken = self.taken(lead, places)
+            chosen = {
+                name: part if len(part) == 1 else part[donor_rows if name in taken else rows]
+                for name, part in self._parts[lead].items()
+            }
+            shape = (len(rows), int(self.cells.sum()))
+            by_feature = [np.broadcast_to(feature, shape) for feature in composed(chosen).values()]
+            features = np.stack(by_feature, axis=-1)
+            sips.append(baselines_trees.probability(classifier, features, active[:, number]))
+        return np.stack(sips, axis=1)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the trees' own forecast of the latest initialisation."""
+        last = self.times[-1:]
+        active = np.ones((1, len(self.classifiers), int(self.cells.sum())), bool)
+        return hashlib.sha256(self.sip(last, last, [], active).tobytes()).hexdigest()
+
+
+class IceNet(NamedTuple):
+    """How the networks' probabilities become IceNet's.
+
+    member_temperature: of each network, by seed. lead_temperature: of the ensemble, one for each
+    lead. odds_maps: shift and slope of the blend's odds, see `calibrate.odds_maps`. trees, share:
+    those of the blend and their share in it; None for no blend.
+    """
+
+    member_temperature: dict[int, float]
+    lead_temperature: tuple[float, ...]
+    odds_maps: dict[str, tuple[float, ...]]
+    share: float
+    trees: Trees | None
+
+    @classmethod
+    def of_store(cls, forecast: xr.Dataset, trees: Trees | None, *, share: float) -> Self:
+        """Return IceNet as a forecast store calibrated it, see `forecasts.ensemble`.
+
+        Raises DataError for a store that was written before forecasts had maps of their odds.
+        """
+        if missing := [f"odds_{name}" for name in calibrate.NO_MAP if f"odds_{name}" not in forecast]:
+            raise DataError(
+                f"the forecast has no {missing[0]}, it is of an older version; run 06_forecast again"
+            )
+        by_member = zip(forecast["network"].values, forecast["member_temperature"].values, strict=True)
+        return cls(
+            {int(seed): float(temperature) for seed, temperature in by_member},
+            tuple(map(float, forecast["lead_temperature"].values)),
+            {name: tuple(map(float, forecast[f"odds_{name}"].values)) for name in calibrate.NO_MAP},
+            share,
+            trees,
+        )
+
+    @property
+    def key(self) -> str:
+        """A text that changes with all that the result depends on, beside networks and samples."""
+        of_trees = None if self.trees is None else self.trees.digest()
+        maps = (sorted(self.member_temperature.items()), self.lead_temperature, self.odds_maps)
+        return repr((*maps, self.share, of_trees))
+
+    def probability(
+        self,
+        members: Mapping[int, np.ndarray],
+        samples: Samples,
+        judged: pd.DatetimeIndex,
+        donors: pd.DatetimeIndex,
+        places: Sequence[int],
+    ) -> np.ndarray:
+        """Return class probabilities (init_time, y, x, lead_time, ice_class), open water elsewhere.
+
+        members: by seed the probabilities of a network with the permuted inputs, same dims.
+        Raises DataError for networks other than those of the forecast.
+        """
+        if set(members) != set(self.member_temperature):
+            raise DataError(
+                f"IceNet was forecast by the networks {sorted(self.member_temperature)}, "
+                f"given are {sorted(members)}; run 06_forecast again"
+            )
+        active = probabilities.active_cells(samples.active, samples.valid_times(judged))
+        by_member = [
+            probabilities.at_temperature(np.moveaxis(p, (3, 4), (1, 2)), self.member_temperature[seed])
+            for seed, p in members.items()
+        ]
+        other = None
+        if self.trees is not None:
+            other = np.zeros(active.shape, "float32")
+            cells = self.trees.cells
+            other[..., cells] = self.trees.sip(judged, donors, places, active[..., cells])
+        mean = probabilities.mean_of(
+            np.stack(by_member, axis=2),
+            np.array(self.lead_temperature),
+            active,
+            samples.land,
+            other=other,
+            other_share=self.share,
+            odds_maps=self.odds_maps,
+        )
+        return np.moveaxis(mean, (1, 2), (3, 4))
+
+
+def of_run(
+    forecast: xr.Dataset,
+    kept: Path,
+    samples: Samples,
+    ready: xr.Dataset,
+    *,
+    settings: Forecasting,
+    trained_on: Sequence[str],
+) -> IceNet:
+    """Return IceNet as a run made it, with its boosted trees where the run blends them.
+
+    forecast: the run's forecast store. kept: folder that keeps its fitted trees. trained_on: first
+    and last init_time of the training split.
+    """
+    if settings.blend is None:
+        return IceNet.of_store(forecast, None, share=settings.blend_share)
+    init_times = between(trained_on, cadence(ready))
+    classifiers = kept_trees.fitted_once(ready, init_times, range(1, samples.n_leads + 1), kept)
+    trees = Trees(classifiers, ready, samples, samples.init_times)
+    return IceNet.of_store(forecast, trees, share=settings.blend_share)
