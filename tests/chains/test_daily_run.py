@@ -78,7 +78,9 @@ def test_the_headline_has_the_scores_of_both_tables_and_a_digest(made):
     rows = both[(both["month"] == "all") & (both["region"] == "all")]
     headline = pd.read_csv(results / "headline.csv")
     assert {"brier", "siconc_rmse"} <= set(headline["metric"])
-    pd.testing.assert_frame_equal(headline, rows[list(headline)].reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        headline, rows[list(headline)].reset_index(drop=True).astype({"blocks": "int64"})
+    )
     outputs = json.loads((results / "record.json").read_text())["outputs"]
     network = "data/toy/networks/generation_0/seed_36"
     assert {"results/toy/headline.csv", "results/toy/tables/skill.csv", network} <= set(outputs)

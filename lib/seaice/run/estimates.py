@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from seaice.baselines import trees
 from seaice.baselines.simple import SIMPLE
 from seaice.baselines.store import MOST_PHYSICS, TREES
 from seaice.config.runfile import Run
@@ -18,6 +19,7 @@ from seaice.prepare import prior
 from seaice.samples.splits import BEFORE
 from seaice.steps import AHEAD, between
 
+TREE_NODE = 62  # bytes of a node of a kept tree, measured
 BASELINE_FIELDS = 2  # fields of a written baseline: ice probability and SIC
 ALONG_TIME = len(prior.FIELDS) - 1  # fields along time: all but the damping, by month and lead
 
@@ -121,6 +123,15 @@ def baselines_bytes(run: Run) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
     models = len(SIMPLE) + TREES + (MOST_PHYSICS if run.data.seasonal else 0) + (run.data.limit is not None)
     return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * models * BASELINE_FIELDS
+
+
+def classifiers_bytes(run: Run) -> float:
+    """Return the bytes of the fitted trees, one classifier for each lead that has trees."""
+    n_leads = run.samples.n_leads
+    if run.data.cadence == "daily":
+        n_leads = sum(lead <= n_leads for lead in trees.LEADS_OF_DAYS)
+    nodes = trees.SETTINGS["max_iter"] * (2 * trees.SETTINGS["max_leaf_nodes"] - 1)
+    return n_leads * nodes * TREE_NODE
 
 
 def _store(run: Run, start: str, end: str) -> float:

@@ -19,6 +19,7 @@ BYTES = {
     "forecast": estimates.forecast_bytes,
     "baselines": estimates.baselines_bytes,
     "trees": estimates.trees_bytes,
+    "classifiers": estimates.classifiers_bytes,
 }
 MAYBE = ("simulation", "pretrained", "trees")  # places that stay empty in some runs
 OPERATIONS = {
