@@ -110,6 +110,13 @@ def contest(
     return f"{difference}{unit} (ahead in {row.blocks_ahead} of {row.blocks} blocks; it {stands})"
 
 
+def worst_bin(run: str, model: str, least: float = 0.01) -> str:
+    """Write by how much a probability was off at worst, of tenths with 1 % of the cells or more."""
+    rows = table(run, "tables/reliability.csv", model=model, split="test", lead_time="all")
+    rows = rows[rows.share >= least]
+    return f"{(rows.observed - rows.forecast).abs().max():.2f}"
+
+
 def fitted_threshold(run: str, model: str) -> str:
     """Write what a fitted threshold adds to a model's accuracy, mean of the leads, in points."""
     rows = table(run, "tables/threshold.csv", model=model, metric=ACCURACY, split="validation")
@@ -168,6 +175,9 @@ VALUES: dict[str, Callable[[], str]] = {
     "contest-damped": lambda: contest("nsidc_north", "damped_anomaly_persistence"),
     "contest-trees-brier": lambda: contest("nsidc_north", "trees", "brier", digits=4, unit=""),
     "contest-first-guess-brier": lambda: contest("nsidc_north", "first_guess", "brier", digits=4, unit=""),
+    "worst-bin": lambda: worst_bin("nsidc_north", "icenet"),
+    "worst-bin-networks": lambda: worst_bin("nsidc_north", "networks"),
+    "worst-bin-trees": lambda: worst_bin("nsidc_north", "trees"),
     "threshold-damped": lambda: fitted_threshold("nsidc_north", "damped_anomaly_persistence"),
     "sst-2007": lambda: attributed("nsidc_north", "2007-09", ["sea temperature"]),
     "sst-2012": lambda: attributed("nsidc_north", "2012-09", ["sea temperature"]),
