@@ -62,7 +62,7 @@ def test_the_observed_south_is_judged_on_the_splits_of_the_north():
     north, south = (
         runfile.load(paths.root() / "params" / f"nsidc_{pole}.yaml") for pole in ("north", "south")
     )
-    named = {"data.hemisphere", "data.sources", "data.seasonal", "forecast.seeds"}
+    named = {"data.hemisphere", "data.sources", "data.seasonal"}
     assert different(north, south) - {"attribution.cases", "attribution.roi"} == named
 
 
