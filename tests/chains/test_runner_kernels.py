@@ -90,7 +90,7 @@ def test_killed_three_times_and_resumed_gives_the_same_bits(tmp_path):
 def test_failing_notebook(toy_project):
     edit("notebooks/02_train.ipynb", "text = (tables", "assert seed != 36, 'boom'\\ntext = (tables")
     process = start(toy_project)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=150)
     assert process.returncode == 1
     assert (
         "error: 02_train.ipynb failed in cell In [4], `assert seed != 36, 'boom'`\n  AssertionError: boom\n"
@@ -122,7 +122,7 @@ def test_interrupt_leaves_nothing_running(toy_project):
     process = start(toy_project)
     wait_for(toy_project / "results/toy/tables/loss-seed_3.csv")
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: runner, workers and all
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=150)
     assert process.returncode == 130
     assert "stopped; the same command goes on from here" in error
     assert all_gone(toy_project, within=6.0)
