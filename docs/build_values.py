@@ -106,9 +106,9 @@ def contest(
     """Write a named difference of IceNet, mean of all leads, with its blocks and its verdict."""
     rows = table(run, "tables/contests.csv", baseline=baseline, metric=metric, split="test", lead_time="all")
     (row,) = rows.itertuples()
-    stands = "stands" if row.separated else "does not stand"
+    verdict = "separated from 0" if row.separated else "not separated from 0"
     difference = signed(row.difference, digits)
-    return f"{difference}{unit} (ahead in {row.blocks_ahead} of {row.blocks} blocks; it {stands})"
+    return f"{difference}{unit} (better in {row.blocks_ahead} of {row.blocks} years; {verdict})"
 
 
 def worst_bin(run: str, model: str, least: float = 0.01) -> str:
@@ -129,7 +129,8 @@ def attributed(run: str, case: str, families: Iterable[str], network: str = "tra
     rows = table(run, "tables/attribution_families.csv", case=case, network=network)
     rows = rows[(rows.method == "integrated") & (rows.baseline == "climatology")]
     share = rows[rows.family.isin(families)].groupby("lead_time").share.sum()
-    return f"{share.min():.0f} to {share.max():.0f} %"
+    low, high = f"{share.min():.0f}", f"{share.max():.0f}"
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def memory(source: str, variable: str = "siconc") -> str:
