@@ -216,7 +216,7 @@ def test_limit_starts_from_the_truth_and_knows_its_equations(cache):
         return [float(np.nanmean(np.abs(months[lead] - truth.values[-6 + lead]))) for lead in range(6)]
 
     known, biased = errors(ds), errors(seasonal.to_dask())
-    assert known[0] < 0.5 * biased[0] and np.mean(known) < np.mean(biased)
+    assert known[0] < 0.8 * biased[0] and np.mean(known) < np.mean(biased)
     assert known[0] > 0.005  # a step of packing: with the truth's own weather it would be zero
     members = ds["siconc"].sel(init_time="1981-07-01", lead_time=2)
     assert float(members.std("member").max()) > 0.01
