@@ -391,7 +391,9 @@ def test_concentrations_beside_probabilities(ready, fits):
 def test_parts_are_the_whole(days, tmp_path, monkeypatch):
     options = {"lead_times": [1, 2], "fits": baselines_simple.fit(days, lead_times=[1, 2])}
     whole = baselines_simple.all_forecasts(days, DAYS, **options)
-    monkeypatch.setattr(baselines_store, "PART_BYTES", 3 * 2 * baselines_store.MODELS * 2 * 16 * 16 * 4)  # three initialisations
+    monkeypatch.setattr(
+        baselines_store, "PART_BYTES", 3 * 2 * baselines_store.MODELS * 2 * 16 * 16 * 4
+    )  # three initialisations
     parts = baselines_store.in_parts(days, DAYS, **options)
     assert [part.sizes["init_time"] for part in parts] == [3, 3, 3, 1]
     stored = baselines_store.write(
