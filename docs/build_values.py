@@ -150,9 +150,9 @@ def forecasts(run: str) -> int:
     return table(run, model="icenet", metric=ACCURACY, split="test", lead_time=1).n.item()
 
 
-def work(column: str, *, n_leads: int = 93, way: str = "output") -> float:
+def work(column: str, *, n_leads: int = 93, leads_as: str = "output") -> float:
     """Return the cost of one sample at 25 km, see `costs.leads_table`."""
-    return costs.leads_table((432, 432), n_leads=n_leads).loc[way, column]
+    return costs.leads_table((432, 432), n_leads=n_leads).loc[leads_as, column]
 
 
 def route(column: str) -> float:
@@ -215,8 +215,8 @@ VALUES: dict[str, Callable[[], str]] = {
     "daily-brier-behind": lambda: leads(daily_brier()[lambda more: more > 0].index, "day"),
     "daily-south-grid": lambda: grid(DAILY_SOUTH),
     "daily-south-test": lambda: dates(DAILY_SOUTH),
-    "leads-work": lambda: f"{work('step', way='input') / work('step'):.0f}",
-    "leads-memory": lambda: f"{100 * work('memory', way='input') / work('memory'):.0f} %",
+    "leads-work": lambda: f"{work('step', leads_as='input') / work('step'):.0f}",
+    "leads-memory": lambda: f"{100 * work('memory', leads_as='input') / work('memory'):.0f} %",
     "leads-third": lambda: f"{100 * work('memory', n_leads=31) / work('memory'):.0f} %",
     "leads-third-work": lambda: f"{3 * work('step', n_leads=31) / work('step'):.1f}",
     # forecasts in real time

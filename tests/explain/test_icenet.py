@@ -1,12 +1,10 @@
 """IceNet with permuted inputs: the trees get the donors' values as the networks do, and without donors it is the stored forecast."""
 
-import json
-
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from support import synthetic
+from support import synthetic, tiny
 
 from seaice.baselines import trees
 from seaice.config.sections import Importance
@@ -14,7 +12,6 @@ from seaice.errors import DataError
 from seaice.explain import icenet, importance, importance_tables
 from seaice.explain.permutations import Models
 from seaice.forecasts import ensemble
-from seaice.networks import correction, trained
 from seaice.samples.assembly import Samples
 
 CHANNELS = [
@@ -60,18 +57,7 @@ def permuted_trees(classifiers, ready, samples):
 def folders(samples, tmp_path_factory):
     """Two finished networks: first guesses with different corrections."""
     root = tmp_path_factory.mktemp("networks")
-    for seed in (3, 8):
-        network = correction.build(samples.shape, samples.channel_names, n_leads=2, filters_factor=1 / 8)
-        noise = np.random.default_rng(seed)
-        head = network.get_layer("heads")
-        head.set_weights([w + 0.05 * noise.standard_normal(w.shape) for w in head.get_weights()])
-        folder = root / f"{seed}"
-        folder.mkdir()
-        network.save(folder / trained.NETWORK)
-        (folder / trained.CHANNELS).write_text(json.dumps(samples.metadata()))
-        key = {"key": f"{seed}", "network": "correction", "siconc_head": False}
-        (folder / trained.KEY).write_text(json.dumps(key))
-    return {seed: root / f"{seed}" for seed in (3, 8)}
+    return tiny.members(root, samples, network="correction", filters_factor=1 / 8)
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,8 @@ def from_limit(opened: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataAr
 
     (init_time, lead_time, y, x), 0..1, float32, NaN for an init_time or lead that it lacks. Nothing
     is corrected, as its equations and its start are those of the truth. It is a limit and no
-    forecast: it knows the state at init_time, which nobody does.
+    forecast: it knows the state at init_time, which nobody does. The share of a few members is a
+    noisy estimate, so its scores are a little worse than those of the limit itself.
     opened: `siconc` (init_time, lead_time, member, y, x), fraction, NaN on land.
     """
     siconc = opened["siconc"]

@@ -112,8 +112,10 @@ def _with_untrained(samples: Samples, folders: Mapping[int, Path]) -> Iterator[t
 
 def untrained(samples: Samples, folder: Path) -> keras.Model:
     """Return a network of the architecture of a finished one, before training."""
-    known = trained.settings(folder)
-    settings = Training(**{name: known[name] for name in Training.model_fields if name in known})
+    trained_with = trained.settings(folder)
+    settings = Training(
+        **{name: trained_with[name] for name in Training.model_fields if name in trained_with}
+    )
     return trained.kind(folder).build(samples, settings)
 
 

@@ -77,12 +77,12 @@ def _rows(change: xr.DataArray, of_split: np.ndarray, months: Sequence[int]) -> 
         of_member = _mean(sums.sum(axis=(0, 1)))
         mean = of_member.mean(axis=0)
         by_year = intervals.by_block(sums.mean(axis=2).sum(axis=0), times.year.to_numpy())
-        found = intervals.interval(by_year, intervals.mean)
+        bounds = intervals.interval(by_year, intervals.mean)
         columns = {
             "change": mean,
-            "low": found.low,
-            "high": found.high,
-            "blocks": found.blocks,
+            "low": bounds.low,
+            "high": bounds.high,
+            "blocks": bounds.blocks,
             "agreement": (np.sign(of_member) == np.sign(mean)).mean(axis=0),
             "inits": counted.any(axis=0)[:, 0].sum(axis=0),
             "n": sums[:, :, 0, ..., 1].sum(axis=(0, 1)),

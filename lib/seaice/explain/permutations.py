@@ -106,11 +106,11 @@ def _forecasts(
                     f"the network of seed {seed} ({folder}) gives values that are not finite; train it again"
                 )
             members[seed] = softmax(logits, axis=-1)
-    found = {str(seed): probability for seed, probability in members.items()}
+    by_model = {str(seed): probability for seed, probability in members.items()}
     if models.icenet is not None and ICENET in wanted:
         judged, donors = task.judged[rows], task.donors[rows]
-        found[ICENET] = models.icenet.probability(members, samples, judged, donors, places)
-    return [found[name] for name in wanted]
+        by_model[ICENET] = models.icenet.probability(members, samples, judged, donors, places)
+    return [by_model[name] for name in wanted]
 
 
 def scores(probability: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -172,9 +172,9 @@ def _extents(extent: np.ndarray) -> dict[tuple[str, int], float]:
     out = {("extent", month): float(np.nanmean(extent[:, month - 1])) for month in range(1, 13)}
     out["september_trend", 0] = float(np.polyfit(years, extent[:, 8], 1)[0])
     for month in range(1, 13):
-        known = np.isfinite(extent[:, month - 1])  # the index lacks the months of 1987-88 without data
-        residual = extent[known, month - 1] - np.polyval(
-            np.polyfit(years[known], extent[known, month - 1], 1), years[known]
+        has_data = np.isfinite(extent[:, month - 1])  # the index lacks the months of 1987-88 without data
+        residual = extent[has_data, month - 1] - np.polyval(
+            np.polyfit(years[has_data], extent[has_data, month - 1], 1), years[has_data]
         )
         out["extent_spread", month] = float(residual.std(ddof=2))
     return out

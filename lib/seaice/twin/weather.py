@@ -14,7 +14,7 @@ RANDOM_FIELDS = {  # name: (memory in s, correlation length in m)
     "synoptic": (4 * DAY, 7.0e5),  # Rossby deformation scale and life time of a cyclone
     # Teleconnections are red noise that forgets in 7.4 to 9.5 days: Feldstein 2000,
     # doi:10.1175/1520-0442(2000)013<4430:TTPSAC>2.0.CO;2. With the cyclones, it gives monthly means
-    # of pressure the observed autocorrelation of 0.14 at a lag of a month.
+    # of pressure nearly the observed autocorrelation at a lag of a month, see `realism.memory`.
     "circulation": (9 * DAY, 9.0e5),
     # Heat of currents, a year or two: Arthun et al. 2012, doi:10.1175/JCLI-D-11-00466.1.
     "ocean": (500 * DAY, 6.0e5),

@@ -11,10 +11,7 @@ import xarray as xr
 
 from seaice.baselines.climatology import certain
 from seaice.baselines.dressed import DRESSED
-from seaice.grid import Grid
-from seaice.schema import MAP
-from seaice.verify import scores as verify_scores
-from seaice.verify.scoring import block_of_truth, blocks, pick
+from seaice.verify import scoring
 
 METRICS = ("binary_accuracy", "iiee")
 
@@ -30,35 +27,23 @@ def threshold_table(
     baselines: see `baselines.simple.all_forecasts`. splits: first and last init_time of those that
     are judged.
     """
-    sips, sics = (
-        {model: baselines[name].sel(model=model, drop=True) for model in DRESSED}
-        for name in ("sip", "siconc")
-    )
-    parts = []
-    for init_times in blocks(sips, ready):
-        truth = block_of_truth(ready, init_times, baselines["lead_time"].values)
-        for model in DRESSED:
-            forecasts = {
-                "cut": certain(pick(sics[model], init_times)),
-                "dressed": pick(sips[model], init_times),
-            }
-            for reading, sip in forecasts.items():
-                rows = _scores(sip, truth, ready).to_dataframe().stack().rename("value").reset_index()
-                parts.append(rows.rename(columns={"level_2": "metric"}).assign(model=model, reading=reading))
-    rows, tables = pd.concat(parts), []
-    for split, (first, last) in splits.items():
-        within = rows[(rows["init_time"] >= first) & (rows["init_time"] <= pd.Period(last).end_time)]
-        means = within.groupby(["model", "lead_time", "metric", "reading"])["value"].agg(["mean", "count"])
+    forecasts = {}
+    for model in DRESSED:
+        of_model = baselines.sel(model=model, drop=True)
+        forecasts |= {f"{model} cut": certain(of_model["siconc"]), f"{model} dressed": of_model["sip"]}
+    scores = scoring.forecast_scores(forecasts, ready)[list(METRICS)].sel(region="all", drop=True)
+    tables = []
+    for split, ends in splits.items():
+        of_split = scores.sel(init_time=slice(*ends)).drop_vars("valid_time")
+        rows = (
+            of_split.to_dataframe()
+            .melt(value_vars=METRICS, var_name="metric", ignore_index=False)
+            .reset_index()
+        )
+        rows[["model", "reading"]] = rows["model"].str.split(" ", expand=True)
+        means = rows.groupby(["model", "lead_time", "metric", "reading"])["value"].agg(["mean", "count"])
         table = means["mean"].unstack("reading").assign(n=means["count"].unstack("reading")["cut"])
         tables.append(table.reset_index().assign(split=split))
     return pd.concat(tables, ignore_index=True)[
         ["model", "split", "lead_time", "metric", "cut", "dressed", "n"]
     ]
-
-
-def _scores(sip: xr.DataArray, truth: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
-    """Return the `METRICS` (init_time, lead_time) of forecasts, NaN where there is none."""
-    edge = verify_scores.iiee(sip, truth.ice, truth.weight, cell_area_km2=Grid.of(ready.attrs).cell_area_km2)
-    accuracy = verify_scores.binary_accuracy(sip, truth.ice, truth.weight)
-    there = (sip.notnull() & (truth.weight > 0)).any(MAP)
-    return xr.Dataset({"binary_accuracy": accuracy, "iiee": edge["iiee"]}).where(there)

@@ -44,8 +44,11 @@ def write(
     ready: its attribute `sources` names the catalogue entry of the observed ice, which is opened on
     its own grid. folder: of the tables.
     """
-    given = sips[EDGE].notnull().any(MAP).compute()
-    inits, leads = given.init_time[given.any("lead_time")], given.lead_time[given.any("init_time")]
+    has_edge = sips[EDGE].notnull().any(MAP).compute()
+    inits, leads = (
+        has_edge.init_time[has_edge.any("lead_time")],
+        has_edge.lead_time[has_edge.any("init_time")],
+    )
     chosen = {
         name: sip.sel(init_time=sip.init_time.isin(inits), lead_time=leads) for name, sip in sips.items()
     }
