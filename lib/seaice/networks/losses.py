@@ -3,6 +3,8 @@
 The focal loss of logits, the squared error of SIC, and the accuracy on active cells.
 """
 
+from functools import reduce
+
 import keras
 from keras import ops
 
@@ -30,12 +32,12 @@ class FocalLoss(keras.losses.Loss):
 
     def call(self, truth, logits):
         """Return the loss of each cell and lead (batch, y, x, lead)."""
-        log_p = ops.log_softmax(logits, axis=-1)
-        # A sum with the one-hot truth: a gather's gradient is not deterministic on every device.
-        log_p = ops.sum(
-            ops.one_hot(ops.cast(truth, "int32"), logits.shape[-1], dtype=log_p.dtype) * log_p, axis=-1
-        )
-        return -ops.power(1 - ops.exp(log_p), self.gamma) * log_p
+        # Class by class: softmax and sums along a last axis of three take several times as long.
+        classes, truth = ops.unstack(logits, axis=-1), ops.cast(truth, "int32")
+        largest = ops.stop_gradient(reduce(ops.maximum, classes))
+        total = largest + ops.log(sum(ops.exp(logit - largest) for logit in classes))
+        log_p = _of_truth(classes, truth) - total
+        return -log_p if self.gamma == 0 else -ops.power(1 - ops.exp(log_p), self.gamma) * log_p
 
     def get_config(self) -> dict:
         """Return the arguments that make this loss again."""
@@ -55,8 +57,18 @@ class ActiveAccuracy(keras.metrics.Mean):
 
     def update_state(self, truth, logits, sample_weight):
         """Add a batch."""
-        is_right = ops.cast(ops.equal(ops.argmax(logits, axis=-1), ops.cast(truth, "int32")), self.dtype)
+        classes, truth = ops.unstack(logits, axis=-1), ops.cast(truth, "int32")
+        is_right = ops.cast(_of_truth(classes, truth) >= reduce(ops.maximum, classes), self.dtype)
         super().update_state(is_right, sample_weight=ops.cast(ops.greater(sample_weight, 0), self.dtype))
+
+
+def _of_truth(classes, truth):
+    """Return the logit of the true class (...).
+
+    classes: logits (...) of each class. truth: class numbers (...), int32.
+    """
+    # A sum with the one-hot truth: a gather's gradient is not deterministic on every device.
+    return sum(ops.cast(truth == k, logit.dtype) * logit for k, logit in enumerate(classes))
 
 
 def ice_class(siconc):

@@ -4,6 +4,8 @@ It corrects a first guess between persistence and the damped anomaly, and keeps 
 output of such a network is (y, x, lead, 4): the logits of the three ice classes, then SIC.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -22,6 +24,17 @@ def class_logits(output):
 def siconc(output):
     """Return SIC (...), 0..1 but for rounding, in a network's output (..., class and SIC)."""
     return output[..., CLASSES]
+
+
+def channels(inputs, places: Sequence[int]):
+    """Return some channels (..., place) of inputs (..., channel).
+
+    Neighbouring channels are cut out, which is several times as fast as gathering them one by one.
+    """
+    first, n_places = places[0], len(places)
+    if list(places) == list(range(first, first + n_places)):
+        return inputs[..., first : first + n_places]
+    return ops.take(inputs, np.array(places), axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="seaice")
@@ -53,7 +66,7 @@ class SiconcPrior(layers.Layer):
 
     def call(self, inputs):
         """Return the first guess of every lead."""
-        fields = {name: ops.take(inputs, np.array(places), axis=-1) for name, places in self.places.items()}
+        fields = {name: channels(inputs, places) for name, places in self.places.items()}
         damped = fields["trend"] + fields["damping"] * fields["anomaly"]
         return damped + self.persistence * (fields["last"] - damped)
 
