@@ -73,7 +73,7 @@ def test_what_a_file_leaves_out_is_the_default_of_the_model(write, tmp_path):
         None,
     )
     for notebook in (paths.root() / "notebooks").glob("*.ipynb"):
-        assert not run_notebooks.declared(notebook) - {"run", "seed", *SECTIONS}
+        assert not run_notebooks.declared(notebook) - {"run", "seeds", *SECTIONS}
 
 
 def test_null_stands_for_none_also_where_a_base_names_one(write):

@@ -323,7 +323,7 @@ def test_settings_that_no_notebook_takes_and_notebooks_that_take_what_is_not_the
 
 def test_a_page_gets_whole_sections_with_their_defaults_and_no_others(quick):
     planned = plan.load(Path("params/toy.yaml"))
-    given = planned.parameters(planned.run.steps[1], {"seed": 36})
+    given = planned.parameters(planned.run.steps[1], [{"seed": 36}])
     assert given == {"run": "toy", "seed": 36, "training": planned.run.training.model_dump(mode="json")}
     assert given["training"]["epochs"] == 4 and given["training"]["batch_size"] == 2
     (job, _) = planned.jobs(planned.run.steps[1], before={})
@@ -445,12 +445,44 @@ def test_a_step_is_looked_up_by_its_role(quick):
     assert stages.step(toy, "train").notebook == "02_train" and stages.step(toy, "forecast") is None
 
 
+def several_at_once():
+    """Make the notebook take several members, and the run give it two at a time, of three."""
+    content = nbformat.read("notebooks/02_train.ipynb", as_version=4)
+    parameters, _, training = content.cells
+    parameters.source = parameters.source.replace("seed = 0", "seeds = [0]")
+    training.source = "for seed in seeds:\n    " + training.source.replace("\n", "\n    ")
+    nbformat.write(content, "notebooks/02_train.ipynb")
+    edit("params/toy.yaml", "[3, 36]}", "[3, 36, 37]}\ncluster: {members_at_once: 2}")
+
+
+def test_a_notebook_in_the_plural_takes_several_members_at_once(quick):
+    several_at_once()
+    assert go() == ["01_data", "02_train-seed_3_to_36", "02_train-seed_37", "03_skill"]
+    for seed in (3, 36, 37):
+        assert Path(f"results/toy/tables/loss-seed_{seed}.csv").read_text().endswith(f"\n{seed},4\n")
+    assert (
+        "results/toy/tables/loss-seed_36.csv" in run_records.read("toy", "02_train-seed_3_to_36")["outputs"]
+    )
+    assert go() == []
+    Path("results/toy/tables/loss-seed_36.csv").unlink()
+    assert go() == ["02_train-seed_3_to_36"]
+
+
+def test_members_that_are_grouped_anew_leave_no_record_of_the_old_groups(quick):
+    several_at_once()
+    go()
+    assert go(overrides=["cluster.members_at_once=3"]) == ["02_train-seed_3_to_37", "03_skill"]
+    for folder in ("data/toy/records", "results/toy/notebooks"):
+        assert [p.stem for p in Path(folder).glob("02_train*")] == ["02_train-seed_3_to_37"]
+    assert len(list(Path("results/toy/tables").glob("loss-seed_*.csv"))) == 3
+
+
 def test_a_member_owns_what_names_it():
-    assert execute.owns("seed_3", "data/toy/networks/generation_0/seed_3/model.keras")
-    assert execute.owns("seed_3", "results/toy/tables/loss-seed_3.csv")
-    assert not execute.owns("seed_3", "results/toy/tables/loss-seed_36.csv")
-    assert not execute.owns("rate_0", "results/toy/tables/rate_0.5.csv")
-    assert execute.owns(None, "anything")
+    assert execute.owns(["seed_3"], "data/toy/networks/generation_0/seed_3/model.keras")
+    assert execute.owns(["seed_3"], "results/toy/tables/loss-seed_3.csv")
+    assert not execute.owns(["seed_3"], "results/toy/tables/loss-seed_36.csv")
+    assert not execute.owns(["rate_0"], "results/toy/tables/rate_0.5.csv")
+    assert execute.owns([], "anything")
 
 
 def test_what_a_notebook_left_alone_stays_its_output(quick):

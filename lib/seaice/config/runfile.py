@@ -29,7 +29,8 @@ class Step(Strict):
     """One notebook, executed once, or once for every value of one parameter (`foreach`).
 
     foreach: name of the parameter -> its values. These are a list, or the name of a setting that is
-    a list, such as "forecast.seeds".
+    a list, such as "forecast.seeds". A notebook that declares the name in the plural (`seeds` for
+    `seed`) takes a list of values: `Cluster.members_at_once` of them.
     """
 
     notebook: Annotated[str, Field(pattern=r"^\d\d_\w+$")]
@@ -56,8 +57,10 @@ class Step(Strict):
 class Cluster(Strict):
     """Where the members of a step run: in the runner, or on a Dask cluster.
 
-    kind, workers: the cluster that is made, and its number of workers; each executes one member at
-    a time. address: of a Dask scheduler that exists already, which is then used.
+    kind, workers: the cluster that is made, and its number of workers; each executes one notebook
+    at a time. members_at_once: members that one notebook trains at the same time, each in a thread
+    of its own. They share imports and samples, but each takes the memory of a training. address: of
+    a Dask scheduler that exists already, which is then used.
     threads_per_worker: threads that a notebook may use; default: the machine's cores divided by
     workers. memory_limit: of the worker process, as Dask counts it; the kernel of the worker's
     notebook is not included. options: arguments of the cluster's class.
@@ -65,6 +68,7 @@ class Cluster(Strict):
 
     kind: Literal["local", "slurm", "pbs", "kubernetes"] = "local"
     workers: Positive = 1
+    members_at_once: Positive = 1
     threads_per_worker: Positive | None = None
     memory_limit: str | int | None = None
     address: str | None = None

@@ -6,6 +6,7 @@ Networks are made by name, compiled, and fed with data on the device that comput
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import RLock
 
 import keras
 import numpy as np
@@ -14,6 +15,11 @@ from seaice.config.sections import Training
 from seaice.errors import DataError
 from seaice.networks import correction, device, losses, outputs, unet, windows
 from seaice.samples import assembly
+
+# Keras draws the weights of every layer from generators that the whole process shares. Whoever
+# seeds them or makes layers holds this lock. So networks that learn side by side get the bits that
+# each would get alone.
+DRAWING = RLock()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ import importlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Event
 
 import keras
 import numpy as np
@@ -40,6 +42,7 @@ def fit(
     folder: Path,
     start: Path | None = None,
     simulated: pool.PooledBatches | None = None,
+    stop: Event | None = None,
 ) -> pd.DataFrame:
     """Train one network and return its history.
 
@@ -57,13 +60,14 @@ def fit(
     simulated: batches of climate simulations to train on in place of the split "train". Their
         inputs are always assembled on the host, so `faster.gather` has no effect. Validation stays
         with the observations.
+    stop: another thread sets it to end the training at the next batch, see `together`.
 
     If the folder holds a finished network whose key still holds, it is returned at once. The key
     covers data, settings, software and the sources of the modules that train it. An unfinished
     training continues after its last validation. It ends with the same bits as one that was not
     interrupted, on the same machine and with the same number of threads.
     Raises DataError for a split that is missing, for targets or a `start` that do not fit, and for
-    a loss that is not finite.
+    a loss that is not finite; CancelledError if it was stopped.
     """
     folder = Path(folder)
     if simulated is not None:
@@ -76,15 +80,17 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / trained.KEY).unlink(missing_ok=True)  # from here on the folder holds no finished network
 
-    kinds.deterministic(seed)
-    network = kinds.untrained(data, settings)
-    if start is not None:
-        trained.start_from(network, Path(start))
-    network.optimizer.build(network.trainable_variables)
-    learner = kinds.learner(network, data, settings)
+    with kinds.DRAWING:
+        kinds.deterministic(seed)
+        network = kinds.untrained(data, settings)
+        if start is not None:
+            trained.start_from(network, Path(start))
+        network.optimizer.build(network.trainable_variables)
+        learner = kinds.learner(network, data, settings)
 
+    stop = stop or Event()
     history, best = _learn(
-        network, learner, training, validation, settings, seed=seed, folder=folder, key=key
+        network, learner, training, validation, settings, seed=seed, folder=folder, key=key, stop=stop
     )
     network.set_weights(best)
     return trained.finish(folder, key, network, history, data.metadata(), settings, seed=seed)
@@ -116,7 +122,16 @@ def _batches(
 
 
 def _learn(
-    network, learner, training, validation, settings: Training, *, seed: int, folder: Path, key: str
+    network,
+    learner,
+    training,
+    validation,
+    settings: Training,
+    *,
+    seed: int,
+    folder: Path,
+    key: str,
+    stop: Event,
 ) -> tuple[list[dict], list[np.ndarray]]:
     """Train round by round from the last checkpoint on.
 
@@ -131,7 +146,7 @@ def _learn(
             end = min(n_done + n_between, total)
             shares = [SCHEDULES[settings.schedule](k / len(training), epochs) for k in range(n_done, end)]
             rates = [settings.learning_rate * share for share in shares]
-            row, weights = _round(network, learner, training, validation, n_done, rates, bar)
+            row, weights = _round(network, learner, training, validation, n_done, rates, bar, stop)
             history.append({"learning_rate": rates[0], **row})
             n_done = end
             if trained.best(history, settings.best_by) == len(history) - 1:
@@ -143,12 +158,12 @@ def _learn(
 
 
 def _round(
-    network, learner, training, validation, first: int, rates: Sequence[float], bar
+    network, learner, training, validation, first: int, rates: Sequence[float], bar, stop: Event
 ) -> tuple[dict, list[np.ndarray]]:
     """Train on some batches, then validate; return the scores and the weights that were validated.
 
     first: number of the first batch. rates: learning rate of each batch. learner: the network, or a
-    model that shares its weights and optimiser and takes the batches.
+    model that shares its weights and optimiser and takes the batches. stop: see `fit`.
     """
 
     def training_batch(number: int):
@@ -161,6 +176,8 @@ def _round(
     for rate, batch in zip(
         rates, batches.ahead(training_batch, range(first, first + len(rates))), strict=True
     ):
+        if stop.is_set():
+            raise CancelledError
         network.optimizer.learning_rate = rate
         rows.append(_step(learner.train_on_batch, *batch))
         bar.update()

@@ -179,7 +179,8 @@ def finish(
         index=pd.RangeIndex(1, len(history) + 1, name="validation" if settings.validate_every else "epoch"),
     )
     # The optimiser's state is left out: it is twice as large as the weights.
-    without_optimizer = keras.Model.from_config(network.get_config())
+    with kinds.DRAWING:
+        without_optimizer = keras.Model.from_config(network.get_config())
     without_optimizer.set_weights(network.get_weights())
     with replacing(folder / NETWORK) as file:
         without_optimizer.save(file)

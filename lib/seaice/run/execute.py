@@ -8,7 +8,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,9 +60,9 @@ class Job:
     """One execution of one notebook, with all that a worker on another machine needs to know.
 
     run: name of the run. name: of the executed notebook. notebook: name of the notebook. parts:
-    what the key of the execution is computed from. tag: text in the names of this member's files
-    that tells them apart from others; None for a step without members. environment: variables for
-    the kernel.
+    what the key of the execution is computed from. tags: for each member, the text in the names of
+    its files that tells them apart from others; none for a step without members. environment:
+    variables for the kernel.
     root: the project folder. pages: for each notebook that is executed once per member, the
     executed notebook that links lead to. attempt: random text that tells this job apart from an
     earlier one of the same name, so that a second try knows what its first try finished.
@@ -73,7 +73,7 @@ class Job:
     notebook: str
     parameters: dict[str, Any]
     parts: dict[str, dict]
-    tag: str | None
+    tags: tuple[str, ...]
     environment: dict[str, str]
     root: str
     pages: Mapping[str, str] = field(default_factory=dict)
@@ -184,7 +184,7 @@ def _outputs(job: Job, before: Mapping, kept: set[str]) -> set[str]:
     that count if they are still there.
     """
     changed = run_records.changed(before, run_records.scan(job.run))
-    outputs = {label for label in changed if owns(job.tag, label)}
+    outputs = {label for label in changed if owns(job.tags, label)}
     return outputs | {label for label in kept if run_records.place(label).exists()}
 
 
@@ -198,15 +198,14 @@ def _kept(previous: Mapping | None, key: str) -> set[str]:
     return {name for name in previous["outputs"] if name.startswith("data/") or key == previous["key"]}
 
 
-def owns(tag: str | None, name: str) -> bool:
-    """Return whether the output `name` belongs to a member.
+def owns(tags: Sequence[str], name: str) -> bool:
+    """Return whether the output `name` belongs to one of these members.
 
     The path of a member's output holds its tag (such as `seed_36`) as a word. A step without
-    members (tag None) owns all outputs.
+    members (no tags) owns all outputs.
     """
-    return (
-        tag is None or re.search(rf"(?<![0-9A-Za-z]){re.escape(tag)}(?![0-9A-Za-z]|\.\d)", name) is not None
-    )
+    words = "|".join(map(re.escape, tags))
+    return not tags or re.search(rf"(?<![0-9A-Za-z])({words})(?![0-9A-Za-z]|\.\d)", name) is not None
 
 
 @contextmanager

@@ -32,13 +32,21 @@ class Plan:
     inputs: Mapping[str, str]
     lacking: Mapping[str, str] = field(default_factory=dict)
 
-    def parameters(self, step: Step, member: Mapping) -> dict:
+    def groups(self, step: Step) -> list[list[dict]]:
+        """Return the members of a step (see `Run.members`) that each of its executions takes."""
+        members = self.run.members(step)
+        takes_several = any(_plural(name) in self.declared[step.notebook] for name in step.foreach)
+        size = self.run.cluster.members_at_once if takes_several else 1
+        return [members[first : first + size] for first in range(0, len(members), size)]
+
+    def parameters(self, step: Step, members: Sequence[Mapping]) -> dict:
         """Return the parameters that a notebook is executed with.
 
         They are what the notebook declares of the run. A section is passed as a whole, defaults
-        included, as plain literals.
+        included, as plain literals. members: those of the execution.
         """
-        single = {"run": self.run.run, **member}
+        lists = {_plural(name): [member[name] for member in members] for name in members[0]}
+        single = {"run": self.run.run, **members[0], **lists}
         return {
             name: single[name] if name in single else self.run.section(name).model_dump(mode="json")
             for name in sorted(self.declared[step.notebook])
@@ -50,44 +58,63 @@ class Plan:
         return set(self.run.inputs).union(*by_setting.values())
 
     def jobs(self, step: Step, *, before: Mapping[str, str]) -> list[Job]:
-        """Return the jobs of a step: one for each member, or a single one without foreach.
+        """Return the jobs of a step: one for each group of members, or one without foreach.
 
         before: link (see `link`) of each earlier step.
         """
         cluster = self.run.cluster if step.foreach else runfile.Cluster()
         jobs = []
-        for member in self.run.members(step):
-            parameters = self.parameters(step, member)
+        for members in self.groups(step):
+            parameters = self.parameters(step, members)
             raw = {entry: self.inputs[entry] for entry in sorted(self.entries(step))}
-            tag = next((f"{name}_{value}" for name, value in member.items()), None)
+            # The members of a notebook share its threads.
+            threads = max(1, fanout.threads(cluster) // len(members))
             jobs.append(
                 Job(
                     run=self.run.run,
-                    name=f"{step.notebook}-{tag}" if tag else step.notebook,
+                    name=_job_name(step, members),
                     notebook=step.notebook,
                     parameters=parameters,
                     parts=run_notebooks.parts(
                         paths.notebook(step.notebook), parameters, before=before, inputs=raw
                     ),
-                    tag=tag,
-                    environment=environment(fanout.threads(cluster)),
+                    tags=_tags(members),
+                    environment=environment(threads),
                     root=str(paths.root()),
-                    pages=self._pages(tag),
+                    pages=self._pages(_tags(members)),
                 )
             )
         return jobs
 
-    def _pages(self, tag: str | None) -> dict[str, str]:
+    def _pages(self, tags: Sequence[str]) -> dict[str, str]:
         """Return the executed notebook that a link to a notebook with members should lead to.
 
-        It is that of the member `tag`, or of the first member if there is no such one.
+        It is that of one of these members, or of the first member if there is none of them.
         """
         pages = {}
         for step in self.run.steps:
-            tags = [f"{name}_{value}" for member in self.run.members(step) for name, value in member.items()]
-            if tags:
-                pages[step.notebook] = f"{step.notebook}-{tag if tag in tags else tags[0]}"
+            groups = self.groups(step) if step.foreach else []
+            alike = [group for group in groups if set(_tags(group)) & set(tags)]
+            for group in (alike or groups)[:1]:
+                pages[step.notebook] = _job_name(step, group)
         return pages
+
+
+def _plural(name: str) -> str:
+    """Return the name of the parameter that takes several values of another one."""
+    return f"{name}s"
+
+
+def _tags(members: Sequence[Mapping]) -> tuple[str, ...]:
+    """Return the text that stands for each member in the names of its files, such as `seed_36`."""
+    return tuple(f"{name}_{value}" for member in members for name, value in member.items())
+
+
+def _job_name(step: Step, members: Sequence[Mapping]) -> str:
+    """Return the name of an execution: `05_train-seed_36`, or `05_train-seed_36_to_38`."""
+    tags = _tags(members)
+    until = "".join(f"_to_{value}" for value in members[-1].values()) if len(tags) > 1 else ""
+    return "-".join([step.notebook, *tags[:1]]) + until
 
 
 def load(
@@ -150,15 +177,15 @@ def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> Non
     """Raise DataError if a notebook's parameters and its run do not fit together.
 
     The run must have every parameter that the notebook declares, and the notebook must declare the
-    parameter of the step's foreach.
+    parameter of the step's foreach, or its plural.
     """
-    possible = {"run", *step.foreach, *SECTIONS}
+    possible = {"run", *step.foreach, *map(_plural, step.foreach), *SECTIONS}
     for name in sorted(declared - possible):
         raise DataError(
             f"{file}: the parameters cell of {step.notebook} declares '{name}', which is neither a section "
             f"nor its foreach{nearest(name, possible)}"
         )
-    for name in sorted(step.foreach.keys() - declared):
+    for name in sorted(name for name in step.foreach if not {name, _plural(name)} & declared):
         raise DataError(
             f"{file}: step {step.notebook} sets '{name}', which its notebook does not declare"
             f"{nearest(name, declared)}"

@@ -53,7 +53,8 @@ def look(
         waiting = [name for name, why in reasons.items() if why]
         for why, group in groupby(reasons, key=reasons.__getitem__):
             say(f"step {number} of {len(steps)}: {_names(list(group))} {because(why)}")
-        each = " each" if len(jobs) > 1 else ""
+        n_members = sum(max(1, len(job.tags)) for job in jobs if job.name in waiting)
+        each = " each" if step.foreach else ""
         stage = planned.stages[step.notebook]
         for name in sorted({*run.inputs, *_opened(stage, run)} & jobs[0].parts["input"].keys()):
             origin, amount = raw[name]
@@ -65,10 +66,10 @@ def look(
             say(f"  reads {name}: {amount}")
         for name, amount in writes.items():
             say(f"  writes {name}: {amount}{each}")
-            written += [amount] * len(waiting)
+            written += [amount] * n_members
         if flops:
             say(f"  computes about {flops:.2g} FLOP{each}")
-        operations += flops * len(waiting)
+        operations += flops * n_members
         stale += waiting
         before[step.notebook] = "not known before it ran" if waiting else plan.link(jobs)
     totals = f"{_sum(read.values())} to read, {_sum(written)} to write"

@@ -81,6 +81,7 @@ def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence
             _execute_step(
                 planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say
             )
+        _forget_others(step, jobs)
         before[step.notebook] = plan.link(jobs)
         executed += [job.name for job in waiting]
         for job in jobs:
@@ -127,14 +128,28 @@ def _execute_step(
             complaints.append(
                 f"changed {output}, an output of {earlier[output][0]}, which would never be fresh again"
             )
-        elif not any(owns(job.tag, output) for job in waiting):
+        elif not any(owns(job.tags, output) for job in waiting):
             complaints.append(
-                f"wrote {output}, which other members would overwrite; put '{waiting[0].tag}' in its name"
+                f"wrote {output}, which other members would overwrite; put '{waiting[0].tags[0]}' in its name"
             )
     if complaints:
         for job in waiting:
             (paths.records(job.run) / f"{job.name}.json").unlink()
         raise DataError(f"{step.notebook}.ipynb " + f"\n  {step.notebook}.ipynb ".join(complaints))
+
+
+def _forget_others(step: Step, jobs: Sequence[Job]) -> None:
+    """Remove what is left of executions of a step that are no part of the run any more.
+
+    Their members were grouped in another way, or left the run. Records and executed notebooks are
+    removed; networks, tables and figures stay.
+    """
+    run, names = jobs[0].run, {job.name for job in jobs}
+    for file in paths.records(run).glob(f"{step.notebook}*.json"):
+        record = run_records.read(run, file.stem)
+        if record and record["step"] == step.notebook and file.stem not in names:
+            (paths.executed(run) / f"{file.stem}.ipynb").unlink(missing_ok=True)
+            file.unlink()
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,9 @@ Batches are drawn from many stores, a few blocks of years at a time.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 import keras
 import numpy as np
@@ -32,6 +34,26 @@ class Block(NamedTuple):
     steps: slice
 
 
+class SharedBlocks:
+    """Samples of blocks that several trainings use at the same time, each block in memory once.
+
+    A block is kept as long as one of the trainings holds it. They must make samples alike.
+    """
+
+    def __init__(self) -> None:
+        self._samples: WeakValueDictionary = WeakValueDictionary()
+        self._lock = Lock()
+
+    def get(self, block: Block, make: Callable[[Block], Samples]) -> Samples:
+        """Return the samples of a block; `make` makes them if no training holds them."""
+        key = block.store, block.steps.start, block.steps.stop
+        with self._lock:  # nobody reads a block that another training is reading
+            samples = self._samples.get(key)
+            if samples is None:
+                samples = self._samples[key] = make(block)
+        return samples
+
+
 class PooledBatches(keras.utils.PyDataset):
     """Batches of (inputs, targets, weights) from many analysis-ready datasets.
 
@@ -43,6 +65,7 @@ class PooledBatches(keras.utils.PyDataset):
         channels, leads and the like.
     batch_size, seed: as for `batches.Batches`; with seed None the order is that of stores and time.
     max_bytes: bytes of samples held at a time.
+    shared: blocks that trainings of other seeds use at the same time.
 
     An epoch goes through blocks in random order; a block is some years of one store. As many blocks
     as `max_bytes` holds form a group. The samples of a group are shuffled together, and let go
@@ -64,6 +87,7 @@ class PooledBatches(keras.utils.PyDataset):
         seed: int | None = None,
         epoch: int = 0,
         max_bytes: float = MAX_BYTES,
+        shared: SharedBlocks | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -73,6 +97,7 @@ class PooledBatches(keras.utils.PyDataset):
             raise DataError("no simulations to make batches of; name some in the run file's `simulations`")
         self.stores, self.make = dict(stores), make
         self.batch_size, self.seed, self._held = batch_size, seed, {}
+        self._shared = shared or SharedBlocks()
         first = make(next(iter(stores.values())).isel(time=slice(0, 2 * BEFORE)))
         self._metadata, self.n_leads = first.metadata(), first.n_leads
         offsets = [c.offset for c in first.channels if c.follows == "time"]
@@ -201,7 +226,7 @@ class PooledBatches(keras.utils.PyDataset):
         """
         if number not in self._held:
             self._held = {b: s for b, s in self._held.items() if self._group[b] == self._group[number]}
-            self._held[number] = self._samples(self.blocks[number])
+            self._held[number] = self._shared.get(self.blocks[number], self._samples)
         return self._held[number]
 
     def _samples(self, block: Block) -> Samples:
