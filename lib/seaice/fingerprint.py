@@ -69,7 +69,7 @@ def modules(code: Iterable[str], *, source: str, without: Collection[str] = ()) 
 def pinned(distribution: str) -> str:
     """Return the installed version of a distribution and the digest of its lines in the lock."""
     lines = _lock(paths.root() / "requirements.lock").get(distribution, "")
-    return f"{_version(distribution)} {digest(lines)[:16]}"
+    return f"{_installed(distribution)[0]} {digest(lines)[:16]}"
 
 
 def _reached(code: Iterable[str], source: str, without: Collection[str]) -> tuple[dict[str, str], set[str]]:
@@ -174,20 +174,21 @@ def _required(distribution: str) -> frozenset[str]:
         if (canonicalize_name(name), extra) in visited:
             continue
         try:
-            requirements = metadata.requires(name) or []
+            _, requirements = _installed(canonicalize_name(name))
         except metadata.PackageNotFoundError:
             continue
         visited.add((canonicalize_name(name), extra))
-        for requirement in map(Requirement, requirements):
+        for requirement in requirements:
             if not requirement.marker or requirement.marker.evaluate({"extra": extra}):
                 waiting += [(requirement.name, e) for e in ("", *requirement.extras)]
     return frozenset(name for name, _ in visited)
 
 
-@lru_cache(maxsize=1024)
-def _version(distribution: str) -> str:
-    """Return the installed version of a distribution."""
-    return metadata.version(distribution)
+@lru_cache(maxsize=1024)  # many distributions require the same ones
+def _installed(distribution: str) -> tuple[str, tuple[Requirement, ...]]:
+    """Return the installed version of a distribution, and what it requires."""
+    about = metadata.metadata(distribution)
+    return about["Version"], tuple(map(Requirement, about.get_all("Requires-Dist") or ()))
 
 
 def _lock(file: Path) -> dict[str, str]:

@@ -6,14 +6,16 @@ It says what was executed, from which inputs, to which outputs, and by which sof
 import json
 import mimetypes
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from rocrate.model.contextentity import ContextEntity
-from rocrate.rocrate import ROCrate
 
 from seaice import files, paths
 from seaice.fingerprint import digest
 from seaice.run import records as run_records
+
+if TYPE_CHECKING:
+    from rocrate.model.contextentity import ContextEntity
+    from rocrate.rocrate import ROCrate
 
 NAME = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"  # Process Run Crate
@@ -34,6 +36,9 @@ def write(
     returns what the catalogue says of an entry, default `catalog.metadata`.
     Raises DataError for a run without records.
     """
+    # Imported here because it takes 15 MB, which the runner does not need before its last step.
+    from rocrate.rocrate import ROCrate
+
     records = run_records.read_all(run, steps=steps)
     crate = ROCrate()
     crate.name = f"IceNet compendium, run {run}"
@@ -54,8 +59,8 @@ def write(
 
 
 def _action(
-    crate: ROCrate, name: str, content: Mapping, software, describe: Callable[[str], Mapping]
-) -> ContextEntity:
+    crate: "ROCrate", name: str, content: Mapping, software, describe: Callable[[str], Mapping]
+) -> "ContextEntity":
     """Return the execution of a notebook as an entity, with its inputs, parameters and outputs."""
     notebook = crate.add(
         _entity(
@@ -91,7 +96,7 @@ def _action(
     return action
 
 
-def _output(crate: ROCrate, label: str, output: Mapping):
+def _output(crate: "ROCrate", label: str, output: Mapping):
     """Return an output as an entity.
 
     A file of the results is data of the crate. A file in `data/` is only described, because it is
@@ -109,7 +114,7 @@ def _output(crate: ROCrate, label: str, output: Mapping):
     return add(run_records.place(label), rest, properties=about)
 
 
-def _input(crate: ROCrate, entry: str, sha: str, describe: Callable[[str], Mapping]) -> ContextEntity:
+def _input(crate: "ROCrate", entry: str, sha: str, describe: Callable[[str], Mapping]) -> "ContextEntity":
     """Return a raw input as an entity: a catalogue entry with its DOI, licence and checksum."""
     about = describe(entry)
     dataset = crate.add(_entity(crate, f"#input/{entry}", "CreativeWork", name=entry, sha256=sha))
@@ -121,7 +126,7 @@ def _input(crate: ROCrate, entry: str, sha: str, describe: Callable[[str], Mappi
     return dataset
 
 
-def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEntity]:
+def _software(crate: "ROCrate", records: Mapping[str, Mapping]) -> list["ContextEntity"]:
     """Return entities for Python and the distributions that the steps used, and for their lock."""
     versions = {
         name: version for content in records.values() for name, version in content["versions"].items()
@@ -141,8 +146,10 @@ def _software(crate: ROCrate, records: Mapping[str, Mapping]) -> list[ContextEnt
     return entities
 
 
-def _entity(crate: ROCrate, identifier: str, kind: str | list[str], **properties) -> ContextEntity:
+def _entity(crate: "ROCrate", identifier: str, kind: str | list[str], **properties) -> "ContextEntity":
     """Return an entity with the properties that have a value."""
+    from rocrate.model.contextentity import ContextEntity
+
     properties = {name: value for name, value in properties.items() if value is not None}
     return ContextEntity(crate, identifier, properties={"@type": kind, **properties})
 

@@ -6,12 +6,14 @@ Either a clean copy of the notebook and a record appear, or neither.
 import logging
 import os
 import re
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from traitlets.config import Config
@@ -44,6 +46,9 @@ _KERNEL_ARGUMENTS = [
     "--log-level=50",
     f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT + _LOG_BESIDE_RECORD!r}, {{}})",
 ]
+# What Papermill and its schema checker load if it is there: clouds, and a grammar of addresses. No
+# notebook here needs them. Without them the import takes a third of the time, and 60 MB less.
+_NOT_NEEDED = ("gcsfs", "pyarrow.fs", "rfc3987_syntax")
 # Other users of the machine must not be able to read the messages between runner and kernel.
 _ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
 
@@ -114,8 +119,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     after that. Raises StepFailed if it did not; then the notebook, as far as it ran, is kept as
     `<name>.failed.ipynb`.
     """
-    import papermill  # imported here because it takes a second, which a dry run does not need
-
+    papermill = _papermill()
     previous = run_records.read(job.run, job.name)
     if previous and previous["attempt"] == job.attempt:
         return previous
@@ -155,16 +159,27 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
     return run_records.write(job.run, job.name, content)
 
 
+def _papermill() -> ModuleType:
+    """Return Papermill, imported without what is `_NOT_NEEDED`."""
+    left_out = [name for name in _NOT_NEEDED if name not in sys.modules]
+    for name in left_out:
+        sys.modules[name] = None  # type: ignore[assignment]  # to an import, as if not installed
+    try:
+        import papermill  # imported here because a dry run does not need it
+    finally:
+        for name in left_out:
+            del sys.modules[name]
+    return papermill
+
+
 def _run_papermill(job: Job, running: Path, *, progress_bar: bool) -> int:
     """Execute a job's notebook into the file `running`; return the peak memory in bytes.
 
     Raises PapermillExecutionError for a cell that fails, RuntimeError for a kernel that dies.
     """
-    import papermill
-
     log = {"SEAICE_KERNEL_LOG": str(paths.records(job.run) / f"{job.name}.log")}
     with _variables(job.environment | log), Memory() as memory:
-        papermill.execute_notebook(
+        _papermill().execute_notebook(
             Path(job.root, "notebooks", f"{job.notebook}.ipynb"),
             running,
             job.parameters,

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scores.probability import roc_curve_data
 
 from seaice.verify.scoring import block_of_truth, blocks, pick
 from seaice.verify.tables import JUDGED
@@ -120,6 +119,8 @@ def roc(counted: xr.Dataset) -> xr.Dataset:
     includes "all".
     counted: see `all_counts`.
     """
+    from scores.probability import roc_curve_data  # imported here as in `scores.brier`
+
     cells = _with_all_leads(counted).cells
     sip, ice = cells.sip, cells.ice
     return roc_curve_data(

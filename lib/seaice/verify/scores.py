@@ -6,7 +6,6 @@ not: inactive cells, and cells without an observed truth. A score is NaN where n
 """
 
 import xarray as xr
-from scores.probability import brier_score
 
 from seaice.grid import M_KM2
 from seaice.schema import MAP
@@ -54,6 +53,8 @@ def brier(sip: xr.DataArray, ice: xr.DataArray, weight: xr.DataArray) -> xr.Data
     Range 0..1, perfect 0. Computed by `scores`.
     Source: Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
+    from scores.probability import brier_score  # takes a second, which pages that score nothing do not need
+
     # `scores` leaves NaN out. Its own weights and checks would compute lazy data at once.
     return brier_score(sip.where(weight > 0), ice.where(weight > 0), reduce_dims=MAP, check_args=False)
 

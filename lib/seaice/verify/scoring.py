@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scores.probability import crps_for_ensemble
 
 from seaice.errors import DataError
 from seaice.grid import Grid
@@ -173,6 +172,8 @@ def _members_crps(members, truth: xr.Dataset, *, like: xr.Dataset, ready: xr.Dat
     It is computed from the members' extent errors against 0, which gives the same value. members:
     None gives NaN throughout. like: the scores of the model itself, whose dims it gets.
     """
+    from scores.probability import crps_for_ensemble  # imported here as in `scores.brier`
+
     missing = xr.full_like(like["extent_crps"], np.nan)
     if members is None:
         return missing
