@@ -87,9 +87,10 @@ def parts(data: Samples, time, folders: dict[str, dict[int, Path]], scratch: Pat
         {method: members[0] / trained.NETWORK for method, members in folders.items()},
     )
     networks = {method: keras.saving.load_model(file, compile=False) for method, file in files.items()}
+    places = trained.weight_places(networks["ours"], scratch)
     methods = {
         "load_model": lambda: keras.saving.load_model(files["plain"], compile=False),
-        "read_weights": lambda: trained.read_weights(networks["ours"], files["ours"], scratch),
+        "read_weights": lambda: trained.read_weights(networks["ours"], files["ours"], scratch, places),
         "forward_plain": lambda: networks["plain"].predict_on_batch(inputs),
         "forward_ours": lambda: networks["ours"].predict_on_batch(inputs),
     }

@@ -88,10 +88,8 @@ def fit(
         network.optimizer.build(network.trainable_variables)
         learner = kinds.learner(network, data, settings)
 
-    stop = stop or Event()
-    history, best = _learn(
-        network, learner, training, validation, settings, seed=seed, folder=folder, key=key, stop=stop
-    )
+    process = {"seed": seed, "folder": folder, "key": key, "stop": stop or Event()}
+    history, best = _learn(network, learner, training, validation, settings, **process)
     network.set_weights(best)
     return trained.finish(folder, key, network, history, data.metadata(), settings, seed=seed)
 

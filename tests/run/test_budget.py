@@ -1,0 +1,34 @@
+"""The demo stays within its budget: what it counts is counted here; what it takes is in the record of its last run."""
+
+import math
+
+import pytest
+
+from seaice import paths
+from seaice.config import runfile
+from seaice.run import estimates, plan
+
+KERNELS = 12  # one for each page
+TRAINING_BATCHES = 3 * (234 + 3 * 189)  # of three members: pre-training, then three epochs
+PEAK_MB = 1500  # of the runner and its kernels together
+SECONDS = 200  # of all steps, on two cores
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return runfile.load(paths.root() / "params" / "demo.yaml")
+
+
+def test_every_page_of_the_demo_starts_one_kernel(demo):
+    planned = plan.load(paths.root() / "params" / "demo.yaml", checksum=lambda entry: entry)
+    groups = [group for step in demo.steps for group in planned.groups(step)]
+    assert len(demo.steps) == len(groups) == KERNELS
+
+
+def test_the_demo_trains_no_more_batches_than_its_budget_allows(demo):
+    first, settings = demo.pretraining, demo.training
+    simulated = estimates.simulated(demo.data.simulations, demo.samples.table)
+    pretraining = first.epochs * math.ceil(simulated / first.batch_size)
+    observed = estimates.months(*demo.samples.splits.train)
+    training = settings.epochs * math.ceil(observed / settings.batch_size)
+    assert len(demo.forecast.seeds) * (pretraining + training) <= TRAINING_BATCHES
