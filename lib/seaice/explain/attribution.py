@@ -115,9 +115,8 @@ def ensemble(
             for member, seed in enumerate(seeds):
                 network = networks.of(seed)
 
-                def explain(which, seed=seed, member=member, network=network):
-                    case, lead = which
-                    init = inits[which]
+                def explain(item, seed=seed, member=member, network=network):
+                    (case, lead), init = item
                     inputs = samples.inputs([init])
                     months = {"climatology": init.month, "other_month": _other(init.month)}
                     baselines = {"zeros": np.zeros_like(inputs)}
@@ -132,7 +131,7 @@ def ensemble(
                     }
                     _put(unfinished, position, function(inputs)[0][0], list(attributions.values()))
 
-                for _ in threads.each(explain, inits):
+                for _ in threads.each(explain, inits.items()):
                     bar.update()
     return xr.open_zarr(path, consolidated=False)
 
