@@ -89,10 +89,15 @@ def folder(folders):
 
 
 @pytest.fixture(scope="module")
-def store(samples, ready, folders, region, tmp_path_factory):
+def networks(samples, folders):
+    return explain_attribution.load(samples, folders)
+
+
+@pytest.fixture(scope="module")
+def store(samples, ready, networks, region, tmp_path_factory):
     path = tmp_path_factory.mktemp("made") / "attribution.zarr"
     options = {"climatology_times": climatology_times(), "lead_times": LEADS}
-    return explain_attribution.ensemble(samples, ready, folders, CASES[1:], region, path, **options).load()
+    return explain_attribution.ensemble(samples, ready, networks, CASES[1:], region, path, **options).load()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +110,11 @@ def test_gradients_agree_with_finite_differences(function, inputs, samples):
     found = attribution_checks.finite_differences(
         function, inputs, channels=samples.channel_names, step=0.001
     )
-    assert (found["gradient"] > 0).any()
+    assert (found["gradient"] > 0).any() and found["gradient"].is_monotonic_decreasing
+    largest = attribution_checks.finite_differences(
+        function, inputs, channels=samples.channel_names, step=0.001, most=2
+    )
+    pd.testing.assert_frame_equal(largest, found[:2])
     through_clips = found["channel"].str.contains("trend|frequency|anomaly_lag_1|damping")
     np.testing.assert_allclose(found["difference"], found["gradient"], rtol=0.25, atol=0.02)
     smooth = found[~through_clips]
@@ -157,7 +166,8 @@ def test_where_the_answer_is_known_the_integral_has_it(inputs):
 
 @pytest.mark.chain
 def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
-    network = attribution_checks.copy(function.network)
+    network = keras.Model.from_config(function.network.get_config())
+    network.set_weights(function.network.get_weights())
     plain, often = (Function(network, function.cells, 2, often=often) for often in (False, True))
     two = np.concatenate([inputs, 0.9 * inputs])
 
@@ -177,7 +187,9 @@ def test_compiled_it_says_the_same_and_follows_the_weights(function, inputs):
 def test_what_a_network_ignores_gets_exactly_zero(network, function, inputs, samples):
     place = samples.channel_names.index("tas_lag_1")
     assert abs(function(inputs, gradient=True)[1][..., place]).max() > 0
-    deaf = Function(attribution_checks.deaf(network, place), function.cells, 2)
+    network = keras.Model.from_config(network.get_config())
+    network.set_weights(attribution_checks.deaf(function.network, place))
+    deaf = Function(network, function.cells, 2)
     baselines = {"zeros": 0 * inputs, "climatology": 0.5 * inputs, "other_month": 0.2 * inputs}
     for found, _ in gradients.by_methods(
         deaf, list(gradients.METHODS), inputs, baselines, samples.land
@@ -192,10 +204,13 @@ def test_other_weights_give_other_attributions(samples, inputs):
     keras.utils.set_random_seed(2)
     one = unet.build(samples.shape, len(samples.channels), n_leads=2, filters_factor=1 / 16)
     cells = ~samples.land
+    before, function = one.get_weights(), Function(one, cells, 1)
     maps = [
-        Function(n, cells, 1)(inputs, gradient=True)[1][0]
-        for n in (one, one, attribution_checks.shuffled(one))
+        function.with_weights(weights, inputs)[0]
+        for weights in (before, before, attribution_checks.shuffled(one))
     ]
+    for kept, weights in zip(one.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(kept, weights)
     assert attribution_checks.similarity(maps[0], maps[1]) > 0.999
     assert abs(attribution_checks.similarity(maps[0], maps[2])) < 0.3
 
@@ -242,7 +257,7 @@ def test_a_planted_cause_is_found_with_its_sign():
         assert np.sign(found[*place, 0]) == -np.sign(one[0, *place, 0])
 
 
-def test_the_store_follows_the_contract(store, samples, folders, inputs, region, ready):
+def test_the_store_follows_the_contract(store, samples, networks, inputs, region, ready):
     assert store.attribution.dims == ("case", "method", "lead_time", "member", "channel", "y", "x")
     assert store.method.values.tolist() == list(gradients.METHODS) and store.member.values.tolist() == [
         3,
@@ -254,7 +269,7 @@ def test_the_store_follows_the_contract(store, samples, folders, inputs, region,
         and store.attribution.attrs["grid_mapping"] == "crs"
     )
     assert store.init_time.sel(case="1989-09-01", lead_time=2).values == np.datetime64("1989-08-01")
-    function = Function(explain_attribution.load(folders[8]), roi.at_month(region, ready, "1989-09"), 2)
+    function = Function(networks.of(8), roi.at_month(region, ready, "1989-09"), 2)
     one = store.sel(case="1989-09-01", lead_time=2, member=8)
     expected = function(inputs, gradient=True)[1][0] * inputs[0]
     np.testing.assert_allclose(
@@ -377,9 +392,9 @@ def test_ranks_beside_permutation(table):
     assert attribution_tables.rank_agreement(table, None, method="gradient").empty
 
 
-def test_shares_by_threshold_leave_out_what_has_no_cell(samples, ready, folders):
+def test_shares_by_threshold_leave_out_what_has_no_cell(samples, ready, networks):
     shares = explain_attribution.by_threshold(
-        samples, ready, folders, CASES, lead=1, thresholds=(0.05, 0.2, 1.5)
+        samples, ready, networks, CASES, lead=1, thresholds=(0.05, 0.2, 1.5)
     )
     assert shares.groupby("threshold")["share"].sum().to_dict() == pytest.approx({0.05: 100, 0.2: 100})
 
@@ -434,21 +449,21 @@ def test_regions_that_cannot_be_used_are_named(ready, wanted, message):
         ({"cases": ["1979-01"]}, "case 1979-01 at lead 1: .*outside the record"),
         ({"lead_times": [3]}, "lead 3 is not forecast"),
         ({"methods": ["magic"]}, "method 'magic' is unknown"),
-        ({"folders": {5: "nowhere"}}, "no finished network of seed 5"),
         ({"climatology_times": pd.to_datetime(["1981-01-01"])}, "no initialisation of month 9"),
     ],
 )
-def test_what_cannot_be_attributed_is_named(samples, ready, folders, region, tmp_path, change, message):
+def test_what_cannot_be_attributed_is_named(samples, ready, networks, region, tmp_path, change, message):
     given = {
-        "folders": folders,
         "cases": CASES,
         "climatology_times": climatology_times(),
         "lead_times": [1],
     } | change
-    places = samples, ready, given.pop("folders"), given.pop("cases"), region, tmp_path / "a.zarr"
+    places = samples, ready, networks, given.pop("cases"), region, tmp_path / "a.zarr"
     with pytest.raises(DataError, match=message):
         explain_attribution.ensemble(*places, **given)
     assert not list(tmp_path.iterdir())
+    with pytest.raises(DataError, match="no finished network of seed 5"):
+        explain_attribution.load(samples, {5: "nowhere"})
 
 
 def test_empty_regions_channels_that_there_are_not_and_broken_networks(
@@ -460,10 +475,9 @@ def test_empty_regions_channels_that_there_are_not_and_broken_networks(
         attribution_checks.finite_differences(
             function, inputs, channels=samples.channel_names, chosen=["tas_lag_9"]
         )
-    broken = attribution_checks.copy(network)
-    broken.set_weights([np.full_like(w, np.nan) for w in broken.get_weights()])
+    broken = [np.full_like(w, np.nan) for w in network.get_weights()]
     with pytest.raises(DataError, match="seed 3: the gradient or the output is not finite"):
-        Function(broken, function.cells, 1, where="seed 3")(inputs, gradient=True)
+        Function(network, function.cells, 1, where="seed 3").with_weights(broken, inputs)
     with pytest.raises(DataError, match="no attributions of 1970-09"):
         attribution_tables.strongest(table, method="gradient", case="1970-09", lead=1)
 

@@ -9,7 +9,7 @@ from support import synthetic, tiny
 from seaice.baselines import trees
 from seaice.config.sections import Importance
 from seaice.errors import DataError
-from seaice.explain import icenet, importance, importance_tables
+from seaice.explain import draws, icenet, importance, importance_tables
 from seaice.explain.permutations import Models
 from seaice.forecasts import ensemble
 from seaice.samples.assembly import Samples
@@ -83,8 +83,21 @@ def test_with_nothing_permuted_the_trees_say_what_they_said(permuted_trees, samp
     found, active = sip_of(permuted_trees, samples, JUDGED, DONORS, ())
     expected = trees.forecast(classifiers, ready, JUDGED).values
     np.testing.assert_array_equal(found[active], expected[active])
-    weather, _ = sip_of(permuted_trees, samples, JUDGED, DONORS, ("tas",))
-    np.testing.assert_array_equal(weather[active], expected[active])
+
+
+def test_the_trees_are_not_asked_again_where_they_see_nothing_permuted(
+    classifiers, ready, samples, monkeypatch
+):
+    fresh, asked = icenet.Trees(classifiers, ready, samples, draws.reach(samples.init_times, JUDGED[0])), []
+    probability = trees.probability
+    monkeypatch.setattr(trees, "probability", lambda *of: asked.append(of) or probability(*of))
+    before, active = sip_of(fresh, samples, JUDGED, DONORS, ())
+    assert len(asked) == 4  # leads, initialisations
+    weather, _ = sip_of(fresh, samples, JUDGED[::-1], DONORS, ("tas",))
+    np.testing.assert_array_equal(weather[::-1], before)
+    assert len(asked) == 4
+    ice, _ = sip_of(fresh, samples, JUDGED, DONORS, ("siconc_anomaly_lag_1",))
+    assert len(asked) == 6 and (ice != before)[active].any()
 
 
 def test_with_all_ice_permuted_the_trees_say_what_they_said_of_the_donor(
@@ -114,15 +127,15 @@ def test_one_channel_moves_the_features_of_its_own_lead_and_lag(permuted_trees, 
 
 def test_with_nothing_permuted_icenet_is_the_stored_forecast(samples, folders, store, permuted_trees):
     found = icenet.IceNet.of_store(store, permuted_trees, share=0.5)
-    members = {}
+    members, cells = {}, samples.active.any(axis=0)
     for seed, folder in folders.items():
         logits = keras.saving.load_model(folder / "network.keras", compile=False).predict_on_batch(
             samples.inputs(JUDGED)
         )
-        members[seed] = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+        members[seed] = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[:, cells]
     probability = found.probability(members, samples, JUDGED, JUDGED, [])
     expected = store["class_probability"].transpose("init_time", "y", "x", "lead_time", "ice_class")
-    np.testing.assert_allclose(probability, expected, atol=1e-5)
+    np.testing.assert_allclose(probability, expected.values[:, cells], atol=1e-5)
     with pytest.raises(DataError, match=r"forecast by the networks \[3, 8\], given are \[3\]"):
         found.probability({3: members[3]}, samples, JUDGED, JUDGED, [])
     unblended = icenet.IceNet.of_store(store, None, share=0.5)

@@ -4,8 +4,9 @@ They are written to a CF Zarr store with the dims case, method, lead, member, in
 cell.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import dask.array
 import keras
@@ -16,7 +17,7 @@ import xarray as xr
 from seaice import cf, progress
 from seaice.config.sections import Training
 from seaice.errors import DataError
-from seaice.explain import roi
+from seaice.explain import roi, threads
 from seaice.explain.attribution_tables import UNTRAINED, family
 from seaice.explain.gradients import METHODS, Function, by_methods
 from seaice.explain.presence import exists
@@ -34,10 +35,49 @@ DIMS = cf.dims(ATTRIBUTES)
 HALF_A_YEAR = 6  # months from a calendar month to the other one that a baseline is taken from
 
 
+class Networks(NamedTuple):
+    """The members of an ensemble: one network, and the weights of each member by its seed.
+
+    They share the network, as building and compiling one takes longer than many gradients. The last
+    member, `UNTRAINED`, has learnt nothing.
+    """
+
+    network: keras.Model
+    weights: dict[int, list[np.ndarray]]
+
+    @property
+    def trained(self) -> list[int]:
+        """The seeds of the members that were trained."""
+        return [seed for seed in self.weights if seed != UNTRAINED]
+
+    def of(self, seed: int) -> keras.Model:
+        """Return the network with the weights of a member, until it is given those of another."""
+        self.network.set_weights(self.weights[seed])
+        return self.network
+
+
+def load(samples: Samples, folders: Mapping[int, Path]) -> Networks:
+    """Return the finished networks of `train.fit`, by seed, and one that has learnt nothing.
+
+    If the networks correct a first guess, the latter is that first guess. Else it says the same
+    whatever it is given, as its weights are 0: random ones would say something at random.
+    Raises DataError for a network that these samples cannot be given to.
+    """
+    for seed, folder in folders.items():
+        check_network(samples, seed, Path(folder))
+    weights = {}
+    for seed, network in trained.networks(folders):
+        weights[seed] = network.get_weights()
+    before_training = untrained(samples, next(iter(folders.values()))).get_weights()
+    has_first_guess = any(isinstance(layer, correction.Prior) for layer in network.layers)
+    weights[UNTRAINED] = before_training if has_first_guess else [np.zeros_like(w) for w in weights[seed]]
+    return Networks(network, weights)
+
+
 def ensemble(
     samples: Samples,
     ready: xr.Dataset,
-    folders: Mapping[int, Path],
+    networks: Networks,
     cases: Sequence[str],
     region: xr.DataArray,
     path: Path,
@@ -53,31 +93,30 @@ def ensemble(
     region: bool (y, x), see `roi`. Those of its cells count that are active in the target month.
     climatology_times: initialisations. Their mean input of the same calendar month is the baseline
     "climatology", that of the month half a year away is "other_month". methods: of `METHODS`.
-    The last member, `UNTRAINED`, is a network that has learnt nothing: its first guess, or, if it
-    has none, a network whose weights are 0 and whose attributions are 0.
     `attribution` (case, method, lead_time, member, channel, y, x): cells with ice; for `gradient`
     and `smoothgrad` cells with ice per unit of the input.
     `output` (case, lead_time, member): SIP of the member, summed over the region.
     `baseline_output`: the same for the baseline of a method.
-    The store appears at `path` when it is complete. Raises DataError for a network, month, method,
-    lead or region that cannot be used, and for gradients that are not finite.
+    The store appears at `path` when it is complete. Raises DataError for a month, method, lead or
+    region that cannot be used, and for gradients that are not finite.
     """
-    for seed, folder in folders.items():
-        check_network(samples, seed, Path(folder))
     _check(methods, lead_times, samples)
     cells = {case: roi.at_month(region, ready, case) for case in cases}
     counts = [int(mask.sum()) for mask in cells.values()]
     inits = {(case, lead): _init(samples, case, lead) for case in cases for lead in lead_times}
     climatology = climatologies(samples, pd.DatetimeIndex(climatology_times), inits.values())
-    seeds = [*folders, UNTRAINED]
+    seeds = list(networks.weights)
     path = Path(path)
     with replacing_folder(path) as unfinished:
         _template(samples, inits, seeds, region, counts, methods).to_zarr(
             unfinished, compute=False, consolidated=False
         )
         with progress.bar(total=len(seeds) * len(inits), desc="attribution", unit="case") as bar:
-            for member, (seed, network) in enumerate(_with_untrained(samples, folders)):
-                for (case, lead), init in inits.items():
+            for member, seed in enumerate(seeds):
+                network = networks.of(seed)
+
+                def explain(item, seed=seed, member=member, network=network):
+                    (case, lead), init = item
                     inputs = samples.inputs([init])
                     months = {"climatology": init.month, "other_month": _other(init.month)}
                     baselines = {"zeros": np.zeros_like(inputs)}
@@ -91,23 +130,10 @@ def ensemble(
                         "member": member,
                     }
                     _put(unfinished, position, function(inputs)[0][0], list(attributions.values()))
+
+                for _ in threads.each(explain, inits.items()):
                     bar.update()
     return xr.open_zarr(path, consolidated=False)
-
-
-def _with_untrained(samples: Samples, folders: Mapping[int, Path]) -> Iterator[tuple[int, keras.Model]]:
-    """Yield the seed and network of every folder, then one that has learnt nothing.
-
-    If the networks correct a first guess, the latter is that first guess. Else it says the same
-    whatever it is given, as its weights are 0: random ones would say something at random.
-    The model is the same object each time, so that it is compiled once.
-    """
-    for seed, network in trained.networks(folders):
-        yield seed, network
-    weights = untrained(samples, next(iter(folders.values()))).get_weights()
-    has_first_guess = any(isinstance(layer, correction.Prior) for layer in network.layers)
-    network.set_weights(weights if has_first_guess else [np.zeros_like(array) for array in weights])
-    yield UNTRAINED, network
 
 
 def untrained(samples: Samples, folder: Path) -> keras.Model:
@@ -122,7 +148,7 @@ def untrained(samples: Samples, folder: Path) -> keras.Model:
 def by_threshold(
     samples: Samples,
     ready: xr.Dataset,
-    folders: Mapping[int, Path],
+    networks: Networks,
     pair: Sequence[str],
     *,
     lead: int,
@@ -136,26 +162,23 @@ def by_threshold(
     forecast are left out.
     """
     change = abs(roi.difference(ready, pair)).where(ready.active.sel(month=pd.Timestamp(pair[1]).month))
-    thresholds = [threshold for threshold in thresholds if bool((change >= threshold).any())]
+    cells = {
+        threshold: roi.at_month(roi.region(ready, pair, threshold=threshold, until=pair[1]), ready, pair[1])
+        for threshold in thresholds
+        if bool((change >= threshold).any())
+    }
     inputs, rows = samples.inputs([_init(samples, pair[1], lead)]), []
-    for seed, network in trained.networks(folders):
-        for threshold in thresholds:
-            region = roi.region(ready, pair, threshold=threshold, until=pair[1])
-            function = Function(
-                network, roi.at_month(region, ready, pair[1]), lead, where=f"seed {seed}", often=True
-            )
+    for seed in networks.trained:
+        network = networks.of(seed)
+        for threshold, region in cells.items():
+            function = Function(network, region, lead, where=f"seed {seed}", often=True)
             size = abs(function(inputs, gradient=True)[1][0] * inputs[0]).sum(axis=(0, 1))
             rows += [
                 (threshold, family(c.variable), share)
                 for c, share in zip(samples.channels, 100 * size / size.sum(), strict=True)
             ]
     table = pd.DataFrame(rows, columns=["threshold", "family", "share"])
-    return table.groupby(["threshold", "family"])["share"].sum().div(len(folders)).reset_index()
-
-
-def load(folder: Path) -> keras.Model:
-    """Return the network in a folder that `train.fit` finished."""
-    return keras.saving.load_model(Path(folder) / trained.NETWORK, compile=False)
+    return table.groupby(["threshold", "family"])["share"].sum().div(len(networks.trained)).reset_index()
 
 
 def climatologies(samples: Samples, times: pd.DatetimeIndex, inits) -> dict[int, np.ndarray]:

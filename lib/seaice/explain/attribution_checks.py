@@ -23,23 +23,26 @@ def finite_differences(
     channels: Sequence[str],
     step: float = 0.02,
     chosen: Sequence[str] | None = None,
+    most: int | None = None,
 ) -> pd.DataFrame:
     """Compare the gradient with what happens when a channel is moved, one row for each channel.
 
     inputs: (1, y, x, channel). Every cell of the channel is moved by `step` along the sign of its
-    gradient, in both directions. chosen: names of channels; None takes all of `channels`.
+    gradient, in both directions. chosen: names of channels; None takes all of `channels`. Rows are
+    in the order of the gradient, the largest first; only the first `most` are computed.
     Columns channel, gradient (predicted from the gradient, cells with ice per unit) and difference
     (computed by the network). The two are equal but for curvature and the corners of clips.
     Raises DataError for a channel that does not exist.
     """
     slope = function(inputs, gradient=True)[1][0]
+    sizes = {name: abs(slope[..., number(channels, name)]).sum() for name in chosen or channels}
     rows = []
-    for name in chosen or channels:
+    for name in sorted(sizes, key=lambda name: -sizes[name])[:most]:
         k = number(channels, name)
         move = np.zeros_like(inputs, "float64")
         move[0, ..., k] = np.sign(slope[..., k])
         up, down = function(np.concatenate([inputs + step * move, inputs - step * move]))[0]
-        rows.append((name, abs(slope[..., k]).sum(), (up - down) / (2 * step)))
+        rows.append((name, sizes[name], (up - down) / (2 * step)))
     return pd.DataFrame(rows, columns=["channel", "gradient", "difference"])
 
 
@@ -53,44 +56,36 @@ def number(channels: Sequence[str], name: str) -> int:
     return list(channels).index(name)
 
 
-def shuffled(network: keras.Model, *, only: Sequence[str] = (), seed: int = 0) -> keras.Model:
-    """Return a copy that has learnt nothing: its weights are shuffled within each array.
+def shuffled(network: keras.Model, *, only: Sequence[str] = (), seed: int = 0) -> list[np.ndarray]:
+    """Return weights that have learnt nothing: those of the network, shuffled within each array.
 
-    only: beginnings of the names of the layers to shuffle; none takes all layers. The network
-    itself is not changed.
+    only: beginnings of the names of the layers to shuffle; none takes all layers.
     Source: Adebayo et al. 2018, arXiv:1810.03292.
     """
-    rng, duplicate = np.random.default_rng(seed), copy(network)
-    for layer in duplicate.layers:
-        if not only or layer.name.startswith(tuple(only)):
-            layer.set_weights([rng.permutation(w.ravel()).reshape(w.shape) for w in layer.get_weights()])
-    return duplicate
+    rng, weights = np.random.default_rng(seed), []
+    for layer in network.layers:
+        is_chosen = not only or layer.name.startswith(tuple(only))
+        for array in layer.get_weights():
+            weights.append(rng.permutation(array.ravel()).reshape(array.shape) if is_chosen else array)
+    return weights
 
 
-def copy(network: keras.Model) -> keras.Model:
-    """Return a copy of a network with weights of its own."""
-    duplicate = keras.Model.from_config(network.get_config())
-    duplicate.set_weights(network.get_weights())
-    return duplicate
+def deaf(network: keras.Model, place: int) -> list[np.ndarray]:
+    """Return weights with which a network provably ignores the input channel at `place`.
 
-
-def deaf(network: keras.Model, place: int) -> keras.Model:
-    """Return a copy of a network that provably ignores the input channel at `place`.
-
-    The weights of the first convolution for it are zero. Raises DataError where a first guess also
-    reads the channel, past that convolution.
+    They are its own, but those of the first convolution for the channel are zero. Raises DataError
+    where a first guess also reads the channel, past that convolution.
     """
-    duplicate = copy(network)
-    for layer in duplicate.layers:
+    for layer in network.layers:
         if place in sum(getattr(layer, "places", {}).values(), []):
             raise DataError(
                 f"channel {place} is part of the first guess, which reads it past the first convolution"
             )
-    first = next(layer for layer in duplicate.layers if isinstance(layer, keras.layers.Conv2D))
-    kernel, *bias = first.get_weights()
-    kernel[:, :, place] = 0
-    first.set_weights([kernel, *bias])
-    return duplicate
+    first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    weights = network.get_weights()
+    number_of_kernel = next(k for k, variable in enumerate(network.weights) if variable is first.kernel)
+    weights[number_of_kernel][:, :, place] = 0
+    return weights
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
@@ -106,24 +101,24 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
 def randomised(
     function: Function,
     inputs: np.ndarray,
-    others: Sequence[keras.Model],
+    others: Sequence[Sequence[np.ndarray]],
     *,
     parts: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
     """Compare gradient x input of a network with that of other members and of shuffled weights.
 
-    parts: by name the beginnings of the names of the layers that are shuffled, none for all.
+    others: weights of the other members. parts: by name the beginnings of the names of the layers
+    that are shuffled, none for all.
     Columns weights, similarity (-1..1, see `similarity`; for other members their mean) and
     of_other_inputs: the same without the inputs of a first guess, whose formula remains when its
     weights are shuffled. An attribution that explains what was learnt gets less similar, the more
     is shuffled.
     """
 
-    def gradient_x_input(network: keras.Model) -> np.ndarray:
-        other_function = Function(network, function.cells, function.lead, where=function.where)
-        return other_function(inputs, gradient=True)[1][0] * inputs[0]
+    def gradient_x_input(weights: Sequence[np.ndarray]) -> np.ndarray:
+        return function.with_weights(weights, inputs)[0] * inputs[0]
 
-    own_attribution = gradient_x_input(function.network)
+    own_attribution = function(inputs, gradient=True)[1][0] * inputs[0]
     guessed = sorted(
         {
             place

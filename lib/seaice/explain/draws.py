@@ -47,6 +47,11 @@ def pairs(
     return pd.DatetimeIndex(kept), pd.DatetimeIndex(donors)
 
 
+def reach(pool: pd.DatetimeIndex, first: pd.Timestamp) -> pd.DatetimeIndex:
+    """Return the initialisations judged from `first` on, and those that may be donors then."""
+    return pool[pool.year >= first.year - DONOR_YEARS]
+
+
 def drawn(times: pd.DatetimeIndex, n: int | None, *, seed: int) -> pd.DatetimeIndex:
     """Return at most `n` of `times`, in order, drawn for this seed; None returns all.
 

@@ -55,6 +55,18 @@ class Function:
         self.network, self.cells, self.lead, self.where = network, cells, lead, where
         self._value, self._value_and_gradient = (_compiled if often else _plain)(network)
 
+    def with_weights(self, weights: Sequence[np.ndarray], inputs: np.ndarray) -> np.ndarray:
+        """Return the gradients (sample, y, x, channel) that the network has with other weights.
+
+        weights: in the order of `network.get_weights()`. Raises DataError for what is not finite.
+        """
+        own_weights = self.network.get_weights()
+        self.network.set_weights(weights)
+        try:
+            return self(inputs, gradient=True)[1]
+        finally:
+            self.network.set_weights(own_weights)
+
     def __call__(self, inputs: np.ndarray, *, gradient: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """Return values (sample) and, on request, gradients (sample, y, x, channel), both float64.
 
@@ -101,7 +113,7 @@ def _plain(network: keras.Model) -> tuple[Callable, Callable]:
             return _total(network(x, training=False), cells, lead), None
 
         def both(x, cells, lead):
-            with tf.GradientTape() as tape:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(x)
                 total = value(x, cells, lead)[0]
             return total, tape.gradient(total, x, unconnected_gradients="zero")
@@ -124,7 +136,8 @@ def _compiled(network: keras.Model) -> tuple[Callable, Callable]:
 
     shape = network.inputs[0].shape
     signature = [tf.TensorSpec(shape), tf.TensorSpec(shape[1:3]), tf.TensorSpec([], tf.int32)]
-    return tf.function(value, input_signature=signature), tf.function(both, input_signature=signature)
+    options = {"input_signature": signature, "autograph": False}
+    return tf.function(value, **options), tf.function(both, **options)
 
 
 def _of_weights(network: keras.Model, wrap: Callable) -> tuple[Callable, Callable]:

@@ -17,6 +17,7 @@ from seaice.baselines import kept_trees, trees as baselines_trees
 from seaice.baselines.features import composed, fields, parts, sources
 from seaice.config.sections import Forecasting
 from seaice.errors import DataError
+from seaice.explain import draws
 from seaice.forecasts import calibrate, probabilities
 from seaice.samples.assembly import Samples
 from seaice.steps import between, cadence
@@ -29,6 +30,7 @@ class Trees:
 
     classifiers: by lead, see `trees.fit`. ready: dataset that the features come from. init_times:
     those that are judged and those of donors. Cells that are never active are left out.
+    Forecasts of which nothing is permuted are kept.
     """
 
     def __init__(self, classifiers: Mapping, ready: xr.Dataset, samples: Samples, init_times):
@@ -37,7 +39,10 @@ class Trees:
         self.cells = samples.active.any(axis=0)  # (y, x)
         self.channels = samples.channels
         self._cadence = cadence(ready)
-        by_name = fields(ready, self.times)
+        self._kept: dict[tuple, np.ndarray] = {}
+        # The oldest value that a feature needs is of the year before.
+        recent = ready.sel(time=slice(self.times[0] - pd.DateOffset(years=2), None))
+        by_name = fields(recent, self.times)
         by_name = {name: field.load() for name, field in by_name.items()}
         self._parts = {
             lead: {
@@ -82,17 +87,36 @@ class Trees:
         """
         rows, donor_rows = (self.times.get_indexer(pd.DatetimeIndex(times)) for times in (judged, donors))
         sips = []
-        for number, (lead, classifier) in enumerate(self.classifiers.items()):
-            taken = self.taken(lead, places)
-            chosen = {
-                name: part if len(part) == 1 else part[donor_rows if name in taken else rows]
-                for name, part in self._parts[lead].items()
-            }
-            shape = (len(rows), int(self.cells.sum()))
-            by_feature = [np.broadcast_to(feature, shape) for feature in composed(chosen).values()]
-            features = np.stack(by_feature, axis=-1)
-            sips.append(baselines_trees.probability(classifier, features, active[:, number]))
+        for number, lead in enumerate(self.classifiers):
+            of_lead, taken = active[:, number], self.taken(lead, places)
+            if taken:
+                sips.append(self._sip(lead, rows, donor_rows, taken, of_lead))
+            else:
+                sips.append(np.stack([self._own(lead, *of) for of in zip(rows, of_lead, strict=True)]))
         return np.stack(sips, axis=1)
+
+    def _own(self, lead: int, row: int, active: np.ndarray) -> np.ndarray:
+        """Return the SIP (cell) of an initialisation of which nothing is permuted.
+
+        Most groups hold no feature of the trees, so that the same is asked again and again.
+        row: place of the initialisation among `times`. active: bool (cell).
+        """
+        key = (lead, row, active.tobytes())
+        if key not in self._kept:
+            self._kept[key] = self._sip(lead, [row], [row], set(), active[None])[0]
+        return self._kept[key]
+
+    def _sip(self, lead: int, rows, donor_rows, taken: set[str], active: np.ndarray) -> np.ndarray:
+        """Return the SIP (init_time, cell) at a lead, with the parts `taken` from the donors.
+
+        rows, donor_rows: places among `times`. active: bool (init_time, cell).
+        """
+        chosen = {
+            name: part if len(part) == 1 else part[donor_rows if name in taken else rows]
+            for name, part in self._parts[lead].items()
+        }
+        by_feature = [np.broadcast_to(feature, active.shape) for feature in composed(chosen).values()]
+        return baselines_trees.probability(self.classifiers[lead], np.stack(by_feature, axis=-1), active)
 
     def digest(self) -> str:
         """Return the SHA-256 of the trees' own forecast of the latest initialisation."""
@@ -149,9 +173,10 @@ class IceNet(NamedTuple):
         donors: pd.DatetimeIndex,
         places: Sequence[int],
     ) -> np.ndarray:
-        """Return class probabilities (init_time, y, x, lead_time, ice_class), open water elsewhere.
+        """Return class probabilities (init_time, cell, lead_time, ice_class).
 
-        members: by seed the probabilities of a network with the permuted inputs, same dims.
+        members: by seed the probabilities of a network with the permuted inputs, same dims. The
+        cells are those that are ever active; where one is not active, it is sure of open water.
         Raises DataError for networks other than those of the forecast.
         """
         if set(members) != set(self.member_temperature):
@@ -159,26 +184,24 @@ class IceNet(NamedTuple):
                 f"IceNet was forecast by the networks {sorted(self.member_temperature)}, "
                 f"given are {sorted(members)}; run 06_forecast again"
             )
-        active = probabilities.active_cells(samples.active, samples.valid_times(judged))
+        cells = samples.active.any(axis=0)
+        active = probabilities.active_cells(samples.active, samples.valid_times(judged))[..., cells]
+        # To the functions of forecasts, the chosen cells are a map of one row.
         by_member = [
-            probabilities.at_temperature(np.moveaxis(p, (3, 4), (1, 2)), self.member_temperature[seed])
+            probabilities.at_temperature(np.moveaxis(p, 1, 3)[..., None, :], self.member_temperature[seed])
             for seed, p in members.items()
         ]
-        other = None
-        if self.trees is not None:
-            other = np.zeros(active.shape, "float32")
-            cells = self.trees.cells
-            other[..., cells] = self.trees.sip(judged, donors, places, active[..., cells])
+        other = None if self.trees is None else self.trees.sip(judged, donors, places, active)[..., None, :]
         mean = probabilities.mean_of(
             np.stack(by_member, axis=2),
             np.array(self.lead_temperature),
-            active,
-            samples.land,
+            active[..., None, :],
+            samples.land[cells][None],
             other=other,
             other_share=self.share,
             odds_maps=self.odds_maps,
         )
-        return np.moveaxis(mean, (1, 2), (3, 4))
+        return np.moveaxis(mean[..., 0, :], 3, 1)
 
 
 def of_run(
@@ -188,16 +211,17 @@ def of_run(
     ready: xr.Dataset,
     *,
     settings: Forecasting,
-    trained_on: Sequence[str],
+    splits: Mapping[str, Sequence[str]],
 ) -> IceNet:
     """Return IceNet as a run made it, with its boosted trees where the run blends them.
 
-    forecast: the run's forecast store. kept: folder that keeps its fitted trees. trained_on: first
-    and last init_time of the training split.
+    forecast: the run's forecast store. kept: folder that keeps its fitted trees. splits: first and
+    last init_time of each.
     """
     if settings.blend is None:
         return IceNet.of_store(forecast, None, share=settings.blend_share)
-    init_times = between(trained_on, cadence(ready))
-    classifiers = kept_trees.fitted_once(ready, init_times, range(1, samples.n_leads + 1), kept)
-    trees = Trees(classifiers, ready, samples, samples.init_times)
+    trained_on = between(splits["train"], cadence(ready))
+    classifiers = kept_trees.fitted_once(ready, trained_on, range(1, samples.n_leads + 1), kept)
+    first_judged = min(pd.Timestamp(ends[0]) for name, ends in splits.items() if name != "train")
+    trees = Trees(classifiers, ready, samples, draws.reach(samples.init_times, first_judged))
     return IceNet.of_store(forecast, trees, share=settings.blend_share)

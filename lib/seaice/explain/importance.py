@@ -158,11 +158,9 @@ def _unpermuted(
     batch_size: int,
 ) -> np.ndarray:
     """Return the scores of the unpermuted forecasts (model, init_time, lead_time, metric)."""
-    tasks = [
-        Task(Path(folder) / f"unpermuted_{model}.npz", (), times, times, {model: _key(key, times)})
-        for model, key in keys.items()
-    ]
-    return np.concatenate([perform(task, samples, models, None, batch_size) for task in tasks])
+    own_keys = {model: _key(key, times) for model, key in keys.items()}
+    task = Task(Path(folder) / "unpermuted.npz", (), times, times, own_keys)
+    return perform(task, samples, models, None, batch_size)
 
 
 def _drawn_of_all(candidates: Mapping[str, pd.DatetimeIndex], n: int | None, seed: int) -> pd.DatetimeIndex:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import keras
@@ -18,6 +19,7 @@ from scipy.special import softmax
 
 from seaice import progress
 from seaice.errors import DataError
+from seaice.explain import threads
 from seaice.explain.icenet import NAME as ICENET, IceNet
 from seaice.files import replacing
 from seaice.networks import trained
@@ -25,6 +27,7 @@ from seaice.networks.outputs import class_logits
 from seaice.samples.assembly import Samples
 from seaice.thresholds import SIP_EDGE
 
+_LOADING = Lock()  # two threads that need the same network would load it twice
 METRICS = ("binary_accuracy", "class_accuracy", "brier")  # in %, % (3 classes), 0..1; see `verify`
 
 
@@ -70,10 +73,12 @@ def perform(
         places = list(task.channels)
         numbers = [samples.plane_numbers(times)[:, places] for times in (task.judged, task.donors)]
         moved = np.flatnonzero((numbers[0] != numbers[1]).any(axis=1) | (unpermuted is None))
+        cells = samples.active.any(axis=0)
         for first in range(0, len(moved), batch_size):
             batch = moved[first : first + batch_size]
             padded = np.pad(batch, (0, batch_size - len(batch)), mode="edge")
-            truth, counts = samples.targets(task.judged[padded]), samples.weights(task.judged[padded]) > 0
+            judged = task.judged[padded]
+            truth, counts = samples.targets(judged)[:, cells], samples.weights(judged)[:, cells] > 0
             forecasts = _forecasts(task, samples, models, missing, padded)
             for row, probability in enumerate(forecasts):
                 computed[row, batch] = scores(probability, truth, counts)[: len(batch)]
@@ -90,10 +95,12 @@ def perform(
 def _forecasts(
     task: Task, samples: Samples, models: Models, wanted: Sequence[str], rows: np.ndarray
 ) -> list[np.ndarray]:
-    """Return the probabilities (init_time, y, x, lead_time, ice_class) of the wanted models.
+    """Return the probabilities (init_time, cell, lead_time, ice_class) of the wanted models.
 
-    rows: places of initialisations in the task. Raises DataError as `perform` does.
+    rows: places of initialisations in the task. The cells are those that are ever active: only they
+    are scored. Raises DataError as `perform` does.
     """
+    cells = samples.active.any(axis=0)
     inputs, places = samples.inputs(task.judged[rows]), list(task.channels)
     if places:
         inputs[..., places] = samples.inputs(task.donors[rows])[..., places]
@@ -105,7 +112,7 @@ def _forecasts(
                 raise DataError(
                     f"the network of seed {seed} ({folder}) gives values that are not finite; train it again"
                 )
-            members[seed] = softmax(logits, axis=-1)
+            members[seed] = softmax(logits[:, cells], axis=-1)
     by_model = {str(seed): probability for seed, probability in members.items()}
     if models.icenet is not None and ICENET in wanted:
         judged, donors = task.judged[rows], task.donors[rows]
@@ -116,11 +123,11 @@ def _forecasts(
 def scores(probability: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return scores (init_time, lead_time, metric) of probabilities, NaN where no cell counts.
 
-    probability: (init_time, y, x, lead_time, ice_class), 0..1. truth: class numbers (init_time, y,
-    x, lead_time). counts: bool, same dims as truth, the cells that are scored. `METRICS` as in
-    `verify`.
+    probability: (init_time, ..., lead_time, ice_class), 0..1, of a map or of chosen cells. truth:
+    class numbers (init_time, ..., lead_time). counts: bool, same dims as truth, the cells that are
+    scored. `METRICS` as in `verify`.
     """
-    ever_counts = counts.any(axis=(0, 3))  # the rest of the map is left out
+    ever_counts = counts.any(axis=(0, -1))  # the rest is left out
     probability, truth, counts = probability[:, ever_counts], truth[:, ever_counts], counts[:, ever_counts]
     sip, ice = probability[..., 1:].sum(axis=-1), truth > 0
     measures = [
@@ -155,8 +162,12 @@ def perform_all(
 
     with progress.bar(total=len(tasks), desc="permutations") as bar:
         if workers is None:
-            for name, task in tasks.items():
-                yield name, perform(task, samples, models, rows(task), batch_size)
+
+            def of_name(name):
+                return perform(tasks[name], samples, models, rows(tasks[name]), batch_size)
+
+            for name, result in threads.each(of_name, tasks):
+                yield name, result
                 bar.update()
             return
         from distributed import Client, as_completed  # imported here, as a single process does not need it
@@ -174,14 +185,15 @@ def perform_all(
 
 def _local(workers: int) -> dict:
     """Return options of a cluster on this machine whose processes share its cores."""
-    threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // workers))}
-    return {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "env": threads}
+    own_threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // workers))}
+    return {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "env": own_threads}
 
 
 def _network(folder: Path) -> keras.Model:
     """Return the network of a folder, loaded once as long as its file does not change."""
     path = folder / trained.NETWORK
-    return _loaded(path, path.stat().st_mtime_ns)
+    with _LOADING:
+        return _loaded(path, path.stat().st_mtime_ns)
 
 
 @cache
