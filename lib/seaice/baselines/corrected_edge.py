@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import scipy.ndimage
 import xarray as xr
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from seaice.geo.gaps import fill_nearest
@@ -31,6 +30,9 @@ def corrected(issued: xr.DataArray, ready: xr.Dataset, init_times) -> xr.DataArr
     with an observed truth. It is NaN where no edge was issued, and where fewer than `FEWEST` are
     known. Frequency and trend are of the years before the valid month.
     """
+    # Imported here because it takes a second, and most runs have no published edge.
+    from sklearn.linear_model import LogisticRegression
+
     init_times = pd.DatetimeIndex(init_times)
     sip = xr.full_like(issued, np.nan).reindex(init_time=init_times).load()
     for lead in issued["lead_time"].values:
