@@ -30,7 +30,7 @@ def corrected(issued: xr.DataArray, ready: xr.Dataset, init_times) -> xr.DataArr
     with an observed truth. It is NaN where no edge was issued, and where fewer than `FEWEST` are
     known. Frequency and trend are of the years before the valid month.
     """
-    # Imported here because it takes a second, which runs without published edges do not need.
+    # Imported here because it takes a second, and most runs have no published edge.
     from sklearn.linear_model import LogisticRegression
 
     init_times = pd.DatetimeIndex(init_times)
