@@ -17,9 +17,12 @@ from seaice.figures import (
     gains as figures_gains,
     maps,
     members as figures_members,
+    overview,
     probability as figures_probability,
+    realism,
     scores as figures_scores,
     style as figures_style,
+    training,
 )
 from seaice.prepare.truth import truth_and_weight
 from seaice.steps import valid_time
@@ -143,7 +146,7 @@ def test_forecast_map_without_truth_or_members(forecast, ready):
 
 
 def test_data_overview_shows_newest_complete_year(ready):
-    fig = maps.data_overview(ready)
+    fig = overview.data_overview(ready)
     least, most = ("Sep 1990", "Mar 1990") if ready.hemisphere == "north" else ("Feb 1990", "Sep 1990")
     assert (
         least in texts(fig)
@@ -322,7 +325,7 @@ def test_history_marks_the_kept_epoch(members):
         },
         index=pd.RangeIndex(1, 4, name="epoch"),
     )
-    fig = figures_scores.history(dict.fromkeys(range(members), table), dict.fromkeys(range(members), 2))
+    fig = training.history(dict.fromkeys(range(members), table), dict.fromkeys(range(members), 2))
     circle = next(line for line in fig.axes[1].lines if line.get_marker() == "o")
     assert (circle.get_xdata()[0], circle.get_ydata()[0]) == (2, 62)
 
@@ -465,7 +468,7 @@ def test_realism_draws_both_records_and_the_limits():
     rows += [("siconc_memory", lag, 0.6 / lag, 0.5 / lag, "+- 0.1", True) for lag in (1, 2, 3, 6, 12)]
     rows += [("september_trend", 0, -0.08, -0.08, "-0.12 .. -0.05", True)]
     table = pd.DataFrame(rows, columns=["quantity", "index", "twin", "observed", "limit", "within"])
-    axes = figures_scores.realism(table).axes
+    axes = realism.panels(table).axes
     assert len(axes) == 4
     np.testing.assert_allclose(axes[1].get_lines()[0].get_ydata(), 0.5 / np.array([1, 2, 3, 6, 12]))
     observed, twin = axes[0].get_lines()

@@ -1,4 +1,4 @@
-"""How good are forecasts, as charts? Scores by lead and month, extents and training.
+"""How good are forecasts, as charts? Scores by lead and month, and extents.
 
 Each function returns a matplotlib Figure. Gains over other forecasts are in `gains`, probabilities
 in `probability`, members in `members`, maps in `maps`. In a notebook the figure appears at the end
@@ -23,7 +23,6 @@ from seaice.figures.style import (
     STYLE,
     TABLES_ONLY,
     bare,
-    cmocean,
     leads_to_show,
     line_style,
     score_heat,
@@ -187,75 +186,4 @@ def extent_series(
         bare(ax)
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False, ncols=3)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
-    return fig
-
-
-def history(histories: Mapping[int, pd.DataFrame], kept: Mapping[int, int]) -> Figure:
-    """Draw loss and accuracy by epoch of every member, training dashed, validation solid.
-
-    A circle marks the epoch that is kept.
-    histories: seed to table with columns loss, accuracy, val_loss, val_accuracy and the epoch as
-    index. kept: seed to epoch that is kept.
-    """
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
-        shades = cmocean.cm.deep(np.linspace(0.35, 0.95, len(histories)))
-        for (seed, table), colour in zip(histories.items(), shades, strict=True):
-            for ax, name, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
-                ax.plot(table.index, factor * table[name], ls="--", lw=1, color=colour)
-                ax.plot(
-                    table.index, factor * table[f"val_{name}"], lw=1.8, color=colour, label=f"seed {seed}"
-                )
-                best = factor * table[f"val_{name}"][kept[seed]]
-                ax.plot(kept[seed], best, "o", ms=6, mfc="white", mec=colour, mew=1.8)
-        for ax, label in zip(axes, ("loss", "accuracy of 3 classes (%)"), strict=True):
-            ax.set(xlabel=table.index.name or "epoch", ylabel=label)
-            ax.xaxis.get_major_locator().set_params(integer=True)
-            bare(ax)
-        for dash, label in (("--", "training"), ("-", "validation, circle: kept")):
-            axes[0].plot([], [], color="#444444", ls=dash, label=label)
-        handles, labels = axes[0].get_legend_handles_labels()
-        # With many members the first and the last name are enough.
-        entries = [*range(len(handles))] if len(histories) <= 6 else [0, len(histories) - 1, -2, -1]
-        axes[0].legend([handles[k] for k in entries], [labels[k] for k in entries], frameon=False)
-    return fig
-
-
-def realism(table: pd.DataFrame) -> Figure:
-    """Draw a simulated record beside the observed one.
-
-    Panels: extent by month, the memory of the ice (autocorrelation of its anomalies) by lag, and
-    the accuracy of two simple forecasts by lead. The grey bands are the limits within which the
-    simulated values should lie. table: see `realism.table`.
-    """
-    panels = {
-        "extent": ("month", "extent (million km²)"),
-        "siconc_memory": ("lag (months)", "memory of ice concentration"),
-        "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
-    }
-    panels["linear_trend"] = ("lead (months)", "linear trend (%)")
-    with plt.rc_context(STYLE):
-        fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), width_ratios=(1.6, 1, 1, 1), layout="constrained")
-        for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
-            of_quantity = table[table.quantity == quantity]
-            tolerance = of_quantity.limit.str.removeprefix("+- ").astype(float)
-            ax.fill_between(
-                of_quantity["index"],
-                of_quantity.observed - tolerance,
-                of_quantity.observed + tolerance,
-                color="#dddddd",
-                label="limits",
-            )
-            ax.plot(of_quantity["index"], of_quantity.observed, color="#0072B2", marker="o", label="observed")
-            ax.plot(
-                of_quantity["index"],
-                of_quantity.twin,
-                color="#D55E00",
-                marker="s",
-                ls="--",
-                label="simulated",
-            )
-            ax.set(title=title, xlabel=axis, xticks=of_quantity["index"])
-            bare(ax)
-        axes[0].legend()
     return fig
