@@ -27,7 +27,7 @@ from training_step import FASTER, samples
 
 from seaice.config.sections import Training
 from seaice.forecasts import ensemble
-from seaice.networks import costs, kinds, trained, windows
+from seaice.networks import costs, kinds, shapes, trained, windows
 from seaice.samples.assembly import Samples
 
 
@@ -139,7 +139,7 @@ def main() -> None:
             durations["service"] = [seconds(serve)[0] for _ in range(5)]
     memory = floors.peak_memory_mb()
 
-    inner = windows.shape(data.shape, windows.around(data.active))
+    inner = windows.shape(data.shape, windows.around(data.active, shapes.UNET_HALVINGS))
     flops = {
         part: costs.forward(shape, len(data.channels), filters_factor=options.factor)
         for part, shape in (("forward_plain", data.shape), ("forward_ours", inner))

@@ -27,7 +27,7 @@ from measure import seconds, write
 from sample_assembly import fields
 
 from seaice.config.sections import Training
-from seaice.networks import costs, kinds, losses, train, windows
+from seaice.networks import costs, kinds, losses, shapes, train, windows
 from seaice.samples import batches
 from seaice.samples.assembly import Samples
 from seaice.samples.channels import ICENET_2021
@@ -108,7 +108,7 @@ def main() -> None:
         process.shutdown()
 
     data = samples()
-    inner = windows.shape(data.shape, windows.around(data.active))
+    inner = windows.shape(data.shape, windows.around(data.active, shapes.UNET_HALVINGS))
     flops = {
         method: options.batch_size
         * costs.TRAINING

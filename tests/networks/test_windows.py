@@ -64,8 +64,15 @@ def test_the_window_holds_the_active_cells_and_a_halo_in_whole_multiples():
     active = np.zeros((12, 96, 80), bool)
     active[2, 30, 20:40] = active[8, 45, 25] = True  # rows 30..45, columns 20..39
     # With six on either side 28 rows and 32 columns; of the four that make 32 rows, two lie before them.
-    margins = windows.around(active)
+    margins = windows.around(active, 16)
     assert margins == ((22, 42), (14, 34)) and windows.shape((96, 80), margins) == (32, 32)
+
+
+def test_a_network_that_halves_less_often_has_a_smaller_window():
+    active = np.zeros((12, 96, 80), bool)
+    active[2, 30:46, 20:45] = True  # with the halo 28 rows and 37 columns
+    assert windows.shape((96, 80), windows.around(active, 8)) == (32, 40)
+    assert windows.shape((96, 80), windows.around(active, 16)) == (32, 48)
 
 
 def test_at_the_rim_the_window_ends_with_the_map():
@@ -73,7 +80,7 @@ def test_at_the_rim_the_window_ends_with_the_map():
     active[0, 0:3, 2:38] = (
         True  # with the halo rows 0..8, rounded up to 16; columns 0..39, which no multiple of 16 holds
     )
-    assert windows.around(active) == ((0, 24), (0, 0))
+    assert windows.around(active, 16) == ((0, 24), (0, 0))
 
 
 NAMES = [f"siconc_{kind}_lead_{k}" for kind in ("trend", "damping") for k in (1, 2)]

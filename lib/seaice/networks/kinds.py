@@ -14,6 +14,7 @@ import numpy as np
 from seaice.config.sections import Training
 from seaice.errors import DataError
 from seaice.networks import correction, device, losses, outputs, unet, windows
+from seaice.networks.shapes import CORRECTION_HALVINGS, UNET_HALVINGS
 from seaice.samples import assembly
 
 # Keras draws the weights of every layer from generators that the whole process shares. Whoever
@@ -27,16 +28,18 @@ class Kind:
     """A kind of network: how it is built, how it learns, and what its output means.
 
     layers: function that returns the network, uncompiled, for samples, training settings and the
-    margins that it does not see (`windows`). forecasts_siconc: whether it forecasts SIC, as its
+    margins that it does not see (`windows`). halvings: number of cells that a side of its map must
+    be a multiple of, or is padded to. forecasts_siconc: whether it forecasts SIC, as its
     training settings say, see `of`.
     """
 
     layers: Callable[[assembly.Samples, Training, windows.Margins | None], keras.Model]
+    halvings: int
     forecasts_siconc: bool = False
 
     def build(self, data: assembly.Samples, training: Training) -> keras.Model:
         """Return the network, uncompiled. Its weights are drawn from Keras's seed."""
-        margins = None if training.faster.window is None else windows.around(data.active)
+        margins = None if training.faster.window is None else windows.around(data.active, self.halvings)
         with computing_in(training.faster.precision):
             return self.layers(data, training, margins)
 
@@ -91,7 +94,10 @@ def _correction(data: assembly.Samples, training: Training, margins: windows.Mar
     )
 
 
-NETWORKS = {"icenet_2021": Kind(_icenet_2021), "correction": Kind(_correction)}
+NETWORKS = {
+    "icenet_2021": Kind(_icenet_2021, UNET_HALVINGS),
+    "correction": Kind(_correction, CORRECTION_HALVINGS),
+}
 
 
 def of(network: str, *, siconc_head: bool) -> Kind:

@@ -7,8 +7,6 @@ outputs are full maps, so nothing before or after the network needs to know of t
 import numpy as np
 from keras import layers
 
-from seaice.networks.shapes import UNET_HALVINGS
-
 # Cells around the active ones: as many as the finest level of the U-Nets sees around a cell (two
 # convolutions down, one after the upsampling, three up). Coarser levels meet zeros at the edge of
 # the window, as they do at the edge of the map.
@@ -17,17 +15,17 @@ HALO = 6
 Margins = tuple[tuple[int, int], tuple[int, int]]  # cells outside the window: ((top, bottom), (left, right))
 
 
-def around(active: np.ndarray) -> Margins:
+def around(active: np.ndarray, multiple: int) -> Margins:
     """Return the margins around the smallest window with all active cells and a halo around them.
 
     The halo is `HALO` cells wide.
 
-    active: bool (month, y, x), with at least one active cell, which `Samples` makes sure of. Each
-    side of the window is rounded up to a multiple of `UNET_HALVINGS`, evenly on both ends, as far
-    as the map reaches.
+    active: bool (month, y, x), with at least one active cell, which `Samples` makes sure of.
+    multiple: each side of the window is rounded up to a multiple of so many cells, evenly on both
+    ends, as far as the map reaches.
     """
     ever_active = active.any(axis=0)
-    return _side(ever_active.any(axis=1)), _side(ever_active.any(axis=0))
+    return _side(ever_active.any(axis=1), multiple), _side(ever_active.any(axis=0), multiple)
 
 
 def shape(map_shape: tuple[int, int], margins: Margins) -> tuple[int, int]:
@@ -48,10 +46,10 @@ def uncut(output, margins: Margins | None):
     return layers.ZeroPadding3D((*margins, (0, 0)), dtype="float32", name="map")(output)
 
 
-def _side(used: np.ndarray) -> tuple[int, int]:
+def _side(used: np.ndarray, multiple: int) -> tuple[int, int]:
     """Return the number of cells before and after the window along one side of the map."""
     used_cells, n_cells = [int(n) for n in np.flatnonzero(used)], len(used)
     first, end = max(0, used_cells[0] - HALO), min(n_cells, used_cells[-1] + 1 + HALO)
-    length = min(n_cells, -(-(end - first) // UNET_HALVINGS) * UNET_HALVINGS)
+    length = min(n_cells, -(-(end - first) // multiple) * multiple)
     before = min(max(0, (first + end - length) // 2), n_cells - length)
     return before, n_cells - length - before
