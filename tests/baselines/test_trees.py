@@ -66,7 +66,7 @@ def test_future_changes_no_bit(ready, sip):
 
 def test_features_are_those_of_their_months(ready):
     init = pd.to_datetime(["1986-03-01"])
-    known = features.features(features.fields(ready, init), init, 3).isel(init_time=0)
+    known = features.composed(features.parts(features.fields(ready, init), init, 3))
     cell = {"y": 8, "x": 4}
     month = {
         name: ready.siconc.sel(time=t).isel(cell)
@@ -87,7 +87,8 @@ def test_features_are_those_of_their_months(ready):
         "season_sin": np.sin(2 * np.pi * 5 / 12),
     }
     for name, value in expected.items():
-        assert float(known.sel(feature=name).isel(cell)) == pytest.approx(float(value), abs=1e-6), name
+        found = known[name].isel(init_time=0, **cell, missing_dims="ignore")
+        assert float(found) == pytest.approx(float(value), abs=1e-6), name
 
 
 def test_smoothing_leaves_a_constant_and_takes_nothing_from_land():
@@ -161,9 +162,7 @@ def test_days_have_trees_at_some_leads(ready, days):
 
 def test_daily_features_are_those_of_their_days(days):
     init = pd.to_datetime(["1986-03-01"])
-    known = features.features(features.fields(days, init), init, 3, cadence="daily").isel(
-        init_time=0, y=8, x=4
-    )
+    known = features.composed(features.parts(features.fields(days, init), init, 3, cadence="daily"))
     cell = days.isel(y=8, x=4)
     expected = {
         "last_siconc": cell.siconc.sel(time="1986-02-28"),
@@ -173,7 +172,8 @@ def test_daily_features_are_those_of_their_days(days):
         "season_sin": np.sin(2 * np.pi * 61 / 365.25),
     }
     for name, value in expected.items():
-        assert float(known.sel(feature=name)) == pytest.approx(float(value), abs=1e-6), name
+        found = known[name].isel(init_time=0, y=8, x=4, missing_dims="ignore")
+        assert float(found) == pytest.approx(float(value), abs=1e-6), name
 
 
 def test_the_future_changes_no_bit_of_a_daily_forecast(days, of_days):
@@ -188,8 +188,8 @@ def test_the_future_changes_no_bit_of_a_daily_forecast(days, of_days):
 
 def test_a_record_without_a_year_before_has_trees(days):
     short = pd.date_range(days.indexes["time"][0] + pd.Timedelta(days=14), periods=60)
-    known = features.features(features.fields(days, short), short, 2, cadence="daily")
-    assert bool(known.sel(feature="valid_anomaly_year_before").isnull().all())
+    known = features.parts(features.fields(days, short), short, 2, cadence="daily")
+    assert bool(known["valid_anomaly_year_before"].isnull().all())
     sip = trees.forecast(trees.fit(days, short, lead_times=[2]), days, DAY_TEST[:1])
     assert bool((sip.notnull() | days.land).all()) and 0.01 < float(sip.mean()) < 0.99
 

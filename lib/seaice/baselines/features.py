@@ -7,7 +7,6 @@ step come from earlier years or the fit period.
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
@@ -48,7 +47,9 @@ def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
     needed = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=time_cadence)))
     for km in SCALES_KM:
         by_name[f"last_anomaly_{km:.0f}km"] = smooth(needed, km / float(ready.attrs["resolution_km"]))
-    return {name: field.reset_coords(drop=True).astype("float32") for name, field in by_name.items()}
+    return {
+        name: field.reset_coords(drop=True).astype("float32", copy=False) for name, field in by_name.items()
+    }
 
 
 def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
@@ -64,21 +65,6 @@ def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
         return np.where(has_value, total / np.where(has_value, share, 1), np.nan).astype("float32")
 
     return xr.apply_ufunc(smooth_map, da, vectorize=True, **MAPWISE)
-
-
-def features(
-    by_name: Mapping[str, xr.DataArray], init_times, lead_time: int, *, cadence: str = "monthly"
-) -> xr.DataArray:
-    """Return the features (init_time, y, x, feature), float32, of all forecasts at one lead.
-
-    by_name: fields by name, see `fields`.
-    """
-    gathered = parts(by_name, init_times, lead_time, cadence=cadence)
-    template = gathered["valid_trend"]
-    by_feature = composed(gathered)
-    stacked = [feature.astype("float32").broadcast_like(template) for feature in by_feature.values()]
-    table = xr.concat(stacked, pd.Index(list(by_feature), name="feature", dtype=object))
-    return table.transpose("init_time", "y", "x", "feature")
 
 
 def parts(
@@ -121,6 +107,16 @@ def composed(parts: Mapping) -> dict:
     fields = {name: part for name, part in parts.items() if name not in ("valid_damping", *UNCHANGING)}
     place_and_season = {name: parts[name] for name in UNCHANGING}
     return fields | {"damped_anomaly_forecast": damped.clip(0, 1)} | place_and_season
+
+
+def rows(parts: Mapping[str, np.ndarray], cells: np.ndarray) -> np.ndarray:
+    """Return the features (cell, feature), float32, of chosen cells, in the order of `composed`.
+
+    parts: arrays by name that broadcast to (init_time, y, x), see `parts`. cells: bool (init_time,
+    y, x), those that are chosen.
+    """
+    of_cells = {name: np.broadcast_to(part, cells.shape)[cells] for name, part in parts.items()}
+    return np.stack([feature.astype("float32") for feature in composed(of_cells).values()], axis=-1)
 
 
 def sources(lead_time: int, *, cadence: str = "monthly") -> dict[str, str]:

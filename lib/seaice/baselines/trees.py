@@ -9,16 +9,15 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from seaice import progress
-from seaice.baselines import store as baselines_store
-from seaice.baselines.features import features, fields
+from seaice.baselines import features, store as baselines_store
 from seaice.baselines.simple import EVERY
 from seaice.errors import DataError
 from seaice.prepare.climate import at_months
@@ -26,10 +25,13 @@ from seaice.prepare.truth import require_past, truth_and_weight
 from seaice.schema import SIP_ATTRS
 from seaice.steps import LEADS, STAMP, at, cadence, last_step, offset, valid_time
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
 # Lead times in days. Each has one model, and a model for every day would add little.
 LEADS_OF_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 93)
 MAX_ROWS = 400_000  # cells that each lead is trained on, drawn at random; it limits memory and time
-BLOCK = 12  # initialisations gathered at once; it limits the memory beside the record
+BLOCK_CELLS = 1e6  # cells whose features are gathered at once; it limits the memory beside the record
 # More ice in these features can only mean more ice to come. Trees with this constraint fit less
 # noise.
 RISING = (
@@ -62,7 +64,7 @@ def leads(ready: xr.Dataset, n_leads: int) -> list[int]:
 
 def fit(
     ready: xr.Dataset, init_times, *, lead_times=LEADS, max_rows: int = MAX_ROWS, seed: int = 0
-) -> dict[int, HistGradientBoostingClassifier]:
+) -> "dict[int, HistGradientBoostingClassifier]":
     """Train one classifier for each lead and return them by lead.
 
     They are trained on the cells that count in the scores (active, truth observed) of the forecasts
@@ -73,23 +75,32 @@ def fit(
     """
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
     require_past(ready, init_times, lead_times, what="trees")
-    by_name = fields(ready, init_times)
+    by_name = features.fields(ready, init_times)
 
     def fit_one_lead(lead):
         return _fit_lead(by_name, ready, init_times, int(lead), max_rows, seed)
 
-    # Each lead has one thread. scikit-learn's own threads wait for each other, which takes many
-    # times as long on a busy machine.
-    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
-    with ThreadPoolExecutor(max_workers=threads) as pool:
+    with ThreadPoolExecutor(max_workers=_threads()) as pool:
         return dict(zip(map(int, lead_times), pool.map(fit_one_lead, lead_times), strict=True))
 
 
-def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> HistGradientBoostingClassifier:
+def _threads() -> int:
+    """Return how many leads are worked on at a time.
+
+    Each lead has one thread. scikit-learn's own threads wait for each other, which takes many times
+    as long on a busy machine.
+    """
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+
+
+def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> "HistGradientBoostingClassifier":
     """Train the classifier of one lead, see `fit`.
 
     by_name: fields, see `features.fields`.
     """
+    # Imported here because it takes a second, and most users of this module need its names only.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     time_cadence, stamp = cadence(ready), STAMP[cadence(ready)]
     valid = valid_time(init_times, [lead], cadence=time_cadence).isel(lead_time=0, drop=True)
     ice, weight = truth_and_weight(ready, valid)
@@ -104,11 +115,13 @@ def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> HistGradientB
     rng = np.random.default_rng([seed, lead])
     counts &= rng.random(counts.shape) < max_rows / counts.sum()
     rows = []
-    for first in range(0, len(init_times), BLOCK):
-        block = slice(first, first + BLOCK)
-        gathered = features(by_name, init_times[block], lead, cadence=time_cadence)
-        rows.append(gathered.values[counts[block]])
-    rising = [int(str(name).startswith(RISING)) for name in gathered.feature.values]
+    for block in _blocks(init_times, ready):
+        cells = counts[block]
+        parts = features.parts(by_name, init_times[block], lead, cadence=time_cadence)
+        sizes = dict(zip(("init_time", "y", "x"), cells.shape, strict=True))
+        parts = {name: part.variable.set_dims(sizes).values for name, part in parts.items()}
+        rows.append(features.rows(parts, cells))
+    rising = [int(name.startswith(RISING)) for name in features.composed(parts)]
     rows = np.concatenate(rows)
     # In a short record the year before may have no value at all. scikit-learn refuses such a
     # column; a constant one is never used for a split.
@@ -121,6 +134,12 @@ def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> HistGradientB
     )
     with threadpool_limits(1):
         return classifier.fit(rows, ice[counts])
+
+
+def _blocks(init_times: pd.DatetimeIndex, ready: xr.Dataset) -> list[slice]:
+    """Divide initialisations, so that a block has about `BLOCK_CELLS` cells."""
+    n_inits = max(1, int(BLOCK_CELLS // (ready.sizes["y"] * ready.sizes["x"])))
+    return [slice(first, first + n_inits) for first in range(0, len(init_times), n_inits)]
 
 
 def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int = 5) -> xr.DataArray:
@@ -159,7 +178,7 @@ def write(folds: xr.DataArray, later: xr.DataArray, path: Path) -> None:
 
 
 def forecast(
-    classifiers: Mapping[int, HistGradientBoostingClassifier], ready: xr.Dataset, init_times
+    classifiers: "Mapping[int, HistGradientBoostingClassifier]", ready: xr.Dataset, init_times
 ) -> xr.DataArray:
     """Return the SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32.
 
@@ -167,27 +186,42 @@ def forecast(
     land and for an init_time whose last step is missing.
     """
     init_times, time_cadence = pd.DatetimeIndex(init_times), cadence(ready)
-    by_name, sips = fields(ready, init_times), []
-    blocks = [init_times[first : first + BLOCK] for first in range(0, len(init_times), BLOCK)]
-    for lead, classifier in classifiers.items():
-        for block in blocks:
-            valid = valid_time(block, [lead], cadence=time_cadence)
-            sip = xr.apply_ufunc(
-                lambda rows, active, model=classifier: probability(model, rows, active),
-                features(by_name, block, lead, cadence=time_cadence),
-                at_months(ready.active, valid.isel(lead_time=0, drop=True)),
-                input_core_dims=[["feature"], []],
-                dask="parallelized",
-                dask_gufunc_kwargs={"allow_rechunk": True},
-                output_dtypes=["float32"],
-            )
-            sips.append(sip.expand_dims(lead_time=[lead]))
-    per_lead = [sips[first : first + len(blocks)] for first in range(0, len(sips), len(blocks))]
-    sip = xr.concat([xr.concat(blocks_of_lead, "init_time") for blocks_of_lead in per_lead], "lead_time")
+    by_name = features.fields(ready, init_times)
+
+    def of_lead(lead):
+        blocks = (init_times[block] for block in _blocks(init_times, ready))
+        sips = [_forecast_lead(classifiers[lead], by_name, ready, block, lead) for block in blocks]
+        return xr.concat(sips, "init_time")
+
+    with ThreadPoolExecutor(max_workers=_threads()) as pool:
+        sip = xr.concat(pool.map(of_lead, classifiers), pd.Index(list(classifiers), name="lead_time"))
     has_forecast = (
         at(ready.siconc, last_step(init_times, cadence=time_cadence)).notnull().any(("y", "x")) & ~ready.land
     )
     return sip.transpose("init_time", "lead_time", "y", "x").where(has_forecast).assign_attrs(SIP_ATTRS)
+
+
+def _forecast_lead(classifier, by_name, ready, init_times, lead) -> xr.DataArray:
+    """Return the SIP (init_time, y, x) of one lead, see `forecast`.
+
+    by_name: fields, see `features.fields`.
+    """
+    valid = valid_time(init_times, [lead], cadence=cadence(ready)).isel(lead_time=0, drop=True)
+    parts = features.parts(by_name, init_times, lead, cadence=cadence(ready))
+
+    def sip_of_maps(active, *arrays):
+        sip = np.zeros(active.shape, "float32")
+        rows = features.rows(dict(zip(parts, arrays, strict=True)), active)
+        sip[active] = probability(classifier, rows, np.ones(len(rows), bool))
+        return sip
+
+    return xr.apply_ufunc(
+        sip_of_maps,
+        at_months(ready.active, valid),
+        *parts.values(),
+        dask="parallelized",
+        output_dtypes=["float32"],
+    )
 
 
 def probability(classifier, rows: np.ndarray, active: np.ndarray) -> np.ndarray:
