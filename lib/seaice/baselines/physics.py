@@ -62,14 +62,15 @@ def from_seasonal(hindcast: xr.Dataset, ready: xr.Dataset, init_times) -> xr.Dat
     observed = ready.siconc.where(ready.siconc_flag == Flag.OBSERVED)
     issued, sips = siconc.indexes["init_time"], {}
     for month in sorted(set(init_times.month)):
-        earlier = []  # valid times of earlier hindcasts, and their errors
+        earlier = []  # valid times (lead) of earlier hindcasts, and their errors (lead, y, x)
         for init in issued[(issued.month == month) & (issued <= init_times.max())]:
             members = siconc.sel(init_time=init, drop=True).load().dropna("member", how="all")
             valid = valid_time([init], siconc.lead_time.values).isel(init_time=0, drop=True)
             if init in init_times:
                 sips[init] = _corrected(members, earlier, init)
             # Errors of a month that was not observed are NaN, so it does not count.
-            earlier.append((valid, members.mean("member") - at(observed, valid).load()))
+            error = members.mean("member") - at(observed, valid).load()
+            earlier.append((valid.values, error.transpose("lead_time", "y", "x").values))
     empty_field = xr.full_like(siconc.isel(init_time=0, member=0, drop=True), np.nan, "float32").load()
     empty = xr.Dataset({"seasonal": empty_field, "seasonal_raw": empty_field})
     sip = xr.concat(
@@ -84,12 +85,13 @@ def _corrected(members: xr.DataArray, earlier: list[tuple], init: pd.Timestamp) 
     earlier: their valid times and errors.
     """
     raw = certain(members).mean("member")
-    before = [valid < np.datetime64(init) for valid, _ in earlier]
-    if not before:
+    if not earlier:
         return xr.Dataset({"seasonal": xr.full_like(raw, np.nan), "seasonal_raw": raw})
-    known_errors = [error.where(is_before) for is_before, (_, error) in zip(before, earlier, strict=True)]
-    bias = xr.concat(known_errors, "year").mean("year").fillna(0)
-    corrected = certain((members - bias).where(xr.concat(before, "year").any("year"))).mean("member")
+    valid, errors = (np.stack(values) for values in zip(*earlier, strict=True))
+    is_known = xr.DataArray(valid < np.datetime64(init), dims=("year", "lead_time"))
+    errors = xr.DataArray(errors, dims=("year", "lead_time", "y", "x")).where(is_known)
+    bias = errors.mean("year").fillna(0)
+    corrected = certain((members - bias).where(is_known.any("year"))).mean("member")
     return xr.Dataset({"seasonal": corrected, "seasonal_raw": raw})
 
 
