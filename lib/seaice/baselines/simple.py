@@ -31,7 +31,7 @@ LOOK_BACK = {"monthly": 0, "daily": 3}
 # Only every n-th initialisation is fitted to: neighbouring days repeat each other.
 EVERY = {"monthly": 1, "daily": 5}
 SPIN_UP = {"monthly": 12, "daily": 14}  # steps of a record that come before the first fitted forecast
-BLOCK_CELLS = 4e6  # cells of one forecast in memory at once while probabilities are fitted
+BLOCK_CELLS = 1e6  # cells of one forecast in memory at once while probabilities are fitted
 
 
 def persistence(ready: xr.Dataset, init_times, *, lead_times=LEADS) -> xr.DataArray:
@@ -255,21 +255,24 @@ def all_forecasts(
     sips = {model: sips[model] for model in SIMPLE} | dict(others or {})
     sics = forecasts | {"climatology": climatology(ready, init_times, lead_times=lead_times)}
     sics |= {name: xr.full_like(sip, np.nan) for name, sip in sips.items() if name not in sics}
-    models, table = pd.Index(list(sips), name="model", dtype=object), xr.Dataset()
+    land = ready.land.drop_attrs()
+    coords = land.coords | {"model": pd.Index(list(sips), dtype=object), "valid_time": valid}
+    table = xr.Dataset(coords=coords)
     for variable, by_model, attrs in (("sip", sips, SIP_ATTRS), ("siconc", sics, attributes("siconc"))):
-        aligned = [_aligned(by_model[name], valid, ready, name) for name in models]
-        table[variable] = xr.concat(aligned, models).assign_attrs(attrs)
-    return table.assign_coords(valid_time=valid)
+        aligned = [_aligned(by_model[name], valid, land, name) for name in sips]
+        table[variable] = xr.Variable.concat(aligned, "model")._replace(attrs=attrs)
+    return table
 
 
-def _aligned(forecast, valid, ready, name) -> xr.DataArray:
+def _aligned(forecast, valid, land, name) -> xr.Variable:
     """Return a forecast for these valid times, NaN on land. Raises DataError for another grid."""
     for axis in ("y", "x"):
-        if not np.array_equal(forecast[axis], ready[axis]):
+        if not np.array_equal(forecast[axis], land[axis]):
             raise DataError(
                 f"baseline '{name}': its {axis} is not that of the analysis-ready data; "
                 "put it on that grid first"
             )
-    forecast = forecast.reset_coords(drop=True).reindex(init_time=valid.init_time, lead_time=valid.lead_time)
-    forecast = forecast.transpose("init_time", "lead_time", "y", "x").where(~ready.land)
-    return forecast.astype("float32").drop_attrs()
+    forecast = forecast.reset_coords(drop=True)
+    forecast = forecast.reindex(init_time=valid.init_time, lead_time=valid.lead_time, copy=False)
+    forecast = forecast.transpose("init_time", "lead_time", "y", "x").where(~land)
+    return forecast.astype("float32", copy=False).variable

@@ -15,7 +15,7 @@ from seaice.steps import LEADS
 
 TREES, MOST_PHYSICS, LIMIT = 1, 2, 1  # the most models that are written beside the simple ones
 MODELS = len(SIMPLE) + TREES + MOST_PHYSICS + LIMIT
-PART_BYTES = 2e8  # most bytes of forecasts that are in memory at a time
+PART_BYTES = 5e7  # most bytes of forecasts that are in memory at a time
 
 
 def in_parts(
@@ -44,10 +44,15 @@ def write(ds: xr.Dataset | Iterable[xr.Dataset], path: Path) -> xr.Dataset:
     ds: all forecasts, or parts of them along init_time. A chunk has one model and one init_time.
     The store appears only when it is complete.
     """
-    options = {"mode": "w", "zarr_format": 3}
+    options = {}
     with replacing_folder(path) as temporary:
         for forecasts in [ds] if isinstance(ds, xr.Dataset) else ds:
-            chunks = {d: 1 if d in ("model", "init_time") else -1 for d in forecasts.dims}
-            forecasts.chunk(chunks).to_zarr(temporary, consolidated=False, **options)
+            size = {d: 1 if d in ("model", "init_time") else n for d, n in forecasts.sizes.items()}
+            if not options:
+                encoding = {name: {"chunks": [size[d] for d in da.dims]} for name, da in forecasts.items()}
+                options = {"mode": "w", "zarr_format": 3, "encoding": encoding}
+            if forecasts.chunks:
+                forecasts = forecasts.chunk(size)
+            forecasts.to_zarr(temporary, consolidated=False, **options)
             options = {"append_dim": "init_time"}
     return xr.open_zarr(path, consolidated=False)
