@@ -4,6 +4,7 @@ They come out the same each time, and appear whole or not at all.
 """
 
 import shutil
+from functools import partial
 
 import intake
 import numpy as np
@@ -16,7 +17,7 @@ from seaice import fingerprint, schema
 from seaice.errors import DataError
 from seaice.geo import winds
 from seaice.grid import Grid
-from seaice.twin import source as twin_source, views, world
+from seaice.twin import seasonal, source as twin_source, views, world
 from seaice.twin.source import TwinSource
 
 KM = 450.0  # a 24 x 24 grid: products in seconds
@@ -231,6 +232,18 @@ def test_two_generations_are_equal_bit_by_bit(cache, tmp_path, monkeypatch):
     second += [TwinSource(name, "north", **FORECASTS).to_dask().load() for name in ("seasonal", "limit")]
     for a, b in zip(first, second, strict=True):
         assert a.equals(b)
+
+
+def test_forecasts_of_several_threads_are_those_of_one(monkeypatch):
+    members = dict.fromkeys(pd.date_range("1979-01", periods=5, freq="MS"), 2)
+    monkeypatch.setattr(seasonal, "spin_up", partial(world.spin_up, years=1))
+    made = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        (year,) = seasonal.forecasts(Grid("north", 450.0), seed=1, first=1979, members=members, width=2)
+        made.append(year)
+    xr.testing.assert_identical(*made)
+    assert list(made[0].indexes["init_time"]) == list(members)
 
 
 @pytest.mark.chain

@@ -5,7 +5,9 @@ equations start from its own states: the limit of what can be forecast, as only 
 unknown to them.
 """
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -48,15 +50,23 @@ def forecasts(
     model = World(grid, load(FORECAST, grid.hemisphere))
     generators = [generator(seed, grid.hemisphere, TRUTH)]
     state, _ = spin_up(truth, generators, year=first)
-    for year in range(first, max(members).year + 1):
-        issued = {}
-        for step in range(STEPS_A_YEAR):
-            init = pd.Timestamp(year, step // STEPS_A_MONTH + 1, 1)
-            if step % STEPS_A_MONTH == 0 and init in members:
-                issued[init] = _issue(truth, model, state, init, members[init], width, seed=seed)
-            state, _ = truth.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
-        if issued:
-            yield _dataset(issued, grid, truth.land)
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
+
+    def issue(init, start):
+        return _issue(truth, model, start, init, members[init], width, seed=seed)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for year in range(first, max(members).year + 1):
+            starts = {}
+            for step in range(STEPS_A_YEAR):
+                init = pd.Timestamp(year, step // STEPS_A_MONTH + 1, 1)
+                if step % STEPS_A_MONTH == 0 and init in members:
+                    starts[init] = state
+                state, _ = truth.step(state, step, greenhouse(year + step / STEPS_A_YEAR), generators)
+            if starts:
+                # Forecasts know nothing of each other, so they are made side by side.
+                forecasts_of_year = pool.map(issue, starts, starts.values())
+                yield _dataset(dict(zip(starts, forecasts_of_year, strict=True)), grid, truth.land)
 
 
 def _issue(
