@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from seaice.errors import DataError
@@ -89,6 +88,9 @@ def fit(counts: np.ndarray, of_model: Mapping[str, Term], *, what: str) -> dict[
     of_model: see `terms`. what: model and lead, for the message. Raises DataError if no cell was
     counted.
     """
+    # Imported here because it takes a second, and most users of this module need its names only.
+    from sklearn.linear_model import LogisticRegression
+
     water, ice = counts.sum(axis=1)
     if not water + ice:
         raise DataError(
