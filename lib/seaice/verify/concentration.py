@@ -6,8 +6,6 @@ those of `scoring`: active cells with an observed truth.
 
 from collections.abc import Mapping
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 
 from seaice.forecasts import consensus
@@ -15,7 +13,7 @@ from seaice.grid import Grid
 from seaice.schema import MAP
 from seaice.thresholds import ICE_EDGE
 from seaice.verify import scores as verify_scores
-from seaice.verify.scoring import block_of_truth, blocks, check_grid, judge, pick, windows, with_times
+from seaice.verify.scoring import by_region, score_blocks
 
 
 def forecasts(icenet: xr.Dataset, others: xr.Dataset) -> dict[str, xr.DataArray]:
@@ -49,24 +47,15 @@ def forecast_scores(
     Raises DataError for SIC outside 0..1, NaN in some of the cells of a forecast, another grid, or
     init_times that are not steps of the record.
     """
-    for name, siconc in siconcs.items():
-        check_grid(siconc, ready, name)
-    regions = windows(ready, seas)
     area = Grid.of(ready.attrs).cell_area_km2
-    scored = {name: [] for name in siconcs}
-    lead_time = np.unique(np.concatenate([siconc.lead_time.values for siconc in siconcs.values()]))
-    for init_times in blocks(siconcs, ready):
-        truth = block_of_truth(ready, init_times, lead_time)
-        for name, siconc in siconcs.items():
-            forecast = pick(siconc, init_times)
-            if not forecast.sizes["init_time"]:
-                continue
-            own_truth = truth.sel(init_time=forecast.init_time, lead_time=forecast.lead_time)
-            judge(forecast, own_truth.weight, name, what="SIC")
-            scored[name].append(_score(forecast, own_truth, regions, cell_area_km2=area))
-    by_model = [xr.concat(parts, "init_time") for parts in scored.values()]
-    scores = xr.concat(by_model, pd.Index(list(siconcs), name="model", dtype=object), join="outer")
-    return with_times(scores, ready)
+
+    def score(_name: str, forecast: xr.DataArray, truth: xr.Dataset, regions: Mapping) -> xr.Dataset:
+        fields = truth.assign(forecast=forecast)
+        return by_region(
+            lambda part: errors(part.forecast, part.siconc, part.weight, cell_area_km2=area), fields, regions
+        )
+
+    return score_blocks(score, siconcs, ready, seas=seas, what="SIC")
 
 
 def errors(
@@ -92,18 +81,3 @@ def errors(
         "siconc_mae": abs(difference).sum(MAP) / total.where(total > 0),
     }
     return xr.Dataset(means | {f"siconc_{name}": edge[name] for name in edge})
-
-
-def _score(
-    forecast: xr.DataArray, truth: xr.Dataset, regions: Mapping, *, cell_area_km2: float
-) -> xr.Dataset:
-    """Return the `errors` of a block of forecasts in every region, NaN where a forecast is missing.
-
-    regions: by name the rectangle and the cells in it, see `scoring.windows`.
-    """
-    by_region = []
-    for rectangle, mask in regions.values():
-        weight, field = truth.weight.isel(rectangle) * mask, forecast.isel(rectangle)
-        scores = errors(field, truth.siconc.isel(rectangle), weight, cell_area_km2=cell_area_km2)
-        by_region.append(scores.where((field.notnull() & (weight > 0)).any(MAP)))
-    return xr.concat(by_region, pd.Index(list(regions), name="region", dtype=object)).astype("float64")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 
+import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -42,7 +43,10 @@ def ensemble_table(
     for init in forecast.init_time.values:  # one at a time, to fit into memory
         probability = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
         ice_members = (1 - probability.isel(ice_class=0, drop=True)).load()
-        ice, weight = truth_and_weight(ready, valid_time([init], leads, cadence=cadence(ready)))
+        # Read once: a lazy truth would be computed anew for every score of every set.
+        ice, weight = dask.compute(
+            *truth_and_weight(ready, valid_time([init], leads, cadence=cadence(ready)))
+        )
         for number, chosen in enumerate(sets):
             sip = ice_members.isel(member=list(chosen)).mean("member")
             for metric, score in SCORES.items():

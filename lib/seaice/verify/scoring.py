@@ -3,7 +3,8 @@
 Forecasts are scored block by block, so that no store is ever in memory as a whole.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -71,33 +72,75 @@ def forecast_scores(
     """
     if isinstance(sips, xr.DataArray):
         sips = {str(m): sips.sel(model=m, drop=True) for m in sips.model.values}
-    for name, sip in sips.items():
-        check_grid(sip, ready, name)
+    area, uncertain = Grid.of(ready.attrs).cell_area_km2, set()
+
+    def score(name: str, sip: xr.DataArray, truth: xr.Dataset, regions: Mapping) -> xr.Dataset:
+        if not sip.isin((0, 1)).where(sip.notnull(), True).all():
+            uncertain.add(name)
+        fields = truth.assign(forecast=sip)
+        if name in (classes or {}):
+            fields["classes"] = pick(classes[name], sip.init_time)
+        scores = by_region(partial(_score, cell_area_km2=area), fields, regions)
+        if name in (members or {}):
+            scores["extent_crps"] = _members_crps(members[name], truth, like=scores, ready=ready)
+        return scores
+
+    scores = score_blocks(score, sips, ready, seas=seas, what="SIP")
+    of_probabilities = {m: scores[m].where(scores.model.isin(list(uncertain))) for m in OF_PROBABILITIES}
+    return scores.assign(of_probabilities)
+
+
+def score_blocks(
+    score: Callable[[str, xr.DataArray, xr.Dataset, Mapping], xr.Dataset],
+    forecasts: Mapping[str, xr.DataArray],
+    ready: xr.Dataset,
+    *,
+    seas: xr.DataArray | None,
+    what: str,
+) -> xr.Dataset:
+    """Score the forecasts of all models, some init_times at a time.
+
+    score: function of a model's name, its forecasts (init_time, lead_time, y, x), their truth (see
+    `block_of_truth`) and the regions (see `windows`), that gives scores (region, init_time,
+    lead_time), see `by_region`.
+    forecasts, seas: see `forecast_scores`. what: how the values are called in messages.
+    Returns dims (model, region, init_time, lead_time), see `with_times`. Raises DataError as
+    `forecast_scores` does.
+    """
+    for name, forecast in forecasts.items():
+        check_grid(forecast, ready, name)
     regions = windows(ready, seas)
-    scored, is_certain = {name: [] for name in sips}, dict.fromkeys(sips, True)
-    lead_time = np.unique(np.concatenate([sip.lead_time.values for sip in sips.values()]))
-    for init_times in blocks(sips, ready):
+    scored = {name: [] for name in forecasts}
+    lead_time = np.unique(np.concatenate([forecast.lead_time.values for forecast in forecasts.values()]))
+    for init_times in blocks(forecasts, ready):
         truth = block_of_truth(ready, init_times, lead_time)
-        for name, sip in sips.items():
-            sip = pick(sip, init_times)
-            if not sip.sizes["init_time"]:
+        for name, of_model in forecasts.items():
+            forecast = pick(of_model, init_times)
+            if not forecast.sizes["init_time"]:
                 continue
-            own_truth = truth.sel(init_time=sip.init_time, lead_time=sip.lead_time)
-            judge(sip, own_truth.weight, name)
-            is_certain[name] = is_certain[name] and bool(sip.isin((0, 1)).where(sip.notnull(), True).all())
-            scored[name].append(
-                _score(sip, (classes or {}).get(name), truth=own_truth, regions=regions, ready=ready)
-            )
-            if name in (members or {}):
-                crps = _members_crps(members[name], own_truth, like=scored[name][-1], ready=ready)
-                scored[name][-1]["extent_crps"] = crps
+            own_truth = truth.sel(init_time=forecast.init_time, lead_time=forecast.lead_time)
+            judge(forecast, own_truth.weight, name, what=what)
+            scored[name].append(score(name, forecast, own_truth, regions))
     by_model = [xr.concat(parts, "init_time") for parts in scored.values()]
-    for name, of_model in zip(sips, by_model, strict=True):
-        if is_certain[name]:
-            of_model.update({metric: xr.full_like(of_model[metric], np.nan) for metric in OF_PROBABILITIES})
-    return with_times(
-        xr.concat(by_model, pd.Index(list(sips), name="model", dtype=object), join="outer"), ready
-    )
+    models = pd.Index(list(forecasts), name="model", dtype=object)
+    return with_times(xr.concat(by_model, models, join="outer"), ready)
+
+
+def by_region(score: Callable[[xr.Dataset], xr.Dataset], fields: xr.Dataset, regions: Mapping) -> xr.Dataset:
+    """Score a block of forecasts in every region, as float64; NaN where a forecast is missing.
+
+    score: function of the fields of one region that reduces y and x. fields: `forecast`, `weight`
+    (init_time, lead_time, y, x) and whatever `score` reads. regions: see `windows`.
+    """
+    # Fields of one grid need no coordinates, and aligning them costs more than the sums.
+    bare = fields.drop_vars(fields.coords)
+    scored = []
+    for rectangle, mask in regions.values():
+        part = bare.isel(rectangle)
+        part["weight"] = part.weight * mask
+        scored.append(score(part).where((part.forecast.notnull() & (part.weight > 0)).any(MAP)))
+    scores = xr.concat(scored, pd.Index(list(regions), name="region", dtype=object))
+    return scores.astype("float64").assign_coords({d: fields[d] for d in ("init_time", "lead_time")})
 
 
 def with_times(scores: xr.Dataset, ready: xr.Dataset) -> xr.Dataset:
@@ -138,32 +181,24 @@ def pick(da: xr.DataArray, init_times) -> xr.DataArray:
     return da.sel(init_time=da.init_time.isin(init_times)).reset_coords(drop=True).compute()
 
 
-def _score(sip, classes, truth: xr.Dataset, regions: Mapping, ready: xr.Dataset) -> xr.Dataset:
-    """Return all `METRICS` of a block of one model's forecasts by region, see `forecast_scores`."""
-    area = {"cell_area_km2": Grid.of(ready.attrs).cell_area_km2}
-    classes = None if classes is None else pick(classes, sip.init_time)
-    by_region = []
-    for rectangle, mask in regions.values():
-        ice, weight, forecast = (
-            truth.ice.isel(rectangle),
-            truth.weight.isel(rectangle) * mask,
-            sip.isel(rectangle),
-        )
-        scores = verify_scores.iiee(forecast, ice, weight, **area).assign(
-            binary_accuracy=verify_scores.binary_accuracy(forecast, ice, weight),
-            sps=verify_scores.sps(forecast, ice, weight, **area),
-            sie_error=verify_scores.sie_error(forecast, ice, weight, **area),
-            brier=verify_scores.brier(forecast, ice, weight),
-        )
-        rps = (
-            xr.full_like(scores.brier, np.nan)
-            if classes is None
-            else verify_scores.rps(classes.isel(rectangle), truth.siconc.isel(rectangle), weight)
-        )
-        scores = scores.assign(rps=rps, extent_crps=abs(scores.sie_error))
-        by_region.append(scores.where((forecast.notnull() & (weight > 0)).any(MAP)))
-    scores = xr.concat(by_region, pd.Index(list(regions), name="region", dtype=object))
-    return scores[list(METRICS)].astype("float64")
+def _score(fields: xr.Dataset, *, cell_area_km2: float) -> xr.Dataset:
+    """Return all `METRICS` of the forecasts of one region, see `forecast_scores`.
+
+    fields: those of `block_of_truth`, `forecast`, the SIP, and for `rps` also `classes`.
+    """
+    judged, area = (fields.forecast, fields.ice, fields.weight), {"cell_area_km2": cell_area_km2}
+    scores = verify_scores.iiee(*judged, **area).assign(
+        binary_accuracy=verify_scores.binary_accuracy(*judged),
+        sps=verify_scores.sps(*judged, **area),
+        sie_error=verify_scores.sie_error(*judged, **area),
+        brier=verify_scores.brier(*judged),
+    )
+    rps = (
+        verify_scores.rps(fields.classes, fields.siconc, fields.weight)
+        if "classes" in fields
+        else xr.full_like(scores.brier, np.nan)
+    )
+    return scores.assign(rps=rps, extent_crps=abs(scores.sie_error))[list(METRICS)]
 
 
 def _members_crps(members, truth: xr.Dataset, *, like: xr.Dataset, ready: xr.Dataset) -> xr.DataArray:
@@ -211,7 +246,7 @@ def windows(ready: xr.Dataset, seas: xr.DataArray | None) -> dict[str, tuple[dic
         if cells.any():
             spans = {d: np.flatnonzero(cells.any("x" if d == "y" else "y")) for d in MAP}
             rectangle = {d: slice(places[0], places[-1] + 1) for d, places in spans.items()}
-            by_region[name] = rectangle, cells.isel(rectangle).reset_coords(drop=True).astype("float32")
+            by_region[name] = rectangle, cells.isel(rectangle).drop_vars(cells.coords).astype("float32")
     return by_region
 
 
