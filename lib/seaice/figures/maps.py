@@ -90,7 +90,7 @@ def _forecasts(forecast, ready, pairs: Sequence[tuple[pd.Timestamp, int]], title
             2, len(pairs), squeeze=False, subplot_kw={"projection": projection(ready)}, **size
         )
         for (above, below), (init, lead), time in zip(axes.T, pairs, times, strict=True):
-            chosen = forecast.sel(init_time=init, lead_time=lead)
+            chosen = forecast.sel(init_time=init, lead_time=lead).load()
             probability_image = draw(above, chosen.sip, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
             edge(above, chosen.sip, SIP_EDGE, **PREDICTED)
             accuracy = observed_edge(above, chosen.sip, ready, time)

@@ -165,11 +165,12 @@ def extent_series(
     chosen = forecast.sel(lead_time=lead_time, init_time=time.init_time)
 
     def predicted(sip):
-        return ice_area.extent_of_sip(sip, area, within=active).where(sip.notnull().any(MAP))
+        # Charts take values more than once, so lazy ones would be computed anew each time.
+        return ice_area.extent_of_sip(sip, area, within=active).where(sip.notnull().any(MAP)).compute()
 
     with plt.rc_context(STYLE):
         fig, ax = plt.subplots(figsize=(8.2, 4), layout="constrained")
-        observed = ice_area.extent(siconc, area, within=active, complete_in=active)
+        observed = ice_area.extent(siconc, area, within=active, complete_in=active).compute()
         ax.plot(time, observed, color="#666666", lw=5, alpha=0.45, solid_capstyle="round", label="observed")
         if "ice_class_probability" in chosen:
             members = predicted(1 - chosen.ice_class_probability.isel(ice_class=0))

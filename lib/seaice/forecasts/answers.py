@@ -1,31 +1,13 @@
-"""What does one network answer? Its probabilities and SIC, for one batch or batch by batch."""
-
-from collections.abc import Callable, Iterator
+"""What does one network answer to a batch? Its probabilities and SIC."""
 
 import keras
 import numpy as np
-import pandas as pd
 
 from seaice.errors import DataError
 from seaice.networks.kinds import Kind
-from seaice.samples.assembly import Samples
 
 # Probabilities, and SIC of a network that forecasts it.
 Answer = tuple[np.ndarray, np.ndarray | None]
-
-
-def predictor(kind: Kind, network: keras.Model, name: str, batch_size: int) -> Callable[..., Iterator[tuple]]:
-    """Return a function that yields the forecasts of some times at a time.
-
-    It yields the slice of times, the probabilities and SIC, see `answer`.
-    """
-
-    def predict(samples: Samples, times: pd.DatetimeIndex):
-        for first in range(0, len(times), batch_size):
-            batch = slice(first, min(first + batch_size, len(times)))
-            yield batch, *answer(kind, network, samples.inputs(times[batch]), name)
-
-    return predict
 
 
 def answer(kind: Kind, network: keras.Model, inputs: np.ndarray, name: str) -> Answer:

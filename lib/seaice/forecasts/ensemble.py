@@ -4,6 +4,7 @@ Forecasts of every member and of the calibrated ensemble, for a run or for one m
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from seaice import progress
 from seaice.errors import DataError
 from seaice.files import replacing_folder
 from seaice.forecasts import blend, calibrate, fitting, probabilities
-from seaice.forecasts.answers import answer, predictor
+from seaice.forecasts.answers import answer
 from seaice.forecasts.check import check_network, forecasts_siconc, same_fit
 from seaice.forecasts.members import Member, coordinates, numbered
 from seaice.forecasts.probabilities import at_temperature, masked, masked_siconc
@@ -23,6 +24,8 @@ from seaice.forecasts.store import put, template
 from seaice.networks import trained
 from seaice.samples.assembly import Samples
 from seaice.schema import ICE_CLASSES
+
+COMBINED_BYTES = 32e6  # of the members' probabilities that are averaged at a time
 
 
 def write(
@@ -56,10 +59,10 @@ def write(
     `siconc` (init_time, lead_time, member, y, x): SIC of every member, if the networks forecast it.
     Cells of the sea that are not active in a month are open water by definition. Land is NaN.
 
-    One network and a few initialisations are held at a time. The store appears only when it is
-    complete. Raises DataError for a missing network, one whose channels, leads or grid differ from
-    those of the samples, networks of which only some forecast SIC, output that is not finite, and a
-    blend without forecasts of these initialisations.
+    One network, its answers for the calibration and a few initialisations are held at a time. The
+    store appears only when it is complete. Raises DataError for a missing network, one whose
+    channels, leads or grid differ from those of the samples, networks of which only some forecast
+    SIC, output that is not finite, and a blend without forecasts of these initialisations.
     """
     if not folders:
         raise DataError("an ensemble needs at least one network folder")
@@ -106,22 +109,36 @@ def _write_members(
     mean = np.zeros((len(calibration_times), samples.n_leads, len(ICE_CLASSES), *samples.shape), "float32")
     members = progress.bar(trained.networks(folders), total=len(folders), desc="members", unit="network")
     for member, (seed, network) in enumerate(members):
-        kind = trained.kind(folders[seed])
-        predict = predictor(kind, network, f"the network of seed {seed} ({folders[seed]})", batch_size)
-        calibration_forecast = np.concatenate(
-            [mean[:0], *(batch_forecast for _, batch_forecast, _ in predict(samples, calibration_times))]
-        )
-        temperature = fitting.temperature(samples, calibration_times, calibration_forecast) if scale else 1.0
-        mean += at_temperature(calibration_forecast, temperature) / len(folders)
-        for batch, probability, siconc in predict(samples, times):
-            active = _active(samples, times[batch])
-            scaled = masked(at_temperature(probability, temperature), active, samples.land)
-            values = {"ice_class_probability": scaled[:, :, None]}
+        ask = partial(answer, trained.kind(folders[seed]), network)
+        name = f"the network of seed {seed} ({folders[seed]})"
+        calibration_parts = _parts(len(calibration_times), batch_size)
+        answers = [ask(samples.inputs(calibration_times[part]), name) for part in calibration_parts]
+        temperature = 1.0
+        if scale:
+            forecast = np.concatenate([mean[:0], *(probability for probability, _ in answers)])
+            temperature = fitting.temperature(samples, calibration_times, forecast)
+        known = {}  # answers by their init_times: most batches of the calibration are wanted again
+        for part, (probability, siconc) in zip(calibration_parts, answers, strict=True):
+            scaled = at_temperature(probability, temperature)
+            mean[part] += scaled / len(folders)
+            known[tuple(calibration_times[part])] = scaled, siconc
+        for part in _parts(len(times), batch_size):
+            scaled, siconc = known.pop(tuple(times[part]), (None, None))
+            if scaled is None:
+                probability, siconc = ask(samples.inputs(times[part]), name)
+                scaled = at_temperature(probability, temperature)
+            active = _active(samples, times[part])
+            values = {"ice_class_probability": masked(scaled, active, samples.land)[:, :, None]}
             if with_siconc:
                 values["siconc"] = masked_siconc(siconc, active, samples.land)[:, :, None]
-            put(building, values, init_time=batch, member=slice(member, member + 1))
+            put(building, values, init_time=part, member=slice(member, member + 1))
         put(building, {"member_temperature": np.array([temperature])}, member=slice(member, member + 1))
     return mean
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    """Return the slices that cut n values into parts of `size`, the last one maybe shorter."""
+    return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
 def _write_calibration(
@@ -155,22 +172,22 @@ def _active(samples: Samples, times: pd.DatetimeIndex) -> np.ndarray:
 def _combine(
     samples: Samples, times: pd.DatetimeIndex, building: Path, by_lead, maps, blend_with, blend_share
 ) -> None:
-    """Write the blended mean of the members and its SIP, one initialisation at a time."""
-    members = xr.open_zarr(building, consolidated=False)["ice_class_probability"]
-    for k in range(len(times)):
-        single = slice(k, k + 1)
-        other = None if blend_with is None else blend.aligned(blend_with, samples, times[single])
+    """Write the blended mean of the members and its SIP, some initialisations at a time."""
+    members = xr.open_zarr(building, consolidated=False, chunks=None)["ice_class_probability"]
+    bytes_of_one = members.dtype.itemsize * members[0].size
+    for part in _parts(len(times), max(1, int(COMBINED_BYTES / bytes_of_one))):
+        other = None if blend_with is None else blend.aligned(blend_with, samples, times[part])
         probability = probabilities.mean_of(
-            members.isel(init_time=single).values,
+            members.isel(init_time=part).values,
             by_lead,
-            _active(samples, times[single]),
+            _active(samples, times[part]),
             samples.land,
             other=other,
             other_share=blend_share,
             odds_maps=maps,
         )
         sip = probabilities.sea_ice_probability(probability)
-        put(building, {"class_probability": probability, "sip": sip}, init_time=single)
+        put(building, {"class_probability": probability, "sip": sip}, init_time=part)
 
 
 def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:

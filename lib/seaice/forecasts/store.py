@@ -10,6 +10,7 @@ import dask.array
 import numpy as np
 import pandas as pd
 import xarray as xr
+import zarr
 
 from seaice import cf
 from seaice.forecasts.calibrate import EVENTS
@@ -69,5 +70,6 @@ def put(store_path: Path, values: Mapping[str, np.ndarray], **where: slice) -> N
 
     store_path: folder of the store. where: slice of each dimension that is not written in full.
     """
-    data = xr.Dataset({name: (DIMS[name], array.astype("float32")) for name, array in values.items()})
-    data.to_zarr(store_path, region={d: where.get(d, slice(None)) for d in data.dims}, consolidated=False)
+    store = zarr.open_group(store_path, mode="r+", use_consolidated=False)
+    for name, array in values.items():
+        store[name][tuple(where.get(d, slice(None)) for d in DIMS[name])] = array.astype("float32")

@@ -1,5 +1,7 @@
 """What has a run stored so far? Its stores are opened lazily."""
 
+import math
+from collections.abc import Hashable
 from pathlib import Path
 
 import xarray as xr
@@ -8,10 +10,16 @@ from seaice import paths
 from seaice.errors import DataError
 from seaice.prepare.ready_store import open_ready
 
+READ_BYTES = 16e6  # most that a task of Dask reads, unless a stored chunk is larger
+
 
 def ready(run: str) -> xr.Dataset:
-    """Open the analysis-ready store of a run. Raises DataError if there is none."""
-    return open_ready(paths.ready(run))
+    """Open the analysis-ready store of a run; its masks `land` and `active` are in memory.
+
+    Raises DataError if there is none.
+    """
+    ready = open_ready(paths.ready(run))
+    return ready.assign({name: ready[name].load() for name in ("land", "active")})
 
 
 def statistics(run: str) -> xr.Dataset:
@@ -48,4 +56,19 @@ def _open(path: Path, *, step: str, group: str | None = None) -> xr.Dataset:
     """Open a Zarr store. Raises DataError, naming the notebook that makes it, if there is none."""
     if not path.is_dir():
         raise DataError(f"there is no {path}: run the notebook {step} of this run first")
-    return xr.open_zarr(path, group=group, consolidated=False)
+    stored = xr.open_zarr(path, group=group, consolidated=False, chunks=None)
+    chunked = {str(name): da.chunk(_chunks(da)) for name, da in stored.data_vars.items()}
+    return stored.assign(chunked)
+
+
+def _chunks(da: xr.DataArray) -> dict[Hashable, int]:
+    """Return the chunks to read a stored variable in: whole stored ones, small ones together.
+
+    A forecast has one initialisation in a chunk. A task of Dask takes as long as reading a
+    megabyte, so small ones are joined along `init_time`, up to `READ_BYTES`.
+    """
+    chunks = dict(zip(da.dims, da.encoding["chunks"], strict=True))
+    if "init_time" in chunks:
+        n = int(READ_BYTES / (math.prod(chunks.values()) * da.dtype.itemsize))
+        chunks["init_time"] *= max(1, n)
+    return chunks

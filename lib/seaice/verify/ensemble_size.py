@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 
-import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from seaice.errors import DataError
-from seaice.prepare.truth import truth_and_weight
-from seaice.steps import cadence, valid_time
 from seaice.verify.scores import binary_accuracy, brier
+from seaice.verify.scoring import BLOCK_CELLS, block_of_truth
 
 SCORES = {"binary_accuracy": binary_accuracy, "brier": brier}
 
@@ -40,17 +38,19 @@ def ensemble_table(
     count, rng = forecast.sizes["member"], np.random.default_rng(seed)
     totals = {}
     sets = [chosen for size in _sizes(count) for chosen in _subsets(count, size, subsets, rng)]
-    for init in forecast.init_time.values:  # one at a time, to fit into memory
-        probability = forecast.ice_class_probability.sel(init_time=[init], lead_time=leads)
-        ice_members = (1 - probability.isel(ice_class=0, drop=True)).load()
-        # Read once: a lazy truth would be computed anew for every score of every set.
-        ice, weight = dask.compute(
-            *truth_and_weight(ready, valid_time([init], leads, cadence=cadence(ready)))
+    n = max(1, int(BLOCK_CELLS / (count * len(leads) * ready.sizes["y"] * ready.sizes["x"])))
+    for first in range(0, forecast.sizes["init_time"], n):
+        block = forecast.isel(init_time=slice(first, first + n)).sel(lead_time=leads)
+        truth = block_of_truth(ready, block.init_time, block.lead_time)
+        open_water = block.ice_class_probability.isel(ice_class=0, drop=True)
+        # Read once, and without coordinates: both would cost anew for every score of every set.
+        ice_members, ice, weight = (
+            da.drop_vars(da.coords).compute() for da in (1 - open_water, truth.ice, truth.weight)
         )
         for number, chosen in enumerate(sets):
             sip = ice_members.isel(member=list(chosen)).mean("member")
             for metric, score in SCORES.items():
-                totals.setdefault((len(chosen), number, metric), []).append(score(sip, ice, weight).values[0])
+                totals.setdefault((len(chosen), number, metric), []).extend(score(sip, ice, weight).values)
     rows = []
     for (members, number, metric), values in totals.items():
         # A step without a truth has no score.

@@ -76,6 +76,7 @@ def difference(statistic: Statistic) -> Statistic:
 
 def _frame(columns: Mapping[str, np.ndarray], coords: Mapping) -> pd.DataFrame:
     """Return a row for each entry that has a value; columns are arrays with the dims of coords."""
-    entries = xr.Dataset({name: (tuple(coords), column) for name, column in columns.items()}, dict(coords))
-    table = entries.to_dataframe().reset_index()
-    return table[table["value"].notna()].astype({"n": int})
+    columns = {**columns, "n": columns["n"].astype(int)}
+    index = pd.MultiIndex.from_product(coords.values(), names=list(coords))
+    table = pd.DataFrame({name: column.ravel() for name, column in columns.items()}, index)
+    return table[table["value"].notna()].reset_index()

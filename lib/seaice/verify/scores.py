@@ -101,11 +101,13 @@ def _differs(sip, ice) -> xr.DataArray:
 
 def _share(wrong, weight) -> xr.DataArray:
     """Return the share of counting cells that are wrong, 0..1; NaN where no cell counts."""
-    total = weight.sum(MAP)
-    return (wrong * weight).sum(MAP) / total.where(total > 0)
+    total = weight.sum(MAP, skipna=False)
+    return (wrong * weight).sum(MAP, skipna=False) / total.where(total > 0)
 
 
 def _area(cells, weight, cell_area_km2) -> xr.DataArray:
     """Return the sum of cells x weight x cell area, million km2; NaN where no cell counts."""
-    any_counts = weight.sum(MAP) > 0
-    return ((cells * weight).sum(MAP) * (cell_area_km2 * M_KM2)).where(any_counts)
+    any_counts = (weight > 0).any(MAP)
+    # A search for NaN costs more than the sum, and only a probability can be NaN.
+    total = (cells * weight).sum(MAP, skipna=cells.dtype.kind == "f")
+    return (total * (cell_area_km2 * M_KM2)).where(any_counts)

@@ -75,7 +75,7 @@ def forecast_scores(
     area, uncertain = Grid.of(ready.attrs).cell_area_km2, set()
 
     def score(name: str, sip: xr.DataArray, truth: xr.Dataset, regions: Mapping) -> xr.Dataset:
-        if not sip.isin((0, 1)).where(sip.notnull(), True).all():
+        if name not in uncertain and not ((sip == 0) | (sip == 1) | sip.isnull()).all():
             uncertain.add(name)
         fields = truth.assign(forecast=sip)
         if name in (classes or {}):
@@ -212,15 +212,16 @@ def _members_crps(members, truth: xr.Dataset, *, like: xr.Dataset, ready: xr.Dat
     missing = xr.full_like(like["extent_crps"], np.nan)
     if members is None:
         return missing
+    n = max(1, int(BLOCK_CELLS * truth.sizes["init_time"] / (truth.ice.size * members.sizes["member"])))
     errors = []
-    for init_time in truth.init_time.values:  # one at a time, as there may be 25 members
-        truth_of_init = truth.sel(init_time=[init_time])
-        sip = pick(members, [init_time])
+    for first in range(0, truth.sizes["init_time"], n):  # there may be 25 members
+        of_part = truth.isel(init_time=slice(first, first + n))
+        sip = pick(members, of_part.init_time)
         error = verify_scores.sie_error(
-            sip, truth_of_init.ice, truth_of_init.weight, cell_area_km2=Grid.of(ready.attrs).cell_area_km2
+            sip, of_part.ice, of_part.weight, cell_area_km2=Grid.of(ready.attrs).cell_area_km2
         )
         # A map without values would count as open water.
-        errors.append(error.where((sip.notnull() & (truth_of_init.weight > 0)).any(MAP)))
+        errors.append(error.where((sip.notnull() & (of_part.weight > 0)).any(MAP)))
     all_errors = xr.concat(errors, "init_time")
     zero = xr.zeros_like(all_errors.isel(member=0, drop=True))
     fair = crps_for_ensemble(

@@ -77,10 +77,10 @@ def by_month(sums: np.ndarray, statistic, coords: Mapping, common: xr.Dataset) -
     yield overall.assign(month="all").astype({"blocks": "Int64"})
     whole_map = coords | {"region": coords["region"][:1]}
     months = common.target.dt.month.values
-    for month in np.unique(months):
-        of_month = sums[months == month][:, :, :1].sum(axis=0, keepdims=True)
-        table = rows.values(of_month, statistic, whole_map)
-        yield table.assign(month=month, blocks=pd.NA).astype({"blocks": "Int64"})
+    by_month = {month: sums[months == month][:, :, :1].sum(axis=0) for month in np.unique(months)}
+    of_months = np.stack(list(by_month.values()))[None]
+    table = rows.values(of_months, statistic, {"month": list(by_month)} | whole_map)
+    yield table.assign(blocks=pd.NA).astype({"blocks": "Int64"})
 
 
 def parts(scores: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> dict[str, xr.Dataset]:
