@@ -245,3 +245,12 @@ def test_an_unfinished_network_is_not_used(samples, folders, tmp_path):
     assert json.loads((folders[3] / "key.json").read_text())["seed"] == 3
     with pytest.raises(DataError, match="no finished network of seed 3"):
         ensemble.write(samples, {3: tmp_path / "half"}, TIMES, tmp_path / "f.zarr")
+
+
+def test_a_batch_of_the_calibration_is_asked_for_once(samples, folders, tmp_path, monkeypatch):
+    """Two members and two batches of two; one of them is the calibration."""
+    asked, answer = [], ensemble.answer
+    monkeypatch.setattr(ensemble, "answer", lambda *args: asked.append(len(args[2])) or answer(*args))
+    times = VALIDATION[:4]
+    ensemble.write(samples, folders, times, tmp_path / "f.zarr", calibrate_on=times[:2], batch_size=2)
+    assert asked == [2, 2] * len(folders)

@@ -27,7 +27,8 @@ def test_members_are_numbered_network_by_network():
 
 def test_two_draws_of_one_network_in_a_store(tmp_path):
     """Written member by member, each is read back by its network and draw."""
-    samples = Samples(synthetic.ready(), [{"variable": "siconc", "lags": 1}], n_leads=2)
+    ready = synthetic.ready().chunk()  # a stored record is lazy
+    samples = Samples(ready, [{"variable": "siconc", "lags": 1}], n_leads=2)
     both = forecasts_members.numbered([36, 8], n_draws=2)
     path = tmp_path / "forecast.zarr"
     forecasts_store.template(samples, TIMES, both, with_siconc=False).to_zarr(
@@ -41,6 +42,7 @@ def test_two_draws_of_one_network_in_a_store(tmp_path):
     store = xr.open_zarr(path, consolidated=False).load()
     assert store.member.values.tolist() == [0, 1, 2, 3] and forecasts_members.of_store(store) == both
     assert store.network.values.tolist() == [36, 36, 8, 8] and store.draw.values.tolist() == [0, 1, 0, 1]
+    xr.testing.assert_equal(store.lat, ready.lat)
     answer = store.ice_class_probability.isel(member=forecasts_members.number(both, 8, draw=1))
     assert (answer == 81).all() and (answer.network, answer.draw) == (8, 1)
     assert (store.member_temperature[store.network == 36] == 36).all()

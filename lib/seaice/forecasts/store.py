@@ -36,7 +36,10 @@ VARIABLES = (
 def template(
     samples: Samples, times: pd.DatetimeIndex, members: Sequence[Member], *, with_siconc: bool
 ) -> xr.Dataset:
-    """Return the store with all its coordinates and attributes; its values are still to come."""
+    """Return the store with all its coordinates and attributes; its values are still to come.
+
+    Coordinates are in memory, as only values in memory are written with a template.
+    """
     lengths = (len(times), samples.n_leads, len(members), len(ICE_CLASSES), *samples.shape)
     sizes = dict(zip(DIMS["ice_class_probability"], lengths, strict=True)) | {"event": len(EVENTS)}
     # One initialisation of one member is written together, so it is a chunk.
@@ -60,7 +63,7 @@ def template(
             "valid_time": samples.valid_times(times),
             "crs": Grid.of(samples.attrs).mapping(),
         },
-    ).assign_coords(samples.coords)
+    ).assign_coords({name: coord.compute() for name, coord in samples.coords.items()})
     attributes = ("run", "hemisphere", "resolution_km", "cadence", "fit_start", "fit_end")
     return data.assign_attrs({name: samples.attrs[name] for name in attributes if name in samples.attrs})
 
