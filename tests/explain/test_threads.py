@@ -1,5 +1,7 @@
 """Passes computed at once: all results arrive, and an error ends what has not begun."""
 
+import time
+
 import pytest
 
 from seaice.explain import threads
@@ -13,6 +15,7 @@ def test_every_item_has_its_result_and_an_error_ends_the_rest(monkeypatch, cores
 
     def fails(n):
         begun.append(n)
+        time.sleep(0.01)  # as long as a pass, so that all of them would take ten seconds
         raise ValueError("no number")
 
     with pytest.raises(ValueError, match="no number"):
