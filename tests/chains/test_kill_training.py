@@ -1,4 +1,4 @@
-"""Members in training on an external cluster of several processes, of which workers are killed: none is lost, none doubled."""
+"""Members in training on an external cluster of several processes, one of which is killed: none is lost, none doubled."""
 
 import json
 import re
@@ -121,29 +121,20 @@ def network(project: Path, seed: int, file: str) -> Path:
     return project / f"data/toy/networks/generation_0/seed_{seed}" / file
 
 
-def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projects, cluster):
+def test_a_member_whose_worker_is_killed_in_mid_training_goes_on_elsewhere(projects, cluster):
     project, undisturbed = projects
     runner = start(project, "seaice.run", "params/toy.yaml", "--set", f"cluster.address={cluster}")
-    killed = []
-    for _ in range(2):
 
-        def in_mid_training():
-            assert runner.poll() is None, (project / "said.txt").read_text()
-            mid = (
-                seed
-                for seed in SEEDS
-                if seed not in killed and network(project, seed, "checkpoint.npz").exists()
-            )
-            return next(mid, None)
+    def in_mid_training():
+        assert runner.poll() is None, (project / "said.txt").read_text()
+        return next((seed for seed in SEEDS if network(project, seed, "checkpoint.npz").exists()), None)
 
-        seed = wait_for("a checkpoint", in_mid_training)
-        kernel = kernels(project)[seed]
-        worker = kernel.parent()
-        worker.kill()
-        killed.append(seed)
-        wait_for("the end of the killed worker's kernel", lambda k=kernel: not k.is_running())
-        assert not network(project, seed, "key.json").exists(), "it was killed too late to show anything"
-        wait_for("another kernel for the member", lambda s=seed: s in kernels(project))
+    killed = wait_for("a checkpoint", in_mid_training)
+    kernel = kernels(project)[killed]
+    kernel.parent().kill()
+    wait_for("the end of the killed worker's kernel", lambda: not kernel.is_running())
+    assert not network(project, killed, "key.json").exists(), "it was killed too late to show anything"
+    wait_for("another kernel for the member", lambda: killed in kernels(project))
     assert runner.wait(timeout=PATIENCE) == 0, (project / "said.txt").read_text()
 
     said = (project / "said.txt").read_text()
@@ -162,23 +153,17 @@ def test_members_whose_workers_are_killed_in_mid_training_go_on_elsewhere(projec
             and not network(project, seed, "checkpoint.npz").exists()
         )
         assert len(network(project, seed, "history.csv").read_text().splitlines()) == EPOCHS + 1
-    for seed in killed:
-        log = (project / f"data/toy/records/05_train-seed_{seed}.log").read_text()
-        first = int(re.search(r"\| (\d+)/\d+ ", log).group(1))
-        assert first > 0, "it began anew instead of going on from its checkpoint"
+    log = (project / f"data/toy/records/05_train-seed_{killed}.log").read_text()
+    first = int(re.search(r"\| (\d+)/\d+ ", log).group(1))
+    assert first > 0, "it began anew instead of going on from its checkpoint"
     wait_for("the end of the last kernel", lambda: not kernels(project))
 
-    seed = killed[0]
-    assert (
-        start(undisturbed, "seaice.run", "params/toy.yaml", "--set", f"forecast.seeds=[{seed}]").wait(
-            timeout=PATIENCE
-        )
-        == 0
-    )
+    alone = start(undisturbed, "seaice.run", "params/toy.yaml", "--set", f"forecast.seeds=[{killed}]")
+    assert alone.wait(timeout=PATIENCE) == 0
     for file in ("history.csv", "key.json"):
-        assert network(project, seed, file).read_bytes() == network(undisturbed, seed, file).read_bytes()
-    assert weights(network(project, seed, "network.keras")) == weights(
-        network(undisturbed, seed, "network.keras")
+        assert network(project, killed, file).read_bytes() == network(undisturbed, killed, file).read_bytes()
+    assert weights(network(project, killed, "network.keras")) == weights(
+        network(undisturbed, killed, "network.keras")
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from support import coarse
+from support import coarse, pages
 from support.coarse import different
 
 from seaice import paths
@@ -15,7 +15,7 @@ from seaice.samples import channels
 pytestmark = pytest.mark.chain
 
 FILE = paths.root() / "params" / "paper.yaml"
-# All that the small run replaces: where data come from, how fine they are, and how much is trained.
+# All that the small run replaces: where data come from, how fine they are, how many years are judged, and how much is trained.
 REPLACED = {
     "data.sources": {"siconc": "twin_observed_north"}
     | dict.fromkeys(
@@ -29,6 +29,7 @@ REPLACED = {
     # What the simulated world's climate simulations do not hold.
     "samples.missing": dict.fromkeys(("ta500", "rsds", "rsus", "zg500", "zg250", "ua10"), "climatology"),
     "data.resolution_km": coarse.KM,
+    "samples.splits": coarse.YEARS,
     "forecast.seeds": [36],
     "pretraining.epochs": 1,
     "training.epochs": 1,
@@ -104,14 +105,13 @@ def test_a_dry_run_needs_neither_network_nor_accounts(paper, own_folders, monkey
 
 def test_it_runs_on_the_simulated_arctic_with_only_data_and_sizes_replaced(paper, tmp_path):
     project = coarse.project(tmp_path / "project", "paper")
-    sets = [word for name, value in REPLACED.items() for word in ("--set", f"{name}={value}")]
-    small = runfile.load(project / "params" / "paper.yaml", overrides=sets[1::2])
+    settings = [f"{name}={value}" for name, value in REPLACED.items()]
+    small = runfile.load(project / "params" / "paper.yaml", overrides=settings)
     # What pre-training leaves out is that of training.
     assert different(paper, small) == {*REPLACED, "pretraining.filters_factor"}
     assert small.steps == paper.steps and small.cluster == paper.cluster
 
-    done = coarse.run(project, "paper", *sets)
-    assert done.returncode == 0, done.stdout + done.stderr
+    pages.run(project, "paper", settings=settings)
     skill = pd.read_csv(project / "results" / "paper" / "tables" / "skill.csv")
     assert {"icenet", "linear_trend", "seasonal"} <= set(skill["model"])
     icenet = skill[(skill["model"] == "icenet") & (skill["metric"] == "binary_accuracy")]

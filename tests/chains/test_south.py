@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from support import coarse
+from support import coarse, pages
 from support.coarse import different
 
 from seaice import paths
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.chain
 # All that makes the run small; neither a page nor a module is told which pole it is at but by `hemisphere`.
 SMALL = {
     "data.resolution_km": coarse.KM,
+    "samples.splits": coarse.YEARS,
     "data.simulations": [
         {"entry": "twin_cmip6_a_south", "members": [1], "start": "1996-01", "end": "1999-12"}
     ],
@@ -30,9 +31,8 @@ SMALL = {
 def made(tmp_path_factory):
     """Folder of a project in which the southern run is made, up to its scores; the pages after them know a pole by `seasons` only."""
     project = coarse.project(tmp_path_factory.mktemp("south") / "project", "demo", "twin_south")
-    sets = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
-    done = coarse.run(project, "twin_south", "--until", "08_uncertainty", *sets)
-    assert done.returncode == 0, done.stdout + done.stderr
+    settings = [f"{name}={value}" for name, value in SMALL.items()]
+    pages.run(project, "twin_south", until="08_uncertainty", settings=settings)
     return project
 
 

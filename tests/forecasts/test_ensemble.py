@@ -52,6 +52,14 @@ def pooled(samples, folders, tmp_path_factory):
     return ensemble.write(samples, folders, TIMES, path, calibrate_on=VALIDATION).load()
 
 
+@pytest.fixture(scope="module")
+def raw(samples, folders, tmp_path_factory):
+    """The forecast of the validation years without any calibration."""
+    return ensemble.write(
+        samples, folders, VALIDATION, tmp_path_factory.mktemp("raw") / "forecast.zarr"
+    ).load()
+
+
 def test_it_follows_the_contract(samples, made):
     assert made.ice_class_probability.dims == ("init_time", "lead_time", "member", "ice_class", "y", "x")
     assert made.sip.dims == ("init_time", "lead_time", "y", "x")
@@ -103,19 +111,10 @@ def cross_entropy(samples, probability, times) -> float:
     return float(np.average(-np.log(np.clip(true[counts], 1e-7, 1)), weights=weight[counts]))
 
 
-def test_calibrated_the_validation_years_score_better(samples, folders, tmp_path):
+def test_calibrated_the_validation_years_score_better(samples, folders, raw, tmp_path):
     """Each member, at one temperature, and their mean, at one a lead: the cross-entropy that they are fitted to gets smaller."""
-    raw, fitted = (
-        ensemble.write(
-            samples,
-            folders,
-            VALIDATION,
-            tmp_path / f"{name}.zarr",
-            calibrate_on=years,
-            calibration="temperatures",
-        )
-        for name, years in (("raw", None), ("fitted", VALIDATION))
-    )
+    options = {"calibrate_on": VALIDATION, "calibration": "temperatures"}
+    fitted = ensemble.write(samples, folders, VALIDATION, tmp_path / "fitted.zarr", **options).load()
     for member in range(len(folders)):
         before, after = (
             cross_entropy(samples, made.ice_class_probability.sel(member=member), VALIDATION)
@@ -135,7 +134,9 @@ def test_calibrated_the_classes_of_a_member_keep_their_order(samples, made, cali
     assert (same[0] == same[1]).all()
 
 
-def test_pooled_calibration_maps_the_mean_and_leaves_the_members(samples, folders, made, pooled, tmp_path):
+def test_pooled_calibration_maps_the_mean_and_leaves_the_members(
+    samples, folders, made, pooled, raw, tmp_path
+):
     """Two numbers an event, none by network or lead; on the years that they are fitted to the classes score better."""
     xr.testing.assert_identical(pooled.ice_class_probability, made.ice_class_probability)
     assert (pooled.member_temperature == 1).all() and (pooled.lead_temperature == 1).all()
@@ -145,7 +146,6 @@ def test_pooled_calibration_maps_the_mean_and_leaves_the_members(samples, folder
     np.testing.assert_allclose(on_sea.sum(axis=2), 1, atol=1e-6)
     np.testing.assert_allclose(on_sea[:, :, 1:].sum(axis=2), pooled.sip.values[..., ~samples.land], atol=1e-6)
     again = ensemble.write(samples, folders, VALIDATION, tmp_path / "f.zarr", calibrate_on=VALIDATION)
-    raw = ensemble.write(samples, folders, VALIDATION, tmp_path / "raw.zarr")
     before, after = (cross_entropy(samples, of.class_probability, VALIDATION) for of in (raw, again))
     assert 0 < after < before
 
@@ -167,10 +167,22 @@ def test_calibration_sees_the_validation_years_only(
     )
 
 
-def test_the_store_is_replaced_and_nothing_else_is_left(samples, folders, made, tmp_path):
+def test_the_store_is_replaced_and_never_gone_and_nothing_else_is_left(
+    samples, folders, made, tmp_path, monkeypatch
+):
+    """While the new store comes to its place the old one is still there, as it was not when it was deleted first."""
     path = tmp_path / "new" / "forecast.zarr"
-    for _ in range(2):
-        read = ensemble.write(samples, folders, TIMES, path)
+    ensemble.write(samples, folders, TIMES[:1], path)
+    renamed, seen = type(path).rename, []
+
+    def rename(self, target):
+        if target == path:
+            seen.append([p.name for p in path.parent.iterdir() if (p / "sip").is_dir()])
+        return renamed(self, target)
+
+    monkeypatch.setattr(type(path), "rename", rename)
+    read = ensemble.write(samples, folders, TIMES, path)
+    assert len(seen) == 1 and len(seen[0]) == 2
     xr.testing.assert_identical(read.load(), made)
     assert read.ice_class_probability.encoding["chunks"] == (1, 6, 1, 3, 16, 16)
     assert read.sel(ice_class="full_ice").sip.attrs["grid_mapping"] == "crs"
@@ -185,21 +197,6 @@ def test_nothing_is_left_when_writing_fails(samples, folders, tmp_path, monkeypa
     with pytest.raises(OSError, match="disk full"):
         ensemble.write(samples, folders, TIMES, tmp_path / "forecast.zarr")
     assert not list(tmp_path.iterdir())
-
-
-def test_an_ensemble_s_forecast_is_never_gone(samples, folders, tmp_path, monkeypatch):
-    """While the new store comes to its place the old one is still there, as it was not when it was deleted first."""
-    path, renamed, seen = tmp_path / "forecast.zarr", type(tmp_path).rename, []
-    ensemble.write(samples, folders, TIMES[:1], path)
-
-    def rename(self, target):
-        if target == path:
-            seen.append([p.name for p in tmp_path.iterdir() if (p / "sip").is_dir()])
-        return renamed(self, target)
-
-    monkeypatch.setattr(type(tmp_path), "rename", rename)
-    ensemble.write(samples, folders, TIMES[:1], path)
-    assert len(seen) == 1 and len(seen[0]) == 2 and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ SMALL = {
     "data": {
         "resolution_km": KM,
         "simulations": [
-            {"entry": "twin_cmip6_a_north", "members": [1], "start": "2000-01", "end": "2019-12"}
+            {"entry": "twin_cmip6_a_north", "members": [1], "start": "2010-01", "end": "2019-12"}
         ],
     },
+    "samples": {"splits": coarse.YEARS},
     "training": {"epochs": 1, "filters_factor": 0.125},
     "forecast": {"seeds": [36, 37]},
     "importance": {"inits": 2, "seeds": 4},

@@ -318,7 +318,10 @@ def test_it_follows_the_conventions(case):
         np.testing.assert_array_equal(again[name].values, ds[name].values)
 
 
-def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are_not(case, tmp_path):
+def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are_not(
+    case, tmp_path, monkeypatch
+):
+    realtime_run.undrawn(monkeypatch)
     fields, known, _ = case
     full = xr.ones_like(fields.member, "float32") * fields.sip
     given = {"made_from": MADE_FROM, "flags": [], "created": pd.Timestamp("1990-01-05")}
@@ -341,6 +344,7 @@ def test_daily_concentrations_are_also_written_for_meshiphi_and_monthly_ones_are
 
 
 def test_files_of_a_registered_writer_are_in_every_product_that_it_applies_to(case, tmp_path, monkeypatch):
+    realtime_run.undrawn(monkeypatch)
     fields, known, _ = case
     monkeypatch.setattr(product, "WRITERS", [*product.WRITERS])
 

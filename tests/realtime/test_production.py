@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,10 +54,11 @@ def drawn_run(finished, own_folders):
 
 
 @pytest.fixture
-def run(drawn_run, monkeypatch):
-    """Such a copy whose products have empty maps: drawing them takes longer than the rest."""
-    monkeypatch.setattr(products_maps, "sheet", lambda *_: plt.figure())
-    monkeypatch.setattr(products_maps, "animate", lambda fields, record, file: file.touch())
+def run(drawn_run, monkeypatch, tmp_path_factory):
+    """Such a copy for what a forecast accepts, says and keeps: without maps and trees, its networks compiled only once."""
+    realtime_run.undrawn(monkeypatch)
+    realtime_run.untreed(monkeypatch)
+    realtime_run.compiled_once(monkeypatch, tmp_path_factory.mktemp("scratch"))
     return drawn_run
 
 
@@ -101,7 +101,8 @@ def test_nothing_after_init_influences_the_product(finished, drawn_run):
     assert sha(product.folder) == made(finished)
 
 
-def test_what_lies_before_init_does(finished, drawn_run):
+def test_what_lies_before_init_does(finished, drawn_run, monkeypatch):
+    realtime_run.undrawn(monkeypatch)
     shutil.rmtree(drawn_run / "ready.zarr")
     realtime_run.store(realtime_run.record(change=lambda ready: unlike(ready, "1989-12-01")))
     [product] = production.make(RUN, INIT, now=NOW)
@@ -114,11 +115,11 @@ def test_what_lies_before_init_does(finished, drawn_run):
 
 
 def test_the_same_again_is_kept_and_a_damaged_one_is_made_anew(finished, drawn_run):
-    [first] = production.make(RUN, INIT, now=NOW)
-    assert not first.fresh and sha(first.folder) == made(finished)
+    first = products_store.folder("tiny") / "1990-01-01"
+    shutil.copytree(finished / "tiny" / "forecasts" / "1990-01-01", first)
     [again] = production.make(RUN, INIT, now=NOW + pd.Timedelta(days=40))
-    assert again.fresh and sha(again.folder) == made(finished)
-    (first.folder / "summary.txt").write_text("half")
+    assert again.fresh and again.folder == first and sha(first) == made(finished)
+    (first / "summary.txt").write_text("half")
     [third] = production.make(RUN, INIT, now=NOW)
     assert not third.fresh and sha(third.folder) == made(finished)
     assert sorted(p.name for p in products_store.folder("tiny").iterdir()) == [".classifiers", "1990-01-01"]
@@ -253,6 +254,7 @@ def test_newer_months_of_the_catalogue_are_what_the_store_would_hold(drawn_run, 
     monkeypatch.setitem(
         quality.FLOOR, "monthly", 50.0
     )  # a cell of the synthetic ice is as large as a broken month
+    monkeypatch.setattr(products_maps, "animate", lambda fields, record, file: file.touch())
     [whole] = production.make(RUN, "1991-01", now=NOW)
     expected = sha(whole.folder)
     shutil.rmtree(drawn_run / "forecasts")

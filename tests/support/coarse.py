@@ -13,7 +13,14 @@ from seaice.config import runfile
 from seaice.config.sections import SECTIONS
 
 KM = 337.5  # km, 32 x 32 cells
-FEW = {"hindcast_start": "2016-01", "hindcast_members": 2, "members": 4}  # physics-based forecasts
+# Physics-based forecasts, a year and a half of which are there for the bias of the others.
+FEW = {"hindcast_start": "2018-01", "hindcast_members": 1, "start": "2019-07", "members": 2}
+# Fewer years of a monthly run than its own: each month of the year in every split.
+YEARS = {
+    "train": ["2001-01", "2011-06"],
+    "validation": ["2015-01", "2017-06"],
+    "test": ["2018-07", "2020-07"],
+}
 
 
 def project(folder: Path, *runs: str, end: str | None = None, km: float = KM) -> Path:

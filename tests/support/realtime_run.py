@@ -1,14 +1,21 @@
 """A finished run of synthetic data with two tiny networks, for the tests of the real-time forecast."""
 
+import zipfile
+from pathlib import Path
+
+import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from seaice import paths, steps
-from seaice.baselines import trees
+from seaice.baselines import kept_trees, trees
 from seaice.config.runfile import Run
 from seaice.forecasts import ensemble
+from seaice.networks import trained
 from seaice.prepare import climate
+from seaice.products import maps as products_maps
 from seaice.samples import sampling
 from support import synthetic, tiny
 
@@ -49,6 +56,7 @@ RUN = Run.model_validate(
     }
 )
 NOW = pd.Timestamp("1991-01-10")  # the data of December 1990 are complete
+COMPILED: dict[bytes, keras.Model] = {}  # by architecture, see `compiled_once`
 
 
 def record(*, hemisphere="north", change=None) -> xr.Dataset:
@@ -84,6 +92,43 @@ def finish(ready: xr.Dataset) -> None:
     # One initialisation at a time, as in real time: a network's last digits depend on how many it is asked for together.
     options = {"calibrate_on": validation, "blend_with": sip, "batch_size": 1}
     ensemble.write(samples, folders, judged, paths.forecast("tiny"), **options)
+
+
+def undrawn(patch) -> None:
+    """Give products empty maps: drawing them takes longer than the rest."""
+    patch.setattr(products_maps, "sheet", lambda *_: plt.figure())
+    patch.setattr(products_maps, "animate", lambda fields, record, file: file.touch())
+
+
+def untreed(patch) -> None:
+    """Let every forecast be blended with the same number: features and trees take longer than the networks."""
+
+    def even(ready, record, init_time, settings, cache):
+        leads = list(range(1, settings.n_leads + 1))
+        sip = xr.zeros_like(ready.siconc[0], "float32").reset_coords(drop=True).where(~ready.land) + 0.5
+        sip = sip.expand_dims(init_time=[init_time], lead_time=leads)
+        return {"trees": sip.astype("float32")}
+
+    patch.setattr(kept_trees, "forecasts", even)
+
+
+def compiled_once(patch, scratch: Path) -> None:
+    """Let all forecasts of this process compile an architecture once, as the networks of one forecast do.
+
+    scratch: a folder of the test's own.
+    """
+    load = keras.saving.load_model
+
+    def kept(file, **options):
+        with zipfile.ZipFile(file) as archive:
+            architecture = archive.read("config.json")
+        if architecture in COMPILED:
+            trained.read_weights(COMPILED[architecture], Path(file), scratch)
+        else:
+            COMPILED[architecture] = load(file, **options)
+        return COMPILED[architecture]
+
+    patch.setattr(keras.saving, "load_model", kept)
 
 
 def offer(ready: xr.Dataset, *, last: str):
