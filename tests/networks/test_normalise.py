@@ -19,12 +19,13 @@ def features():
 def pair(**options):
     """Return both layers with the same scale and shift, which differ between channels."""
     rng = np.random.default_rng(1)
-    weights = [rng.normal(1, 0.3, SHAPE[-1]), rng.normal(0, 0.3, SHAPE[-1])]
-    both = GroupNormalization(groups=3, **options), layers.GroupNormalization(groups=3, **options)
-    for layer in both:
+    weights = np.stack([rng.normal(1, 0.3, SHAPE[-1]), rng.normal(0, 0.3, SHAPE[-1])])
+    ours, theirs = GroupNormalization(groups=3, **options), layers.GroupNormalization(groups=3, **options)
+    for layer in (ours, theirs):
         layer.build(SHAPE)
-        layer.set_weights(weights)
-    return both
+    ours.set_weights([weights])
+    theirs.set_weights([*weights])
+    return ours, theirs
 
 
 def test_features_and_gradients_are_those_of_keras(features):
@@ -37,7 +38,8 @@ def test_features_and_gradients_are_those_of_keras(features):
             # A function of which every gradient differs from 0.
             total = tf.reduce_sum(outputs**2 * tf.cast(tf.range(SHAPE[-1]), "float32"))
         gradients = tape.gradient(total, [inputs, *layer.trainable_variables])
-        results.append([np.array(outputs), *map(np.array, gradients)])
+        of_inputs, *of_weights = map(np.array, gradients)
+        results.append([np.array(outputs), of_inputs, np.stack(of_weights).reshape(2, -1)])
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
 
@@ -51,7 +53,7 @@ def test_each_group_of_a_sample_has_mean_0_and_variance_1(features):
 def test_a_constant_map_becomes_the_shift():
     layer, _ = pair()
     outputs = np.array(layer(np.full(SHAPE, 1000.0, "float32")))
-    np.testing.assert_allclose(outputs, np.broadcast_to(layer.beta, SHAPE), atol=0.05)
+    np.testing.assert_allclose(outputs, np.broadcast_to(layer.affine[1], SHAPE), atol=0.05)
 
 
 def test_half_precision_is_normalised_in_single(features):

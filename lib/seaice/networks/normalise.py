@@ -29,10 +29,14 @@ class GroupNormalization(layers.Layer):
         self.groups = groups
 
     def build(self, input_shape):
-        """Make scale and shift (channel)."""
-        n_channels = input_shape[-1]
-        self.gamma = self.add_weight(shape=(n_channels,), initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=(n_channels,), initializer="zeros", name="beta")
+        """Make scale and shift, one weight (2, channel): an optimiser works weight by weight."""
+        self.affine = self.add_weight(
+            shape=(2, input_shape[-1]),
+            initializer=lambda shape, dtype: ops.stack(
+                [ops.ones(shape[1:], dtype), ops.zeros(shape[1:], dtype)]
+            ),
+            name="affine",
+        )
 
     def call(self, inputs):
         """Return the normalised features."""
@@ -40,8 +44,9 @@ class GroupNormalization(layers.Layer):
         mean = self._of_groups(ops.mean(features, axis=(1, 2)))
         variance = self._of_groups(ops.mean(ops.square(features), axis=(1, 2))) - ops.square(mean)
         # Rounding can make the variance of a constant map slightly negative.
-        scale = ops.rsqrt(ops.maximum(variance, 0.0) + EPSILON) * ops.cast(self.gamma, "float32")
-        shift = ops.cast(self.beta, "float32") - mean * scale
+        gamma, beta = ops.unstack(ops.cast(self.affine, "float32"))
+        scale = ops.rsqrt(ops.maximum(variance, 0.0) + EPSILON) * gamma
+        shift = beta - mean * scale
         return ops.cast(features * scale[:, None, None] + shift[:, None, None], self.compute_dtype)
 
     def _of_groups(self, values):

@@ -50,7 +50,8 @@ def fit(
     rate.
 
     data: samples of the observations.
-    times: init_times of the splits "train" and "validation", see `splits.split`.
+    times: init_times of the splits "train" and "validation", see `splits.split`. With `simulated`,
+        "train" is not needed.
     settings: what the network is and how it learns. The weights of the best validation are kept,
         by `best_by`. With `siconc_head` the samples' targets must be SIC.
     seed: of weights and shuffling.
@@ -107,10 +108,10 @@ def _batches(
     Raises DataError for a split that is missing, and for targets or simulated samples that do not
     fit.
     """
-    for name in ("train", "validation"):
+    for name in ("validation",) if simulated else ("train", "validation"):
         if name not in times:
             raise DataError(f"training needs the split '{name}'; the splits are {sorted(times)}")
-    _check_targets(data, times["train"][:1], settings.siconc_head)
+    _check_targets(data, times["validation"][:1], settings.siconc_head)
     if simulated is not None:
         _check_alike(simulated, data)
     options = {"batch_size": settings.batch_size, "as_numbers": settings.faster.gather is not None}

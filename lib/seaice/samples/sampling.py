@@ -6,6 +6,8 @@ from seaice.config.sections import Sampling
 from seaice.samples import stored
 from seaice.samples.assembly import Samples
 from seaice.samples.channels import FORECASTS
+from seaice.samples.splits import BEFORE
+from seaice.steps import between, cadence
 
 
 def of_run(
@@ -21,6 +23,20 @@ def of_run(
     forecasts = {name: getattr(stored, name)(run)["sip"] for name in FORECASTS if name in variables}
     ready = stored.ready(run) if ready is None else ready
     return of_store(ready, settings, target=target, forecasts=forecasts)
+
+
+def of_split(run: str, settings: Sampling, split: str) -> Samples:
+    """Return the samples of one split of a run.
+
+    Only the time steps that its initialisations need are held in memory: their lags, at least
+    `BEFORE` months, and their targets. Raises DataError as `of_run` does.
+    """
+    ready, ends = stored.ready(run), settings.splits.ranges[split]
+    lags = max([BEFORE, *(channel.lags or 0 for channel in settings.channels)])
+    steps = between(ends, cadence(ready))
+    first, last = ready.indexes["time"].get_indexer([steps[0], steps[-1]], method="nearest")
+    needed = slice(max(0, first - lags), last + settings.n_leads)
+    return of_run(run, settings, ready=ready.isel(time=needed))
 
 
 def of_store(
