@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # The networks of small maps leave a second core idle, whatever TensorFlow's own threads do. More
 # than two would multiply the memory, and on large maps TensorFlow's threads do the work.
