@@ -61,7 +61,7 @@ def test_a_good_file_gives_its_sections(write):
 def test_what_a_file_leaves_out_is_the_default_of_the_model(write, tmp_path):
     """Neither the demo nor a notebook has a say, which once decided on what the other runs left out."""
     demo = yaml.safe_load((paths.root() / "params" / "demo.yaml").read_text())
-    demo["training"] |= {"turns": True, "withhold": 0.5}
+    demo["training"] |= {"turns": True, "withhold": 0.5, "faster": {}}
     (tmp_path / "demo.yaml").write_text(yaml.safe_dump(demo))
     run = runfile.load(write(GOOD))
     assert runfile.load(tmp_path / "demo.yaml").training.turns

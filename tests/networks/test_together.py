@@ -29,47 +29,43 @@ def data():
     return Samples(synthetic.ready(), table, n_leads=3)
 
 
-def fit(data, folder, seed, stop=None):
-    return train.fit(
-        data, split(data, SPLITS), SETTINGS, seed=seed, folder=folder / f"seed_{seed}", stop=stop
-    )
-
-
 def weights(folder):
     return keras.saving.load_model(folder / trained.NETWORK, compile=False).get_weights()
 
 
 def test_three_networks_get_the_bits_that_each_gets_alone(data, tmp_path):
-    histories = together.train(lambda seed, stop: fit(data, tmp_path / "together", seed, stop), SEEDS)
+    times, folders = split(data, SPLITS), {seed: tmp_path / f"seed_{seed}" for seed in SEEDS}
+    histories = together.fit(data, times, SETTINGS, folders=folders)
     assert list(histories) == SEEDS
     for seed in SEEDS:
-        alone = fit(data, tmp_path / "alone", seed)
-        assert histories[seed].equals(alone)
-        folders = (tmp_path / how / f"seed_{seed}" for how in ("together", "alone"))
-        for ours, theirs in zip(*map(weights, folders), strict=True):
+        alone = tmp_path / f"alone_{seed}"
+        assert histories[seed].equals(train.fit(data, times, SETTINGS, seed=seed, folder=alone))
+        for ours, theirs in zip(*map(weights, (folders[seed], alone)), strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_when_one_fails_the_others_stop_at_their_next_batch(data, tmp_path):
-    learns = threading.Event()
+def test_when_one_fails_the_others_stop_at_their_next_batch(data, tmp_path, monkeypatch):
+    learns, stopped, fit = threading.Event(), [], train.fit
 
-    def one_fails(seed, stop):
+    def one_fails(data, times, settings, *, seed, stop, **own):
         if seed == 3:
             learns.wait()
             raise DataError("the disk of seed 3 is full")
         learns.set()
         stop.wait()  # a training stops at its next batch, so this one has not begun by then
-        return fit(data, tmp_path, seed, stop)
+        try:
+            return fit(data, times, settings, seed=seed, stop=stop, **own)
+        except CancelledError:
+            stopped.append(seed)
+            raise
 
+    monkeypatch.setattr(train, "fit", one_fails)
+    folders = {seed: tmp_path / f"seed_{seed}" for seed in (3, 8)}
     with pytest.raises(DataError, match="seed 3 is full"):
-        together.train(one_fails, [3, 8])
-    assert not trained.is_finished(tmp_path / "seed_8")
-
-
-def test_a_stopped_training_goes_on_where_it_was(data, tmp_path):
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(CancelledError):
-        fit(data, tmp_path, 8, stop)
-    assert not trained.is_finished(tmp_path / "seed_8")
-    assert len(fit(data, tmp_path, 8)) == SETTINGS.epochs
+        together.fit(data, split(data, SPLITS), SETTINGS, folders=folders)
+    assert stopped == [8] and not trained.is_finished(folders[8])
+    # Started again, it is trained to its end.
+    monkeypatch.setattr(train, "fit", fit)
+    assert (
+        len(together.fit(data, split(data, SPLITS), SETTINGS, folders={8: folders[8]})[8]) == SETTINGS.epochs
+    )

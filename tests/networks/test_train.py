@@ -69,7 +69,7 @@ def scripted(monkeypatch):
     """Replace the work up to a validation by a shift of all weights and a given validation loss, with its accuracy."""
     losses = []
 
-    def validated(network, learner, training, validation, first, rates, bar):
+    def validated(network, learner, training, validation, first, rates, bar, stop):
         network.set_weights([w + 1 for w in network.get_weights()])
         scores = {
             "loss": 1.0,

@@ -18,7 +18,7 @@ SMALL = {
     "data": {
         "resolution_km": KM,
         "simulations": [
-            {"entry": "twin_cmip6_a_north", "members": [1], "start": "2010-01", "end": "2019-12"}
+            {"entry": "twin_cmip6_a_north", "members": [1], "start": "2006-01", "end": "2012-12"}
         ],
     },
     "samples": {"splits": coarse.YEARS},

@@ -10,7 +10,7 @@ from seaice import paths
 from seaice.config.sections import SECTIONS
 from seaice.run import notebooks as run_notebooks, stages
 
-SAMPLED = {"of_run": ("ready", "trees")}  # what functions of `sampling` open
+SAMPLED = dict.fromkeys(("of_run", "of_split"), ("ready", "trees"))  # what functions of `sampling` open
 NOTEBOOKS = sorted((paths.root() / "notebooks").glob("*.ipynb"))
 MAX_LINES, MAX_CELL_LINES = 60, 20  # lines of code; CONTRIBUTING.md
 
@@ -40,7 +40,7 @@ def test_parameters_hold_no_copy_of_settings(notebook):
     (cell,) = [c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", [])]
     values = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
     assert set(values) == run_notebooks.declared(notebook) and values.pop("run") == "demo"
-    assert values.pop("seed", 36) == 36
+    assert values.pop("seeds", [36]) == [36]
     assert set(values) <= set(SECTIONS) and set(values.values()) == {None}
 
 

@@ -4,31 +4,51 @@ The threads share the process with its imports and the samples. A small network 
 at most, so as many networks as there are cores learn in about the time of one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from threading import Event
-from typing import TypeVar
 
-Result = TypeVar("Result")
+import pandas as pd
+
+from seaice.config.sections import Training
+from seaice.networks import train
+from seaice.samples import assembly, pool
 
 
-def train(fit: Callable[[int, Event], Result], seeds: Sequence[int]) -> dict[int, Result]:
-    """Train a network for each seed, all at once, and return the results by seed.
+def fit(
+    data: assembly.Samples,
+    times: Mapping[str, pd.DatetimeIndex],
+    settings: Training,
+    *,
+    folders: Mapping[int, Path],
+    starts: Mapping[int, Path] | None = None,
+    simulated: Mapping[int, pool.PooledBatches] | None = None,
+) -> dict[int, pd.DataFrame]:
+    """Train one network in each folder, all at once, and return their histories by seed.
 
-    fit: function of a seed and of an event. It trains one network and passes the event on to
-    `train.fit`, which stops when it is set. Each network gets the same bits as if it were trained
-    alone with the same number of threads of TensorFlow.
-    If one training fails, or the caller is interrupted, the others stop at their next batch. They
-    go on from their last validation when they are started again. Raises what the first failed
+    data, times, settings: as for `train.fit`. folders, starts, simulated: what `train.fit` takes as
+    folder, start and simulated, by seed.
+    Each network gets the bits that it would get alone, with the same number of TensorFlow's
+    threads. If one training fails, or the caller is interrupted, the others stop at their next
+    batch; started again, they go on from their last validation. Raises what the first failed
     training raised.
     """
-    stop = Event()
-    with ThreadPoolExecutor(len(seeds)) as pool:
-        futures = {seed: pool.submit(fit, seed, stop) for seed in seeds}
+    starts, simulated, stop = starts or {}, simulated or {}, Event()
+    with ThreadPoolExecutor(len(folders)) as threads:
+        trainings = {}
+        for seed, folder in folders.items():
+            own = {
+                "seed": seed,
+                "folder": folder,
+                "start": starts.get(seed),
+                "simulated": simulated.get(seed),
+            }
+            trainings[seed] = threads.submit(train.fit, data, times, settings, stop=stop, **own)
         try:
-            for future in as_completed(futures.values()):
-                future.result()
+            for training in as_completed(trainings.values()):
+                training.result()
         except BaseException:  # an interrupt too: leaving the block waits for every thread
             stop.set()
             raise
-    return {seed: future.result() for seed, future in futures.items()}
+    return {seed: training.result() for seed, training in trainings.items()}

@@ -5,7 +5,7 @@ Batches are drawn from many stores, a few blocks of years at a time.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -52,6 +52,22 @@ class SharedBlocks:
             if samples is None:
                 samples = self._samples[key] = make(block)
         return samples
+
+
+def of_seeds(
+    stores: Mapping[str, xr.Dataset],
+    make: Callable[[xr.Dataset], Samples],
+    seeds: Iterable[int],
+    *,
+    batch_size: int,
+) -> dict[int, "PooledBatches"]:
+    """Return batches for trainings of several seeds at the same time, by seed.
+
+    What they hold at the same time is in memory once. stores, make, batch_size: as for
+    `PooledBatches`, which says what is refused.
+    """
+    options = {"batch_size": batch_size, "shared": SharedBlocks()}
+    return {seed: PooledBatches(stores, make, seed=seed, **options) for seed in seeds}
 
 
 class PooledBatches(keras.utils.PyDataset):
