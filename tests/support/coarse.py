@@ -13,8 +13,7 @@ from seaice.config import runfile
 from seaice.config.sections import SECTIONS
 
 KM = 337.5  # km, 32 x 32 cells
-# Physics-based forecasts, a year and a half of which are there for the bias of the others.
-FEW = {"hindcast_start": "2018-01", "hindcast_members": 1, "start": "2019-07", "members": 2}
+FEW = {"hindcast_start": "2016-01", "hindcast_members": 2, "members": 4}  # physics-based forecasts
 # Fewer years of a monthly run than its own: each month of the year in every split.
 YEARS = {
     "train": ["2001-01", "2011-06"],
