@@ -169,12 +169,13 @@ def main() -> None:
     from seaice.run import estimates
 
     run, cores = runfile.load(paths.root() / "params" / "demo.yaml"), len(os.sched_getaffinity(0))
+    members_at_once = run.cluster.members_at_once
     seeds, settings = list(run.forecast.seeds), run.training.model_dump(mode="json")
     job = {"channels": run.samples.table, "cells": options.cells, "training": settings}
     workers, left_out = {}, {}
     with trees.cloned(options.before) as before:
         workers["before"] = Worker(before, job | {"seeds": seeds[:1]}, cores)
-        together = job | {"seeds": seeds}, max(1, cores // len(seeds))
+        together = job | {"seeds": seeds[:members_at_once]}, max(1, cores // members_at_once)
         workers["now"] = Worker(paths.root(), *together)
         for precision in options.precision:
             if not multiplies_bfloat16():
@@ -196,12 +197,12 @@ def main() -> None:
     step = costs.TRAINING * costs.forward((options.cells, options.cells), n_channels, **network)
     per_member, rows = counts(run), {}
     for way, worker in workers.items():
-        at_once = 1 if way == "before" else len(seeds)
+        at_once = 1 if way == "before" else members_at_once
         rate = {
             kind: at_once * options.steps * settings["batch_size"] / min(times)
             for kind, times in durations[way].items()
         }
-        starts = STAGES * len(seeds) // at_once
+        starts = STAGES * math.ceil(len(seeds) / at_once)
         seconds = starts * worker.first_step_seconds + sum(
             len(seeds) * number / rate[kind] for kind, number in per_member.items()
         )

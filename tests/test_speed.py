@@ -59,6 +59,32 @@ def test_a_runtime_that_is_not_installed_is_named(speed_page, tmp_path, monkeypa
     assert "this project, TensorFlow has 3 members first, and this project, JAX adds" in text
 
 
+def test_the_records_of_a_gpu_fill_its_rows(speed_page, tmp_path, monkeypatch):
+    monkeypatch.setattr(speed_page, "RECORDS", tmp_path)
+    step = {
+        "date": "2026-12-01",
+        "ratio": 4.0,
+        "batch_size": 2,
+        "seconds_per_step": {"plain": 0.08, "ours": 0.02},
+        "samples_per_second": {"ours": 100.0},
+        "share_of_peak": {"ours": 0.25},
+        "peak_memory_mb": {"ours": {"resident": 9000, "device": 7000}},
+    }
+    larger = step | {"batch_size": 16, "samples_per_second": {"ours": 190.0}, "share_of_peak": {"ours": 0.5}}
+    curve = {
+        "date": "2026-12-01",
+        "history": {"val_loss": [0.5, 0.25, 0.3]},
+        "seconds": 240,
+        "samples_per_second": 90,
+    }
+    records = {"training_step_gpu": step, "training_step_batch_16_gpu": larger, "training_gpu": curve}
+    for name, content in records.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    text = speed_page.aims()
+    assert "batch 2: 100 samples a second, 25 %, 7000 MB; batch 16: 190 samples a second, 50 %" in text
+    assert "validation loss 0.5 to 0.25 in 3 epochs and 4 min" in text
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.1294, "0.129 s"), (119, "119 s"), (150, "2.5 min"), (14000, "3.89 h"), (864000, "10 days")],
