@@ -17,6 +17,8 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from threading import Event, Thread
@@ -27,18 +29,22 @@ from seaice import paths
 
 FASTER = {"window": "active", "precision": "mixed_bfloat16", "gather": "bfloat16"}
 HERE = Path(__file__).parent
-STORE = ("gpu", "ready.zarr")  # in the folder of what can be made again
 LAST = 20  # s before the end in which the training stops and writes
 POLL = 2  # s between looks at the training
 
 
 def experiment():
-    """Return the published experiment, its fields replaced by those of the simulated Arctic."""
+    """Return the published experiment, and the entries of the simulated Arctic that replace its sources."""
     from seaice.config import runfile
 
     run = runfile.load(paths.root() / "params" / "paper.yaml")
     sources = dict.fromkeys(run.data.sources, "twin_atmosphere_north") | {"siconc": "twin_observed_north"}
     return run, sources
+
+
+def folder() -> Path:
+    """Return the folder of store and networks, among what can be made again."""
+    return paths.data() / "gpu"
 
 
 def prepare(resolution_km: float) -> None:
@@ -47,22 +53,26 @@ def prepare(resolution_km: float) -> None:
     from seaice.prepare import pipeline
 
     run, sources = experiment()
-    store = paths.data().joinpath(STORE[0], f"{resolution_km:g}km", STORE[1])
+    store = folder() / f"{resolution_km:g}km.zarr"
     if not store.is_dir():
         end = pipeline.fit_end(run.samples.splits.ranges, n_leads=run.samples.n_leads)
         options = {"sources": sources, "start": run.data.start, "end": run.data.end, "fit_end": end}
-        store.parent.mkdir(parents=True, exist_ok=True)
+        folder().mkdir(parents=True, exist_ok=True)
         pipeline.build(store, Grid(run.data.hemisphere, resolution_km), run=run.run, **options)
 
 
-def train(resolution_km: float, factor: float, until: float) -> None:
-    """Train until a time (seconds since 1970), and write the record after every validation."""
+def train(resolution_km: float, factor: float, every: float, until: float) -> None:
+    """Train until a time (seconds since 1970), and write the record after every validation.
+
+    every: batches between two validations, each of which writes all weights and moments to the disk.
+    """
     import json
 
     import floors
     import keras
     import numpy as np
 
+    from seaice.config.sections import Training
     from seaice.networks import train as networks_train, trained
     from seaice.prepare import ready_store
     from seaice.samples import sampling
@@ -70,40 +80,38 @@ def train(resolution_km: float, factor: float, until: float) -> None:
 
     run, _ = experiment()
     # It stops when the time is over, not when it is good enough.
-    settings = run.training.model_copy(update={"filters_factor": factor, "epochs": 10_000, "patience": None})
-    settings = type(settings)(**settings.model_dump() | {"faster": FASTER})
-    store = ready_store.open_ready(paths.data().joinpath(STORE[0], f"{resolution_km:g}km", STORE[1]))
+    changes = {"filters_factor": factor, "epochs": 10_000, "patience": None, "validate_every": int(every)}
+    settings = Training(**run.training.model_dump() | changes | {"faster": FASTER})
+    store = ready_store.open_ready(folder() / f"{resolution_km:g}km.zarr")
     samples = sampling.of_store(store, run.samples)
     times = split(samples, run.samples.splits.ranges)
-    peaks, folder, stop = floors.measured(), paths.data() / STORE[0] / f"network_{time.time():.0f}", Event()
-    options = {"seed": run.forecast.seeds[0], "folder": folder, "stop": stop}
-    errors, start = [], time.perf_counter()
+    peaks, stop, target = floors.measured(), Event(), folder() / f"network_{time.time():.0f}"
+    options = {"seed": run.forecast.seeds[0], "folder": target, "stop": stop}
+    start = time.perf_counter()
 
     def learn():
-        try:
+        with suppress(CancelledError):  # the time was over
             networks_train.fit(samples, times, settings, **options)
-        except Exception as error:  # shown where the record is written
-            errors.append(error)
 
     def record() -> None:
         """Write what the last checkpoint holds."""
         with np.load(checkpoint) as saved:
             history = json.loads(str(saved["history"]))
-        seconds = time.perf_counter() - start
-        n_learnt = len(history) * len(times["train"])
+        seconds, batches = time.perf_counter() - start, len(history) * settings.validate_every
         content = {
             "shape": [*samples.shape, len(samples.channels)],
             "settings": settings.model_dump(mode="json"),
             "samples": {name: len(times[name]) for name in ("train", "validation")},
             "seconds": round(seconds, 1),
-            "samples_per_second": round(n_learnt / seconds, 2),
+            "batches": batches,
+            "samples_per_second": round(batches * settings.batch_size / seconds, 2),
             "peak_memory_mb": floors.peak_memory_mb(),
             "history": {name: [round(row[name], 5) for row in history] for name in history[0]},
             "packages": {"python": sys.version.split()[0]} | distributions(),
         }
         write("training_gpu" if peaks["machine"]["accelerator"] else "training", {**peaks, **content})
 
-    thread, checkpoint, seen = Thread(target=learn, daemon=True), folder / trained.CHECKPOINT, None
+    thread, checkpoint, seen = Thread(target=learn, daemon=True), target / trained.CHECKPOINT, None
     thread.start()
     while thread.is_alive() and time.time() < until:
         thread.join(POLL)
@@ -113,8 +121,8 @@ def train(resolution_km: float, factor: float, until: float) -> None:
     stop.set()
     thread.join(LAST)
     print(f"trained with {keras.backend.backend()} for {time.perf_counter() - start:.0f} s")
-    if errors and type(errors[0]).__name__ != "CancelledError":
-        raise errors[0]
+    if not checkpoint.is_file():
+        raise SystemExit("there was no validation: no record was written")
 
 
 def distributions() -> dict[str, str]:
@@ -134,7 +142,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RECORDS, help="folder of the records")
     parser.add_argument("--toy", action="store_true", help="tiny: to try it; needs --out, and no GPU")
     parser.add_argument("--prepare", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--train", type=float, nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--train", type=float, nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.prepare:
         prepare(options.prepare)
@@ -153,7 +161,7 @@ def main() -> None:
         "SEAICE_RECORDS": str(options.out.absolute()),
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # so that the memory in use can be read
     }
-    factor, resolution = (0.05, 112.5) if options.toy else (2.0, 25.0)
+    factor, resolution, every = (0.05, 112.5, "20") if options.toy else (2.0, 25.0, "500")
     steps = ["--turns", "1", "--gather", "bfloat16"] if options.toy else ["--steps", "20"]
     members = 2 if options.toy else options.members
     batch_size = 3 if options.toy else options.batch_size
@@ -195,7 +203,7 @@ def main() -> None:
         making.kill()
         made = False
     print(f"== the simulated Arctic at {resolution:g} km: {'made' if made else 'not made'}", flush=True)
-    worked.append(made and run("gpu.py", "--train", f"{resolution}", f"{factor}", f"{end - LAST}"))
+    worked.append(made and run("gpu.py", "--train", f"{resolution}", f"{factor}", every, f"{end - LAST}"))
     sys.exit(0 if all(worked) else 1)
 
 

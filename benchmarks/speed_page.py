@@ -135,7 +135,7 @@ def describe_curve(content: dict) -> tuple[str, str]:
     """Describe a real training on a GPU by the losses of its first and its best validation."""
     losses = content["history"]["val_loss"]
     measured = (
-        f"validation loss {number(losses[0])} to {number(min(losses))} in {len(losses)} epochs and "
+        f"validation loss {number(losses[0])} to {number(min(losses))} in {content['batches']} batches and "
         f"{time(content['seconds'])}; {number(content['samples_per_second'])} samples a second"
     )
     return measured, "-"
@@ -404,7 +404,7 @@ def assembly_gap(content: dict) -> str:
     floor = content["floor_2_threads_samples_per_second"]
     return (
         f"- *Sample assembly.* Ten times the reference would move {content['gigabytes_per_second_for_10x']} "
-        f"GB/s; two threads copy {copy['2']} GB/s. The compiled gather "
+        f"GB/s; two threads copy {copy['2']}. The compiled gather "
         f"({best.removeprefix('compiled_')}) reaches {share(rate[best] / floor)} of that copy, and "
         f"{share(content['channels_first_samples_per_second'] / floor)} if it leaves the channels first, "
         "where the network does not need them."
@@ -449,7 +449,7 @@ def preprocessing_gap(content: dict) -> str:
     )
     return (
         f"- *Preprocessing at {content['resolution_km']:g} km.* One thread that reads everything first: "
-        f"{eager}; threads: {threads}; {spent}. The workers share the cores with scheduler and client."
+        f"{eager}; threads: {threads}; {spent}."
     )
 
 
@@ -481,7 +481,10 @@ def grown() -> str:
         f"{last_exponent(points['values'], points['mb']):.2f}"
         for axis, points in content["axes"].items()
     )
-    return wrapped(f"{laws}.") + "\n\n![Time and memory by axis, with fitted power laws](growth.png)\n"
+    return (
+        wrapped(f"Between the last two points of each axis: {laws}.")
+        + "\n\n![Time and memory by axis, with fitted power laws](growth.png)\n"
+    )
 
 
 def plan() -> str:

@@ -82,7 +82,7 @@ def test_the_records_of_a_gpu_fill_its_rows(speed_page, tmp_path, monkeypatch):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     text = speed_page.aims()
     assert "batch 2: 100 samples a second, 25 %, 7000 MB; batch 16: 190 samples a second, 50 %" in text
-    assert "validation loss 0.5 to 0.25 in 3 epochs and 4 min" in text
+    assert "validation loss 0.5 to 0.25 in 1500 batches and 4 min" in text
 
 
 @pytest.mark.parametrize(
