@@ -75,6 +75,7 @@ def test_the_records_of_a_gpu_fill_its_rows(speed_page, tmp_path, monkeypatch):
         "date": "2026-12-01",
         "history": {"val_loss": [0.5, 0.25, 0.3]},
         "seconds": 240,
+        "batches": 1500,
         "samples_per_second": 90,
     }
     records = {"training_step_gpu": step, "training_step_batch_16_gpu": larger, "training_gpu": curve}
