@@ -6,7 +6,8 @@ is prepared as a finished run leaves it. The networks have the demo's architectu
 weights, there is no calibration, and a first product fits the trees and keeps them.
 Then each of these runs in a fresh process: `import` (of everything that a forecast imports),
 `forecast` (from importing to a NetCDF of all members, without summary, maps and animation) and
-`product` (`python -m seaice.realtime`).
+`product` (`python -m seaice.realtime`). The code of an earlier commit (`--before`), in a clone of its own,
+takes turns with this one, and the fastest turn counts.
 The record goes to `benchmarks/records/cold_start.json`. Run: python benchmarks/cold_start.py
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import trees
 from measure import seconds, write
 
 from seaice import paths
@@ -75,50 +77,76 @@ xr.Dataset(ones, coordinates).to_zarr(paths.forecast(run.run), consolidated=Fals
 """
 
 
-def process(environment: dict, *arguments: str) -> float:
-    """Return the seconds of a fresh Python process."""
-    call = [sys.executable, *arguments]
-    return seconds(lambda: subprocess.run(call, check=True, env=environment, stdout=subprocess.DEVNULL))[0]
+class Installed:
+    """The package of one tree, with a finished run of its own."""
+
+    def __init__(self, tree: Path, folder: Path, members: int):
+        """Make the run. tree: folder of the project. folder: of the run; it is made."""
+        demo, data = paths.ready("demo"), folder / "data"
+        shutil.copytree(demo, data / RUN / demo.name)
+        shutil.copy(tree / "params" / "demo.yaml", folder)
+        self.tree, self.folder, self.file = tree, folder, folder / f"{RUN}.yaml"
+        seeds = list(range(1, members + 1))
+        self.file.write_text(json.dumps({"base": "demo", "run": RUN, "forecast": {"seeds": seeds}}))
+        own = {"PYTHONPATH": tree / "lib", "SEAICE_CACHE": data, "SEAICE_RESULTS": folder / "results"}
+        self.environment = os.environ | {name: str(path) for name, path in own.items()}
+        self.process("-c", PREPARE.format(file=self.file))
+        self.process("-m", "seaice.realtime", str(self.file), "--init", INITS[0])
+
+    def process(self, *arguments: str) -> float:
+        """Return the seconds of a fresh Python process."""
+        call, options = [sys.executable, *arguments], {"cwd": self.tree, "env": self.environment}
+        return seconds(lambda: subprocess.run(call, check=True, stdout=subprocess.DEVNULL, **options))[0]
+
+    def turn(self) -> dict[str, float]:
+        """Return the seconds of each start, once."""
+        shutil.rmtree(self.folder / "data" / RUN / "forecasts" / f"{INITS[1]}-01", ignore_errors=True)
+        code = FORECAST.format(file=self.file, init=INITS[1], target=self.folder / "forecast.nc")
+        return {
+            "import": self.process("-c", "import seaice.realtime.production"),
+            "forecast": self.process("-c", code),
+            "product": self.process("-m", "seaice.realtime", str(self.file), "--init", INITS[1]),
+        }
 
 
 def main() -> None:
     """Measure, print and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", default="9adf006", help="commit of the reference")
     parser.add_argument("--members", type=int, default=25)
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
 
-    demo = paths.ready("demo")
-    if not demo.is_dir():
-        raise SystemExit(f"{demo} is not there: run `make demo` first")
-    durations = {"import": [], "forecast": [], "product": []}
-    with tempfile.TemporaryDirectory() as root:
-        file, data = Path(root) / f"{RUN}.yaml", Path(root) / "data"
-        shutil.copy(paths.root() / "params" / "demo.yaml", root)
-        seeds = list(range(1, options.members + 1))
-        file.write_text(json.dumps({"base": "demo", "run": RUN, "forecast": {"seeds": seeds}}))
-        shutil.copytree(demo, data / RUN / demo.name)
-        environment = {**os.environ, "SEAICE_CACHE": str(data), "SEAICE_RESULTS": str(Path(root) / "results")}
-        process(environment, "-c", PREPARE.format(file=file))
-        realtime = ("-m", "seaice.realtime", str(file), "--init")
-        process(environment, *realtime, INITS[0])
+    if not paths.ready("demo").is_dir():
+        raise SystemExit(f"{paths.ready('demo')} is not there: run `make demo` first")
+    with tempfile.TemporaryDirectory() as root, trees.cloned(options.before) as before:
+        installed = {
+            way: Installed(tree, Path(root) / way, options.members)
+            for way, tree in (("now", paths.root()), ("before", before))
+        }
+        turns = {way: [] for way in installed}
         for _ in range(options.turns):
-            shutil.rmtree(data / RUN / "forecasts" / f"{INITS[1]}-01", ignore_errors=True)
-            forecast_code = FORECAST.format(file=file, init=INITS[1], target=Path(root) / "forecast.nc")
-            durations["import"].append(process(environment, "-c", "import seaice.realtime.production"))
-            durations["forecast"].append(process(environment, "-c", forecast_code))
-            durations["product"].append(process(environment, *realtime, INITS[1]))
+            for way, one in installed.items():
+                turns[way].append(one.turn())
 
+    fastest = {
+        way: {name: round(min(turn[name] for turn in done), 2) for name in done[0]}
+        for way, done in turns.items()
+    }
+    for times in fastest.values():
+        times["figures_and_products"] = round(times["product"] - times["forecast"], 2)
     run = runfile.load(paths.root() / "params" / "demo.yaml")
-    fastest = {name: round(min(times), 2) for name, times in durations.items()}
-    fastest["figures_and_products"] = round(fastest["product"] - fastest["forecast"], 2)
     content = {
         "run": "demo",
         "resolution_km": run.data.resolution_km,
         "members": options.members,
         "turns": options.turns,
+        "before": trees.commit(options.before)[:7],
+        "seconds": fastest["now"],
+        "seconds_before": fastest["before"],
+        "ratio": round(fastest["before"]["forecast"] / fastest["now"]["forecast"], 2),
     }
-    write("cold_start", content | {"seconds": fastest})
+    write("cold_start", content)
 
 
 if __name__ == "__main__":

@@ -31,23 +31,24 @@ from seaice.networks import costs, kinds, shapes, trained, windows
 from seaice.samples.assembly import Samples
 
 
-def save(data: Samples, root: Path, factor: float, members: int) -> dict[str, dict[int, Path]]:
+def save(data: Samples, root: Path, factor: float, members: dict[str, int]) -> dict[str, dict[int, Path]]:
     """Write every member as a training leaves it, with random weights.
 
-    Each is written as a plain network, and as one with both switches. Returns the folders.
+    members: how many are written as plain networks, and how many as ones with both switches.
+    Returns the folders by method.
     """
-    folders = {
-        method: {m: root / method / f"seed_{m}" for m in range(members)} for method in ("plain", "ours")
-    }
+    folders = {method: {m: root / method / f"seed_{m}" for m in range(n)} for method, n in members.items()}
     networks = {
         "plain": kinds.untrained(data, Training(filters_factor=factor)),
         "ours": kinds.untrained(data, Training(filters_factor=factor, faster=FASTER)),
     }
     rng = np.random.default_rng(0)
-    for member in range(members):
+    for member in range(max(members.values())):
         # Different for each member, and as large as the initial weights, so that nothing overflows.
         weights = [w * np.float32(rng.uniform(0.9, 1.1)) for w in networks["plain"].get_weights()]
         for method, network in networks.items():
+            if member not in folders[method]:
+                continue
             folder = folders[method][member]
             folder.mkdir(parents=True)
             network.set_weights(weights)
@@ -120,6 +121,7 @@ def main() -> None:
     """Measure, print and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, default=5, help="members measured; seconds are by member")
+    parser.add_argument("--reference", type=int, help="members that the reference takes; default: as many")
     parser.add_argument("--factor", type=float, default=2.0, help="filters_factor of the network")
     parser.add_argument("--turns", type=int, default=2)
     options = parser.parse_args()
@@ -127,8 +129,9 @@ def main() -> None:
     data = samples()
     time = data.init_times[0]
     durations = {"plain": [], "ours": []}
+    members = {"plain": options.reference or options.members, "ours": options.members}
     with tempfile.TemporaryDirectory() as root:
-        folders = save(data, Path(root), options.factor, options.members)
+        folders = save(data, Path(root), options.factor, members)
         for _ in range(options.turns):
             for method, function in (("plain", plain), ("ours", ensemble.members)):
                 durations[method].append(seconds(function, data, time, folders[method])[0])
@@ -145,13 +148,16 @@ def main() -> None:
         for part, shape in (("forward_plain", data.shape), ("forward_ours", inner))
     }
     peaks = floors.measured()
-    fastest = {method: min(times) / options.members for method, times in durations.items()}
+    fastest = {
+        method: min(times) / members.get(method, options.members) for method, times in durations.items()
+    }
     record = {
         **peaks,
         "shape": [*data.shape, len(data.channels)],
         "window": list(inner),
         "filters_factor": options.factor,
         "members": options.members,
+        "reference_members": members["plain"],
         "turns": options.turns,
         "seconds_per_member": {method: round(value, 4) for method, value in fastest.items()},
         "ratio": round(fastest["plain"] / fastest["ours"], 2),

@@ -41,7 +41,8 @@ FACTOR = 0.25  # filters_factor of the demo
 
 def step(side: int):
     """Return a training step of two samples on a square map with `side` cells on a side."""
-    from permute_and_predict import CHANNELS, fields
+    from permute_and_predict import CHANNELS
+    from random_fields import fields
 
     from seaice.config.sections import Training
     from seaice.networks import kinds
@@ -57,7 +58,8 @@ def step(side: int):
 
 def forecast(members: int, folder: Path):
     """Return the forecast of one initialisation by a number of networks, as a function."""
-    from permute_and_predict import CHANNELS, fields, save_networks
+    from permute_and_predict import CHANNELS, save_networks
+    from random_fields import fields
 
     from seaice.forecasts import ensemble
     from seaice.samples.assembly import Samples
@@ -72,7 +74,8 @@ def record(years: int, folder: Path):
 
     years: length of the record.
     """
-    from permute_and_predict import CHANNELS, fields
+    from permute_and_predict import CHANNELS
+    from random_fields import fields
 
     from seaice.prepare import ready_store
     from seaice.samples.assembly import Samples

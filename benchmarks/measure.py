@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-RECORDS = Path(__file__).parent / "records"
+# A rehearsal sets SEAICE_RECORDS, so that its numbers do not replace measured ones.
+RECORDS = Path(os.environ.get("SEAICE_RECORDS") or Path(__file__).parent / "records")
 
 
 def seconds(function, *arguments) -> tuple[float, object]:
@@ -53,7 +54,7 @@ def write(name: str, content: dict) -> None:
         "load": [round(value, 1) for value in os.getloadavg()],
         **content,
     }
-    RECORDS.mkdir(exist_ok=True)
+    RECORDS.mkdir(parents=True, exist_ok=True)
     temporary = RECORDS / f"{name}.part"
     temporary.write_text(json.dumps(record, indent=1) + "\n")
     temporary.replace(RECORDS / f"{name}.json")

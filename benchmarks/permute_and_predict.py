@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from measure import seconds, write
+from random_fields import fields
 
 from seaice.config.sections import Importance
 from seaice.explain import importance
@@ -29,7 +30,6 @@ from seaice.samples.assembly import Samples
 from seaice.steps import valid_time
 from seaice.verify import scores as verify_scores
 
-ALONG_TIME = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "full_ice_frequency", "tas", "psl")
 CHANNELS = [
     {"variable": "siconc", "lags": 3},
     {"variable": "siconc_anomaly", "lags": 12},
@@ -47,24 +47,6 @@ SPLITS = {
     "test": ["2003-06", "2004-05"],
 }
 GROUPS = ["siconc_anomaly", "tas"]
-
-
-def fields(cells: int, *, years: int = 6) -> xr.Dataset:
-    """Return random fields with the names and shapes of a ready store."""
-    rng = np.random.default_rng(0)
-    time, dims = pd.date_range("2000-01", periods=12 * years, freq="MS"), ("time", "y", "x")
-    data = {name: (dims, rng.random((len(time), cells, cells), dtype="float32")) for name in ALONG_TIME}
-    data["siconc_flag"] = (dims, np.zeros((len(time), cells, cells), "uint8"))
-    data["siconc_damping"] = (
-        ("month", "lead_time", "y", "x"),
-        rng.random((12, 6, cells, cells), dtype="float32"),
-    )
-    data["siconc_climatology"] = (("month", "y", "x"), np.zeros((12, cells, cells), "float32"))
-    data["active"] = (("month", "y", "x"), np.ones((12, cells, cells), bool))
-    data["land"] = (("y", "x"), np.zeros((cells, cells), bool))
-    return xr.Dataset(
-        data, {"time": time, "y": np.arange(cells), "x": np.arange(cells), "month": np.arange(1, 13)}
-    )
 
 
 def save_networks(samples: Samples, root: Path, members: int) -> dict[int, Path]:

@@ -29,7 +29,14 @@ POLES = 2
 HOUR = 3600
 COLUMNS = 110  # width of the page's text
 NOT_MEASURED = "not measured: `{}`"
-ON_GPU = "KERAS_BACKEND=jax python benchmarks/{}.py"
+ON_GPU = "python benchmarks/gpu.py"
+RUNTIMES = {  # way of `forecast_peers`: its name on the page
+    "ours_tensorflow": "this project, TensorFlow",
+    "ours_jax": "this project, JAX",
+    "keras_tensorflow": "Keras `predict` loop, TensorFlow",
+    "keras_jax": "Keras `predict` loop, JAX",
+    "onnx": "ONNX Runtime",
+}
 
 
 def record(name: str) -> dict | None:
@@ -106,13 +113,75 @@ def describe_assembly(content: dict) -> tuple[str, str]:
 
 
 def describe_training(content: dict) -> tuple[str, str]:
-    """Describe the training step: its ratio, and the share of the peak in bfloat16.
+    """Describe the training step: its ratio, and the share of the matrix products' speed in bfloat16."""
+    seconds = content["seconds_per_step"]
+    measured = f"{content['ratio']}x ({number(seconds['plain'])} to {number(seconds['ours'])} s)"
+    return measured, share(content["share_of_peak"]["ours"])
 
-    On a GPU the peak is the one that its vendor states.
-    """
-    seconds, of_vendor = content["seconds_per_step"], content["share_of_vendor_bf16"]
-    measured = f"{content['ratio']}x ({seconds['plain']} to {seconds['ours']} s)"
-    return measured, share(of_vendor or content["share_of_peak"]["ours"])
+
+def describe_training_on_gpu(content: dict) -> tuple[str, str]:
+    """Describe the training step on a GPU: samples a second and memory, also with larger batches."""
+    measured, reached = describe_training(content)
+    larger = record("training_step_batch_16_gpu")
+    for step in (content, larger) if larger else (content,):
+        measured += (
+            f"; batch {step['batch_size']}: {number(step['samples_per_second']['ours'])} samples a second, "
+            f"{share(step['share_of_peak']['ours'])}, {step['peak_memory_mb']['ours'].get('device', '-')} MB"
+        )
+    return measured, reached
+
+
+def describe_curve(content: dict) -> tuple[str, str]:
+    """Describe a real training on a GPU by the losses of its first and its best validation."""
+    losses = content["history"]["val_loss"]
+    measured = (
+        f"validation loss {number(losses[0])} to {number(min(losses))} in {content['batches']} batches and "
+        f"{time(content['seconds'])}; {number(content['samples_per_second'])} samples a second"
+    )
+    return measured, "-"
+
+
+def describe_throughput(content: dict) -> tuple[str, str]:
+    """Describe the training of the demo's ensemble: all members together, and with the starts."""
+    ways = content["ways"]
+    rates = " to ".join(number(ways[way]["samples_per_second"]) for way in ("before", "now"))
+    measured = (
+        f"{content['ratio']}x ({rates} samples a second), {content['ratio_with_starts']}x with all starts; "
+        f"{ways['now']['peak_memory_mb']} MB in one process, before {ways['before']['peak_memory_mb']} MB"
+    )
+    return measured, share(ways["now"]["share_of_peak"])
+
+
+def paired(content: dict, *parts: str) -> str:
+    """Write the seconds of some parts of a run now, and of the code before where it was measured."""
+    seconds = {
+        way: sum(measured[part]["seconds"] for part in parts)
+        for way, measured in content["ways"].items()
+        if measured.keys() >= set(parts)
+    }
+    before = f" (before {number(seconds['before'])} s)" if "before" in seconds else ""
+    return (f"{number(seconds['now'])} s" if "now" in seconds else "-") + before
+
+
+def describe_run(content: dict) -> tuple[str, str]:
+    """Describe what a command takes from a bare clone, its environment included if it was measured."""
+    whole = paired(content, *(["environment"] if content["installer"] else []), "run")
+    memory = content["ways"].get("now", {}).get("run", {}).get("peak_memory_mb", "-")
+    without = "" if content["installer"] else ", without the environment"
+    return f"{whole}{without}, {memory} MB", "-"
+
+
+def describe_again(content: dict) -> tuple[str, str]:
+    """Describe what the same run takes after the code of a figure changed, and how many steps ran."""
+    steps = content["ways"].get("now", {}).get("again", {}).get("steps", [])
+    return f"{paired(content, 'again')}, steps executed: {len(steps)}", "-"
+
+
+def describe_environment(content: dict) -> tuple[str, str]:
+    """Describe how long the environment takes, and which program installed it."""
+    if not content["installer"]:
+        return "not measured: it was there", "-"
+    return f"{paired(content, 'environment')} with {content['installer']}", "-"
 
 
 def describe_ensemble(content: dict) -> tuple[str, str]:
@@ -134,21 +203,23 @@ def describe_ensemble(content: dict) -> tuple[str, str]:
 
 
 def describe_preprocessing(content: dict) -> tuple[str, str]:
-    """Describe preprocessing: the ratio by number of workers, and the largest memory of one."""
+    """Describe preprocessing: two workers against one, threads against one, and a worker's memory."""
     rows = {name: values for name, values in content["workers"].items() if name != "eager"}
     memory = max(values.get("worker_mb", values["process_mb"]) for values in rows.values())
     ratios = ", ".join(
         f"{values['ratio']}x with {name}{'' if name == 'threads' else ' workers'}"
         for name, values in rows.items()
     )
-    return f"{ratios}; at most {memory} MB per worker", "-"
+    more = f"; {scaled(rows)}" if scaled(rows) else ""
+    return f"{ratios}{more}; at most {memory} MB per worker", "-"
 
 
 def describe_start(content: dict) -> tuple[str, str]:
     """Describe the cold start: seconds to the forecast and to the product."""
     seconds = content["seconds"]
+    before = f" (before {content['seconds_before']['forecast']} s)" if "seconds_before" in content else ""
     measured = (
-        f"{seconds['forecast']} s, of which imports {seconds['import']} s; "
+        f"{seconds['forecast']} s{before}, of which imports {seconds['import']} s; "
         f"whole product {seconds['product']} s"
     )
     return measured, "-"
@@ -157,7 +228,31 @@ def describe_start(content: dict) -> tuple[str, str]:
 def aims() -> str:
     """Write the table of aims and measurements."""
     step, members = "training step, factor 2, 432 x 432 x 50", "25 members, factor 2, 432 x 432"
+    before, whole = "the code before", "python benchmarks/whole_run.py"
+    demo = {"command": whole}
+    gpu = {"command": ON_GPU}
     rows = [
+        row("`make demo` from a bare clone", before, "< 300 s, < 1500 MB", "demo_run", describe_run, **demo),
+        row("again after a figure's code changed", before, "< 20 s", "demo_run", describe_again, **demo),
+        row("environment", before, "< 45 s with uv", "demo_run", describe_environment, **demo),
+        row("`make test`", before, "< 600 s", "test_run", describe_run, command=f"{whole} test"),
+        row(
+            "`make test-quick`",
+            before,
+            "< 120 s",
+            "test-quick_run",
+            describe_run,
+            command=f"{whole} test-quick",
+        ),
+        row("training the demo's ensemble", before, ">= 2.5x", "ensemble_training", describe_throughput),
+        row("cold start, 25 members at demo size", before, "< 7 s", "cold_start", describe_start),
+        row(
+            "preprocessing to Zarr, 25 km",
+            "one thread, all sources read first",
+            ">= 1.6x with 2 workers against 1, < 2 GB each",
+            "preprocessing",
+            describe_preprocessing,
+        ),
         row(
             "sample assembly, 432 x 432 x 50",
             "every sample stored, made by copying channels",
@@ -166,58 +261,75 @@ def aims() -> str:
             describe_assembly,
         ),
         row(
-            f"{step}, CPU",
-            "plain Keras `fit`, float32, NumPy batches",
-            ">= 1.5x",
-            "training_step",
-            describe_training,
-        ),
-        row(
-            f"{step}, GPU",
-            "the same",
-            ">= 40 % of bf16 peak",
-            "training_step_gpu",
-            describe_training,
-            command=ON_GPU.format("training_step"),
-        ),
-        row(
-            f"{members}, CPU",
-            "loading and `model.predict`, one member after the other",
-            ">= 3x",
-            "ensemble_forecast",
-            describe_ensemble,
-        ),
-        row(
-            f"{members}, GPU",
-            "the same",
-            "< 0.2 s",
-            "ensemble_forecast_gpu",
-            describe_ensemble,
-            command=ON_GPU.format("ensemble_forecast"),
-        ),
-        row(
             "permute-and-predict",
             "one forecast after the other",
             ">= 5x",
             "permute_and_predict",
             lambda content: (f"{content['ratio']}x", share(content["share_of_floor"])),
         ),
+        row(f"{step}, CPU", "plain Keras `fit`, float32", ">= 1.5x", "training_step", describe_training),
         row(
-            "preprocessing to Zarr",
-            "one thread, all sources read first",
-            "near-linear, < 2 GB per worker",
-            "preprocessing",
-            describe_preprocessing,
+            f"{step}, GPU",
+            "the same",
+            ">= 40 % of the matrix products",
+            "training_step_gpu",
+            describe_training_on_gpu,
+            **gpu,
         ),
         row(
-            "cold start, 25 members at demo size",
+            f"{members}, CPU",
+            "loading and `model.predict`",
+            ">= 3x",
+            "ensemble_forecast",
+            describe_ensemble,
+        ),
+        row(f"{members}, GPU", "the same", "< 0.2 s", "ensemble_forecast_gpu", describe_ensemble, **gpu),
+        row(
+            "training, factor 2, simulated Arctic, GPU",
             "-",
-            "< 10 s; figures and products < 20 s more",
-            "cold_start",
-            describe_start,
+            "the loss falls",
+            "training_gpu",
+            describe_curve,
+            **gpu,
         ),
     ]
     return table(["what", "reference in the same run", "aim", "measured", "share of the floor", "date"], rows)
+
+
+def runtimes() -> str:
+    """Write what a forecast takes under other runtimes, and which of them to take where."""
+    content = record("forecast_peers")
+    if content is None:
+        return NOT_MEASURED.format("python benchmarks/forecast_peers.py")
+    rows, advice = [], []
+    for way, name in RUNTIMES.items():
+        cells = []
+        for size in content["sizes"].values():
+            row = size["ways"][way]
+            measured = "seconds" in row
+            reason = row.get("left_out") or f"failed: {row.get('failed')}"
+            cells += (
+                [f"{number(row['seconds'])} s", f"{number(row['member'])} s"] if measured else [reason, "-"]
+            )
+        rows.append([name, *cells])
+    head = ["way"]
+    for name, size in content["sizes"].items():
+        done = {way: row for way, row in size["ways"].items() if way in RUNTIMES and "seconds" in row}
+        first, member = (
+            min(done, key=lambda way, what=what: done[way][what]) for what in ("seconds", "member")
+        )
+        head += [f"{name}, {content['members']} members", "one more member"]
+        advice.append(
+            f"For the {name} network, {RUNTIMES[first]} has {content['members']} members first, and "
+            f"{RUNTIMES[member]} adds the next ones fastest."
+        )
+        exported = size["ways"]["export"]
+        if "seconds" in exported:
+            advice.append(
+                f"ONNX needs an export before, {number(exported['seconds'])} s for these members, "
+                "which is not in its seconds."
+            )
+    return f"{table(head, rows)}\n{wrapped(' '.join(advice))}"
 
 
 def machines() -> str:
@@ -239,34 +351,27 @@ def counted() -> str:
     """Write operations and bytes of the published network, and which of them is the limit."""
     shape, options = (432, 432), {"filters_factor": 2.0}
     flops, moved = costs.forward(shape, 50, **options), costs.moved(shape, 50, **options)
-    lines = [
+    text = (
         f"One forward pass of the published network (factor 2, 432 x 432 x 50) takes {flops / 1e12:.3f} "
-        "TFLOP, "
-        "counting a product and a sum as two operations. Its convolutions read and write at least "
-        f"{moved / 1e9:.2f} GB in float32, and half of that in bfloat16. That is {flops / moved:.0f} "
-        "operations "
-        f"per byte. A training step is counted as {costs.TRAINING} forward passes."
-    ]
+        f"TFLOP and moves at least {moved / 1e9:.2f} GB in float32, half of that in bfloat16; a training "
+        f"step is counted as {costs.TRAINING} forward passes."
+    )
     step = record("training_step")
     if step:
         speed, copy = step["gflops"], step["copy_gb_per_second"]
-        lines.append(
-            "During the benchmark of the training step, this machine multiplied matrices at "
-            f"{number(speed['float32'])} GFLOP/s in float32 and {number(speed['bfloat16'])} in bfloat16, "
-            "and copied "
-            f"{number(copy)} GB/s. The floor of the convolutions is therefore the arithmetic and not the "
-            "memory: "
-            f"{number(flops / speed['float32'] / 1e9)} s per forward pass in float32 and "
-            f"{number(flops / speed['bfloat16'] / 1e9)} s in bfloat16, against {number(moved / copy / 1e9)} "
-            "s "
-            "for the bytes."
+        text += (
+            f" The machine of the training step multiplied matrices at {number(speed['float32'])} GFLOP/s "
+            f"in float32 and {number(speed['bfloat16'])} in bfloat16, and copied {number(copy)} GB/s. The "
+            f"arithmetic is the floor: {number(flops / speed['bfloat16'] / 1e9)} s a pass in bfloat16, "
+            f"against {number(moved / copy / 1e9)} s for the bytes."
         )
-    return "\n\n".join(wrapped(line) for line in lines)
+    return wrapped(text)
 
 
 def gaps() -> str:
     """Write what the seconds of each benchmark are made of."""
     sections = {
+        "ensemble_training": throughput_gap,
         "sample_assembly": assembly_gap,
         "training_step": training_gap,
         "ensemble_forecast": ensemble_gap,
@@ -277,25 +382,32 @@ def gaps() -> str:
     return "\n".join(lines) or NOT_MEASURED.format("python benchmarks/training_step.py")
 
 
+def throughput_gap(content: dict) -> str:
+    """Explain what the seconds of the demo's trainings are made of."""
+    ways = content["ways"]
+    return (
+        "- *Demo's ensemble.* "
+        + "; ".join(
+            f"{name}: {number(way['gflops_reached'])} GFLOP/s, {share(way['share_of_peak'])} of the matrix "
+            f"products, {number(way['first_step_seconds'])} s to the first step of a process, "
+            f"{time(way['demo_seconds'])} for the demo's trainings"
+            for name, way in ways.items()
+        )
+        + "."
+    )
+
+
 def assembly_gap(content: dict) -> str:
     """Explain what sample assembly lacks to the speed of a plain copy."""
     copy, rate = content["copy_gigabytes_per_second"], content["samples_per_second"]
     best = max((name for name in rate if name != "materialised"), key=rate.get)
     floor = content["floor_2_threads_samples_per_second"]
     return (
-        f"- *Sample assembly.* A sample reads and writes {content['megabytes_per_sample']} MB. Ten times the "
-        f"reference's {rate['materialised']:.0f} samples a second would move "
-        f"{content['gigabytes_per_second_for_10x']} GB/s, while two threads of this machine copy "
-        f"{copy['2']} GB/s. "
-        f"The compiled gather ({best.removeprefix('compiled_')}) reaches {share(rate[best] / floor)} of "
-        "that copy, and "
-        f"{share(content['channels_first_samples_per_second'] / floor)} if it leaves the channels first, as "
-        "they are "
-        "stored. The difference is the time to put the channels last, as the network needs them. NumPy's "
-        "gather, "
-        "which trainings on a CPU use, reaches "
-        f"{share(rate['on_the_fly'] / content['floor_samples_per_second'])} of one thread's copy, for the "
-        "same reason."
+        f"- *Sample assembly.* Ten times the reference would move {content['gigabytes_per_second_for_10x']} "
+        f"GB/s; two threads copy {copy['2']}. The compiled gather "
+        f"({best.removeprefix('compiled_')}) reaches {share(rate[best] / floor)} of that copy, and "
+        f"{share(content['channels_first_samples_per_second'] / floor)} if it leaves the channels first, "
+        "where the network does not need them."
     )
 
 
@@ -304,13 +416,10 @@ def training_gap(content: dict) -> str:
     (height, width), (window_height, window_width) = content["shape"][:2], content["window"][:2]
     peak = content["share_of_peak"]
     memory = {name: values["resident"] for name, values in content["peak_memory_mb"].items()}
-    inside = share(window_height * window_width / (height * width))
     return (
-        f"- *Training step.* The window has {window_height} x {window_width} of {height} x {width} cells, "
-        f"{inside}. "
-        f"Plain `fit` reaches {share(peak['plain'])} of the matrix products' speed in float32; ours reaches "
-        f"{share(peak['ours'])} of their speed in bfloat16. Peak memory: "
-        f"{', '.join(f'{name} {megabytes} MB' for name, megabytes in memory.items())}."
+        f"- *Training step.* The window has {share(window_height * window_width / (height * width))} of the "
+        f"cells. Plain `fit` reaches {share(peak['plain'])} of the matrix products in float32, ours "
+        f"{share(peak['ours'])} of those in bfloat16; {memory['plain']} and {memory['ours']} MB."
     )
 
 
@@ -319,15 +428,10 @@ def ensemble_gap(content: dict) -> str:
     parts, seconds = content["parts_seconds"], content["seconds_per_member"]
     rest = seconds["plain"] - parts["load_model"] - parts["forward_plain"]
     return (
-        f"- *Ensemble.* A member of the reference takes {seconds['plain']} s: {parts['load_model']} s for "
-        "loading, "
-        f"{parts['forward_plain']} s for the forward pass, and the rest ({rest:.2f} s) for what is done "
-        "anew for each "
-        f"network, such as tracing it. Ours takes {seconds['ours']} s: {parts['read_weights']} s for "
-        "reading weights "
-        f"and {parts['forward_ours']} s for the forward pass; loading and compiling are done once for all "
-        "members. The "
-        f"forward pass alone is {parts['forward_plain'] / parts['forward_ours']:.2f}x faster."
+        f"- *Ensemble.* A member of the reference: {number(parts['load_model'])} s for loading, "
+        f"{number(parts['forward_plain'])} s for the forward pass, {number(rest)} s for tracing and the "
+        f"like. Ours: {number(parts['read_weights'])} s for weights, {number(parts['forward_ours'])} s for "
+        "the forward pass."
     )
 
 
@@ -338,18 +442,14 @@ def preprocessing_gap(content: dict) -> str:
         f"{rows[name]['seconds']} s and {rows[name]['process_mb']} MB" for name in ("eager", "threads")
     )
     spent = "; ".join(
-        f"{name} workers take {values['seconds']} s for {values['tasks']} tasks; summed over the workers, "
-        "they compute "
-        f"for {values['compute']} s and wait for data for {values['transfer']} s"
+        f"{name} workers {values['seconds']} s, computing for {values['compute']} s and waiting for data "
+        f"for {values['transfer']} s in all"
         for name, values in rows.items()
         if "tasks" in values
     )
     return (
-        f"- *Preprocessing at {content['resolution_km']:g} km.* One thread that reads everything first "
-        f"needs {eager}. "
-        f"The threads of one process, as the runner's notebook uses them, need {threads}. With Dask, "
-        f"{spent}. On this "
-        f"machine the workers share the cores with scheduler and client.{scaled(rows)}"
+        f"- *Preprocessing at {content['resolution_km']:g} km.* One thread that reads everything first: "
+        f"{eager}; threads: {threads}; {spent}."
     )
 
 
@@ -359,7 +459,7 @@ def scaled(rows: dict[str, dict]) -> str:
     if 1 not in seconds or len(seconds) == 1:
         return ""
     gains = ", ".join(f"{seconds[1] / s:.2f}x with {n}" for n, s in seconds.items() if n > 1)
-    return f" Relative to one worker: {gains}."
+    return f"relative to one worker {gains}"
 
 
 def last_exponent(values: list[float], results: list[float]) -> float:
@@ -371,22 +471,19 @@ def last_exponent(values: list[float], results: list[float]) -> float:
 
 
 def grown() -> str:
-    """Write the fitted exponents, and show the figure."""
+    """Write the exponents of the last two points, and show the figure."""
     content = record("growth")
     if not content:
         return NOT_MEASURED.format("python benchmarks/growth.py") + "\n"
-    rows = [
-        [
-            axis,
-            f"{points['values'][0]} to {points['values'][-1]}",
-            *(f"n^{points['exponent'][what]:.2f}" for what in ("seconds", "mb")),
-            *(f"n^{last_exponent(points['values'], points[what]):.2f}" for what in ("seconds", "mb")),
-        ]
+    laws = "; ".join(
+        f"{axis} ({points['values'][0]} to {points['values'][-1]}): time n^"
+        f"{last_exponent(points['values'], points['seconds']):.2f}, memory n^"
+        f"{last_exponent(points['values'], points['mb']):.2f}"
         for axis, points in content["axes"].items()
-    ]
+    )
     return (
-        table(["n", "range", "time", "memory", "time, last two points", "memory, last two points"], rows)
-        + "\n![Time and memory by axis, with fitted power laws](growth.png)\n"
+        wrapped(f"Between the last two points of each axis: {laws}.")
+        + "\n\n![Time and memory by axis, with fitted power laws](growth.png)\n"
     )
 
 
@@ -400,22 +497,16 @@ def plan() -> str:
     learning = estimates.pretraining(run) + estimates.training(run)  # operations, one member
     forward = costs.forward((432, 432), 50, filters_factor=2.0)
     samples = estimates.simulated(run.data.simulations, run.samples.table)
-    full = (
-        f"*The full experiment* (`params/paper.yaml`): {members} members, each trained on {samples:,} "
-        "simulated "
-        f"samples x {run.pretraining.epochs} epochs and then for at most {run.training.epochs} epochs of "
-        "fine-tuning, "
-        f"with their validations. That is {learning / 1e15:.0f} PFLOP per member, "
-        f"{members * learning / 1e18:.1f} EFLOP in all."
-    )
-    daily = (
-        f"*A daily service for both poles*: {members} members for each of {POLES} poles, one forward pass "
-        "each, "
-        f"{POLES * members * forward / 1e12:.0f} TFLOP a day."
+    text = (
+        f"*The full experiment* (`params/paper.yaml`): {members} members, {samples:,} simulated samples x "
+        f"{run.pretraining.epochs} epochs, then at most {run.training.epochs} epochs of fine-tuning: "
+        f"{learning / 1e15:.0f} PFLOP per member, {members * learning / 1e18:.1f} EFLOP in all. *A daily "
+        f"service*: {members} members for each of {POLES} poles, {POLES * members * forward / 1e12:.0f} "
+        "TFLOP a day."
     )
     rows = plan_rows(run, learning, forward)
     head = ["where", "full experiment", "daily forecasts of both poles", "from"]
-    return f"{wrapped(full)}\n\n{wrapped(daily)}\n\n" + table(head, rows)
+    return f"{wrapped(text)}\n\n{table(head, rows)}"
 
 
 def plan_rows(run: Run, learning: float, forward: float) -> list[list[str]]:
@@ -453,7 +544,15 @@ def plan_rows(run: Run, learning: float, forward: float) -> list[list[str]]:
     return rows
 
 
-BLOCKS = {"aims": aims, "machines": machines, "counted": counted, "gaps": gaps, "growth": grown, "plan": plan}
+BLOCKS = {
+    "aims": aims,
+    "runtimes": runtimes,
+    "machines": machines,
+    "counted": counted,
+    "gaps": gaps,
+    "growth": grown,
+    "plan": plan,
+}
 
 
 def page(text: str) -> str:

@@ -3,12 +3,14 @@
 The reference is plain Keras `fit` in float32 on NumPy arrays. Ours is what `train.fit` does with
 `window: active` and `precision: mixed_bfloat16`: samples are assembled when they are needed, and
 convolutions are computed in bfloat16 on the window of the active cells. On a GPU
-(KERAS_BACKEND=jax) `gather: bfloat16` is set, too, so that samples are assembled there. Each method
-has a process of its own, so that its memory is its own. They take turns, and the fastest turn
+(KERAS_BACKEND=jax) `gather: bfloat16` is set, too, so that samples are assembled there; `gpu.py` does
+so in one go with all else that a GPU is wanted for. Each method has a process of its own, so that its
+memory is its own. They take turns, and the fastest turn
 counts. The active cells are the whole rows and columns of those of NSIDC-0051 at 25 km. Fields are
 random, because the speed does not depend on their values. Shares are relative to matrix products
 in the same run.
-The record goes to `benchmarks/records/training_step.json`, on a GPU to `training_step_gpu.json`.
+The record goes to `benchmarks/records/training_step.json`, on a GPU to `training_step_gpu.json`; with
+another batch size than the published 2, that is part of the name.
 Run: python benchmarks/training_step.py
 """
 
@@ -34,24 +36,25 @@ from seaice.samples.channels import ICENET_2021
 
 # Rows and columns of all active cells of NSIDC-0051, 1978-11 to 2009-11, at 25 km.
 ROWS, COLUMNS = slice(46, 392), slice(11, 413)
+BATCH_SIZE = 2  # of the published training
 MONTHS = 20  # length of the record; short, so that the fields take little of the memory
 FASTER = {"window": "active", "precision": "mixed_bfloat16"}
 _step = None  # step of the method that this process measures
 
 
-def samples() -> Samples:
-    """Return samples of random fields at 25 km.
+def samples(batch_size: int = BATCH_SIZE) -> Samples:
+    """Return samples of random fields at 25 km, at least one batch of them.
 
     The active cells have the rows and columns of those of the observed record.
     """
-    ready = fields(MONTHS)
+    ready = fields(MONTHS - BATCH_SIZE + batch_size)
     active = np.zeros(ready["active"].shape, bool)
     active[:, ROWS, COLUMNS] = True
     return Samples(ready.assign(active=(ready["active"].dims, active)), ICENET_2021)
 
 
-def plain(data: Samples, batch_size: int, factor: float):
-    """Return a step of Keras `fit` on arrays that are there already."""
+def plain(data: Samples, batch_size: int, factor: float, gather: str | None):
+    """Return a step of Keras `fit` on arrays that are there already. gather: not used."""
     training = Training(filters_factor=factor)
     network = kinds.of(training.network, siconc_head=False).build(data, training)
     network.compile(
@@ -62,9 +65,8 @@ def plain(data: Samples, batch_size: int, factor: float):
     return lambda: network.fit(*batch[:2], batch_size, sample_weight=batch[2], shuffle=False, verbose=0)
 
 
-def ours(data: Samples, batch_size: int, factor: float):
-    """Return a step of `train.fit`; on a GPU samples are gathered there."""
-    gather = None if floors.accelerator() is None else "bfloat16"
+def ours(data: Samples, batch_size: int, factor: float, gather: str | None):
+    """Return a step of `train.fit`. gather: precision of samples gathered within it; None: before it."""
     settings = Training(filters_factor=factor, faster=FASTER | {"gather": gather})
     learner = kinds.learner(kinds.untrained(data, settings), data, settings)
     times = data.init_times[: len(data.init_times) // batch_size * batch_size]  # whole batches only
@@ -76,33 +78,39 @@ def ours(data: Samples, batch_size: int, factor: float):
 METHODS = {"plain": plain, "ours": ours}
 
 
-def prepare(method: str, batch_size: int, factor: float) -> float:
+def prepare(method: str, batch_size: int, factor: float, gather: str | None) -> float:
     """Build the network of a method; return the seconds of its first step, with compilation."""
     global _step
-    _step = METHODS[method](samples(), batch_size, factor)
+    _step = METHODS[method](samples(batch_size), batch_size, factor, gather)
     return seconds(_step)[0]
 
 
-def turn() -> float:
-    """Return the seconds of one step."""
-    return seconds(_step)[0]
+def turn(steps: int) -> float:
+    """Return the seconds of a step, the mean of some in a row."""
+    return seconds(lambda: [_step() for _ in range(steps)])[0] / steps
 
 
 def main() -> None:
     """Measure, print and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch-size", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
+    parser.add_argument("--steps", type=int, default=1, help="in a turn; a GPU takes milliseconds for one")
+    parser.add_argument(
+        "--gather", help="precision of samples gathered in the step; default on a GPU: bfloat16"
+    )
     parser.add_argument("--factor", type=float, default=2.0, help="filters_factor of the network")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
 
+    gather = options.gather or ("bfloat16" if floors.accelerator() else None)
+    arguments = options.batch_size, options.factor, gather
     context = multiprocessing.get_context("spawn")
     workers = {method: ProcessPoolExecutor(1, context) for method in METHODS}
-    first = {w: p.submit(prepare, w, options.batch_size, options.factor).result() for w, p in workers.items()}
+    first = {method: p.submit(prepare, method, *arguments).result() for method, p in workers.items()}
     durations = {method: [] for method in METHODS}
     for _ in range(options.turns):
         for method, process in workers.items():
-            durations[method].append(process.submit(turn).result())
+            durations[method].append(process.submit(turn, options.steps).result())
     memory = {method: process.submit(floors.peak_memory_mb).result() for method, process in workers.items()}
     for process in workers.values():
         process.shutdown()
@@ -124,8 +132,10 @@ def main() -> None:
         "window": list(inner),
         "filters_factor": options.factor,
         "batch_size": options.batch_size,
+        "gather": gather,
         "turns": options.turns,
-        "seconds_per_step": {method: round(value, 3) for method, value in fastest.items()},
+        "steps_per_turn": options.steps,
+        "seconds_per_step": {method: round(value, 5) for method, value in fastest.items()},
         "samples_per_second": {
             method: round(options.batch_size / value, 3) for method, value in fastest.items()
         },
@@ -141,7 +151,8 @@ def main() -> None:
         and round(rate["ours"] / peaks["vendor_bf16_gflops"], 3),
         "peak_memory_mb": memory,
     }
-    write("training_step_gpu" if peaks["machine"]["accelerator"] else "training_step", record)
+    batch = "" if options.batch_size == BATCH_SIZE else f"_batch_{options.batch_size}"
+    write(f"training_step{batch}{'_gpu' if peaks['machine']['accelerator'] else ''}", record)
 
 
 if __name__ == "__main__":
