@@ -39,6 +39,7 @@ def run(own_folders):
         content = {
             "step": name.split("-")[0],
             "end": f"2026-01-01T00:0{number}:00Z",
+            "peak_memory_bytes": number * 10**9,
             "commit": f"{number}" * 4,
             "versions": {"python": "3.11.7", "numpy": f"2.{number}"},
             "outputs": {label: run_records.checksum(label) for label in labels},
@@ -55,6 +56,7 @@ def test_every_output_with_what_made_it(run):
     digests.write(run)
     content = written(run)
     assert (content["run"], content["end"]) == ("toy", "2026-01-01T00:02:00Z")
+    assert content["peak_memory_bytes"] == 2 * 10**9
     assert content["commits"] == ["1111", "2222"] and content["versions"] == {
         "numpy": "2.2",
         "python": "3.11.7",

@@ -36,9 +36,10 @@ def write(run: str, *, steps: Sequence[str] | None = None) -> None:
 def describe(run: str, records: Mapping[str, Mapping]) -> dict:
     """Return what a run was made with and what came out.
 
-    records: of the run, by name. Keys of the result: run; end (of the last step, UTC); commits (of
-    all steps, "+" where the tree differed); versions by distribution; outputs: bytes and SHA-256 by
-    label (see `run.records.label`). A folder of files in `data/` is one output.
+    records: of the run, by name. Keys of the result: run; end (of the last step, UTC);
+    peak_memory_bytes (the most that a step and the runner needed together); commits (of all steps,
+    "+" where the tree differed); versions by distribution; outputs: bytes and SHA-256 by label (see
+    `run.records.label`). A folder of files in `data/` is one output.
     """
     outputs = {label: output for content in records.values() for label, output in content["outputs"].items()}
     versions = {
@@ -47,6 +48,7 @@ def describe(run: str, records: Mapping[str, Mapping]) -> dict:
     return {
         "run": run,
         "end": max(content["end"] for content in records.values()),
+        "peak_memory_bytes": max(content["peak_memory_bytes"] for content in records.values()),
         "commits": sorted({content["commit"] for content in records.values() if content["commit"]}),
         "versions": dict(sorted(versions.items())),
         "outputs": dict(sorted(_by_folder(outputs).items())),
