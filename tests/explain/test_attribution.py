@@ -494,3 +494,29 @@ def test_with_one_lead_nothing_of_a_figure_is_cut_off(table):
             box = words.get_window_extent()
             assert box.x0 >= 0 and box.x1 <= fig.bbox.width, words
         plt.close(fig)
+
+
+class Kinked:
+    """A function of one number whose slope jumps at many places, as that of a network with ReLU does."""
+
+    where, cells = "a kinked function", np.ones((1, 1))
+    kinks = np.random.default_rng(0).random(400)
+    heights = np.random.default_rng(1).normal(0, 1, 400)
+
+    def __call__(self, inputs, *, gradient=False):
+        above = inputs.reshape(-1, 1) - self.kinks
+        values = (self.heights * np.maximum(above, 0)).sum(1)
+        slopes = (self.heights * (above > 0)).sum(1).reshape(-1, 1, 1, 1)
+        return values, slopes if gradient else None
+
+
+def test_a_rough_path_gets_more_intervals_and_is_refused_in_the_end(monkeypatch):
+    zeros, ones = np.zeros((1, 1, 1, 1)), np.ones((1, 1, 1, 1))
+    for name, limit in (("TOLERANCE", 0), ("LOOSE", 0), ("PROMISED", 1e-4)):
+        monkeypatch.setattr(gradients, name, limit)  # the networks of tests are less rough than a trained one
+    sums, start = gradients.integrated(Kinked(), ones, zeros)
+    difference = Kinked()(ones)[0] - start
+    assert abs(sums.sum() - difference) <= 1e-4 * abs(difference)
+    monkeypatch.setattr(gradients, "LAST_INTERVALS", gradients.MOST_INTERVALS)
+    with pytest.raises(DataError, match=r"a kinked function: .* after 64 intervals"):
+        gradients.integrated(Kinked(), ones, zeros)
