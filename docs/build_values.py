@@ -24,6 +24,7 @@ from seaice.prepare import known_at
 ACCURACY = "binary_accuracy"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ICENET, NETWORKS, TREES = (("nsidc_north", model) for model in ("icenet", "networks", "trees"))
+PLAIN = ("nsidc_plain", "icenet")
 DAILY, DAILY_SOUTH = "nsidc_daily_north", "nsidc_daily_south"
 
 
@@ -95,9 +96,7 @@ def grid(run: str) -> str:
 def edge(model: str) -> str:
     """Write a model's accuracy in the Septembers of ECMWF's edge, by mean concentration, in %."""
     rows = table("nsidc_edge", "tables/september_edge.csv", model=model, metric=ACCURACY, period="all")
-    if "truth" in rows:  # runs made before the contest had two truths know this one only
-        rows = rows[rows.truth == "concentration"]
-    return f"{rows.value.item():.1f}"
+    return f"{rows[rows.truth == 'concentration'].value.item():.1f}"
 
 
 def contest(
@@ -186,12 +185,16 @@ VALUES: dict[str, Callable[[], str]] = {
     "found-correction": lambda: attributed("nsidc_north", "2007-09", FOUND),
     "found-untrained": lambda: attributed("nsidc_north", "2007-09", FOUND, "untrained"),
     # its variants
+    "correction": lambda: both_gains(NETWORKS, PLAIN),
+    "plain-width": lambda: f"{settings('nsidc_plain').training.filters_factor:g}",
+    "plain-epochs": lambda: str(settings("nsidc_plain").training.epochs),
     "demo-grid": lambda: grid("demo"),
     "north-grid": lambda: grid("nsidc_north"),
     # ECMWF's September edge
     "edge-years": lambda: str(table("nsidc_edge", "tables/september_edge.csv", period="all").n.max()),
     "edge-networks": lambda: edge("networks"),
     "edge-ecmwf": lambda: edge("ecmwf_edge"),
+    "edge-ecmwf-corrected": lambda: edge("ecmwf_edge_corrected"),
     "edge-icenet": lambda: edge("icenet"),
     "edge-trees": lambda: edge("trees"),
     # the other poles
