@@ -123,10 +123,16 @@ def fitted_threshold(run: str, model: str) -> str:
     return signed((rows.dressed - rows.cut).mean())
 
 
-def attributed(run: str, case: str, families: Iterable[str], network: str = "trained") -> str:
-    """Write the share of families of inputs in integrated gradients from a mean year, by lead."""
+def attributed(
+    run: str,
+    case: str,
+    families: Iterable[str],
+    network: str = "trained",
+    baseline: str = "climatology",
+) -> str:
+    """Write the share of families of inputs in integrated gradients from a baseline, by lead."""
     rows = table(run, "tables/attribution_families.csv", case=case, network=network)
-    rows = rows[(rows.method == "integrated") & (rows.baseline == "climatology")]
+    rows = rows[(rows.method == "integrated") & (rows.baseline == baseline)]
     share = rows[rows.family.isin(families)].groupby("lead_time").share.sum()
     low, high = f"{share.min():.0f}", f"{share.max():.0f}"
     return f"{low} %" if low == high else f"{low} to {high} %"
@@ -182,6 +188,9 @@ VALUES: dict[str, Callable[[], str]] = {
     "threshold-damped": lambda: fitted_threshold("nsidc_north", "damped_anomaly_persistence"),
     "sst-2007": lambda: attributed("nsidc_north", "2007-09", ["sea temperature"]),
     "sst-2012": lambda: attributed("nsidc_north", "2012-09", ["sea temperature"]),
+    "found-paper": lambda: attributed("nsidc_plain", "2007-09", FOUND),
+    "found-paper-season": lambda: attributed("nsidc_plain", "2007-09", FOUND, baseline="other_month"),
+    "season-paper": lambda: attributed("nsidc_plain", "2007-09", ["season"], baseline="other_month"),
     "found-correction": lambda: attributed("nsidc_north", "2007-09", FOUND),
     "found-untrained": lambda: attributed("nsidc_north", "2007-09", FOUND, "untrained"),
     # its variants
