@@ -123,7 +123,8 @@ def compiled_once(patch, scratch: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             architecture = archive.read("config.json")
         if architecture in COMPILED:
-            trained.read_weights(COMPILED[architecture], Path(file), scratch)
+            network = COMPILED[architecture]
+            trained.read_weights(network, Path(file), scratch, trained.weight_places(network, scratch))
         else:
             COMPILED[architecture] = load(file, **options)
         return COMPILED[architecture]
