@@ -5,7 +5,6 @@ forecast is known at its init_time: fields valid at the forecast month come from
 the fit period.
 """
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from seaice import progress
+from seaice import cores, progress
 from seaice.baselines import features, store as baselines_store
 from seaice.baselines.simple import EVERY
 from seaice.errors import DataError
@@ -80,17 +79,10 @@ def fit(
     def fit_one_lead(lead):
         return _fit_lead(by_name, ready, init_times, int(lead), max_rows, seed)
 
-    with ThreadPoolExecutor(max_workers=_threads()) as pool:
+    # Each lead has one thread. scikit-learn's own threads wait for each other, which takes longer
+    # on a busy machine.
+    with ThreadPoolExecutor(max_workers=cores.allowed()) as pool:
         return dict(zip(map(int, lead_times), pool.map(fit_one_lead, lead_times), strict=True))
-
-
-def _threads() -> int:
-    """Return how many leads are worked on at a time.
-
-    Each lead has one thread. scikit-learn's own threads wait for each other, which takes many times
-    as long on a busy machine.
-    """
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
 
 
 def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> "HistGradientBoostingClassifier":
@@ -193,7 +185,7 @@ def forecast(
         sips = [_forecast_lead(classifiers[lead], by_name, ready, block, lead) for block in blocks]
         return xr.concat(sips, "init_time")
 
-    with ThreadPoolExecutor(max_workers=_threads()) as pool:
+    with ThreadPoolExecutor(max_workers=cores.allowed()) as pool:
         sip = xr.concat(pool.map(of_lead, classifiers), pd.Index(list(classifiers), name="lead_time"))
     has_forecast = (
         at(ready.siconc, last_step(init_times, cadence=time_cadence)).notnull().any(("y", "x")) & ~ready.land

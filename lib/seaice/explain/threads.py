@@ -1,9 +1,10 @@
 """How are several forwards and backwards passes computed at once?"""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
+
+from seaice import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,7 +20,7 @@ def each(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
     Two are computed at a time, or one where a process may use only one core. An error or an
     interrupt ends the rest: what has not begun is not computed. Raises what `function` raises.
     """
-    threads = min(MOST, int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+    threads = min(MOST, cores.allowed())
     with ThreadPoolExecutor(max_workers=threads) as pool:
         futures = {pool.submit(function, item): item for item in items}
         try:

@@ -111,33 +111,33 @@ def _write_members(
     for member, (seed, network) in enumerate(members):
         ask = partial(answer, trained.kind(folders[seed]), network)
         name = f"the network of seed {seed} ({folders[seed]})"
-        calibration_parts = _parts(len(calibration_times), batch_size)
-        answers = [ask(samples.inputs(calibration_times[part]), name) for part in calibration_parts]
+        calibration_batches = _batches(len(calibration_times), batch_size)
+        answers = [ask(samples.inputs(calibration_times[batch]), name) for batch in calibration_batches]
         temperature = 1.0
         if scale:
             forecast = np.concatenate([mean[:0], *(probability for probability, _ in answers)])
             temperature = fitting.temperature(samples, calibration_times, forecast)
-        known = {}  # answers by their init_times: most batches of the calibration are wanted again
-        for part, (probability, siconc) in zip(calibration_parts, answers, strict=True):
+        by_times = {}  # answers by their init_times: most batches of the calibration are wanted again
+        for batch, (probability, siconc) in zip(calibration_batches, answers, strict=True):
             scaled = at_temperature(probability, temperature)
-            mean[part] += scaled / len(folders)
-            known[tuple(calibration_times[part])] = scaled, siconc
-        for part in _parts(len(times), batch_size):
-            scaled, siconc = known.pop(tuple(times[part]), (None, None))
+            mean[batch] += scaled / len(folders)
+            by_times[tuple(calibration_times[batch])] = scaled, siconc
+        for batch in _batches(len(times), batch_size):
+            scaled, siconc = by_times.pop(tuple(times[batch]), (None, None))
             if scaled is None:
-                probability, siconc = ask(samples.inputs(times[part]), name)
+                probability, siconc = ask(samples.inputs(times[batch]), name)
                 scaled = at_temperature(probability, temperature)
-            active = _active(samples, times[part])
+            active = _active(samples, times[batch])
             values = {"ice_class_probability": masked(scaled, active, samples.land)[:, :, None]}
             if with_siconc:
                 values["siconc"] = masked_siconc(siconc, active, samples.land)[:, :, None]
-            put(building, values, init_time=part, member=slice(member, member + 1))
+            put(building, values, init_time=batch, member=slice(member, member + 1))
         put(building, {"member_temperature": np.array([temperature])}, member=slice(member, member + 1))
     return mean
 
 
-def _parts(n: int, size: int) -> list[slice]:
-    """Return the slices that cut n values into parts of `size`, the last one maybe shorter."""
+def _batches(n: int, size: int) -> list[slice]:
+    """Return the slices that cut n values into batches of `size`, the last one maybe shorter."""
     return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
@@ -175,19 +175,19 @@ def _combine(
     """Write the blended mean of the members and its SIP, some initialisations at a time."""
     members = xr.open_zarr(building, consolidated=False, chunks=None)["ice_class_probability"]
     bytes_of_one = members.dtype.itemsize * members[0].size
-    for part in _parts(len(times), max(1, int(COMBINED_BYTES / bytes_of_one))):
-        other = None if blend_with is None else blend.aligned(blend_with, samples, times[part])
+    for batch in _batches(len(times), max(1, int(COMBINED_BYTES / bytes_of_one))):
+        other = None if blend_with is None else blend.aligned(blend_with, samples, times[batch])
         probability = probabilities.mean_of(
-            members.isel(init_time=part).values,
+            members.isel(init_time=batch).values,
             by_lead,
-            _active(samples, times[part]),
+            _active(samples, times[batch]),
             samples.land,
             other=other,
             other_share=blend_share,
             odds_maps=maps,
         )
         sip = probabilities.sea_ice_probability(probability)
-        put(building, {"class_probability": probability, "sip": sip}, init_time=part)
+        put(building, {"class_probability": probability, "sip": sip}, init_time=batch)
 
 
 def members(samples: Samples, init_time, folders: Mapping[int, Path]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -105,7 +105,7 @@ def within(values, low: float, high: float):
     """
     inside = ops.cast(ops.logical_and(values >= low, values <= high), values.dtype)
     kept = ops.stop_gradient(ops.clip(values, low, high))
-    # The difference is 0 and has the gradient. Choosing between two arrays takes ten times as long.
+    # The difference is 0 and has the gradient. Choosing between two arrays takes longer.
     return kept + inside * (values - ops.stop_gradient(values))
 
 

@@ -32,7 +32,7 @@ class FocalLoss(keras.losses.Loss):
 
     def call(self, truth, logits):
         """Return the loss of each cell and lead (batch, y, x, lead)."""
-        # Class by class: softmax and sums along a last axis of three take several times as long.
+        # Class by class: softmax and sums along a last axis of three take longer.
         classes, truth = ops.unstack(logits, axis=-1), ops.cast(truth, "int32")
         largest = ops.stop_gradient(reduce(ops.maximum, classes))
         total = largest + ops.log(sum(ops.exp(logit - largest) for logit in classes))

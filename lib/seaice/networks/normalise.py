@@ -43,8 +43,8 @@ class GroupNormalization(layers.Layer):
         features = ops.cast(inputs, "float32")
         mean = self._of_groups(ops.mean(features, axis=(1, 2)))
         variance = self._of_groups(ops.mean(ops.square(features), axis=(1, 2))) - ops.square(mean)
-        # Rounding can make the variance of a constant map slightly negative.
         gamma, beta = ops.unstack(ops.cast(self.affine, "float32"))
+        # Rounding can make the variance of a constant map slightly negative.
         scale = ops.rsqrt(ops.maximum(variance, 0.0) + EPSILON) * gamma
         shift = beta - mean * scale
         return ops.cast(features * scale[:, None, None] + shift[:, None, None], self.compute_dtype)

@@ -29,7 +29,7 @@ def siconc(output):
 def channels(inputs, places: Sequence[int]):
     """Return some channels (..., place) of inputs (..., channel).
 
-    Neighbouring channels are cut out, which is several times as fast as gathering them one by one.
+    Neighbouring channels are cut out, which is faster than gathering them one by one.
     """
     first, n_places = places[0], len(places)
     if list(places) == list(range(first, first + n_places)):

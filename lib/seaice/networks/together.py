@@ -1,7 +1,7 @@
 """How do several networks learn at the same time? Each in a thread of its own.
 
-The threads share the process with its imports and the samples. A small network keeps one core busy
-at most, so as many networks as there are cores learn in about the time of one.
+The threads share the process with its imports and the samples. One small network
+does not keep two cores busy; `benchmarks/ensemble_training.py` measures what threads gain.
 """
 
 from collections.abc import Mapping

@@ -96,7 +96,7 @@ def weight_places(network: keras.Model, scratch: Path) -> list[str]:
     """Return the dataset of each weight in the HDF5 files of a network's weights, in order.
 
     Keras looks for each weight anew whenever it loads a file, by a walk over all attributes of all
-    layers. It takes seven times as long as reading. So the places are found once: each weight is
+    layers, which takes longer than reading. So the places are found once: each weight is
     filled with its number, and the numbers are looked up in a file that Keras writes.
     scratch: folder for that file. The weights are the same afterwards.
     """

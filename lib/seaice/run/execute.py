@@ -47,7 +47,7 @@ _KERNEL_ARGUMENTS = [
     f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT + _LOG_BESIDE_RECORD!r}, {{}})",
 ]
 # What Papermill and its schema checker load if it is there: clouds, and a grammar of addresses. No
-# notebook here needs them. Without them the import takes a third of the time, and 60 MB less.
+# notebook here needs them. Without them the import takes less time and memory.
 _NOT_NEEDED = ("gcsfs", "pyarrow.fs", "rfc3987_syntax")
 # Other users of the machine must not be able to read the messages between runner and kernel.
 _ENCRYPTED = Config(KernelManager={"transport_encryption": "auto"})
@@ -88,7 +88,7 @@ class Job:
 # Bytes. A process keeps up to this much freed memory, and returns larger arrays at once.
 KEPT = 2**26
 # Pools that the threads of a process take memory from. What one pool keeps another can't use: with
-# one for each thread, three trainings side by side took 170 MB more.
+# one for each thread, trainings side by side need more.
 ARENAS = 2
 
 

@@ -34,6 +34,7 @@ def of_split(run: str, settings: Sampling, split: str) -> Samples:
     ready, ends = stored.ready(run), settings.splits.ranges[split]
     lags = max([BEFORE, *(channel.lags or 0 for channel in settings.channels)])
     steps = between(ends, cadence(ready))
+    # An end outside the record is moved into it here, and refused by `splits.split`.
     first, last = ready.indexes["time"].get_indexer([steps[0], steps[-1]], method="nearest")
     needed = slice(max(0, first - lags), last + settings.n_leads)
     return of_run(run, settings, ready=ready.isel(time=needed))

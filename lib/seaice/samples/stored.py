@@ -64,8 +64,8 @@ def _open(path: Path, *, step: str, group: str | None = None) -> xr.Dataset:
 def _chunks(da: xr.DataArray) -> dict[Hashable, int]:
     """Return the chunks to read a stored variable in: whole stored ones, small ones together.
 
-    A forecast has one initialisation in a chunk. A task of Dask takes as long as reading a
-    megabyte, so small ones are joined along `init_time`, up to `READ_BYTES`.
+    A forecast has one initialisation in a chunk. A task of Dask costs more than reading
+    such a chunk, so small ones are joined along `init_time`, up to `READ_BYTES`.
     """
     chunks = dict(zip(da.dims, da.encoding["chunks"], strict=True))
     if "init_time" in chunks:

@@ -5,7 +5,6 @@ equations start from its own states: the limit of what can be forecast, as only 
 unknown to them.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from seaice import cores
 from seaice.grid import Grid
 from seaice.twin.forcing import STEPS_A_MONTH, STEPS_A_YEAR, greenhouse
 from seaice.twin.parameters import FORECAST, TRUTH, load
@@ -50,12 +50,11 @@ def forecasts(
     model = World(grid, load(FORECAST, grid.hemisphere))
     generators = [generator(seed, grid.hemisphere, TRUTH)]
     state, _ = spin_up(truth, generators, year=first)
-    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count())
 
     def issue(init, start):
         return _issue(truth, model, start, init, members[init], width, seed=seed)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(cores.allowed()) as pool:
         for year in range(first, max(members).year + 1):
             starts = {}
             for step in range(STEPS_A_YEAR):

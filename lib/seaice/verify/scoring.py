@@ -136,9 +136,10 @@ def by_region(score: Callable[[xr.Dataset], xr.Dataset], fields: xr.Dataset, reg
     bare = fields.drop_vars(fields.coords)
     scored = []
     for rectangle, mask in regions.values():
-        part = bare.isel(rectangle)
-        part["weight"] = part.weight * mask
-        scored.append(score(part).where((part.forecast.notnull() & (part.weight > 0)).any(MAP)))
+        of_region = bare.isel(rectangle)
+        of_region["weight"] = of_region.weight * mask
+        counts = (of_region.forecast.notnull() & (of_region.weight > 0)).any(MAP)
+        scored.append(score(of_region).where(counts))
     scores = xr.concat(scored, pd.Index(list(regions), name="region", dtype=object))
     return scores.astype("float64").assign_coords({d: fields[d] for d in ("init_time", "lead_time")})
 
