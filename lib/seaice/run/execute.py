@@ -29,7 +29,7 @@ START_TIMEOUT = 300  # s, for a kernel on a busy machine
 # A kernel must end with its parent. Otherwise it would go on writing beside the kernel that repeats
 # its work. ipykernel checks once a second whether its parent lives, but misses a parent that died
 # while the kernel started. On Linux the system kills it at once (1 is PR_SET_PDEATHSIG).
-_DIE_WITH_PARENT = (
+DIE_WITH_PARENT = (
     "import ctypes, os, sys\n"
     "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 9)\n"
     "if os.getppid() != int(os.environ['JPY_PARENT_PID']): os._exit(1)\n"
@@ -44,7 +44,7 @@ _LOG_BESIDE_RECORD = (
 # among the runner's own lines.
 _KERNEL_ARGUMENTS = [
     "--log-level=50",
-    f"--IPKernelApp.exec_lines=exec({_DIE_WITH_PARENT + _LOG_BESIDE_RECORD!r}, {{}})",
+    f"--IPKernelApp.exec_lines=exec({DIE_WITH_PARENT + _LOG_BESIDE_RECORD!r}, {{}})",
 ]
 # What Papermill and its schema checker load if it is there: clouds, and a grammar of addresses. No
 # notebook here needs them. Without them the import takes less time and memory.

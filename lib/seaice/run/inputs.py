@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from seaice import steps
+from seaice.config.sections import Data
 from seaice.errors import DataError
 from seaice.networks import costs
 from seaice.run import estimates
@@ -63,14 +64,40 @@ def describe(
     """
     sources = [] if simulations else [_describe(entry, _chosen(entry, period), period)]
     for simulation in simulations:
-        from seaice.sources import catalog
-
-        options = {name: value for name, value in simulation.items() if name in catalog.options(entry)}
-        sources.append(_describe(entry, options, simulation))
+        sources.append(_describe(entry, _accepted(entry, simulation), simulation))
     sizes = [amount.bytes for _, amount in sources if amount.bytes is not None]
     total = sum(sizes) if len(sizes) == len(sources) else None
     origin = ", ".join(dict.fromkeys(origin for origin, _ in sources))
     return origin, Amount(total, exact=all(amount.exact for _, amount in sources))
+
+
+def options_of_members(entry: str, data: Data | None) -> list[dict]:
+    """Return the options of every simulation's member that a run reads from an entry."""
+    return [
+        {"start": s.start, "end": s.end, "member": member, "resolution_km": data.resolution_km}
+        for s in (data.simulations if data else None) or ()
+        if entry in s.entries
+        for member in s.members
+    ]
+
+
+def driver(entry: str, options: Mapping) -> Driver:
+    """Return an entry's driver with those of the options that the entry takes."""
+    return _source(entry, _accepted(entry, options))[0]
+
+
+def is_to_make(entry: str, options: Mapping) -> bool:
+    """Return whether an entry's data are made here on first use, and are not made yet."""
+    found = driver(entry, options)
+    return found.is_made_here and not all(copy.exists() for copy in found.local_copies())
+
+
+def _accepted(entry: str, options: Mapping) -> dict:
+    """Return those of the options that an entry takes."""
+    from seaice.sources import catalog
+
+    accepted = catalog.options(entry)
+    return {name: value for name, value in options.items() if name in accepted}
 
 
 def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[str, Amount]:

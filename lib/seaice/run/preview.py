@@ -41,7 +41,7 @@ def look(
     stale: list[str] = []
     run, period = planned.run, plan.period(planned.run)
     raw = {
-        name: inputs.describe(name, period=period, simulations=_simulations(name, run))
+        name: inputs.describe(name, period=period, simulations=inputs.options_of_members(name, run.data))
         for name in planned.inputs
     }
     read: dict[str, Amount] = {}
@@ -130,18 +130,6 @@ def _opened(stage: Stage, run: Run) -> set[str]:
     """
     by_setting = run.data.entries if run.data else {}
     return set().union(*(by_setting.get(name, ()) for name in stage.opens))
-
-
-def _simulations(entry: str, run: Run) -> list[dict]:
-    """Return the options of every simulation that is read from an entry."""
-    if not run.data:
-        return []
-    return [
-        {"start": s.start, "end": s.end, "member": member, "resolution_km": run.data.resolution_km}
-        for s in run.data.simulations or ()
-        if entry in s.entries
-        for member in s.members
-    ]
 
 
 def _left_before(name: str, run: Run) -> Amount | None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ import typer
 from seaice import paths
 from seaice.config.runfile import Step
 from seaice.errors import DataError, nearest
-from seaice.run import crate, digests, fanout, plan, preview, records as run_records, stages
+from seaice.run import ahead, crate, digests, fanout, plan, preview, records as run_records, stages
 from seaice.run.execute import Job, StepFailed, execute, owns
 from seaice.run.memory import Memory
 
@@ -71,21 +72,27 @@ def _execute_steps(planned: plan.Plan, steps: Sequence[Step], *, force: Sequence
     before: dict[str, str] = {}
     executed: list[str] = []
     earlier: dict[str, tuple[str, dict]] = {}
-    for number, step in enumerate(steps, 1):
-        jobs = planned.jobs(step, before=before)
-        reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
-        waiting = [job for job in jobs if reasons[job.name]]
-        why = reasons[waiting[0].name] if waiting else []
-        say(f"step {number} of {len(steps)}: {step.notebook} {preview.because(why)}")
-        if waiting:
-            _execute_step(
-                planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say
-            )
-        _forget_others(step, jobs)
-        before[step.notebook] = plan.link(jobs)
-        executed += [job.name for job in waiting]
-        for job in jobs:
-            earlier |= {name: (job.name, output) for name, output in plan.executed(job)["outputs"].items()}
+    with ExitStack() as beside:
+        for number, step in enumerate(steps, 1):
+            jobs = planned.jobs(step, before=before)
+            reasons = {job.name: plan.reasons(job, force=force) for job in jobs}
+            waiting = [job for job in jobs if reasons[job.name]]
+            why = reasons[waiting[0].name] if waiting else []
+            say(f"step {number} of {len(steps)}: {step.notebook} {preview.because(why)}")
+            if waiting:
+                if not executed:
+                    opened = {name for s in steps[number - 1 :] for name in planned.stages[s.notebook].opens}
+                    beside.enter_context(ahead.making(planned.run, opened))
+                _execute_step(
+                    planned, step, waiting, earlier, n_done=len(jobs) - len(waiting), n=len(jobs), say=say
+                )
+            _forget_others(step, jobs)
+            before[step.notebook] = plan.link(jobs)
+            executed += [job.name for job in waiting]
+            for job in jobs:
+                earlier |= {
+                    name: (job.name, output) for name, output in plan.executed(job)["outputs"].items()
+                }
     return executed
 
 

@@ -12,6 +12,7 @@ class Driver:
     here = "fetched already"  # status shown when every local copy exists
     # Status shown when copies are missing; None if it depends on the account that the data need.
     elsewhere: str | None = None
+    is_made_here = False  # whether `make` makes the data, instead of a provider
 
     def local_copies(self) -> list[Path]:
         """Return the paths of local copies, existing or not; empty if no copies are kept."""
@@ -24,6 +25,9 @@ class Driver:
     def n_bytes(self) -> float | None:
         """Return the size of the data in bytes before compression, or None if it is unknown."""
         return None
+
+    def make(self) -> None:
+        """Make the data if they are made on this machine and are missing."""
 
     def require_access(self, entry: str) -> None:
         """Raise DataError naming the catalogue's `entry` if its data certainly can't be had."""

@@ -61,6 +61,7 @@ class TwinSource(Driver):
     name = "twin"
     container = "xarray"
     here, elsewhere = "simulated, in the cache", "simulated, made on first use"
+    is_made_here = True
 
     def __init__(
         self,
@@ -114,10 +115,8 @@ class TwinSource(Driver):
 
         It is made first, with a progress bar, if it is not in the cache.
         """
-        folder = self.path()
-        if not folder.exists():
-            self._make(folder)
-        run = xr.open_zarr(folder, consolidated=False)
+        self.make()
+        run = xr.open_zarr(self.path(), consolidated=False)
         window = slice(self.start, self.end)
         attributes = {
             "title": f"Simulated polar world, {self.product}: not an observation",
@@ -142,6 +141,18 @@ class TwinSource(Driver):
 
     read = to_dask
 
+    def make(self) -> None:
+        """Make the run that the product shows, if it is not in the cache.
+
+        If another process is making it, wait for that one.
+        """
+        folder = self.path()
+        if folder.exists():
+            return
+        with files.alone(folder.with_suffix(".lock")):
+            if not folder.exists():
+                self._make(folder)
+
     def key(self) -> str:
         """Return the SHA-256 of all that decides the product.
 
@@ -163,12 +174,11 @@ class TwinSource(Driver):
 
     def n_bytes(self) -> float:
         """Return the uncompressed size of the stored run within the product's dates, bytes."""
-        values = (
-            len(steps.between([f"{t:%Y-%m-%d}" for t in (self.start, self.end)], self.cadence))
-            * self.grid.size**2
-        )
-        if self.product in FORECASTS:
-            return values * self.members * seasonal.LEADS * np.dtype(PACKED["dtype"]).itemsize
+        window = [f"{t:%Y-%m-%d}" for t in (self.start, self.end)]
+        values = len(steps.between(window, self.cadence)) * self.grid.size**2
+        if self.product in FORECASTS:  # both are in one store
+            values *= len(FORECASTS) * self.members * seasonal.LEADS
+            return values * np.dtype(PACKED["dtype"]).itemsize
         return values * len(world.ATTRIBUTES) * np.dtype("float32").itemsize
 
     def seconds(self) -> float:
