@@ -73,9 +73,11 @@ def describe(
 
 def options_of_members(entry: str, data: Data | None) -> list[dict]:
     """Return the options of every simulation's member that a run reads from an entry."""
+    if data is None:
+        return []
     return [
         {"start": s.start, "end": s.end, "member": member, "resolution_km": data.resolution_km}
-        for s in (data.simulations if data else None) or ()
+        for s in data.simulations or ()
         if entry in s.entries
         for member in s.members
     ]
