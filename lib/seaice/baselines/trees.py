@@ -72,12 +72,18 @@ def fit(
     Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a
     lead without any truth.
     """
+    # Imported here because it takes a second, and most users of this module need its names only. In
+    # the threads, the imports would wait for each other's half-imported modules for ever.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
     require_past(ready, init_times, lead_times, what="trees")
     by_name = features.fields(ready, init_times)
 
     def fit_one_lead(lead):
-        return _fit_lead(by_name, ready, init_times, int(lead), max_rows, seed)
+        return _fit_lead(
+            HistGradientBoostingClassifier, by_name, ready, init_times, int(lead), max_rows, seed
+        )
 
     # Each lead has one thread. scikit-learn's own threads wait for each other, which takes longer
     # on a busy machine.
@@ -85,14 +91,13 @@ def fit(
         return dict(zip(map(int, lead_times), pool.map(fit_one_lead, lead_times), strict=True))
 
 
-def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> "HistGradientBoostingClassifier":
+def _fit_lead(
+    new_classifier, by_name, ready, init_times, lead, max_rows, seed
+) -> "HistGradientBoostingClassifier":
     """Train the classifier of one lead, see `fit`.
 
-    by_name: fields, see `features.fields`.
+    new_classifier: scikit-learn's class. by_name: fields, see `features.fields`.
     """
-    # Imported here because it takes a second, and most users of this module need its names only.
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     time_cadence, stamp = cadence(ready), STAMP[cadence(ready)]
     valid = valid_time(init_times, [lead], cadence=time_cadence).isel(lead_time=0, drop=True)
     ice, weight = truth_and_weight(ready, valid)
@@ -118,7 +123,7 @@ def _fit_lead(by_name, ready, init_times, lead, max_rows, seed) -> "HistGradient
     # In a short record the year before may have no value at all. scikit-learn refuses such a
     # column; a constant one is never used for a split.
     rows[:, np.isnan(rows).all(axis=0)] = 0
-    classifier = HistGradientBoostingClassifier(
+    classifier = new_classifier(
         **SETTINGS,
         min_samples_leaf=max(20, int(LEAF_SHARE * len(rows))),
         monotonic_cst=rising,
