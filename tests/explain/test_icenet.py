@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from support import synthetic, tiny
 
-from seaice.baselines import trees
+from seaice.baselines import features, trees
 from seaice.config.sections import Importance
 from seaice.errors import DataError
 from seaice.explain import draws, icenet, importance, importance_tables
@@ -93,8 +93,8 @@ def test_the_trees_are_not_asked_again_where_they_see_nothing_permuted(
     monkeypatch.setattr(trees, "probability", lambda *of: asked.append(of) or probability(*of))
     before, active = sip_of(fresh, samples, JUDGED, DONORS, ())
     assert len(asked) == 4  # leads, initialisations
-    weather, _ = sip_of(fresh, samples, JUDGED[::-1], DONORS, ("tas",))
-    np.testing.assert_array_equal(weather[::-1], before)
+    unseen, _ = sip_of(fresh, samples, JUDGED[::-1], DONORS, ("full_ice_frequency",))
+    np.testing.assert_array_equal(unseen[::-1], before)
     assert len(asked) == 4
     ice, _ = sip_of(fresh, samples, JUDGED, DONORS, ("siconc_anomaly_lag_1",))
     assert len(asked) == 6 and (ice != before)[active].any()
@@ -103,8 +103,8 @@ def test_the_trees_are_not_asked_again_where_they_see_nothing_permuted(
 def test_with_all_ice_permuted_the_trees_say_what_they_said_of_the_donor(
     permuted_trees, samples, classifiers, ready
 ):
-    """Within the calendar month, ice is all that differs, so a forgotten feature would show."""
-    ice = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "siconc_damping")
+    """Within the calendar month, ice and weather are all that differs, so a forgotten feature would show."""
+    ice = ("siconc", "siconc_anomaly", "siconc_trend", "ice_frequency", "siconc_damping", "tas")
     found, active = sip_of(permuted_trees, samples, JUDGED, DONORS, ice)
     expected = trees.forecast(classifiers, ready, DONORS).values
     np.testing.assert_array_equal(found[active], expected[active])
@@ -117,12 +117,17 @@ def test_one_channel_moves_the_features_of_its_own_lead_and_lag(permuted_trees, 
         places = [k for k, c in enumerate(samples.channels) if c.name in names or c.variable in names]
         return permuted_trees.taken(lead, places)
 
-    assert taken(1, "siconc_trend_lead_1") == {"valid_trend"} and taken(2, "siconc_trend_lead_1") == set()
+    of_trend = {"valid_trend", "valid_edge_of_trend", *(f"valid_{side}" for side in features.NEIGHBOURS)}
+    assert taken(1, "siconc_trend_lead_1") == of_trend and taken(2, "siconc_trend_lead_1") == set()
     of_last = {"last_anomaly", "last_anomaly_75km", "last_anomaly_150km", "last_anomaly_300km"}
+    of_last |= {f"last_{side}" for side in features.NEIGHBOURS}
     assert taken(1, "siconc_anomaly_lag_1") == of_last
     # The networks see two months of anomalies; the one of a year before goes with all of them.
-    assert taken(1, "siconc_anomaly") == of_last | {"last_anomaly_earlier", "valid_anomaly_year_before"}
-    assert taken(1, "month") == {"season_sin", "season_cos"} and taken(1, "tas") == set()
+    of_years = {"valid_anomaly_year_before", "valid_edge_year_before", "valid_anomaly_three_years_before"}
+    of_memory = {"last_anomaly_earlier", "last_year_mean_anomaly"}
+    assert taken(1, "siconc_anomaly") == of_last | of_years | of_memory
+    assert taken(1, "month") == {"season_sin", "season_cos"}
+    assert taken(1, "tas") == {"tas_1", "tas_2", "tas_3"} and taken(1, "full_ice_frequency") == set()
 
 
 def test_with_nothing_permuted_icenet_is_the_stored_forecast(samples, folders, store, permuted_trees):

@@ -10,22 +10,43 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
+from seaice.baselines import history
 from seaice.geo.gaps import MAPWISE
 from seaice.prepare.climate import at_months
 from seaice.steps import at, cadence, last_step, season, shift_by, valid_time
+from seaice.thresholds import ICE_EDGE
 
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
 A_YEAR = {"monthly": 12, "daily": 365}  # steps
 EARLIER = {"monthly": 1, "daily": 7}  # steps between the last anomaly and an earlier one, for its change
 UNCHANGING = ("x", "y", "radius", "season_sin", "season_cos")  # features that are the same every year
+# What lies around a cell: steps (rows, columns) to its eight neighbours, `NEIGHBOUR_KM` away.
+NEIGHBOURS = {
+    "nw": (-1, -1),
+    "n": (-1, 0),
+    "ne": (-1, 1),
+    "w": (0, -1),
+    "e": (0, 1),
+    "sw": (1, -1),
+    "s": (1, 0),
+    "se": (1, 1),
+}
+NEIGHBOUR_KM = 75.0
+MANY = 999  # a lag that no channel has
+MEMORY = "last_year_"  # begins the names of what the last twelve months were like
+WEATHER = ("tas", "tos")  # predictors of which the trees see `WEATHER_LAGS` months, where they exist
+WEATHER_LAGS = 3
 
 
-def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
+def fields(ready: xr.Dataset, init_times, *, plain: bool = False) -> dict[str, xr.DataArray]:
     """Return all fields that the features of these forecasts are taken from, by name.
 
     Dims (time, y, x) or (month, y, x); lazy if `ready` is. Fields `valid_*` belong to the forecast
     step. They were known a year before it; anomalies of days are taken so far back that no lead
-    reaches them. Fields `last_*` belong to the newest step that is known.
+    reaches them. Fields `last_*` belong to the newest step that is known. `WEATHER` keeps its
+    names.
+    plain: leave out memory, distances to the edge, weather, and with them the neighbours. Days
+    always do: what these features are worth was measured for months.
     """
     anomaly, time, time_cadence = ready.siconc_anomaly, ready.time, cadence(ready)
 
@@ -43,12 +64,35 @@ def fields(ready: xr.Dataset, init_times) -> dict[str, xr.DataArray]:
         "last_anomaly_earlier": before(EARLIER),
         "valid_damping": ready.siconc_damping,
     }
+    if not plain and time_cadence == "monthly":
+        by_name |= _rich(ready, before)
     # Smoothing is costly, so only the steps that are needed are smoothed.
     needed = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=time_cadence)))
     for km in SCALES_KM:
         by_name[f"last_anomaly_{km:.0f}km"] = smooth(needed, km / float(ready.attrs["resolution_km"]))
     return {
         name: field.reset_coords(drop=True).astype("float32", copy=False) for name, field in by_name.items()
+    }
+
+
+def _rich(ready: xr.Dataset, before) -> dict[str, xr.DataArray]:
+    """Return memory, distances to the edge and weather of a monthly record by name.
+
+    before: function that returns the anomalies a number of steps earlier.
+    """
+    year_before = at(ready.siconc, shift_by(ready.time, -A_YEAR["monthly"])).assign_coords(time=ready.time)
+    edges = {
+        "last_edge": (ready.siconc, ICE_EDGE),
+        "valid_edge_year_before": (year_before, ICE_EDGE),
+        "valid_edge_of_trend": (ready.siconc_trend, ICE_EDGE),
+        "valid_edge_of_frequency": (ready.ice_frequency, history.OFTEN),
+    }
+    memory = history.memory(ready.siconc, ready.siconc_anomaly)
+    return {
+        **{f"{MEMORY}{name}": field for name, field in memory.items()},
+        "valid_anomaly_three_years_before": before({"monthly": 3 * A_YEAR["monthly"]}),
+        **{name: history.distance(ice, threshold) for name, (ice, threshold) in edges.items()},
+        **{name: ready[name] for name in WEATHER if name in ready},
     }
 
 
@@ -79,6 +123,10 @@ def parts(
     gathered = {}
     for name, field in by_name.items():
         times = valid if name.startswith("valid_") else last
+        if name in WEATHER:
+            for lag in range(1, WEATHER_LAGS + 1):
+                gathered[f"{name}_{lag}"] = at(field, shift_by(last, 1 - lag))
+            continue
         if "month" in field.dims:
             field = at_months(field, times)
         elif "time" in field.dims:
@@ -86,6 +134,8 @@ def parts(
         gathered[name] = field
     gathered["valid_damping"] = gathered["valid_damping"].sel(lead_time=lead_time, drop=True)
     template = gathered["valid_trend"].reset_coords(drop=True)
+    if "last_edge" in gathered:
+        gathered |= _neighbours(gathered["last_anomaly"], "last") | _neighbours(template, "valid")
     x, y, angle = template.x / 1e6, template.y / 1e6, valid.copy(data=season(valid, cadence))
     gathered |= {
         "x": x,
@@ -95,6 +145,20 @@ def parts(
         "season_cos": np.cos(angle),
     }
     return {name: part.reset_coords(drop=True) for name, part in gathered.items()}
+
+
+def _neighbours(field: xr.DataArray, name: str) -> dict[str, xr.DataArray]:
+    """Return a field's values in the eight neighbours of each cell, NaN outside the map."""
+    cells = max(1, round(NEIGHBOUR_KM * 1000 / float(np.abs(np.diff(field["x"][:2]))[0])))
+    return {
+        f"{name}_{side}": field.shift(y=-cells * rows, x=-cells * columns)
+        for side, (rows, columns) in NEIGHBOURS.items()
+    }
+
+
+def is_weather(name: str) -> bool:
+    """Return whether a part holds a month of `WEATHER`."""
+    return name.rsplit("_", 1)[0] in WEATHER
 
 
 def composed(parts: Mapping) -> dict:
@@ -126,14 +190,28 @@ def sources(lead_time: int, *, cadence: str = "monthly") -> dict[str, str]:
     """
     trig = "month" if cadence == "monthly" else "season"
     last_anomaly = ["last_anomaly", *(f"last_anomaly_{km:.0f}km" for km in SCALES_KM)]
+    sides = [*NEIGHBOURS]
+    trend, frequency = f"siconc_trend_lead_{lead_time}", f"ice_frequency_lead_{lead_time}"
+    year_before = f"siconc_anomaly_lag_{A_YEAR[cadence] + 1 - lead_time}"
     return {
-        "valid_trend": f"siconc_trend_lead_{lead_time}",
-        "valid_recent_frequency": f"ice_frequency_lead_{lead_time}",
-        "valid_anomaly_year_before": f"siconc_anomaly_lag_{A_YEAR[cadence] + 1 - lead_time}",
+        "valid_trend": trend,
+        "valid_recent_frequency": frequency,
+        "valid_anomaly_year_before": year_before,
         "valid_damping": f"siconc_damping_lead_{lead_time}",
         "last_siconc": "siconc_lag_1",
         **dict.fromkeys(last_anomaly, "siconc_anomaly_lag_1"),
         "last_anomaly_earlier": f"siconc_anomaly_lag_{EARLIER[cadence] + 1}",
         "season_sin": f"{trig}_sin",
         "season_cos": f"{trig}_cos",
+        # Of twelve months or more: they go with the variable as a whole.
+        **dict.fromkeys((f"{MEMORY}{name}" for name in history.OF_SICONC), f"siconc_lag_{MANY}"),
+        **dict.fromkeys((f"{MEMORY}{name}" for name in history.OF_ANOMALY), f"siconc_anomaly_lag_{MANY}"),
+        "valid_anomaly_three_years_before": f"siconc_anomaly_lag_{MANY}",
+        "last_edge": "siconc_lag_1",
+        "valid_edge_year_before": year_before,
+        "valid_edge_of_trend": trend,
+        "valid_edge_of_frequency": frequency,
+        **{f"last_{side}": "siconc_anomaly_lag_1" for side in sides},
+        **{f"valid_{side}": trend for side in sides},
+        **{f"{name}_{lag}": f"{name}_lag_{lag}" for name in WEATHER for lag in range(1, WEATHER_LAGS + 1)},
     }

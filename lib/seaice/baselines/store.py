@@ -13,7 +13,7 @@ from seaice.baselines.simple import SIMPLE, all_forecasts
 from seaice.files import replacing_folder
 from seaice.steps import LEADS
 
-TREES, MOST_PHYSICS, LIMIT = 1, 2, 1  # the most models that are written beside the simple ones
+TREES, MOST_PHYSICS, LIMIT = 2, 2, 1  # the most models that are written beside the simple ones
 MODELS = len(SIMPLE) + TREES + MOST_PHYSICS + LIMIT
 PART_BYTES = 5e7  # most bytes of forecasts that are in memory at a time
 

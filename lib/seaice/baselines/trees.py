@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from seaice import cores, progress
 from seaice.baselines import features, store as baselines_store
 from seaice.baselines.simple import EVERY
+from seaice.config.sections import Boosting
 from seaice.errors import DataError
 from seaice.prepare.climate import at_months
 from seaice.prepare.truth import require_past, truth_and_weight
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 # Lead times in days. Each has one model, and a model for every day would add little.
 LEADS_OF_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 93)
-MAX_ROWS = 400_000  # cells that each lead is trained on, drawn at random; it limits memory and time
+MAX_ROWS = Boosting().rows  # cells that each lead is trained on; it limits memory and time
+# Share of the training initialisations that the trees are shown without weather, as real records of
+# weather end before those of ice.
+WITHHOLD = 1 / 3
 BLOCK_CELLS = 1e6  # cells whose features are gathered at once; it limits the memory beside the record
 # More ice in these features can only mean more ice to come. Trees with this constraint fit less
 # noise.
@@ -61,14 +65,27 @@ def leads(ready: xr.Dataset, n_leads: int) -> list[int]:
     return [lead for lead in LEADS_OF_DAYS if lead in all_leads]
 
 
+def models(cadence: str, boosting: Boosting) -> dict[str, bool]:
+    """Return the names of a run's trees as models, each with whether their features are plain."""
+    with_plain = boosting.with_plain and cadence == "monthly"
+    return {"trees": False} | ({"plain_trees": True} if with_plain else {})
+
+
 def fit(
-    ready: xr.Dataset, init_times, *, lead_times=LEADS, max_rows: int = MAX_ROWS, seed: int = 0
+    ready: xr.Dataset,
+    init_times,
+    *,
+    lead_times=LEADS,
+    max_rows: int = MAX_ROWS,
+    plain: bool = False,
+    seed: int = 0,
 ) -> "dict[int, HistGradientBoostingClassifier]":
     """Train one classifier for each lead and return them by lead.
 
     They are trained on the cells that count in the scores (active, truth observed) of the forecasts
     from `init_times`. Of more than `max_rows` cells, random ones are taken; of days, every fifth
-    initialisation. The result depends only on the data and `seed`.
+    initialisation. plain: see `features.fields`. The result depends only on data, options and
+    `seed`.
     Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a
     lead without any truth.
     """
@@ -78,7 +95,7 @@ def fit(
 
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
     require_past(ready, init_times, lead_times, what="trees")
-    by_name = features.fields(ready, init_times)
+    by_name = features.fields(ready, init_times, plain=plain)
 
     def fit_one_lead(lead):
         return _fit_lead(
@@ -111,12 +128,15 @@ def _fit_lead(
         )
     rng = np.random.default_rng([seed, lead])
     counts &= rng.random(counts.shape) < max_rows / counts.sum()
+    withheld = np.random.default_rng([seed, lead, 1]).random(len(init_times)) < WITHHOLD
     rows = []
     for block in _blocks(init_times, ready):
         cells = counts[block]
         parts = features.parts(by_name, init_times[block], lead, cadence=time_cadence)
         sizes = dict(zip(("init_time", "y", "x"), cells.shape, strict=True))
         parts = {name: part.variable.set_dims(sizes).values for name, part in parts.items()}
+        for name in filter(features.is_weather, parts):
+            parts[name] = np.where(withheld[block, None, None], np.nan, parts[name])
         rows.append(features.rows(parts, cells))
     rising = [int(name.startswith(RISING)) for name in features.composed(parts)]
     rows = np.concatenate(rows)
@@ -139,7 +159,9 @@ def _blocks(init_times: pd.DatetimeIndex, ready: xr.Dataset) -> list[slice]:
     return [slice(first, first + n_inits) for first in range(0, len(init_times), n_inits)]
 
 
-def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int = 5) -> xr.DataArray:
+def out_of_fold(
+    ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int = 5, max_rows: int = MAX_ROWS
+) -> xr.DataArray:
     """Return the SIP of training initialisations, each from trees that did not see it in training.
 
     They were fitted to neither the initialisation nor its neighbours in time. init_times are
@@ -161,7 +183,9 @@ def out_of_fold(ready: xr.Dataset, init_times, *, lead_times=LEADS, folds: int =
     forecasts = []
     for fold in progress.bar(np.array_split(init_times, folds), desc="trees out of fold", unit="fold"):
         rest = init_times[(init_times < fold[0] - longest_lead) | (init_times > fold[-1] + longest_lead)]
-        forecasts.append(forecast(fit(ready, rest, lead_times=lead_times), ready, fold).compute())
+        forecasts.append(
+            forecast(fit(ready, rest, lead_times=lead_times, max_rows=max_rows), ready, fold).compute()
+        )
     return xr.concat(forecasts, "init_time")
 
 
@@ -175,15 +199,20 @@ def write(folds: xr.DataArray, later: xr.DataArray, path: Path) -> None:
 
 
 def forecast(
-    classifiers: "Mapping[int, HistGradientBoostingClassifier]", ready: xr.Dataset, init_times
+    classifiers: "Mapping[int, HistGradientBoostingClassifier]",
+    ready: xr.Dataset,
+    init_times,
+    *,
+    plain: bool = False,
 ) -> xr.DataArray:
     """Return the SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32.
 
+    plain: as the trees were fitted, see `fit`.
     It is lazy if `ready` is. 0 outside the month's active cells, where nothing was trained. NaN on
     land and for an init_time whose last step is missing.
     """
     init_times, time_cadence = pd.DatetimeIndex(init_times), cadence(ready)
-    by_name = features.fields(ready, init_times)
+    by_name = features.fields(ready, init_times, plain=plain)
 
     def of_lead(lead):
         blocks = (init_times[block] for block in _blocks(init_times, ready))

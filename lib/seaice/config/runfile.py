@@ -9,18 +9,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from seaice.config.sections import (
-    SECTIONS,
-    SHARED,
-    Attribution,
-    Data,
-    Forecasting,
-    Importance,
-    Pretraining,
-    Sampling,
-    Training,
-    suggestion,
-)
+from seaice.config import sections
+from seaice.config.sections import SECTIONS, SHARED, suggestion
 from seaice.config.values import Positive, Strict, plain
 from seaice.errors import DataError, nearest
 
@@ -84,13 +74,14 @@ class Run(Strict):
 
     run: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     description: str = ""
-    data: Data | None = None
-    samples: Sampling | None = None
-    training: Training = Training()
-    pretraining: Pretraining | None = None
-    forecast: Forecasting | None = None
-    importance: Importance = Importance()
-    attribution: Attribution = Attribution()
+    data: sections.Data | None = None
+    samples: sections.Sampling | None = None
+    training: sections.Training = sections.Training()
+    pretraining: sections.Pretraining | None = None
+    boosting: sections.Boosting = sections.Boosting()
+    forecast: sections.Forecasting | None = None
+    importance: sections.Importance = sections.Importance()
+    attribution: sections.Attribution = sections.Attribution()
     steps: list[Step] = Field(min_length=1)
     cluster: Cluster = Cluster()
     inputs: list[str] = []

@@ -11,14 +11,8 @@ from seaice.grid import Grid, Hemisphere
 
 # Settings that `pretraining` takes from `training` if it leaves them out.
 SHARED = (
-    "network",
-    "filters_factor",
-    "batch_size",
-    "learning_rate",
-    "focal_gamma",
-    "weight_average",
-    "best_by",
-    "faster",
+    *("network", "filters_factor", "batch_size", "learning_rate"),
+    *("focal_gamma", "weight_average", "best_by", "faster"),
 )
 
 
@@ -45,10 +39,9 @@ class Data(Section):
     resolution_km: spacing of the EASE2 grid, km. start, end: first and last month of the data,
     "YYYY-MM". sources: variable -> catalogue entry.
     normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
-    None (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast
-    to compare with; None (default) for none. limit: catalogue entry of a perfect-model forecast,
-    which shows how much can be known at all; None (default) for none. simulations: climate
-    simulations that networks learn from first; None (default) for none.
+    None (default) for the run's own record. The others are None by default, for none. seasonal:
+    entry of a physics-based forecast to compare with. limit: entry of a perfect-model forecast,
+    which shows how much can be known. simulations: climate runs that networks learn from first.
     """
 
     hemisphere: Hemisphere
@@ -84,9 +77,8 @@ class Data(Section):
         if self.start > self.end:
             raise ValueError(f"start {self.start} lies after end {self.end}; swap them")
         names = [name for simulation in self.simulations or () for name in simulation.names]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"simulations give '{name}' twice; name each member once")
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"simulations give '{twice[0]}' twice; name each member once")
         if self.normals and self.cadence == "monthly":
             raise ValueError(f"normals '{self.normals}' are for a daily run; a monthly one has its own")
         return self
@@ -208,6 +200,17 @@ class Pretraining(Learning):
         return Training(**dict(self), schedule="constant", patience=None)
 
 
+class Boosting(Section):
+    """How boosted trees are fitted.
+
+    rows: cells that each lead is fitted to, default 400,000. with_plain: whether trees of plain
+    features (`features.fields`) are a model beside them, default True; those of days all are plain.
+    """
+
+    rows: Positive = 400_000
+    with_plain: bool = True
+
+
 class Forecasting(Section):
     """How the networks forecast together.
 
@@ -273,6 +276,7 @@ SECTIONS: dict[str, type[Section]] = {
     "samples": Sampling,
     "training": Training,
     "pretraining": Pretraining,
+    "boosting": Boosting,
     "forecast": Forecasting,
     "importance": Importance,
     "attribution": Attribution,
@@ -291,6 +295,6 @@ def suggestion(key: str, *, section: str | None = None) -> str:
     for names, cutoff in ((own_settings, 0.7), (dotted, 0.5)):
         close = difflib.get_close_matches(key, {bare[name] for name in names}, n=1, cutoff=cutoff)
         if close:
-            matching = [name for name in names if bare[name] == close[0]]
-            return f"; did you mean {' or '.join(map(repr, matching))}?"
+            matching = [repr(name) for name in names if bare[name] == close[0]]
+            return f"; did you mean {' or '.join(matching)}?"
     return f"; choose one of {', '.join(own_settings or SECTIONS)}"

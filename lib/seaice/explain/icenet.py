@@ -15,7 +15,7 @@ import xarray as xr
 
 from seaice.baselines import kept_trees, trees as baselines_trees
 from seaice.baselines.features import composed, fields, parts, sources
-from seaice.config.sections import Forecasting
+from seaice.config.sections import Boosting, Forecasting
 from seaice.errors import DataError
 from seaice.explain import draws
 from seaice.forecasts import calibrate, probabilities
@@ -23,6 +23,7 @@ from seaice.samples.assembly import Samples
 from seaice.steps import between, cadence
 
 NAME = "icenet"  # of this model in tables
+REACH = 4  # years before the first initialisation in which features of the trees lie
 
 
 class Trees:
@@ -40,8 +41,8 @@ class Trees:
         self.channels = samples.channels
         self._cadence = cadence(ready)
         self._kept: dict[tuple, np.ndarray] = {}
-        # The oldest value that a feature needs is of the year before.
-        recent = ready.sel(time=slice(self.times[0] - pd.DateOffset(years=2), None))
+        # The oldest values that features need are of three years before.
+        recent = ready.sel(time=slice(self.times[0] - pd.DateOffset(years=REACH), None))
         by_name = fields(recent, self.times)
         by_name = {name: field.load() for name, field in by_name.items()}
         self._parts = {
@@ -211,17 +212,19 @@ def of_run(
     ready: xr.Dataset,
     *,
     settings: Forecasting,
+    boosting: Boosting,
     splits: Mapping[str, Sequence[str]],
 ) -> IceNet:
     """Return IceNet as a run made it, with its boosted trees where the run blends them.
 
-    forecast: the run's forecast store. kept: folder that keeps its fitted trees. splits: first and
-    last init_time of each.
+    forecast: the run's forecast store. kept: folder that keeps its fitted trees. boosting: how they
+    were fitted. splits: first and last init_time of each.
     """
     if settings.blend is None:
         return IceNet.of_store(forecast, None, share=settings.blend_share)
     trained_on = between(splits["train"], cadence(ready))
-    classifiers = kept_trees.fitted_once(ready, trained_on, range(1, samples.n_leads + 1), kept)
+    leads = range(1, samples.n_leads + 1)
+    classifiers = kept_trees.fitted_once(ready, trained_on, leads, kept, boosting=boosting)
     first_judged = min(pd.Timestamp(ends[0]) for name, ends in splits.items() if name != "train")
     trees = Trees(classifiers, ready, samples, draws.reach(samples.init_times, first_judged))
     return IceNet.of_store(forecast, trees, share=settings.blend_share)

@@ -34,6 +34,7 @@ MODELS = {  # name: label, colour, dash, marker
     "icenet": ("IceNet ensemble", "#000000", "-", "o"),
     "networks": ("IceNet's networks alone", "#777777", "--", "h"),
     "trees": ("boosted trees", "#D55E00", "--", "s"),
+    "plain_trees": ("boosted trees of plain features", "#D55E00", ":", "s"),
     "seasonal": ("physics, bias-corrected", "#E69F00", "-", "P"),
     "seasonal_raw": ("physics, raw", "#E69F00", ":", "p"),
     "perfect_model": ("limit: true physics and state", "#222222", "-.", "1"),
@@ -51,8 +52,8 @@ MODELS = {  # name: label, colour, dash, marker
     "published_seas5": ("SEAS5, published", "#E69F00", "--", "P"),
     "published_linear_trend": ("linear trend, published", "#009E73", ":", "D"),
 }
-# In tables, but not in charts of all models: its line would lie along that of its damped form.
-TABLES_ONLY = ("anomaly_persistence",)
+# In tables, but not in charts of all models: their lines would lie along those of others.
+TABLES_ONLY = ("anomaly_persistence", "plain_trees")
 METRIC_LABELS = {
     "binary_accuracy": "binary accuracy (%)",
     "iiee": "ice-edge error IIEE (million km²)",

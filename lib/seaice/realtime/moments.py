@@ -127,7 +127,7 @@ def inputs(run: Run, ready, init_time) -> tuple[xr.Dataset, xr.Dataset, Samples,
         from seaice.baselines import kept_trees
 
         cache = products_store.folder(name) / ".classifiers"
-        forecasts = kept_trees.forecasts(ready, record, init_time, settings, cache)
+        forecasts = kept_trees.forecasts(ready, record, init_time, settings, cache, boosting=run.boosting)
     return record, window, sampling.of_store(window, settings, forecasts=forecasts), forecasts
 
 

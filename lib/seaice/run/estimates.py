@@ -10,7 +10,7 @@ import numpy as np
 
 from seaice.baselines import trees
 from seaice.baselines.simple import SIMPLE
-from seaice.baselines.store import MOST_PHYSICS, TREES
+from seaice.baselines.store import MOST_PHYSICS
 from seaice.config.runfile import Run
 from seaice.config.values import Simulation
 from seaice.networks.costs import FLOAT, TRAINING, forward, parameters
@@ -121,7 +121,9 @@ def forecast_bytes(run: Run) -> float:
 
 def baselines_bytes(run: Run) -> float:
     """Return the bytes of the baselines' forecasts before compression."""
-    models = len(SIMPLE) + TREES + (MOST_PHYSICS if run.data.seasonal else 0) + (run.data.limit is not None)
+    of_trees = len(trees.models(run.data.cadence, run.boosting))
+    physics = (MOST_PHYSICS if run.data.seasonal else 0) + (run.data.limit is not None)
+    models = len(SIMPLE) + of_trees + physics
     return FLOAT * _cells(run) * _judged(run) * run.samples.n_leads * models * BASELINE_FIELDS
 
 
@@ -131,7 +133,7 @@ def classifiers_bytes(run: Run) -> float:
     if run.data.cadence == "daily":
         n_leads = sum(lead <= n_leads for lead in trees.LEADS_OF_DAYS)
     nodes = trees.SETTINGS["max_iter"] * (2 * trees.SETTINGS["max_leaf_nodes"] - 1)
-    return n_leads * nodes * TREE_NODE
+    return len(trees.models(run.data.cadence, run.boosting)) * n_leads * nodes * TREE_NODE
 
 
 def _store(run: Run, start: str, end: str) -> float:
