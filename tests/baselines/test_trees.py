@@ -128,12 +128,15 @@ def test_every_part_of_the_trees_has_a_channel_that_it_is_permuted_with(ready):
 
 
 def test_months_since_open_water_are_counted_and_end():
-    time = pd.date_range("1980-01", periods=40, freq="MS")
-    siconc = xr.DataArray(np.full((40, 1, 2), 0.9, "float32"), {"time": time}, ("time", "y", "x"))
+    time = pd.date_range("1980-01", periods=30, freq="MS")
+    siconc = xr.DataArray(np.full((30, 1, 2), 0.9, "float32"), {"time": time}, ("time", "y", "x"))
     siconc[1, 0, 0] = 0.1
-    since = history.memory(siconc, siconc)["months_since_open"]
-    assert since[:4, 0, 0].values.tolist() == [36, 0, 1, 2] and float(since[-1, 0, 0]) == 36
-    assert (since[:, 0, 1] == 36).all()
+    siconc[3:6] = np.nan
+    last = xr.DataArray(time, {"init_time": time}, ("init_time",))
+    found = history.memory(siconc, siconc, last)
+    assert found["months_since_open"][[0, 1, 2, 4, 12, 13], 0, 0].values.tolist() == [12, 0, 1, 3, 11, 12]
+    assert (found["months_since_open"][:, 0, 1] == 12).all() and float(found["open_months"][9, 0, 0]) == 1
+    assert found["least_siconc"].notnull().all()  # three months are missing, nine are not
 
 
 def test_distance_to_the_edge_has_a_sign_and_ends_at_no_coast():

@@ -97,7 +97,7 @@ def test_the_trees_are_not_asked_again_where_they_see_nothing_permuted(
     np.testing.assert_array_equal(unseen[::-1], before)
     assert len(asked) == 4
     ice, _ = sip_of(fresh, samples, JUDGED, DONORS, ("siconc_anomaly_lag_1",))
-    assert len(asked) == 6 and (ice != before)[active].any()
+    assert len(asked) == 8 and (ice != before)[active].any()
 
 
 def test_with_all_ice_permuted_the_trees_say_what_they_said_of_the_donor(

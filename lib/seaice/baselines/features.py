@@ -4,7 +4,7 @@ Features of each cell that are known at the init_time of a forecast. Fields vali
 step come from earlier years or the fit period.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,8 @@ from seaice.prepare.climate import at_months
 from seaice.steps import at, cadence, last_step, season, shift_by, valid_time
 from seaice.thresholds import ICE_EDGE
 
+# Fields of the ready store that all trees see.
+RECORDED = ("siconc_trend", "ice_frequency", "siconc", "siconc_anomaly", "siconc_damping")
 SCALES_KM = (75.0, 150.0, 300.0)  # km, standard deviations of the Gaussian smoothing of anomalies
 A_YEAR = {"monthly": 12, "daily": 365}  # steps
 EARLIER = {"monthly": 1, "daily": 7}  # steps between the last anomaly and an earlier one, for its change
@@ -33,67 +35,32 @@ NEIGHBOURS = {
 }
 NEIGHBOUR_KM = 75.0
 MANY = 999  # a lag that no channel has
+EDGE = "edge_of_"  # begins the names of distances to the edge of a field
 MEMORY = "last_year_"  # begins the names of what the last twelve months were like
 WEATHER = ("tas", "tos")  # predictors of which the trees see `WEATHER_LAGS` months, where they exist
 WEATHER_LAGS = 3
 
 
 def fields(ready: xr.Dataset, init_times, *, plain: bool = False) -> dict[str, xr.DataArray]:
-    """Return all fields that the features of these forecasts are taken from, by name.
+    """Return the fields that the features of these forecasts are gathered from, by name.
 
-    Dims (time, y, x) or (month, y, x); lazy if `ready` is. Fields `valid_*` belong to the forecast
-    step. They were known a year before it; anomalies of days are taken so far back that no lead
-    reaches them. Fields `last_*` belong to the newest step that is known. `WEATHER` keeps its
-    names.
+    Dims (time, y, x) or (month, lead_time, y, x); lazy if `ready` is. `parts` takes from them what
+    was known.
     plain: leave out memory, distances to the edge, weather, and with them the neighbours. Days
     always do: what these features are worth was measured for months.
     """
-    anomaly, time, time_cadence = ready.siconc_anomaly, ready.time, cadence(ready)
-
-    def before(steps):
-        return at(anomaly, shift_by(time, -steps[time_cadence], cadence=time_cadence)).assign_coords(
-            time=time
-        )
-
-    by_name = {
-        "valid_trend": ready.siconc_trend,
-        "valid_recent_frequency": ready.ice_frequency,
-        "valid_anomaly_year_before": before(A_YEAR),
-        "last_siconc": ready.siconc,
-        "last_anomaly": anomaly,
-        "last_anomaly_earlier": before(EARLIER),
-        "valid_damping": ready.siconc_damping,
-    }
-    if not plain and time_cadence == "monthly":
-        by_name |= _rich(ready, before)
+    time_cadence = cadence(ready)
+    by_name = {name: ready[name] for name in RECORDED}
     # Smoothing is costly, so only the steps that are needed are smoothed.
+    anomaly = ready.siconc_anomaly
     needed = anomaly.sel(time=anomaly.time.isin(last_step(init_times, cadence=time_cadence)))
     for km in SCALES_KM:
-        by_name[f"last_anomaly_{km:.0f}km"] = smooth(needed, km / float(ready.attrs["resolution_km"]))
-    return {
-        name: field.reset_coords(drop=True).astype("float32", copy=False) for name, field in by_name.items()
-    }
-
-
-def _rich(ready: xr.Dataset, before) -> dict[str, xr.DataArray]:
-    """Return memory, distances to the edge and weather of a monthly record by name.
-
-    before: function that returns the anomalies a number of steps earlier.
-    """
-    year_before = at(ready.siconc, shift_by(ready.time, -A_YEAR["monthly"])).assign_coords(time=ready.time)
-    edges = {
-        "last_edge": (ready.siconc, ICE_EDGE),
-        "valid_edge_year_before": (year_before, ICE_EDGE),
-        "valid_edge_of_trend": (ready.siconc_trend, ICE_EDGE),
-        "valid_edge_of_frequency": (ready.ice_frequency, history.OFTEN),
-    }
-    memory = history.memory(ready.siconc, ready.siconc_anomaly)
-    return {
-        **{f"{MEMORY}{name}": field for name, field in memory.items()},
-        "valid_anomaly_three_years_before": before({"monthly": 3 * A_YEAR["monthly"]}),
-        **{name: history.distance(ice, threshold) for name, (ice, threshold) in edges.items()},
-        **{name: ready[name] for name in WEATHER if name in ready},
-    }
+        by_name[f"anomaly_{km:.0f}km"] = smooth(needed, km / float(ready.attrs["resolution_km"]))
+    if not plain and time_cadence == "monthly":
+        by_name |= {name: ready[name] for name in WEATHER if name in ready}
+        edges = {"siconc": ICE_EDGE, "siconc_trend": ICE_EDGE, "ice_frequency": history.OFTEN}
+        by_name |= {f"{EDGE}{name}": history.distance(ready[name], least) for name, least in edges.items()}
+    return {name: field.reset_coords(drop=True) for name, field in by_name.items()}
 
 
 def smooth(da: xr.DataArray, sigma: float) -> xr.DataArray:
@@ -117,24 +84,26 @@ def parts(
     """Return by name the fields, place and season that the features of forecasts are made from.
 
     Each has the dims (init_time, y, x) or some of them. by_name: fields by name, see `fields`.
+    Parts `valid_*` belong to the forecast step. They were known a year before it; anomalies of days
+    are taken so far back that no lead reaches them. Parts `last_*` and weather belong to the newest
+    steps that are known.
     """
     valid = valid_time(init_times, [lead_time], cadence=cadence).isel(lead_time=0, drop=True)
     last = last_step(init_times, cadence=cadence)
     gathered = {}
-    for name, field in by_name.items():
-        times = valid if name.startswith("valid_") else last
-        if name in WEATHER:
-            for lag in range(1, WEATHER_LAGS + 1):
-                gathered[f"{name}_{lag}"] = at(field, shift_by(last, 1 - lag))
-            continue
-        if "month" in field.dims:
-            field = at_months(field, times)
-        elif "time" in field.dims:
-            field = at(field, times)
-        gathered[name] = field
+    for name, (field, when, steps) in _places(by_name, cadence).items():
+        values = by_name[field]
+        if "month" in values.dims:
+            values = at_months(values, valid)
+        elif "time" in values.dims:
+            times = shift_by(valid if when == "valid" else last, -steps, cadence=cadence)
+            values = at(values, times)
+        gathered[name] = values
     gathered["valid_damping"] = gathered["valid_damping"].sel(lead_time=lead_time, drop=True)
     template = gathered["valid_trend"].reset_coords(drop=True)
-    if "last_edge" in gathered:
+    if f"{EDGE}siconc" in by_name:
+        memory = history.memory(by_name["siconc"], by_name["siconc_anomaly"], last)
+        gathered |= {f"{MEMORY}{name}": field for name, field in memory.items()}
         gathered |= _neighbours(gathered["last_anomaly"], "last") | _neighbours(template, "valid")
     x, y, angle = template.x / 1e6, template.y / 1e6, valid.copy(data=season(valid, cadence))
     gathered |= {
@@ -144,7 +113,39 @@ def parts(
         "season_sin": np.sin(angle),
         "season_cos": np.cos(angle),
     }
-    return {name: part.reset_coords(drop=True) for name, part in gathered.items()}
+    return {
+        name: part.reset_coords(drop=True).astype("float32", copy=False) for name, part in gathered.items()
+    }
+
+
+def _places(by_name: Iterable[str], cadence: str) -> dict[str, tuple[str, str, int]]:
+    """Return by part its field, the step it belongs to, and how many steps before that it lies.
+
+    by_name: names of the fields that there are. The order is that of the features.
+    """
+    year = A_YEAR[cadence]
+    places = {
+        "valid_trend": ("siconc_trend", "valid", 0),
+        "valid_recent_frequency": ("ice_frequency", "valid", 0),
+        "valid_anomaly_year_before": ("siconc_anomaly", "valid", year),
+        "last_siconc": ("siconc", "last", 0),
+        "last_anomaly": ("siconc_anomaly", "last", 0),
+        "last_anomaly_earlier": ("siconc_anomaly", "last", EARLIER[cadence]),
+        "valid_damping": ("siconc_damping", "valid", 0),
+        **{f"last_anomaly_{km:.0f}km": (f"anomaly_{km:.0f}km", "last", 0) for km in SCALES_KM},
+    }
+    if f"{EDGE}siconc" in by_name:
+        places |= {
+            "valid_anomaly_three_years_before": ("siconc_anomaly", "valid", 3 * year),
+            "last_edge": (f"{EDGE}siconc", "last", 0),
+            "valid_edge_year_before": (f"{EDGE}siconc", "valid", year),
+            "valid_edge_of_trend": (f"{EDGE}siconc_trend", "valid", 0),
+            "valid_edge_of_frequency": (f"{EDGE}ice_frequency", "valid", 0),
+        }
+    weather = [name for name in WEATHER if name in by_name]
+    return places | {
+        f"{name}_{lag}": (name, "last", lag - 1) for name in weather for lag in range(1, WEATHER_LAGS + 1)
+    }
 
 
 def _neighbours(field: xr.DataArray, name: str) -> dict[str, xr.DataArray]:

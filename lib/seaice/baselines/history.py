@@ -9,35 +9,35 @@ import xarray as xr
 from scipy.ndimage import distance_transform_edt
 
 from seaice.geo.gaps import MAPWISE
+from seaice.steps import at, shift_by
 from seaice.thresholds import ICE_EDGE
 
+STORED = "float16"  # of distances, which are kept for the whole record
 MONTHS = 12  # of memory
-# Months since open water are counted up to this number. Cells that were never open have it, too.
-LONGEST = 36
 OF_SICONC = ("least_siconc", "most_siconc", "open_months", "months_since_open")  # results of `memory`
 OF_ANOMALY = ("mean_anomaly",)
 OFTEN = 0.5  # frequency of ice in earlier years that is taken as their edge
 
 
-def memory(siconc: xr.DataArray, anomaly: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return by name what the last twelve months of each month were like.
+def memory(siconc: xr.DataArray, anomaly: xr.DataArray, last: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return by name what the twelve months up to the last known ones were like.
 
-    siconc: fraction 0..1 (time, y, x), monthly; anomaly: of siconc, same dims. Months that are
-    missing are left out. Returned, (time, y, x) float32, NaN where no month is known: least and
-    most SIC, mean anomaly, number of months with open water, and months since the last one, at most
-    `LONGEST`.
+    siconc: fraction 0..1 (time, y, x), monthly; anomaly: of siconc, same dims. last: months
+    (init_time). Months that are missing are left out. Returned, (init_time, y, x), NaN where none
+    of the months is known: least and most SIC, mean anomaly, number of months with open water, and
+    months since the last one, `MONTHS` where there was none.
     """
-    known, is_open = siconc.notnull(), siconc < ICE_EDGE
-    window = {"dim": {"time": MONTHS}, "min_periods": 1}
-    number = xr.DataArray(np.arange(siconc.sizes["time"], dtype="float32"), dims="time")
-    last_open = number.where(is_open).ffill("time")
-    since = (number - last_open).clip(max=LONGEST).fillna(LONGEST).where(known)
+    ago = xr.DataArray(np.arange(MONTHS), dims="ago")
+    months = xr.concat([shift_by(last, -k) for k in range(MONTHS)], "ago")
+    ice, departure = at(siconc, months), at(anomaly, months)
+    known = ice.notnull().any("ago")
+    is_open = ice < ICE_EDGE
     return {
-        "least_siconc": siconc.rolling(**window).min(),
-        "most_siconc": siconc.rolling(**window).max(),
-        "mean_anomaly": anomaly.rolling(**window).mean(),
-        "open_months": is_open.astype("float32").where(known).rolling(**window).sum(),
-        "months_since_open": since.transpose(*siconc.dims).astype("float32"),
+        "least_siconc": ice.min("ago"),
+        "most_siconc": ice.max("ago"),
+        "mean_anomaly": departure.mean("ago"),
+        "open_months": is_open.sum("ago").where(known),
+        "months_since_open": ago.where(is_open, MONTHS).min("ago").where(known),
     }
 
 
@@ -53,8 +53,8 @@ def distance(ice: xr.DataArray, threshold: float) -> xr.DataArray:
         sea, inside = np.isfinite(values), values >= threshold
         outside = sea & ~inside
         if not inside.any() or not outside.any():
-            return np.full(values.shape, np.nan, "float32")
+            return np.full(values.shape, np.nan, STORED)
         to_water, to_ice = (distance_transform_edt(~mask) for mask in (outside, inside))
-        return np.where(sea, np.where(inside, to_water, -to_ice), np.nan).astype("float32")
+        return np.where(sea, np.where(inside, to_water, -to_ice), np.nan).astype(STORED)
 
-    return xr.apply_ufunc(of_map, ice, vectorize=True, **MAPWISE)
+    return xr.apply_ufunc(of_map, ice, vectorize=True, **MAPWISE | {"output_dtypes": [STORED]})

@@ -43,23 +43,27 @@ class Trees:
         self._kept: dict[tuple, np.ndarray] = {}
         # The oldest values that features need are of three years before.
         recent = ready.sel(time=slice(self.times[0] - pd.DateOffset(years=REACH), None))
-        by_name = fields(recent, self.times)
-        by_name = {name: field.load() for name, field in by_name.items()}
-        self._parts = {
-            lead: {
-                name: self._of_cells(part, ready.land)
-                for name, part in parts(by_name, self.times, lead, cadence=self._cadence).items()
-            }
-            for lead in self.classifiers
-        }
+        self._fields = {name: field.load() for name, field in fields(recent, self.times).items()}
+        self._parts: dict[tuple[int, int], dict[str, np.ndarray]] = {}
 
-    def _of_cells(self, part: xr.DataArray, land: xr.DataArray) -> np.ndarray:
-        """Return a part (init_time, cell), or (1, cell) or (init_time, 1) where it is constant."""
-        if "init_time" not in part.dims:
-            return part.broadcast_like(land).transpose("y", "x").values[self.cells].astype("float32")[None]
-        if "y" not in part.dims:
-            return part.values.astype("float32")[:, None]
-        return part.transpose("init_time", "y", "x").values[:, self.cells]
+    def _parts_of(self, lead: int, row: int) -> dict[str, np.ndarray]:
+        """Return the parts (cell,), or (1,) where all cells have the same, of one initialisation.
+
+        Few initialisations are judged or are donors, and they are so again and again.
+        row: place of the initialisation among `times`.
+        """
+        if (lead, row) not in self._parts:
+            gathered = parts(self._fields, self.times[[row]], lead, cadence=self._cadence)
+            self._parts[lead, row] = {name: self._of_cells(part) for name, part in gathered.items()}
+        return self._parts[lead, row]
+
+    def _of_cells(self, part: xr.DataArray) -> np.ndarray:
+        """Return a part of one initialisation (cell,), or (1,) where it is the same everywhere."""
+        values = part.isel(init_time=0, missing_dims="ignore")
+        if not {"y", "x"} & set(values.dims):
+            return values.values[None]
+        sizes = dict(zip(("y", "x"), self.cells.shape, strict=True))
+        return values.variable.set_dims(sizes).transpose("y", "x").values[self.cells]
 
     def taken(self, lead: int, places: Sequence[int]) -> set[str]:
         """Return the names of the parts that are permuted with the channels at these places.
@@ -112,12 +116,14 @@ class Trees:
 
         rows, donor_rows: places among `times`. active: bool (init_time, cell).
         """
-        chosen = {
-            name: part if len(part) == 1 else part[donor_rows if name in taken else rows]
-            for name, part in self._parts[lead].items()
-        }
-        by_feature = [np.broadcast_to(feature, active.shape) for feature in composed(chosen).values()]
-        return baselines_trees.probability(self.classifiers[lead], np.stack(by_feature, axis=-1), active)
+        sips = []
+        for row, donor_row, cells in zip(rows, donor_rows, active, strict=True):
+            own, of_donor = self._parts_of(lead, row), self._parts_of(lead, donor_row)
+            chosen = composed({name: (of_donor if name in taken else own)[name] for name in own})
+            by_feature = [np.broadcast_to(feature, cells.shape) for feature in chosen.values()]
+            by_cell = np.stack(by_feature, axis=-1)
+            sips.append(baselines_trees.probability(self.classifiers[lead], by_cell, cells))
+        return np.stack(sips)
 
     def digest(self) -> str:
         """Return the SHA-256 of the trees' own forecast of the latest initialisation."""
