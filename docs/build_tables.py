@@ -27,6 +27,7 @@ VARIANTS = {  # (run, model in its tables): label of the row
     ("nsidc_north", "linear_trend"): "linear trend",
     ("nsidc_north", "damped_anomaly_persistence"): "damped anomaly persistence",
     ("nsidc_north", "first_guess"): "first guess with fitted weights",
+    ("nsidc_north", "plain_trees"): "boosted trees of plain features",
     ("nsidc_north", "trees"): "boosted trees",
     ("nsidc_plain", "icenet"): "the paper's network, narrow, 35 epochs",
     ("nsidc_north", "networks"): "correction of a first guess, with weather and ocean",

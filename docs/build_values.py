@@ -23,7 +23,9 @@ from seaice.prepare import known_at
 
 ACCURACY = "binary_accuracy"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-ICENET, NETWORKS, TREES = (("nsidc_north", model) for model in ("icenet", "networks", "trees"))
+ICENET, NETWORKS, TREES, PLAIN_TREES = (
+    ("nsidc_north", model) for model in ("icenet", "networks", "trees", "plain_trees")
+)
 PLAIN = ("nsidc_plain", "icenet")
 DAILY, DAILY_SOUTH = "nsidc_daily_north", "nsidc_daily_south"
 
@@ -177,6 +179,8 @@ VALUES: dict[str, Callable[[], str]] = {
     "blend-trees-validation": lambda: mean_gain(ICENET, TREES, split="validation"),
     "blend-networks": lambda: mean_gain(ICENET, NETWORKS),
     "networks-trees": lambda: both_gains(NETWORKS, TREES),
+    "rich-trees": lambda: both_gains(TREES, PLAIN_TREES),
+    "rich-trees-brier": lambda: signed(gain(TREES, PLAIN_TREES, "brier").mean(), 4),
     "contest-trees": lambda: contest("nsidc_north", "trees"),
     "contest-first-guess": lambda: contest("nsidc_north", "first_guess"),
     "contest-damped": lambda: contest("nsidc_north", "damped_anomaly_persistence"),
