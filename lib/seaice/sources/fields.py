@@ -12,7 +12,7 @@ from seaice.geo import regrid
 from seaice.grid import Grid
 from seaice.schema import VARIABLES, attributes
 from seaice.sources import averages, units
-from seaice.sources.observed_ice import first_year, ice_dataset
+from seaice.sources.ice import first_year, ice_dataset
 
 ALIASES = {  # schema name <- published names: CMIP6, ECMWF short and CDS long names, NCEP/NOAA
     "siconc": ("siconc", "sic", "ci", "sea_ice_cover", "sea_ice_concentration", "ileadfra"),

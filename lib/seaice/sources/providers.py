@@ -11,16 +11,16 @@ from seaice.errors import DataError
 from seaice.geo import regrid, winds
 from seaice.grid import Grid
 from seaice.schema import Flag
-from seaice.sources import averages, catalog, fields as sources_fields, observed_ice
+from seaice.sources import averages, catalog, fields as sources_fields, layouts, nsidc, osisaf
 from seaice.steps import FREQUENCY, STAMP
 
 log = logging.getLogger(__name__)
 
 PROVIDERS = {
-    "osisaf": observed_ice.osisaf,
-    "nsidc_bytes": observed_ice.nsidc_bytes,
-    "nsidc_cdr": observed_ice.nsidc_cdr,
-    "ecmwf_edge": observed_ice.ecmwf_edge,
+    "osisaf": osisaf.osisaf,
+    "nsidc_bytes": nsidc.nsidc_bytes,
+    "nsidc_cdr": nsidc.nsidc_cdr,
+    "ecmwf_edge": nsidc.ecmwf_edge,
     "latlon": sources_fields.latlon,
     "cmip6": sources_fields.cmip6,
     "ease2": sources_fields.ease2,
@@ -67,6 +67,7 @@ def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     convention is recognised from the dataset. source: entry or file, for messages. The attribute
     `grid_kind` of the result tells its kind of grid. Raises DataError.
     """
+    raw = layouts.tidy(raw)
     if "time" in raw.dims and raw.sizes["time"] == 0:
         raise DataError(f"{source}: holds no time step")
     raw = _with_dates(raw, metadata.get("cadence", "monthly"), source=source)
