@@ -17,7 +17,7 @@ from support.loopback import Loopback
 
 from seaice import paths
 from seaice.errors import DataError
-from seaice.sources import catalog, remote, stores
+from seaice.sources import addresses, catalog, stores
 from seaice.sources.catalog import CatalogError
 
 FIELDS = {
@@ -107,7 +107,7 @@ def test_every_entry_says_all_a_user_must_know():
         assert FIELDS <= set(about) and all(about[f] for f in FIELDS), name
         assert about["hemisphere"] in ("north", "south", "both"), name
     one_a_step = [n for n in table.index if catalog.metadata(n).get("one_file_a_step")]
-    assert one_a_step == [n for n in table.index if n.startswith("osisaf")]
+    assert one_a_step == [n for n in table.index if n.startswith(("osisaf", "nsidc0803"))]
     assert set(table["available"]) <= {"yes", "no", "over the network", "with credentials"}
     assert (table.loc[table["credentials"] != "none", "available"] == "with credentials").all()
 
@@ -241,11 +241,11 @@ def test_the_checksum_of_a_simulation_is_that_of_its_key(world):
 
 
 def test_a_template_stands_for_one_address_a_step():
-    days = remote.expand("http://h/{YYYY}/{MM}/{YYYYMMDD}.nc", start="2012-02-28", end="2012-03")
+    days = addresses.expand("http://h/{YYYY}/{MM}/{YYYYMMDD}.nc", start="2012-02-28", end="2012-03")
     assert len(days) == 33 and days[:2] == ["http://h/2012/02/20120228.nc", "http://h/2012/02/20120229.nc"]
-    assert len(remote.expand("http://h/{YYYY}{MM}.nc", start="2011", end="2012")) == 24
-    assert remote.expand("http://h/{MM}.csv", month=9) == ["http://h/09.csv"]
-    assert remote.expand("http://h/a.nc") == ["http://h/a.nc"]
+    assert len(addresses.expand("http://h/{YYYY}{MM}.nc", start="2011", end="2012")) == 24
+    assert addresses.expand("http://h/{MM}.csv", month=9) == ["http://h/09.csv"]
+    assert addresses.expand("http://h/a.nc") == ["http://h/a.nc"]
 
 
 def test_osisaf_months_are_fetched_and_joined(site):
@@ -551,8 +551,9 @@ def test_a_web_page_in_place_of_a_table_is_told(site):
     file = site.folder / "repository/entry/get/2021_07_01_183913_forecast_results.csv"
     file.parent.mkdir(parents=True)
     file.write_text("<html>\n<body>\n<p>a, b, c</p>\n</html>")
-    with pytest.raises(CatalogError, match="forecast_results.csv: not readable as a table"):
+    with pytest.raises(CatalogError, match="forecast_results.csv: the server answers with a web page"):
         catalog.open_entry("icenet_forecast_results", base_url=site.url)
+    assert left(site.folder.parent) == set()
 
 
 @pytest.mark.parametrize("name", ["osisaf_cdr_monthly_north", "era5_arco", "cmip6_pangeo", "hadisst"])

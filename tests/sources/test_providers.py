@@ -473,3 +473,19 @@ def test_the_observed_edge_forecast(seaice_data):
     extent = ds["sip"].sum(("y", "x")).values.ravel() * 75**2 / 1e6
     # September extents of an uncorrected model, near the observed 4.3 to 8 million km2.
     assert (extent > 3).all() and (extent < 9.5).all()
+
+
+def test_files_that_the_provider_lacks_become_missing_steps_where_a_run_says_so(monkeypatch, caplog):
+    raw = synthetic.raw_osisaf(time=synthetic.months("1986-03", 4), resolution_km=75.0)
+    asked = []
+
+    def open_entry(name, *, skip_missing=False, **options):
+        asked.append(skip_missing)
+        return raw.isel(time=[0, 3]) if skip_missing else raw
+
+    about = {"provider": "osisaf", "hemisphere": "north", "cadence": "monthly", "one_file_a_step": True}
+    monkeypatch.setattr(providers.catalog, "metadata", lambda name: about)
+    monkeypatch.setattr(providers.catalog, "open_entry", open_entry)
+    ds = providers.forgiving()("months", Grid("north", 75.0), start="1986-03", end="1986-06")
+    assert asked == [True] and ds.attrs["missing_times"] == "1986-04 1986-05"
+    assert (ds.siconc_flag.sel(time="1986-04") == 3).all()

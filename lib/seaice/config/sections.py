@@ -43,7 +43,8 @@ class Data(Section):
 
     hemisphere: "north" or "south". cadence: time step of the data, "monthly" (default) or "daily".
     resolution_km: spacing of the EASE2 grid, km. start, end: first and last month of the data,
-    "YYYY-MM". sources: variable -> catalogue entry.
+    "YYYY-MM". sources: variable -> catalogue entry. absent: what a file that the provider lacks is,
+    where there is one file a step: an "error" (default), or a "missing" step.
     normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
     None (default) for the run's own record. seasonal: catalogue entry of a physics-based forecast
     to compare with; None (default) for none. limit: catalogue entry of a perfect-model forecast,
@@ -57,6 +58,7 @@ class Data(Section):
     start: Month
     end: Month
     sources: dict[str, str]
+    absent: Literal["error", "missing"] = "error"
     normals: str | None = None
     seasonal: str | None = None
     limit: str | None = None

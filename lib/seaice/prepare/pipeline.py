@@ -5,6 +5,7 @@ They are regridded, checked, filled, fitted on the past and written.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import dask.array
 import numpy as np
@@ -41,6 +42,7 @@ def build(
     run: str,
     cadence: str = "monthly",
     normals: str | None = None,
+    absent: Literal["error", "missing"] = "error",
     load: Callable[..., xr.Dataset] = providers.load,
 ) -> pd.DataFrame:
     """Write the analysis-ready store (see docs/contracts.md) and return the quality report.
@@ -49,13 +51,14 @@ def build(
     start, end: first and last month ("YYYY-MM") or day used.
     fit_end: last month or day that climatologies, scaling and active cells may use.
     normals: entry of monthly SIC. All of its past gives the climatology, trend and active cells of
-    a daily record; default the record's own monthly means.
+    a daily record; default the record's own monthly means. absent: see `sections.Data`.
     The store appears at `path`, and replaces an older one, only when it is complete. Holds a few
     time steps in memory at once.
     Raises DataError if `siconc` has no source, for an entry of another cadence, for empty time
     spans, and for whatever the providers find.
     """
     _check_sources(sources, source=f"run '{run}'")
+    load = providers.forgiving(load) if absent == "missing" else load
     axis, fit = derive.time_axis(start, end, cadence=cadence), {"fit_start": start, "fit_end": fit_end}
     origin = {
         "run": run,

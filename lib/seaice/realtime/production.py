@@ -166,7 +166,7 @@ def _pair(text: str) -> tuple[str, str]:
     name, equals, entry = text.partition("=")
     if not (name and equals and entry):
         raise DataError(
-            f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north"
+            f"--newer {text}: write it as variable=entry, such as siconc=osisaf_438_monthly_north"
         )
     return name, entry
 

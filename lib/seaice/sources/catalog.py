@@ -27,15 +27,8 @@ from seaice.errors import DataError
 from seaice.sources import download, transfer
 
 COLUMNS = (
-    "provider",
-    "description",
-    "hemisphere",
-    "cadence",
-    "variables",
-    "units",
-    "doi",
-    "licence",
-    "credentials",
+    *("provider", "description", "hemisphere", "cadence", "variables", "units", "doi", "licence"),
+    *("credentials", "status", "superseded_by", "first", "last"),
 )
 
 
@@ -70,7 +63,9 @@ def entries(*, catalog: str | Path | None = None) -> pd.DataFrame:
     for name in _names(catalog):
         about = metadata(name, catalog=catalog)
         rows.append(
-            {"name": name, **{c: about.get(c) for c in COLUMNS}, "available": _available(name, catalog)}
+            {"name": name, "status": "current"}
+            | {c: about[c] for c in COLUMNS if c in about}
+            | {"available": _available(name, catalog)}
         )
     return pd.DataFrame(rows, columns=["name", *COLUMNS, "available"]).set_index("name")
 
@@ -171,7 +166,8 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, 
         arguments[address] = (
             options["base_url"].rstrip("/") + provider_url._replace(scheme="", netloc="").geturl()
         )
-        arguments.pop("storage_options", None)  # these are for the provider's own server
+        for name_of_own in ("storage_options", "mirrors"):  # these are for the provider's own server
+            arguments.pop(name_of_own, None)
     arguments |= {k: v for k, v in options.items() if k != "base_url"}
     _require_variables(name, arguments)
     arguments = expand_templates(arguments, {})

@@ -25,5 +25,9 @@ class Driver:
         """Return the size of the data in bytes before compression, or None if it is unknown."""
         return None
 
+    def n_bytes_to_fetch(self) -> float | None:
+        """Return the bytes that are still to be fetched, as the server says; None if unknown."""
+        return None
+
     def require_access(self, entry: str) -> None:
         """Raise DataError naming the catalogue's `entry` if its data certainly can't be had."""

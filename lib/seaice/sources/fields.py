@@ -16,7 +16,7 @@ from seaice.sources.ice import first_year, ice_dataset
 
 ALIASES = {  # schema name <- published names: CMIP6, ECMWF short and CDS long names, NCEP/NOAA
     "siconc": ("siconc", "sic", "ci", "sea_ice_cover", "sea_ice_concentration", "ileadfra"),
-    "tas": ("tas", "t2m", "2m_temperature"),
+    "tas": ("tas", "t2m", "2m_temperature", "air"),
     "tos": ("tos", "sst", "sea_surface_temperature"),
     "psl": ("psl", "msl", "slp", "mean_sea_level_pressure"),
     "uas": ("uas", "u10", "10m_u_component_of_wind"),

@@ -1,6 +1,7 @@
 """How does a published file become the schema on the grid? All data enter the package here."""
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,17 @@ def load(
         metadata = metadata | {"cadence": "monthly"}
     native = standardise(raw, metadata, source=name)
     return on_grid(native, grid, source=name, start=start, end=end, variables=variables)
+
+
+def forgiving(load: Callable[..., xr.Dataset] = load) -> Callable[..., xr.Dataset]:
+    """Return a `load` to which steps whose files the provider lacks are missing, and no error."""
+
+    def tolerant(name: str, grid: Grid, **options) -> xr.Dataset:
+        if catalog.metadata(name).get("one_file_a_step"):
+            options |= {"skip_missing": True}
+        return load(name, grid, **options)
+
+    return tolerant
 
 
 def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
