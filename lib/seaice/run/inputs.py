@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from seaice import steps
@@ -158,7 +158,7 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
-def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
+def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the options by which a run's dates choose files of an entry with one file per step."""
     from seaice.sources import catalog
 
