@@ -43,6 +43,7 @@ def build(
     cadence: str = "monthly",
     normals: str | None = None,
     absent: Literal["error", "missing"] = "error",
+    like: xr.Dataset | None = None,
     load: Callable[..., xr.Dataset] = providers.load,
 ) -> pd.DataFrame:
     """Write the analysis-ready store (see docs/contracts.md) and return the quality report.
@@ -52,6 +53,9 @@ def build(
     fit_end: last month or day that climatologies, scaling and active cells may use.
     normals: entry of monthly SIC. All of its past gives the climatology, trend and active cells of
     a daily record; default the record's own monthly means. absent: see `sections.Data`.
+    like: land and active cells of another record, and the means and standard deviations that scale
+    its predictors, in memory; they take the place of this record's own, of months only. Networks
+    that were trained on that record then see these inputs as they see theirs.
     The store appears at `path`, and replaces an older one, only when it is complete. Holds a few
     time steps in memory at once.
     Raises DataError if `siconc` has no source, for an entry of another cadence, for empty time
@@ -73,7 +77,9 @@ def build(
         report = quality.find_broken(ice)
         ice = quality.mask_broken(ice, report)
         if cadence == "monthly":
-            _write_ice(building, grid, ice, axis, fit, source=sources["siconc"])
+            active = None if like is None else like["active"]
+            ice = ice if like is None else gaps.onto_sea(ice, like["land"])
+            _write_ice(building, grid, ice, axis, fit, source=sources["siconc"], active=active)
         else:
             options = {"normals_entry": normals, "source": sources["siconc"], "load": load}
             _write_days(building, grid, ice, axis, origin | fit, **options)
@@ -81,7 +87,9 @@ def build(
             if name != "siconc":
                 field = load(entry, grid, start=start, end=end, variables=[name])
                 field = derive.check_cadence(field, cadence, entry=entry)[name]
-                _write_predictor(building, grid, field, axis, fit, source=entry, cadence=cadence)
+                scaling = None if like is None else _scaling(like, name)
+                options = {"cadence": cadence, "scaling": scaling}
+                _write_predictor(building, grid, field, axis, fit, source=entry, **options)
         # The group must be there even if it holds nothing.
         ready_store.append_statistics(building, xr.Dataset())
         normals_attribute = {"normals": normals} if normals else {}
@@ -140,9 +148,7 @@ def build_simulation(
                 append(building, _missing_predictor(name, axis, grid).assign_attrs(attrs).to_dataset(), grid)
                 continue
             field = load(sources[name], grid, start=start, end=end, variables=[name])[name]
-            scaling = xr.Dataset(
-                {statistic: statistics[f"{name}_{statistic}"].load() for statistic in ("mean", "std")}
-            )
+            scaling = _scaling(statistics, name)
             _write_predictor(
                 building, grid, field, axis, fit, source=sources[name], scaling=scaling, attrs=attrs
             )
@@ -205,6 +211,11 @@ def _write_predictor(
     scaled.attrs = scaled.attrs if attrs is None else dict(attrs)
     append(building, scaled.to_dataset(), grid)
     ready_store.append_statistics(building, statistics)
+
+
+def _scaling(statistics: xr.Dataset, name: str) -> xr.Dataset:
+    """Return the mean and standard deviation that scale a predictor, in memory."""
+    return xr.Dataset({statistic: statistics[f"{name}_{statistic}"].load() for statistic in ("mean", "std")})
 
 
 def _missing_predictor(name: str, axis: pd.DatetimeIndex, grid: Grid) -> xr.DataArray:

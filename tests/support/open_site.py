@@ -1,0 +1,108 @@
+"""Open data as the providers publish them, for a loopback server: G02202 version 6, PSL's files, OSI SAF's steps.
+
+The layouts are those of the providers' documentation and code; the values are given, real or simulated.
+"""
+
+import shutil
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from seaice import paths
+
+LAND, COAST, HOLE, MISSING = 254, 253, 251, 255
+HOSTS = ("https://noaadata.apps.nsidc.org", "https://downloads.psl.noaa.gov", "https://thredds.met.no")
+MIRROR = "https://psl.noaa.gov/thredds/fileServer"
+PACKED = {"zlib": True, "complevel": 1}
+
+
+def project(folder: Path, url: str) -> Path:
+    """Make a project whose catalogue has the providers' paths on the server `url`; return its folder."""
+    home = paths.root()
+    text = (home / "catalog.yml").read_text(encoding="utf-8").replace(MIRROR, f"{url}/mirror")
+    for host in HOSTS:
+        text = text.replace(host, url)
+    folder.mkdir()
+    (folder / "catalog.yml").write_text(text, encoding="utf-8")
+    shutil.copytree(home / "params", folder / "params")
+    shutil.copytree(home / "notebooks", folder / "notebooks")
+    return folder
+
+
+def publish_cdr(site: Path, codes: xr.DataArray, hemisphere: str) -> Path:
+    """Publish months as G02202 V6 does: one file, named by its last month, flags in a group.
+
+    codes: bytes of NSIDC-0051 (time, y, x). An older file stays, as it may on a server.
+    """
+    last = pd.Timestamp(codes.time.values[-1])
+    name = f"sic_ps{hemisphere[0]}25_197811-{last:%Y%m}_v06r00.nc"
+    file = site / "NOAA/G02202_V6" / hemisphere / "aggregate" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    values = codes.values
+    percent = np.where(values <= 250, np.round(values / 2.5), MISSING).astype("uint8")
+    percent[values == HOLE] = 98  # the producer fills the hole
+    surface = np.full(values.shape, 50, "uint8")
+    for flag, code in ((HOLE, 100), (COAST, 200), (LAND, 250)):
+        surface[values == flag] = code
+    encoding = {"cdr_seaice_conc_monthly": {**PACKED, "_FillValue": 255, "scale_factor": np.float32(0.01)}}
+    encoding["cdr_seaice_conc_monthly"] |= {"add_offset": np.float32(0), "dtype": "uint8"}
+    ds = xr.Dataset(
+        {
+            "cdr_seaice_conc_monthly": (
+                ("time", "y", "x"),
+                np.where(percent == MISSING, np.nan, percent / 100),
+            )
+        },
+        {name: codes[name].values for name in ("time", "y", "x")},
+    )
+    ds["cdr_seaice_conc_monthly"].attrs = {"units": "1", "standard_name": "sea_ice_area_fraction"}
+    ds.to_netcdf(file, engine="netcdf4", encoding=encoding)
+    with netCDF4.Dataset(file, "a") as root:
+        group = root.createGroup("cdr_supplementary")
+        group.createVariable("surface_type_mask", "u1", ("time", "y", "x"), zlib=True, complevel=1)[:] = (
+            surface
+        )
+    return file
+
+
+def publish_psl(site: Path, path: str, name: str, field: xr.DataArray, units: str) -> Path:
+    """Publish a field as PSL does: one file of the whole globe, latitudes from north to south.
+
+    field: (time, lat, lon) on some latitudes; the others are missing.
+    """
+    step = float(abs(field.lon[1] - field.lon[0]))
+    lat = np.arange(90, -90 - step / 2, -step) if step > 2 else np.arange(88, -89, -2.0)
+    lon = np.arange(0, 360, step)
+    values = field.interp(lat=lat, lon=lon, method="nearest", kwargs={"fill_value": np.nan})
+    ds = xr.Dataset(
+        {name: (("time", "lat", "lon"), values.transpose("time", "lat", "lon").values.astype("float32"))},
+        {"time": field.time.values, "lat": lat.astype("float32"), "lon": lon.astype("float32")},
+    )
+    ds[name].attrs = {"units": units, "statistic": "Mean"}
+    ds["lat"].attrs, ds["lon"].attrs = {"units": "degrees_north"}, {"units": "degrees_east"}
+    file = site / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    encoding = {name: {**PACKED, "_FillValue": None}, "time": {"units": "hours since 1800-01-01 00:00:0.0"}}
+    ds.to_netcdf(file, engine="netcdf4", encoding=encoding)
+    return file
+
+
+def publish_real(site: Path, real: Path, hemisphere: str, last: str) -> None:
+    """Publish the observed months up to `last`, "YYYY-MM", of the files of SEAICE_DATA."""
+    raw = xr.open_dataset(real / f"nsidc0051_monthly_{hemisphere}_197811-201412.nc", mask_and_scale=False)
+    publish_cdr(site, raw["sic"].sel(time=slice(None, last)), hemisphere)
+    air, slp, sst = (
+        xr.open_dataset(real / file)[name].sel(time=slice(None, last))
+        for file, name in (
+            ("ncep_t2m_monthly_2p5deg.nc", "t2m"),
+            ("ncep_slp_monthly_2p5deg.nc", "slp"),
+            ("noaa_oisst_monthly_2deg.nc", "sst"),
+        )
+    )
+    surface = "Datasets/ncep.reanalysis/Monthlies/surface"
+    publish_psl(site, f"{surface}/air.mon.mean.nc", "air", air, "degC")
+    publish_psl(site, f"{surface}/slp.mon.mean.nc", "slp", slp, "millibars")
+    publish_psl(site, "Datasets/noaa.ersst.v5/sst.mnmean.nc", "sst", sst, "degC")
