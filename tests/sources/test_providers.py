@@ -194,6 +194,7 @@ def test_ensemble_forecasts_keep_their_members_and_leads(monkeypatch, on_ease2):
     if on_ease2:
         grid = Grid("north", 112.5)
         values = np.broadcast_to(synthetic.ice(grid.lonlat[1], 1), (2, 2, 3, *grid.shape)).astype("float32")
+        values[..., (grid.lonlat[0] > 100) & (grid.lonlat[0] < 120)] = np.nan
         raw = xr.Dataset(
             {"siconc": (("init_time", "lead_time", "member", "y", "x"), values, {"units": "1"})},
             coords={

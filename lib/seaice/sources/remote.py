@@ -5,7 +5,7 @@ The classes are Intake drivers.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +18,7 @@ from seaice import progress
 from seaice.errors import DataError
 from seaice.sources import download, transfer
 from seaice.sources.drivers import Driver
+from seaice.sources.opening import open_files
 
 T = TypeVar("T")
 # The month in which satellites began to see ice in the dark (Nimbus-7, SMMR). No record in the
@@ -48,6 +49,11 @@ def expand(
     if month is not None and month not in range(1, 13):
         raise DataError(f"month={month!r} is none of 1..12")
     if present == ["{MM}"]:
+        if start is not None or end is not None or year is not None:
+            raise DataError(
+                "there is one file a calendar month, with all years in it; choose by month=9 only, and years "
+                "among the rows"
+            )
         start, end = f"2000-{month or 1:02d}", f"2000-{month or 12:02d}"
     elif year is not None and start is None and end is None:
         start = end = str(year) if month is None else f"{year}-{month:02d}"
@@ -175,7 +181,7 @@ class RemoteNetCDF(RemoteFiles):
 
     def to_dask(self) -> xr.Dataset:
         """Fetch the files and open them lazily. Raises DataError if they do not fit together."""
-        return open_files(self.fetch(), **self.opening)
+        return open_files(self.fetch(), cadence=self.metadata.get("cadence"), **self.opening)
 
     read = to_dask
 
@@ -204,29 +210,3 @@ class RemoteCSV(RemoteFiles):
                     f"{file}: not readable as a table ({error}); delete it and try again"
                 ) from None
         return pd.concat(tables, ignore_index=True)
-
-
-def open_files(files: Sequence[Path], **opening) -> xr.Dataset:
-    """Return NetCDF files as one lazy Dataset, joined along `time` if there are several.
-
-    opening: options of `xarray.open_dataset`. Raises DataError naming the file that can't be read,
-    or the first and last file if they do not fit together.
-    """
-    datasets = []
-    for file in files:
-        try:
-            datasets.append(xr.open_dataset(file, **opening))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{file}: not readable as {opening.get('engine')} ({error}); delete it and try again"
-            ) from None
-    if len(datasets) == 1:
-        return datasets[0]
-    try:
-        return xr.concat(
-            datasets, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
-        )
-    except ValueError as error:
-        raise DataError(
-            f"{files[0]} .. {files[-1]}: the files do not fit together along time ({error})"
-        ) from None
