@@ -119,4 +119,4 @@ def _as_timedelta(period: xr.DataArray, *, source: str) -> pd.TimedeltaIndex:
         return pd.to_timedelta(values)
     if unit.rstrip("s") not in ("hour", "day", "h", "d"):
         raise DataError(f"{source}: '{period.name}' has units {unit!r}; expected hours or days")
-    return pd.to_timedelta(values, unit=unit[0])
+    return pd.to_timedelta(values, unit={"h": "h", "d": "D"}[unit[0]])

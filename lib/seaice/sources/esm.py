@@ -68,7 +68,7 @@ class EsmCollection(Driver):
             if not len(narrowed.df):
                 values = sorted(map(str, matches.df[facet].unique()))
                 raise DataError(
-                    f"{transfer.without_secrets(self.obj)}: no {facet} {wanted!r} here; "
+                    f"{_shown(self.obj)}: no {facet} {wanted!r} here; "
                     f"with the facets before it there are {values[:20]}"
                 )
             matches = narrowed
@@ -80,7 +80,7 @@ class EsmCollection(Driver):
         )
         if len(matches) != len(needed) or set(matches.df["experiment_id"]) != needed:
             raise DataError(
-                f"{transfer.without_secrets(self.obj)}: the facets {self.facets} leave {len(matches)} of "
+                f"{_shown(self.obj)}: the facets {self.facets} leave {len(matches)} of "
                 f"{len(collection)} datasets, one is needed, or one an experiment; "
                 f"narrow them, e.g. to {list(matches.keys())[:3]}"
             )
@@ -120,7 +120,7 @@ class EsmCollection(Driver):
             if absent:
                 others = " and ".join(sorted(set(held) - {experiment}))
                 raise DataError(
-                    f"{transfer.without_secrets(self.obj)}: '{experiment}' has no {', '.join(absent)}, which "
+                    f"{_shown(self.obj)}: '{experiment}' has no {', '.join(absent)}, which "
                     f"{others} has; it would be missing for that whole period. "
                     "Choose another member or model, or leave the variable out"
                 )
@@ -160,7 +160,6 @@ class EsmCollection(Driver):
 def _open_store(place: str) -> xr.Dataset:
     """Return a Zarr store of a collection, or a NetCDF file, lazily. Raises DataError."""
     on_google = {"storage_options": {"token": "anon"}} if transfer.is_on_google(place) else {}
-    shown = transfer.without_secrets(place) if "://" in place else place
     try:
         if place.endswith(".nc"):
             return xr.open_dataset(place, chunks={})
@@ -168,5 +167,10 @@ def _open_store(place: str) -> xr.Dataset:
     except Exception as error:  # the clients behind Zarr raise errors of any type
         why = type(error).__name__ if "://" in place else f"{type(error).__name__}: {error}"
         raise DataError(
-            f"{shown}: the collection names it, and it can't be read ({why}); is it there?"
+            f"{_shown(place)}: the collection names it, and it can't be read ({why}); is it there?"
         ) from None
+
+
+def _shown(place: str) -> str:
+    """Return an address without secrets, or a path, for messages."""
+    return transfer.without_secrets(place) if "://" in place else place
