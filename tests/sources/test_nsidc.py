@@ -1,13 +1,14 @@
 """G02202 in the layouts of versions 4 to 6: the same months as bytes of NSIDC-0051 must come out."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from support import synthetic
 
 from seaice.errors import DataError
 from seaice.grid import Grid
-from seaice.sources import providers
+from seaice.sources import opening, providers
 
 ABOUT = {"provider": "NOAA/NSIDC", "hemisphere": "north", "cadence": "monthly"}
 GRID = Grid("north", 75.0)
@@ -81,6 +82,16 @@ def test_a_surface_type_that_no_version_is_known_to_use_is_refused(tmp_path):
     raw["surface_type_mask"] = xr.full_like(raw["cdr_seaice_conc_monthly"], 60)
     with pytest.raises(DataError, match=r"'surface_type_mask' holds \[60\]"):
         schema(raw)
+
+
+def test_files_of_a_step_each_join_with_their_groups(tmp_path):
+    months = synthetic.months(n=3)
+    for month in months:
+        write_version_6(tmp_path / f"cdr_{month:%Y%m}.nc", time=pd.DatetimeIndex([month])).close()
+    files = sorted(tmp_path.glob("cdr_*.nc"))
+    raw = opening.open_files(files, chunks={}, mask_and_scale=False)
+    assert raw["surface_type_mask"].sizes["time"] == 3
+    xr.testing.assert_allclose(schema(raw), schema(write_version_6(tmp_path / "all.nc", time=months)))
 
 
 def test_a_file_whose_group_was_dropped_is_refused(tmp_path):

@@ -43,6 +43,11 @@ def expand(
     if month is not None and month not in range(1, 13):
         raise DataError(f"month={month!r} is none of 1..12")
     if present == ["{MM}"]:
+        if start is not None or end is not None or year is not None:
+            raise DataError(
+                "there is one file a calendar month, with all years in it; choose by month=9 only, and years "
+                "among the rows"
+            )
         start, end = f"2000-{month or 1:02d}", f"2000-{month or 12:02d}"
     elif year is not None and start is None and end is None:
         start = end = str(year) if month is None else f"{year}-{month:02d}"

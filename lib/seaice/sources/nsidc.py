@@ -29,13 +29,25 @@ SENSOR_HOLES = (("1987-07", 84.5), ("2007-12", 87.2), ("2262-01", 89.18))
 def nsidc_bytes(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """Return sea ice in the schema from NASA Team SIC, stored as bytes.
 
-    The products are NSIDC-0051 (doi:10.5067/8GQ8LZQVL0VL) and NSIDC-0081
-    (doi:10.5067/U8C09DWVX9LM), both on the polar stereographic grid.
+    The products are NSIDC-0051 (doi:10.5067/8GQ8LZQVL0VL, versions 1.1 and 2), NSIDC-0081
+    (doi:10.5067/U8C09DWVX9LM) and NSIDC-0803, all on the polar stereographic grid.
     raw: `sic` uint8; 0..250 is concentration x 250, 251 pole hole, 253 coast, 254 land, 255
-    missing. Raises DataError if it was decoded on opening, because flags would then look like
-    concentrations of 1.004 to 1.02.
+    missing. Raises DataError for bytes of another meaning, and if they were decoded on opening and
+    can't be had back, because flags would then look like concentrations of 1.004 to 1.02.
     """
-    codes = variable(raw, ("sic", "siconc"), source=source)
+    if not {"sic", "siconc"} & set(map(str, raw.data_vars)):
+        raise DataError(
+            f"{source}: no variable 'sic' or '<satellite>_ICECON'; it holds "
+            f"{sorted(map(str, raw.data_vars))}. NSIDC-0051 version 2 has such files for days without data; "
+            "leave this file out"
+        )
+    codes = _stored(variable(raw, ("sic", "siconc"), source=source))
+    scale = float(codes.attrs.get("scale_factor", 1 / FULL_0051))
+    if not np.isclose(scale, 1 / FULL_0051, rtol=1e-3):
+        raise DataError(
+            f"{source}: '{codes.name}' has scale_factor {scale:g}, NASA Team bytes have {1 / FULL_0051}; is "
+            "it of another product, such as NSIDC-0079 (Bootstrap)? Its flags are not known"
+        )
     if not np.issubdtype(codes.dtype, np.integer):
         raise DataError(
             f"{source}: '{codes.name}' is {codes.dtype}, decoded on opening: the flag bytes 251..255 would "
@@ -133,6 +145,22 @@ def _nsidc(raw, codes, metadata, *, full, land, hole, source):
     return ice_dataset(
         fraction.rename(codes.name), land, filled=hole, kind="stereographic", source=source, published="1"
     )
+
+
+def _stored(da: xr.DataArray) -> xr.DataArray:
+    """Return the bytes of a variable that was decoded on opening, if xarray noted how."""
+    how = da.encoding
+    if not np.issubdtype(da.dtype, np.floating) or np.dtype(how.get("dtype", "f4")) != np.uint8:
+        return da
+    scale, offset = how.get("scale_factor", 1.0), how.get("add_offset", 0.0)
+    codes = ((da - offset) / scale).round().fillna(NO_DATA).astype("uint8")
+    return codes.assign_attrs(da.attrs, scale_factor=scale)
+
+
+def is_grid(raw: xr.Dataset) -> bool:
+    """Return whether x and y have the numbers of cells of an NSIDC 25 km grid."""
+    sizes = tuple(raw.sizes.get(axis) for axis in ("x", "y"))
+    return sizes in {(grid["x"][1], grid["y"][1]) for grid in STEREOGRAPHIC.values()}
 
 
 def _unseen(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.DataArray:

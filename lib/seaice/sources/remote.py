@@ -4,7 +4,7 @@ The classes are Intake drivers.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from seaice import progress
 from seaice.errors import DataError
 from seaice.sources import addresses, download, transfer
 from seaice.sources.drivers import Driver
+from seaice.sources.opening import open_files
 
 T = TypeVar("T")
 # The month in which satellites began to see ice in the dark (Nimbus-7, SMMR). No record in the
@@ -180,7 +181,8 @@ class RemoteNetCDF(RemoteFiles):
         """
         steps = [addresses.step_of(self.urlpath, url) for url in self.urls()]
         expected = {file: step for file, step in zip(self._fetched(), steps, strict=True) if file}
-        return open_files(self._some(list(expected)), expected=expected, **self.opening)
+        cadence = self.metadata.get("cadence")
+        return open_files(self._some(list(expected)), cadence=cadence, expected=expected, **self.opening)
 
     read = to_dask
 
@@ -209,46 +211,3 @@ class RemoteCSV(RemoteFiles):
                     f"{file}: not readable as a table ({error}); delete it and try again"
                 ) from None
         return pd.concat(tables, ignore_index=True)
-
-
-def open_files(
-    files: Sequence[Path], *, expected: Mapping[Path, pd.Period | None] | None = None, **opening
-) -> xr.Dataset:
-    """Return NetCDF files as one lazy Dataset, joined along `time` if there are several.
-
-    expected: the day or month that a file must hold, None if any will do. opening: options of
-    `xarray.open_dataset`. Raises DataError naming the file that can't be read or holds another
-    date, or the first and last file if they do not fit together.
-    """
-    datasets = []
-    for file in files:
-        try:
-            datasets.append(xr.open_dataset(file, **opening))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{file}: not readable as {opening.get('engine')} ({error}); delete it and try again"
-            ) from None
-        _check_step(datasets[-1], (expected or {}).get(file), file)
-    if len(datasets) == 1:
-        return datasets[0]
-    try:
-        return xr.concat(
-            datasets, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
-        )
-    except ValueError as error:
-        raise DataError(
-            f"{files[0]} .. {files[-1]}: the files do not fit together along time ({error})"
-        ) from None
-
-
-def _check_step(ds: xr.Dataset, expected: pd.Period | None, file: Path) -> None:
-    """Raise DataError if a file holds a date outside the day or month that its name says."""
-    time = ds.indexes.get("time")
-    if expected is None or not isinstance(time, pd.DatetimeIndex):
-        return
-    outside = time[time.to_period(expected.freq) != expected]
-    if len(outside):
-        raise DataError(
-            f"{file}: holds {outside[0]:%Y-%m-%d}, and its name says {expected}; the server sent another "
-            "step: delete it and try again, or tell the provider"
-        )

@@ -1,7 +1,4 @@
-"""How are data opened that must be searched for or requested?
-
-These Intake drivers serve an ESM collection and the Copernicus Climate Data Store.
-"""
+"""How are data opened that must be requested? An Intake driver for the Climate Data Store."""
 
 import hashlib
 import json
@@ -15,116 +12,9 @@ import xarray as xr
 from seaice import paths
 from seaice.errors import DataError
 from seaice.files import replacing_folder
-from seaice.sources import transfer
+from seaice.sources import formats
 from seaice.sources.drivers import Driver
-from seaice.sources.remote import open_files
-
-
-class EsmCollection(Driver):
-    """One dataset of an ESM collection, found by its facets through intake-esm.
-
-    A collection is a JSON and a CSV file, such as Pangeo's CMIP6. obj: address of the JSON file.
-    The facets, each a name or a list of names, must select a single dataset. `member_id` and
-    `variable_id` may be lists. `experiment_id` may be a list of consecutive experiments, one
-    dataset each; these are joined along time. member: another name for `member_id`, used by
-    simulations. Raises DataError if nothing is found; the message lists the values that exist.
-    """
-
-    name = "esm_collection"
-    container = "xarray"
-
-    def __init__(
-        self,
-        obj: str,
-        *,
-        source_id=None,
-        experiment_id=None,
-        table_id=None,
-        variable_id=None,
-        member_id=None,
-        grid_label=None,
-        member: str | None = None,
-        metadata: dict | None = None,
-    ):
-        self.obj = obj
-        facets = {
-            "source_id": source_id,
-            "experiment_id": experiment_id,
-            "table_id": table_id,
-            "variable_id": variable_id,
-            "member_id": member or member_id,
-            "grid_label": grid_label,
-        }
-        self.facets = {k: v for k, v in facets.items() if v is not None}
-        self.metadata = metadata or {}
-
-    def datastore(self):
-        """Return the whole collection as an `intake_esm` datastore that can be searched."""
-        import intake_esm  # takes a second, and only this driver needs it
-
-        return intake_esm.core.esm_datastore(self.obj, progressbar=False)
-
-    def search(self):
-        """Return the datasets that the facets select: a single one, or one per experiment.
-
-        Raises DataError if there are none or too many.
-        """
-        matches = collection = self.datastore()
-        for facet, wanted in self.facets.items():
-            narrowed = matches.search(**{facet: wanted})
-            if not len(narrowed.df):
-                values = sorted(map(str, matches.df[facet].unique()))
-                raise DataError(
-                    f"{transfer.without_secrets(self.obj)}: no {facet} {wanted!r} here; "
-                    f"with the facets before it there are {values[:20]}"
-                )
-            matches = narrowed
-        experiments = self.facets.get("experiment_id")
-        needed = (
-            set(experiments)
-            if isinstance(experiments, list)
-            else {experiments or matches.df["experiment_id"].iloc[0]}
-        )
-        if len(matches) != len(needed) or set(matches.df["experiment_id"]) != needed:
-            raise DataError(
-                f"{transfer.without_secrets(self.obj)}: the facets {self.facets} leave {len(matches)} of "
-                f"{len(collection)} datasets, one is needed, or one an experiment; "
-                f"narrow them, e.g. to {list(matches.keys())[:3]}"
-            )
-        return matches
-
-    def to_dask(self) -> xr.Dataset:
-        """Open the dataset lazily, without an account."""
-        matches = self.search()
-        column = matches.esmcat.assets.column_name
-        place = str(matches.df[column].iloc[0])
-        on_google = transfer.is_on_google(place)
-        if on_google:
-            transfer.reach(transfer.server(place))
-        datasets = matches.to_dataset_dict(
-            progressbar=False,
-            xarray_open_kwargs={"chunks": {}},
-            storage_options={"token": "anon"} if on_google else {},
-        )
-        experiments = sorted(datasets.values(), key=lambda ds: ds.indexes["time"][0])
-        if len(experiments) == 1:
-            return experiments[0]
-        try:
-            return xr.concat(
-                experiments, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
-            )
-        except ValueError as error:
-            raise DataError(
-                f"{transfer.without_secrets(self.obj)}: the experiments {self.facets['experiment_id']} "
-                f"do not fit together ({error})"
-            ) from None
-
-    read = to_dask
-
-    def key(self) -> str:
-        """Return a hash of the stores that the facets select, with their publisher's dates."""
-        stores = self.search().df
-        return hashlib.sha256(stores.astype(str).to_csv(index=False).encode()).hexdigest()
+from seaice.sources.opening import open_files
 
 
 class ClimateDataStore(Driver):
@@ -159,7 +49,8 @@ class ClimateDataStore(Driver):
 
     def to_dask(self) -> xr.Dataset:
         """Retrieve the files if they are not in the cache, and open them lazily."""
-        return open_files(sorted(self.retrieve().glob("*.nc")), **self.opening)
+        files = sorted(self.retrieve().glob("*.nc"))
+        return open_files(files, cadence=self.metadata.get("cadence"), **self.opening)
 
     read = to_dask
 
@@ -186,7 +77,7 @@ class ClimateDataStore(Driver):
         there is no key or no client, or if the store does not deliver.
         """
         target = self.path()
-        if target.is_dir():
+        if any(target.glob("*.nc")):  # a folder that was emptied is retrieved again
             return target
         if "year" not in self.request:
             raise DataError(
@@ -214,6 +105,14 @@ class ClimateDataStore(Driver):
                 with zipfile.ZipFile(file) as archive:
                     archive.extractall(folder)
                 file.unlink()
+            for delivered in (f for f in sorted(folder.rglob("*")) if f.is_file()):
+                formats.refuse(delivered, source=f"{self.dataset}: what the store sent, {delivered.name},")
+            if not any(folder.glob("*.nc")):
+                names = sorted(f.name for f in folder.rglob("*"))
+                raise DataError(
+                    f"{self.dataset}: the store delivered {names or 'nothing'}, none of them *.nc; "
+                    "ask for `data_format: netcdf` in the request"
+                )
         return target
 
 
