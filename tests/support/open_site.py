@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import paths
+from support import synthetic
 
 LAND, COAST, HOLE, MISSING = 254, 253, 251, 255
 HOSTS = ("https://noaadata.apps.nsidc.org", "https://downloads.psl.noaa.gov", "https://thredds.met.no")
@@ -106,3 +107,45 @@ def publish_real(site: Path, real: Path, hemisphere: str, last: str) -> None:
     publish_psl(site, f"{surface}/air.mon.mean.nc", "air", air, "degC")
     publish_psl(site, f"{surface}/slp.mon.mean.nc", "slp", slp, "millibars")
     publish_psl(site, "Datasets/noaa.ersst.v5/sst.mnmean.nc", "sst", sst, "degC")
+
+
+def simulated_ice(first: str, last: str, hemisphere: str = "north") -> xr.DataArray:
+    """Return codes of NSIDC-0051 of made-up months: an edge that moves with the season, the years and by chance."""
+    time = pd.date_range(first, last, freq="MS")
+    still = synthetic.raw_nsidc(hemisphere=hemisphere, time=time[:1])
+    # An edge with waves along it, so that the cells of a coarse grid do not freeze all at once.
+    lat = still["lat"].values + 4 * np.cos(np.deg2rad(3 * still["lon"].values))
+    flags = still["sic"].values[0]
+    years = (time.year - 1979) / 12
+    # The same chance for a month, whenever the record begins or ends.
+    chance = [np.random.default_rng(t.year * 12 + t.month).normal() for t in time]
+    codes = [
+        np.where(flags > 250, flags, np.round(250 * synthetic.ice(lat - y - 0.2 * c, t.month)))
+        for t, y, c in zip(time, years, chance, strict=True)
+    ]
+    return xr.DataArray(np.stack(codes).astype("uint8"), {**still.coords, "time": time}, ("time", "y", "x"))
+
+
+def simulated_air(first: str, last: str) -> xr.DataArray:
+    """Return made-up air temperatures in degrees Celsius, 2.5 degrees apart."""
+    time = pd.date_range(first, last, freq="MS")
+    lat, lon = np.arange(-90, 91, 2.5), np.arange(0, 360, 2.5)
+    waves = np.cos(np.deg2rad(lon)) * np.sin(np.deg2rad(lat))[:, None]
+    chance = [np.random.default_rng(t.year * 12 + t.month + 1).normal() for t in time]
+    maps = [
+        15
+        - 35 * np.abs(np.sin(np.deg2rad(lat)))[:, None]
+        - 8 * np.cos(2 * np.pi * (t.month - 7) / 12)
+        + c * waves
+        for t, c in zip(time, chance, strict=True)
+    ]
+    return xr.DataArray(np.stack(maps), {"time": time, "lat": lat, "lon": lon}, ("time", "lat", "lon"))
+
+
+def publish_simulated(
+    site: Path, last: str, *, air_last: str | None = None, change=lambda codes: codes
+) -> None:
+    """Publish made-up months from 1979 to `last`; the air may lag behind. change: of the codes of ice."""
+    publish_cdr(site, change(simulated_ice("1979-01", last)), "north")
+    path = "Datasets/ncep.reanalysis/Monthlies/surface/air.mon.mean.nc"
+    publish_psl(site, path, "air", simulated_air("1979-01", air_last or last), "degC")
