@@ -161,7 +161,8 @@ class ClimateDataStore(Driver):
             import cdsapi
         except ImportError:
             raise DataError(
-                f"{self.dataset}: needs the client of the store; `pip install cdsapi` and try again"
+                f"{self.dataset}: needs the client of the store; `pip install cdsapi` (or `make CDS=1 "
+                "VENV=.venv-cds env`, which takes the locked one) and try again"
             ) from None
         with files.replacing_folder(target, keep_other=True) as folder:
             folder.mkdir()
