@@ -76,15 +76,13 @@ def of_entry(
             f"entry '{entry}' shares {len(months)} months with the stored record up to {last:%Y-%m}; "
             f"{FEWEST_MONTHS}, one of each calendar month, are needed to compare them before they are joined"
         )
-    means = [
-        da.sel(time=months)
-        .load()
-        .groupby("time.month")
-        .mean("time")
-        .drop_vars(["lat", "lon"], errors="ignore")
-        for da in (own, other)
-    ]
-    return compare(*means, ready), months
+    before, after = (_by_month(da.sel(time=months)) for da in (own, other))
+    return compare(before, after, ready), months
+
+
+def _by_month(siconc: xr.DataArray) -> xr.DataArray:
+    """Return the mean of each calendar month (month, y, x), in memory."""
+    return siconc.load().groupby("time.month").mean("time").drop_vars(["lat", "lon"], errors="ignore")
 
 
 def require_close(table: pd.DataFrame, *, before: str, after: str) -> None:

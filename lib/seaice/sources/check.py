@@ -131,7 +131,10 @@ def _absent_variables(url: str, about: dict) -> list[str]:
     Reads only the parts of the file that name them. Empty where the server has no ranges.
     """
     try:
-        with fsspec.open(url, block_size=2**14, cache_type="blockcache") as file, xr.open_dataset(file, engine="h5netcdf") as ds:
+        with (
+            fsspec.open(url, block_size=2**14, cache_type="blockcache") as file,
+            xr.open_dataset(file, engine="h5netcdf") as ds,
+        ):
             names = set(map(str, ds.variables))
     except (OSError, ValueError):  # no ranges, or a layout that only a whole file shows
         return []
