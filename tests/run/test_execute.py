@@ -50,8 +50,7 @@ def test_an_error_without_words_says_that_memory_ran_out(toy_project, name, valu
     error = PapermillExecutionError(0, 3, "load()", name, value, [])
     said = failures.message(job, error, Path("notebooks/01_data.ipynb"), Path.cwd() / "01_data.failed.ipynb")
     assert (
-        f"In [3], `load()`\n  {name}: it stopped without a message, as a step does that lacks memory"
-        in said
+        f"In [3], `load()`\n  {name}: it stopped without a message, as a step does that lacks memory" in said
     )
     assert "`cluster: {workers: 1}`" in said and "01_data.log" in said
     with_words = PapermillExecutionError(0, 3, "load()", "ValueError", "no such month", [])

@@ -142,14 +142,14 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     kind = raw.attrs["grid_kind"]
     out = xr.Dataset(attrs={"grid_kind": kind})
     for name in VARIABLES:
-        da = _published(raw, name)
+        da = published(raw, name)
         if da is None:
             continue
         da = _bare(da, kind)
         if name == "siconc":
-            published = corrected_units.get(da.name)
-            land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=published)
-            ice = ice_dataset(da, land, kind=kind, source=source, published=published)
+            unit = corrected_units.get(da.name)
+            land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=unit)
+            ice = ice_dataset(da, land, kind=kind, source=source, published=unit)
             if "siconc_flag" in raw:
                 ice["siconc_flag"] = _bare(raw["siconc_flag"], kind).astype("uint8")
             out = out.merge(ice)
@@ -167,7 +167,7 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     return out
 
 
-def _published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
+def published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
     """Return a schema variable by one of its published names, or from a field on pressure levels.
 
     Returns None if `raw` has neither.
