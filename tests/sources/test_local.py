@@ -263,5 +263,9 @@ def test_of_several_satellites_one_must_be_chosen_and_other_products_are_refused
     bootstrap["F17_ICECON"].attrs = {"scale_factor": 0.001}
     with pytest.raises(ValueError, match="'sic' has scale_factor 0.001, .*NSIDC-0079 .Bootstrap."):
         providers.standardise(bootstrap, about, source="x")
+    swapped = {"flag_values": np.array([253, 254], "uint8"), "flag_meanings": "land coast"}
+    raw["F17_ICECON"].attrs = swapped
+    with pytest.raises(ValueError, match="'sic' calls its flag 253 'land', expected 'coast'"):
+        providers.standardise(raw, about, source="x")
     with pytest.raises(ValueError, match="no variable 'sic' or '<satellite>_ICECON'; .*leave this file out"):
         providers.standardise(raw.drop_vars("F17_ICECON").assign(crs=0), about, source="x")
