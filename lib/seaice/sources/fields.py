@@ -35,6 +35,8 @@ ON_LEVELS = {  # schema name: (published names, level in hPa)
     "zg250": (("zg", "z", "geopotential"), 250),
     "ua10": (("ua", "u", "u_component_of_wind"), 10),
 }
+# Standard names of winds along the axes of a grid.
+GRID_WIND = {"uas": ("x_wind", "grid_eastward_wind"), "vas": ("y_wind", "grid_northward_wind")}
 LEVELS = ("plev", "pressure_level", "level", "isobaricInhPa")
 RENAMED = {
     "number": "member",
@@ -146,6 +148,12 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         if da is None:
             continue
         da = _bare(da, kind)
+        if name in GRID_WIND and kind == "curvilinear" and da.attrs.get("standard_name") in GRID_WIND[name]:
+            raise DataError(
+                f"{source}: '{da.name}' is the wind along the axes of its own grid "
+                f"({da.attrs['standard_name']}), whose directions the file does not tell; "
+                "name a file of eastward and northward wind"
+            )
         if name == "siconc":
             unit = corrected_units.get(da.name)
             land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=unit)

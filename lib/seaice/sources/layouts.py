@@ -83,6 +83,8 @@ def _with_sic(ds: xr.Dataset, *, source: str) -> xr.Dataset:
 def _one_stream(ds: xr.Dataset, *, source: str) -> xr.Dataset:
     """Return `ds` without the dimension `expver`: final values where there are any."""
     if "expver" not in ds.dims:
+        if "expver" in ds.coords and set(map(str, np.unique(ds["expver"].values))) & set(PRELIMINARY):
+            log.warning("%s: steps with expver 5 are preliminary ERA5 (ERA5T) and may still change", source)
         return ds
     streams = {str(v): i for i, v in enumerate(ds["expver"].values)} if "expver" in ds.coords else {}
     final = next((streams[n] for n in FINAL if n in streams), None)
