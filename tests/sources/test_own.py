@@ -75,11 +75,16 @@ def test_flags_are_counted_and_land_is_told(file):
 
 def test_what_the_file_does_not_tell_is_asked_for(file):
     synthetic.raw_osisaf(resolution_km=150.0, time=synthetic.months(n=1)).to_netcdf(file, engine="h5netcdf")
-    with pytest.raises(DataError, match="a single step tell no cadence; write cadence='monthly'"):
+    with pytest.raises(
+        DataError, match=r"dates \(a single step\) do not tell a cadence; write cadence='monthly'"
+    ):
         own.look(file)
     with pytest.raises(DataError, match="polar grid that does not tell its pole; write hemisphere='north'"):
         own.look(file, cadence="monthly")
     assert own.look(file, cadence="monthly", hemisphere="north").about["provider"] == "osisaf"
+    one = synthetic.raw_cmip6(n_time=1).assign_attrs(frequency="mon")
+    one.to_netcdf(file, engine="h5netcdf")
+    assert own.look(file).about["cadence"] == "monthly"
 
 
 def test_corrections_of_an_entry_may_be_tried(file):

@@ -21,6 +21,7 @@ from seaice.sources import averages, coordinates, fields, landmask, layouts, loc
 
 # Days between two steps, and what that makes of the record.
 CADENCES = {"hourly": (1 / 24, 0.5), "daily": (1, 1), "monthly": (28, 31)}
+FREQUENCIES = {"mon": "monthly", "day": "daily"}  # attribute of CMIP6
 # Variables that say what is land, or where a value comes from.
 FLAGS = {"status_flag", layouts.CDR_SURFACE, *landmask.MASKS}
 CONCENTRATIONS = ("ice_conc", "sic", "cdr_seaice_conc_monthly", "cdr_seaice_conc", "ice_edge")
@@ -160,9 +161,13 @@ def _cadence(raw: xr.Dataset, *, source: str) -> str:
             if shortest * 0.99 <= days <= longest * 1.01:
                 return cadence
         found = f"steps of {days:.4g} days"
+    elif raw.attrs.get("frequency") in FREQUENCIES:
+        return FREQUENCIES[raw.attrs["frequency"]]
     else:
         found = "a single step"
-    raise DataError(f"{source}: {found} tell no cadence; write cadence='monthly', 'daily' or 'hourly'")
+    raise DataError(
+        f"{source}: its dates ({found}) do not tell a cadence; write cadence='monthly', 'daily' or 'hourly'"
+    )
 
 
 def _hemisphere(raw: xr.Dataset, *, source: str) -> str:
