@@ -92,5 +92,40 @@ def test_axes_of_other_names_than_their_dimensions_are_axes():
 
 
 def test_a_thinned_or_partial_curvilinear_file_is_refused():
-    with pytest.raises(DataError, match=r"cover \d+% of the area poleward of 60 degrees north; .*thinned"):
+    with pytest.raises(DataError, match=r"cover \d+% of the area poleward of 60 degrees north, .*thinned"):
         on_grid(synthetic.raw_cmip6(n_time=1).isel(j=slice(None, None, 12), i=slice(None, None, 12)))
+
+
+def test_half_a_globe_is_refused():
+    raw = synthetic.raw_cmip6(n_time=1)
+    half = raw.where((raw["longitude"] < 180) | (abs(raw["latitude"]) < 50))
+    for name in ("latitude", "longitude"):
+        half[name] = raw[name].where((raw["longitude"] < 180) | (abs(raw["latitude"]) < 50))
+    half["siconc"].attrs = raw["siconc"].attrs
+    with pytest.raises(DataError, match="and 1% in some of its longitudes; is it a part of the globe"):
+        on_grid(half)
+
+
+def test_coordinates_in_radians_are_turned_to_degrees():
+    raw = synthetic.raw_cmip6(n_time=1)
+    radians = raw.assign_coords(
+        {n: np.deg2rad(raw[n]).assign_attrs(units="radian") for n in ("latitude", "longitude")}
+    )
+    xr.testing.assert_allclose(on_grid(radians)["siconc"], on_grid(raw)["siconc"])
+
+
+def test_land_marked_by_zeros_stays_land():
+    raw = synthetic.raw_cmip6(n_time=1)
+    land = np.isnan(raw["siconc"].values[0])
+    out, whole = raw.copy(deep=True), on_grid(raw)
+    for name in ("latitude", "longitude"):
+        out[name] = out[name].where(~land, 0.0)
+    assert int((on_grid(out)["land"] != whole["land"]).sum()) <= 0.01 * whole["land"].sum()
+
+
+def test_a_wind_along_the_axes_of_its_own_grid_is_refused():
+    raw = synthetic.raw_cmip6(n_time=1).rename(siconc="uas")
+    raw["uas"].attrs = {"units": "m s-1", "standard_name": "x_wind"}
+    raw["vas"] = raw["uas"].assign_attrs(standard_name="y_wind")
+    with pytest.raises(DataError, match="'uas' is the wind along the axes of its own grid .x_wind."):
+        on_grid(raw)

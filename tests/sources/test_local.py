@@ -150,6 +150,41 @@ def test_maps_of_coordinates_that_differ_are_another_grid(folder):
         opened(folder, f"{folder}/map_?.nc")
 
 
+def test_numbers_of_cells_do_not_hide_another_grid(folder):
+    raw = synthetic.raw_cmip6(n_time=2).isel(j=slice(0, 40))
+    raw = raw.assign_coords(i=np.arange(raw.sizes["i"]), j=np.arange(raw.sizes["j"]))
+    for i in range(2):
+        one = raw.isel(time=[i]).assign_coords(latitude=raw["latitude"] + 0.2 * i)
+        one.to_netcdf(folder / f"map_{i}.nc", engine="h5netcdf")
+    with pytest.raises(CatalogError, match="map_1.nc: 'latitude' differs"):
+        opened(folder, f"{folder}/map_?.nc")
+
+
+@pytest.mark.parametrize("change", ["units", "calendar"])
+def test_another_unit_or_calendar_in_one_of_the_files_is_refused(folder, change):
+    for i, month in enumerate(("2000-01", "2000-02")):
+        raw = synthetic.raw_cmip6(n_time=1, units="1" if i and change == "units" else "%")
+        calendar = "360_day" if i and change == "calendar" else "noleap"
+        time = xr.date_range(month, periods=1, freq="D", calendar=calendar, use_cftime=True)
+        raw.assign_coords(time=time).to_netcdf(folder / f"ice_{i}.nc", engine="h5netcdf")
+    words = (
+        "'siconc' has units '1', in .*ice_0.nc it has '%'"
+        if change == "units"
+        else "its calendar is '360_day'"
+    )
+    with pytest.raises(CatalogError, match=f"ice_1.nc: {words}"):
+        opened(folder, f"{folder}/ice_?.nc")
+
+
+def test_a_folder_says_how_to_name_what_is_in_it(folder):
+    with pytest.raises(CatalogError, match=r"ice: is a folder; name its files, e.g. '.*/ice/\*.nc'"):
+        opened(folder, str(folder))
+    synthetic.raw_latlon().to_zarr(folder / "store.zarr", zarr_format=2)
+    with pytest.raises(CatalogError, match="store.zarr: is a folder of Zarr; write `driver: zarr`"):
+        opened(folder, f"{folder}/store.zarr")
+    assert opened(folder, f"{folder}/store.zarr", driver="zarr").sizes["time"] == 3
+
+
 def test_a_month_in_two_files_is_refused(folder):
     (folder / "osi_again.nc").write_bytes((folder / "osi_200002.nc").read_bytes())
     with pytest.raises(CatalogError, match="osi_200002.nc and .*osi_again.nc: both hold 2000-02-01"):
@@ -263,5 +298,9 @@ def test_of_several_satellites_one_must_be_chosen_and_other_products_are_refused
     bootstrap["F17_ICECON"].attrs = {"scale_factor": 0.001}
     with pytest.raises(ValueError, match="'sic' has scale_factor 0.001, .*NSIDC-0079 .Bootstrap."):
         providers.standardise(bootstrap, about, source="x")
+    swapped = {"flag_values": np.array([253, 254], "uint8"), "flag_meanings": "land coast"}
+    raw["F17_ICECON"].attrs = swapped
+    with pytest.raises(ValueError, match="'sic' calls its flag 253 'land', expected 'coast'"):
+        providers.standardise(raw, about, source="x")
     with pytest.raises(ValueError, match="no variable 'sic' or '<satellite>_ICECON'; .*leave this file out"):
         providers.standardise(raw.drop_vars("F17_ICECON").assign(crs=0), about, source="x")

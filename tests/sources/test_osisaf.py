@@ -50,3 +50,21 @@ def test_other_projections_are_refused_by_name(mapping, words):
     raw["projection"] = ((), np.int32(0), mapping)
     with pytest.raises(DataError, match=f"48 x 48 cells.*{words}.*use OSI-450-a1"):
         standardised(raw)
+
+
+@pytest.mark.parametrize("tell", ["origin", "lat"])
+def test_the_file_of_the_other_hemisphere_is_refused(tell):
+    raw = year()
+    if tell == "origin":
+        raw["crs"] = (
+            (),
+            np.int32(0),
+            {"grid_mapping_name": "lambert_azimuthal_equal_area"} | {"latitude_of_projection_origin": -90.0},
+        )
+    else:
+        raw["lat"] = (("yc", "xc"), np.full((48, 48), -70.0))
+    words = (
+        "centred on latitude -90, .*other hemisphere" if tell == "origin" else "latitudes are of the other"
+    )
+    with pytest.raises(DataError, match=words):
+        standardised(raw)

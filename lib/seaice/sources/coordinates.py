@@ -21,6 +21,7 @@ def placed(raw: xr.Dataset, *, source: str) -> xr.Dataset:
     used. Raises DataError if there is no set of coordinates, if several contradict each other, or
     if latitudes are impossible.
     """
+    raw = _in_degrees(raw)
     lat, lon = _chosen(raw, source=source)
     _check_latitudes(raw[lat], source=source)
     others = {n for kind in ("lat", "lon") for n in _candidates(raw, kind)} - {lat, lon}
@@ -46,13 +47,26 @@ def placed(raw: xr.Dataset, *, source: str) -> xr.Dataset:
     return raw.assign_attrs(grid_kind="curvilinear")
 
 
+def _in_degrees(raw: xr.Dataset) -> xr.Dataset:
+    """Return `raw` with coordinates in radians, as ICON writes them, in degrees."""
+    names = [n for kind in ("lat", "lon") for n in _candidates(raw, kind)]
+    for name in (n for n in names if str(raw[n].attrs.get("units", "")).startswith("radian")):
+        degrees = raw[name].copy(data=np.rad2deg(raw[name].values))
+        raw = raw.assign_coords({name: degrees.assign_attrs(units="degrees")})
+    return raw
+
+
 def is_projected(raw: xr.Dataset) -> bool:
     """Return whether x and y are axes of a plane, in m or km, and not numbers of cells."""
-    if not {"x", "y"} <= set(map(str, raw.coords)) & set(map(str, raw.dims)):
-        return False
+    named = {"x", "y"} <= set(map(str, raw.coords)) & set(map(str, raw.dims))
+    return named and is_plane(raw["x"])
+
+
+def is_plane(axis: xr.DataArray) -> bool:
+    """Return whether an axis is one of a plane around a pole, and not of numbers or degrees."""
     # The planes of the schema reach thousands of km to both sides of a pole.
-    x = np.asarray(raw["x"], dtype=float)
-    return x.min() < 0 < x.max() and np.abs(x).max() > 1000
+    values = np.asarray(axis)
+    return values.dtype.kind in "fiu" and values.min() < 0 < values.max() and np.abs(values).max() > 1000
 
 
 def maps(ds: xr.Dataset) -> frozenset[str]:
@@ -152,6 +166,8 @@ def _continued(lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray
     far from their neighbours as these do from theirs.
     """
     known = (np.abs(lat) <= LIMIT) & (np.abs(lon) <= 720)
+    at_zero = (lat == 0) & (lon == 0)
+    known &= ~at_zero | (at_zero.sum() == 1)  # the other mark of land
     if known.all() or min(lat.shape) < 2:
         return lat, lon
     points = np.where(known[..., None], _on_sphere(lat, lon), np.nan)

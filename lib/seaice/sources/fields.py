@@ -35,6 +35,8 @@ ON_LEVELS = {  # schema name: (published names, level in hPa)
     "zg250": (("zg", "z", "geopotential"), 250),
     "ua10": (("ua", "u", "u_component_of_wind"), 10),
 }
+# Standard names of winds along the axes of a grid.
+GRID_WIND = {"uas": ("x_wind", "grid_eastward_wind"), "vas": ("y_wind", "grid_northward_wind")}
 LEVELS = ("plev", "pressure_level", "level", "isobaricInhPa")
 RENAMED = {
     "number": "member",
@@ -142,14 +144,20 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     kind = raw.attrs["grid_kind"]
     out = xr.Dataset(attrs={"grid_kind": kind})
     for name in VARIABLES:
-        da = _published(raw, name)
+        da = published(raw, name)
         if da is None:
             continue
         da = _bare(da, kind)
+        if name in GRID_WIND and kind == "curvilinear" and da.attrs.get("standard_name") in GRID_WIND[name]:
+            raise DataError(
+                f"{source}: '{da.name}' is the wind along the axes of its own grid "
+                f"({da.attrs['standard_name']}), whose directions the file does not tell; "
+                "name a file of eastward and northward wind"
+            )
         if name == "siconc":
-            published = corrected_units.get(da.name)
-            land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=published)
-            ice = ice_dataset(da, land, kind=kind, source=source, published=published)
+            unit = corrected_units.get(da.name)
+            land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=unit)
+            ice = ice_dataset(da, land, kind=kind, source=source, published=unit)
             if "siconc_flag" in raw:
                 ice["siconc_flag"] = _bare(raw["siconc_flag"], kind).astype("uint8")
             out = out.merge(ice)
@@ -167,7 +175,7 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     return out
 
 
-def _published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
+def published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
     """Return a schema variable by one of its published names, or from a field on pressure levels.
 
     Returns None if `raw` has neither.

@@ -37,6 +37,10 @@ def refuse(file: Path, *, source: str | None = None) -> None:
 
     source: what to call the file in the message; default its path.
     """
+    if file.is_dir():
+        zarr = any((file / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
+        advice = "write `driver: zarr` into its entry" if zarr else f"name its files, e.g. '{file}/*.nc'"
+        raise DataError(f"{source or f'{file}:'} is a folder{' of Zarr' if zarr else ''}; {advice}")
     with open(file, "rb") as stream:
         start = stream.read(64).lstrip()[:4]
     known = REFUSED.get(start) or REFUSED.get(start.lower())

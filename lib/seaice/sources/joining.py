@@ -13,7 +13,7 @@ import xarray as xr
 
 from seaice.errors import DataError
 from seaice.sources import layouts
-from seaice.sources.coordinates import LATITUDES, LONGITUDES, maps
+from seaice.sources.coordinates import LATITUDES, LONGITUDES, is_plane, maps
 from seaice.sources.dates import standard_index
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ def _snapped(ds: xr.Dataset, first: xr.Dataset, names: Sequence[str], i: int) ->
 
     Raises DataError for other differences.
     """
-    placed = {d for d in ds.dims if d in ds.coords}
+    # Numbers of rows and columns place no cell; axes of a plane in m or km do.
+    placed = {d for d in ds.dims if d in ds.coords and is_plane(ds[d])}
     for name in (str(c) for c in ds.variables if c in first.variables and "time" not in ds[c].dims):
         values, reference = ds[name], first[name]
         is_axis = values.dims == (name,)
@@ -96,8 +97,10 @@ def _along_time(datasets: list[xr.Dataset], names: list[str]) -> xr.Dataset:
             f"{undated[0]}: has no axis of dates 'time', so it can't be joined with {len(names) - 1} other "
             f"files of the same variables; its dimensions are {sorted(map(str, datasets[0].dims))}"
         )
-    pairs = sorted(zip(datasets, names, strict=True), key=lambda pair: pair[0].indexes["time"][0])
+    # As text, since dates of two calendars can't be compared.
+    pairs = sorted(zip(datasets, names, strict=True), key=lambda pair: str(pair[0].indexes["time"][0]))
     datasets, names = [ds for ds, _ in pairs], [name for _, name in pairs]
+    _check_alike(datasets, names)
     shared = frozenset.intersection(*(maps(ds) for ds in datasets))
     if not shared:
         raise DataError(
@@ -122,6 +125,26 @@ def _along_time(datasets: list[xr.Dataset], names: list[str]) -> xr.Dataset:
         both = [name for ds, name in zip(datasets, names, strict=True) if date in ds.indexes["time"]]
         raise DataError(f"{' and '.join(both[:2])}: both hold {date}; leave one of the files out")
     return out
+
+
+def _check_alike(datasets: list[xr.Dataset], names: list[str]) -> None:
+    """Raise DataError unless files have one calendar, and each variable one unit and packing."""
+    first = datasets[0]
+    for ds, name in zip(datasets[1:], names[1:], strict=True):
+        one, other = (getattr(d.indexes["time"], "calendar", "standard") for d in (first, ds))
+        if one != other:
+            raise DataError(
+                f"{name}: its calendar is '{other}', that of {names[0]} is '{one}'; "
+                "join files of one calendar"
+            )
+        for variable in maps(first) & maps(ds):
+            for key in ("units", "scale_factor", "add_offset"):  # what a value means if it is not decoded
+                values = [d[variable].attrs.get(key) for d in (first, ds)]
+                if values[0] != values[1]:
+                    raise DataError(
+                        f"{name}: '{variable}' has {key} {values[1]!r}, in {names[0]} it has {values[0]!r}; "
+                        "the files do not fit together. Convert one of them"
+                    )
 
 
 def _side_by_side(groups: list[xr.Dataset], cadence: str | None) -> xr.Dataset:

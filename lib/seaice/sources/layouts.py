@@ -23,7 +23,8 @@ CDR_GROUP, CDR_SURFACE = "cdr_supplementary", "surface_type_mask"
 AXES = {"xgrid": "x", "ygrid": "y"}
 
 
-# Concentrations of NSIDC-0051 and -0081 version 2, named by satellite, and of NSIDC-0803.
+# Concentrations of NSIDC-0051 and -0081 version 2, named by satellite (as in the producer's code,
+# nsidc/seaice_ecdr), and of NSIDC-0803 version 2 (nsidc/nsidc0803, nsidc0803_template.cdl).
 SENSOR_BYTES = re.compile(r"(?:[A-Z]\d\d_)?ICECON")
 # ERA5's two streams where a file has both: final, and preliminary (ERA5T, forum of ECMWF).
 FINAL, PRELIMINARY = ("1", "0001"), ("5", "0005")
@@ -82,6 +83,8 @@ def _with_sic(ds: xr.Dataset, *, source: str) -> xr.Dataset:
 def _one_stream(ds: xr.Dataset, *, source: str) -> xr.Dataset:
     """Return `ds` without the dimension `expver`: final values where there are any."""
     if "expver" not in ds.dims:
+        if "expver" in ds.coords and set(map(str, np.unique(ds["expver"].values))) & set(PRELIMINARY):
+            log.warning("%s: steps with expver 5 are preliminary ERA5 (ERA5T) and may still change", source)
         return ds
     streams = {str(v): i for i, v in enumerate(ds["expver"].values)} if "expver" in ds.coords else {}
     final = next((streams[n] for n in FINAL if n in streams), None)

@@ -13,6 +13,8 @@ from seaice.sources.ice import first_year, ice_dataset, pole_of, standard_dates,
 # Codes that NSIDC stores in place of a concentration (user guides of NSIDC-0051, NSIDC-0081 and of
 # G02202 up to version 4).
 POLE_HOLE, LAKE_OR_UNUSED, COAST, LAND, NO_DATA = 251, 252, 253, 254, 255
+# Words by which the files of these products call the codes, where they do.
+MEANINGS = {POLE_HOLE: "pole", COAST: "coast", LAND: "land"}
 FULL_0051 = 250  # stored value of 100 % in NSIDC-0051, -0081 and -0803
 FULL_CDR = 100  # the same in G02202, in percent
 
@@ -30,7 +32,8 @@ def nsidc_bytes(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """Return sea ice in the schema from NASA Team SIC, stored as bytes.
 
     The products are NSIDC-0051 (doi:10.5067/8GQ8LZQVL0VL, versions 1.1 and 2), NSIDC-0081
-    (doi:10.5067/U8C09DWVX9LM) and NSIDC-0803, all on the polar stereographic grid.
+    (doi:10.5067/U8C09DWVX9LM) and NSIDC-0803 (doi:10.5067/W13AO54SS7CW), all on the polar
+    stereographic grid.
     raw: `sic` uint8; 0..250 is concentration x 250, 251 pole hole, 253 coast, 254 land, 255
     missing. Raises DataError for bytes of another meaning, and if they were decoded on opening and
     can't be had back, because flags would then look like concentrations of 1.004 to 1.02.
@@ -53,6 +56,7 @@ def nsidc_bytes(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
             f"{source}: '{codes.name}' is {codes.dtype}, decoded on opening: the flag bytes 251..255 would "
             "pass for concentrations above 1; open it with mask_and_scale=False"
         )
+    _check_meanings(codes, source=source)
     land = first_year((codes == LAND) | (codes == COAST), "any")
     return _nsidc(raw, codes, metadata, full=FULL_0051, land=land, hole=codes == POLE_HOLE, source=source)
 
@@ -145,6 +149,17 @@ def _nsidc(raw, codes, metadata, *, full, land, hole, source):
     return ice_dataset(
         fraction.rename(codes.name), land, filled=hole, kind="stereographic", source=source, published="1"
     )
+
+
+def _check_meanings(codes: xr.DataArray, *, source: str) -> None:
+    """Raise DataError if a file says that its flags mean something else than `MEANINGS`."""
+    values, words = codes.attrs.get("flag_values", ()), str(codes.attrs.get("flag_meanings", "")).split()
+    for value, word in zip(np.atleast_1d(values), words, strict=False):
+        if MEANINGS.get(int(value), "") not in word:
+            raise DataError(
+                f"{source}: '{codes.name}' calls its flag {int(value)} '{word}', expected "
+                f"'{MEANINGS[int(value)]}'; it is of another product, whose flags are not known"
+            )
 
 
 def _stored(da: xr.DataArray) -> xr.DataArray:

@@ -32,8 +32,8 @@ def open_files(
 
 def _opened(file: Path, **opening) -> xr.Dataset:
     """Return one file, lazily. Raises DataError that says what is wrong with it."""
-    formats.refuse(file)
     try:
+        formats.refuse(file)
         if formats.is_flat_binary(file):
             return formats.open_flat_binary(file).chunk()
         return xr.open_dataset(file, **opening)

@@ -30,7 +30,8 @@ def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     Raises DataError.
     """
     raw = raw.rename({old: new for old, new in (("xc", "x"), ("yc", "y")) if old in raw.dims})
-    _check_projection(raw, source=source)
+    raw = raw.set_coords([name for name in ("lat", "lon") if name in raw.variables])
+    _check_projection(raw, pole_of(metadata, source=source), source=source)
     raw = raw.assign_coords(x=_metres(raw, "x", source=source), y=_metres(raw, "y", source=source))
     concentration, status = (
         variable(raw, ("ice_conc",), source=source),
@@ -74,9 +75,15 @@ def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     return ds
 
 
-def _check_projection(raw: xr.Dataset, *, source: str) -> None:
-    """Raise DataError, which names the products, for a projection other than EASE2."""
+def _check_projection(raw: xr.Dataset, hemisphere: str, *, source: str) -> None:
+    """Raise DataError for a projection other than EASE2, and for that of the other hemisphere."""
     mapping = next((v.attrs for v in raw.variables.values() if "grid_mapping_name" in v.attrs), {})
+    origin = float(mapping.get("latitude_of_projection_origin", 0))
+    if origin * (1 if hemisphere == "north" else -1) < 0:
+        raise DataError(
+            f"{source}: its projection is centred on latitude {origin:g}, and the entry says hemisphere: "
+            f"{hemisphere}; is it the file of the other hemisphere?"
+        )
     instead = "use OSI-450-a1 and its continuation OSI-438, which lie on EASE2 25 km"
     cells = f"{raw.sizes.get('y', '?')} x {raw.sizes.get('x', '?')} cells"
     if mapping.get("grid_mapping_name") == "polar_stereographic":
