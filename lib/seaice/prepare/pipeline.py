@@ -64,12 +64,8 @@ def build(
     _check_sources(sources, source=f"run '{run}'")
     load = providers.forgiving(load) if absent == "missing" else load
     axis, fit = derive.time_axis(start, end, cadence=cadence), {"fit_start": start, "fit_end": fit_end}
-    origin = {
-        "run": run,
-        "hemisphere": grid.hemisphere,
-        "resolution_km": grid.resolution_km,
-        "cadence": cadence,
-    }
+    place = {"hemisphere": grid.hemisphere, "resolution_km": grid.resolution_km}
+    origin = {"run": run, **place, "cadence": cadence}
     with replacing_folder(path) as building:
         ice = derive.check_cadence(
             load(sources["siconc"], grid, start=start, end=end), cadence, entry=sources["siconc"]
@@ -77,9 +73,9 @@ def build(
         report = quality.find_broken(ice)
         ice = quality.mask_broken(ice, report)
         if cadence == "monthly":
-            active = None if like is None else like["active"]
+            known = {} if like is None else {"active": like["active"]}
             ice = ice if like is None else gaps.onto_sea(ice, like["land"])
-            _write_ice(building, grid, ice, axis, fit, source=sources["siconc"], active=active)
+            _write_ice(building, grid, ice, axis, fit, source=sources["siconc"], **known)
         else:
             options = {"normals_entry": normals, "source": sources["siconc"], "load": load}
             _write_days(building, grid, ice, axis, origin | fit, **options)
@@ -88,14 +84,12 @@ def build(
                 field = load(entry, grid, start=start, end=end, variables=[name])
                 field = derive.check_cadence(field, cadence, entry=entry)[name]
                 scaling = None if like is None else _scaling(like, name)
-                options = {"cadence": cadence, "scaling": scaling}
-                _write_predictor(building, grid, field, axis, fit, source=entry, **options)
+                options = {"source": entry, "cadence": cadence, "scaling": scaling}
+                _write_predictor(building, grid, field, axis, fit, **options)
         # The group must be there even if it holds nothing.
         ready_store.append_statistics(building, xr.Dataset())
-        normals_attribute = {"normals": normals} if normals else {}
-        ready_store.finish(
-            building, origin | fit | {"sources": dict(sources), **normals_attribute, "Conventions": "CF-1.11"}
-        )
+        named = {"sources": dict(sources), **({"normals": normals} if normals else {})}
+        ready_store.finish(building, origin | fit | named | {"Conventions": "CF-1.11"})
     return report
 
 
