@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from seaice import paths
+from seaice.grid import Grid
 from support import synthetic
 
 LAND, COAST, HOLE, MISSING = 254, 253, 251, 255
@@ -109,21 +110,56 @@ def publish_real(site: Path, real: Path, hemisphere: str, last: str) -> None:
     publish_psl(site, "Datasets/noaa.ersst.v5/sst.mnmean.nc", "sst", sst, "degC")
 
 
+def concentration(lat: np.ndarray, lon: np.ndarray, time: pd.Timestamp) -> np.ndarray:
+    """Return made-up ice, 0..1: an edge that moves with the season, the years and by chance.
+
+    The edge has waves, so that the cells of a coarse grid do not freeze all at once. The chance of a month is the
+    same whenever a record begins or ends.
+    """
+    waves = 4 * np.cos(np.deg2rad(3 * lon))
+    chance = np.random.default_rng(time.year * 12 + time.month).normal()
+    return synthetic.ice(lat + waves - (time.year - 1979) / 12 - 0.2 * chance, time.month)
+
+
 def simulated_ice(first: str, last: str, hemisphere: str = "north") -> xr.DataArray:
-    """Return codes of NSIDC-0051 of made-up months: an edge that moves with the season, the years and by chance."""
+    """Return codes of NSIDC-0051 of made-up months."""
     time = pd.date_range(first, last, freq="MS")
     still = synthetic.raw_nsidc(hemisphere=hemisphere, time=time[:1])
-    # An edge with waves along it, so that the cells of a coarse grid do not freeze all at once.
-    lat = still["lat"].values + 4 * np.cos(np.deg2rad(3 * still["lon"].values))
-    flags = still["sic"].values[0]
-    years = (time.year - 1979) / 12
-    # The same chance for a month, whenever the record begins or ends.
-    chance = [np.random.default_rng(t.year * 12 + t.month).normal() for t in time]
-    codes = [
-        np.where(flags > 250, flags, np.round(250 * synthetic.ice(lat - y - 0.2 * c, t.month)))
-        for t, y, c in zip(time, years, chance, strict=True)
-    ]
+    lat, lon, flags = still["lat"].values, still["lon"].values, still["sic"].values[0]
+    codes = [np.where(flags > 250, flags, np.round(250 * concentration(lat, lon, t))) for t in time]
     return xr.DataArray(np.stack(codes).astype("uint8"), {**still.coords, "time": time}, ("time", "y", "x"))
+
+
+# Folder and version of each record, as in the addresses of its files.
+OSISAF = {
+    "450a1": ("conc_450a1_files", "cdr-v3p1"),
+    "458": ("conc_458_files", "cdr-v3p0-amsr"),
+    "438": ("conc_438_files", "icdr-v3p0-amsr"),
+}
+
+
+def publish_osisaf(site: Path, record: str, times: pd.DatetimeIndex, *, daily=False, bias=0.0) -> list[Path]:
+    """Publish made-up steps as OSI SAF does, on a grid of 75 km in place of 25: one file each.
+
+    bias: added to the ice, fraction. Months are stamped in their middle, days at noon.
+    """
+    folder, version = OSISAF[record]
+    files = []
+    for time in times:
+        step = synthetic.raw_osisaf(time=pd.DatetimeIndex([time]), resolution_km=75.0)
+        lon, lat = Grid("north", 75.0).lonlat
+        ice = np.clip(concentration(lat, lon, time) + bias * (concentration(lat, lon, time) > 0), 0, 1)
+        step["ice_conc"] = step["ice_conc"].copy(
+            data=np.where(step["ice_conc"].isnull(), np.nan, 100 * ice[None])
+        )
+        stamp = time + (pd.Timedelta(hours=12) if daily else pd.Timedelta(days=14, hours=12))
+        place = f"{time:%Y/%m}" if daily else f"monthly/{time:%Y}"
+        name = f"ice_conc_nh_ease2-250_{version}_{f'{time:%Y%m%d}1200' if daily else f'{time:%Y%m}'}.nc"
+        file = site / "thredds/fileServer/osisaf/met.no/reprocessed/ice" / folder / place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        step.assign_coords(time=[stamp]).to_netcdf(file, engine="netcdf4")
+        files.append(file)
+    return files
 
 
 def simulated_air(first: str, last: str) -> xr.DataArray:
