@@ -27,7 +27,7 @@ from seaice.sources import download, drivers, local, transfer
 
 COLUMNS = (
     *("provider", "description", "hemisphere", "cadence", "variables", "units", "doi", "licence"),
-    *("credentials", "status", "superseded_by", "first", "last"),
+    *("credentials", "status", "superseded_by", "first", "last", "bytes"),
 )
 
 
