@@ -66,7 +66,7 @@ def _can_hold_ice(bits: xr.DataArray, months: pd.Index, *, source: str) -> xr.Da
     None if the twelve months are not all there, or if one never has the bit, which is logged.
     bits: `status_flag` (time, y, x). months: calendar month of each step.
     """
-    first = {month: int(np.flatnonzero(months == month)[0]) for month in sorted(set(months))}
+    first = {month: int(np.flatnonzero(months == month)[0]) for month in np.unique(months)}
     if len(first) < 12:  # a part of a year cannot say where ice may be in the other months
         return None
     beyond = (bits.isel(time=list(first.values())) & MAX_ICE > 0).compute()
