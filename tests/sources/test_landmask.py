@@ -35,7 +35,10 @@ def test_open_water_that_is_missing_is_refused_with_the_cure():
         DataError, match="missing in .* of the sea, here .*`missing_is_open_water: true`.*sftof"
     ):
         standardised(masked(raw, land, raw["siconc"] > 0))
-    one = raw.isel(time=[0])
+    raw["siconc"][:, 0, 0] = 0.0  # a cell of open water that has a value
+    with pytest.raises(DataError, match="missing in .* of the sea, here in one step and there in another"):
+        standardised(raw)
+    one = model()[0].isel(time=[0])
     with pytest.raises(DataError, match="nowhere below 0.* it seems to be missing where there is no ice"):
         standardised(masked(one, land, one["siconc"] > 10))
 

@@ -87,6 +87,25 @@ def test_what_the_file_does_not_tell_is_asked_for(file):
     assert own.look(file).about["cadence"] == "monthly"
 
 
+def test_a_template_and_the_way_of_opening_go_into_the_entry(file):
+    raw = synthetic.raw_nsidc(time=synthetic.months(n=2)).drop_vars(["lat", "lon"])
+    for i in range(2):
+        raw.isel(time=[i]).to_netcdf(file.with_name(f"sic_20000{i + 1}.nc"), engine="h5netcdf")
+    template = str(file.with_name("sic_{YYYYMM}.nc"))
+    mine = own.look(template, xarray_kwargs={"mask_and_scale": False})
+    assert mine.understood()["dates"] == "2000-01-01 to 2000-02-01, monthly, 2 steps"
+    arguments = yaml.safe_load(mine.entry("mine"))["mine"]["args"]
+    assert arguments == {"urlpath": template, "chunks": {}, "xarray_kwargs": {"mask_and_scale": False}}
+
+
+def test_fields_of_two_grids_in_one_look_are_refused(file):
+    synthetic.raw_cmip6(calendar="standard").to_netcdf(file, engine="h5netcdf")
+    air = synthetic.raw_latlon(name="tas", units="K", value=250.0, time=synthetic.months(n=12))
+    air.to_netcdf(file.with_name("air.nc"), engine="h5netcdf")
+    with pytest.raises(DataError, match="another grid in an entry of their own|do not fit together"):
+        own.look([str(file), str(file.with_name("air.nc"))], cadence="monthly")
+
+
 def test_corrections_of_an_entry_may_be_tried(file):
     raw = synthetic.raw_cmip6(units="1")
     raw["siconc"].attrs["units"] = "%"

@@ -194,7 +194,7 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, 
     place = str(arguments.get(address) or arguments.get("dataset") or "")  # empty for a simulation
     with _explained(name, place):
         if address is not None and local.is_local(arguments[address]):
-            local.require_all(arguments[address])
+            local.all_of(arguments[address])
         return driver(**arguments, metadata=about["metadata"]), place
 
 

@@ -147,7 +147,7 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
         da = published(raw, name)
         if da is None:
             continue
-        da = _bare(da, kind)
+        da = _bare(da, kind, source=source)
         if name in GRID_WIND and kind == "curvilinear" and da.attrs.get("standard_name") in GRID_WIND[name]:
             raise DataError(
                 f"{source}: '{da.name}' is the wind along the axes of its own grid "
@@ -159,14 +159,16 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
             land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=unit)
             ice = ice_dataset(da, land, kind=kind, source=source, published=unit)
             if "siconc_flag" in raw:
-                ice["siconc_flag"] = _bare(raw["siconc_flag"], kind).astype("uint8")
+                ice["siconc_flag"] = _bare(raw["siconc_flag"], kind, source=source).astype("uint8")
             out = out.merge(ice)
         else:
             out[name] = units.to_schema(da, name, source=source, units=corrected_units.get(da.name))
     if "rsds" in out and "rsus" not in out:
         net = next((raw[n] for n in NET_SHORTWAVE if n in raw), None)
         if net is not None:
-            out["rsus"] = out["rsds"] - units.to_schema(_bare(net, kind), "rsds", source=source)
+            out["rsus"] = out["rsds"] - units.to_schema(
+                _bare(net, kind, source=source), "rsds", source=source
+            )
             out["rsus"].attrs = attributes("rsus")
     if not out.data_vars:
         raise DataError(f"{source}: {_why_none(raw)}")
@@ -219,12 +221,18 @@ def _why_none(raw: xr.Dataset) -> str:
     )
 
 
-def _bare(da: xr.DataArray, kind: str) -> xr.DataArray:
+def _bare(da: xr.DataArray, kind: str, *, source: str) -> xr.DataArray:
     """Return `da` with the schema's coordinates and dims only, the two of space last.
 
-    Other coordinates and other dims of length one are dropped.
+    Other coordinates and other dims of length one are dropped. Raises DataError for a field that
+    lies on another grid.
     """
     space = ("lat", "lon") if kind == "latlon" else ("y", "x")
+    if not set(space) <= set(da.dims):
+        raise DataError(
+            f"{source}: '{da.name}' has the dims {da.dims}, and the coordinates that place the cells are of "
+            f"{space}; name the fields of another grid in an entry of their own"
+        )
     keep = {"time", "init_time", "lead_time", "member", "month", "lat", "lon", "y", "x"}
     da = da.squeeze([d for d in da.dims if d not in keep and da.sizes[d] == 1], drop=True)
     da = da.drop_vars([c for c in da.coords if c not in keep])

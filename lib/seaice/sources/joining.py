@@ -152,7 +152,7 @@ def _side_by_side(groups: list[xr.Dataset], cadence: str | None) -> xr.Dataset:
     dated = [ds for ds in groups if "time" in ds.indexes]
     out = []
     for ds in groups:
-        if ds is not dated[0] and "time" in ds.indexes:
+        if "time" in ds.indexes and ds is not dated[0]:
             one, other = (_axis(d, cadence) for d in (dated[0], ds))
             if not one.equals(other):
                 first, second = (sorted(maps(d)) for d in (dated[0], ds))

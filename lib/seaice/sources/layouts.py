@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 CDR_GROUP, CDR_SURFACE = "cdr_supplementary", "surface_type_mask"
 # Axes of G02202 version 4, whose dimensions are tdim, y and x.
 AXES = {"xgrid": "x", "ygrid": "y"}
-
-
 # Concentrations of NSIDC-0051 and -0081 version 2, named by satellite (as in the producer's code,
 # nsidc/seaice_ecdr), and of NSIDC-0803 version 2 (nsidc/nsidc0803, nsidc0803_template.cdl).
 SENSOR_BYTES = re.compile(r"(?:[A-Z]\d\d_)?ICECON")

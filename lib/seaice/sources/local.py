@@ -54,12 +54,18 @@ def require(address: str) -> None:
         )
 
 
-def require_all(addresses: str | list[str]) -> None:
-    """Raise DataError unless all local files are there; a template stands for files of any date."""
+def all_of(addresses: str | list[str]) -> list[str]:
+    """Return all local files of some addresses; a template stands for files of any date.
+
+    Raises DataError if one of them stands for none.
+    """
+    found = []
     for address in addresses if isinstance(addresses, list) else [addresses]:
-        pattern = re.sub(r"(\{(YYYY|MM|DD)+\})+", "*", address)
-        for file in matching(pattern):
+        files = matching(re.sub(r"(\{(YYYY|MM|DD)+\})+", "*", address))
+        for file in files:
             require(file)
+        found += files
+    return found
 
 
 def _holding(folder: Path, name: str) -> str:

@@ -172,10 +172,10 @@ def _stored(da: xr.DataArray) -> xr.DataArray:
     return codes.assign_attrs(da.attrs, scale_factor=scale)
 
 
-def is_grid(raw: xr.Dataset) -> bool:
-    """Return whether x and y have the numbers of cells of an NSIDC 25 km grid."""
+def pole_of_grid(raw: xr.Dataset) -> str | None:
+    """Return the pole of the NSIDC 25 km grid with as many cells as x and y, None without one."""
     sizes = tuple(raw.sizes.get(axis) for axis in ("x", "y"))
-    return sizes in {(grid["x"][1], grid["y"][1]) for grid in STEREOGRAPHIC.values()}
+    return {(grid["x"][1], grid["y"][1]): pole for pole, grid in STEREOGRAPHIC.items()}.get(sizes)
 
 
 def _unseen(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.DataArray:

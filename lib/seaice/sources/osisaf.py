@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from seaice.errors import DataError
@@ -53,9 +54,21 @@ def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     ds = ice_dataset(
         concentration, land, filled=hole | (bits & INTERPOLATED > 0), kind="ease2", source=source
     )
-    first = {month: int(np.flatnonzero(dates.month == month)[0]) for month in sorted(set(dates.month))}
+    can_hold_ice = _can_hold_ice(bits, dates.month, source=source)
+    if can_hold_ice is not None:
+        ds["max_ice"] = can_hold_ice & ~land
+    return ds
+
+
+def _can_hold_ice(bits: xr.DataArray, months: pd.Index, *, source: str) -> xr.DataArray | None:
+    """Return where the provider says that ice is possible, bool (month, y, x).
+
+    None if the twelve months are not all there, or if one never has the bit, which is logged.
+    bits: `status_flag` (time, y, x). months: calendar month of each step.
+    """
+    first = {month: int(np.flatnonzero(months == month)[0]) for month in np.unique(months)}
     if len(first) < 12:  # a part of a year cannot say where ice may be in the other months
-        return ds
+        return None
     beyond = (bits.isel(time=list(first.values())) & MAX_ICE > 0).compute()
     without = [
         month
@@ -70,9 +83,8 @@ def osisaf(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
             MAX_ICE,
             " ".join(map(str, without)),
         )
-        return ds
-    ds["max_ice"] = ~beyond.rename(time="month").assign_coords(month=list(first)) & ~land
-    return ds
+        return None
+    return ~beyond.rename(time="month").assign_coords(month=list(first))
 
 
 def _check_projection(raw: xr.Dataset, hemisphere: str, *, source: str) -> None:

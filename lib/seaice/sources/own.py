@@ -14,10 +14,9 @@ import xarray as xr
 import yaml
 
 from seaice.errors import DataError
-from seaice.geo.regrid_weights import STEREOGRAPHIC
 from seaice.grid import Grid
 from seaice.schema import VARIABLES, Flag
-from seaice.sources import averages, coordinates, fields, landmask, layouts, local, opening, providers
+from seaice.sources import averages, coordinates, fields, landmask, layouts, local, nsidc, opening, providers
 
 # Days between two steps, and what that makes of the record.
 CADENCES = {"hourly": (1 / 24, 0.5), "daily": (1, 1), "monthly": (28, 31)}
@@ -32,13 +31,15 @@ class Own:
     """Files of one's own, opened and understood; no value was changed or averaged.
 
     urlpath: as it was named. raw: as published. native: in the schema, on the published grid.
-    about: provider, hemisphere and cadence, as an entry of the catalogue names them.
+    about: provider, hemisphere and cadence, as an entry of the catalogue names them. opening: how
+    the files were opened.
     """
 
     urlpath: str | list[str]
     raw: xr.Dataset
     native: xr.Dataset
     about: dict
+    opening: dict
 
     def understood(self) -> pd.Series:
         """Return what was understood: grid, hemisphere, dates, land, flags and each variable."""
@@ -82,6 +83,8 @@ class Own:
         }
         entry = {"description": "see provider", "driver": "netcdf", "metadata": about}
         entry["args"] = {"urlpath": self.urlpath, "chunks": {}}
+        if self.opening:
+            entry["args"]["xarray_kwargs"] = self.opening
         return yaml.safe_dump({name: entry}, sort_keys=False, width=100)
 
     def __repr__(self) -> str:
@@ -111,31 +114,25 @@ def look(
 ) -> Own:
     """Open files and return what is understood of them.
 
-    urlpath: a path, a pattern with *, or a list of these. provider, hemisphere, cadence: as in an
-    entry of the catalogue; by default they are told from the data. metadata: other keys of an
-    entry, such as `correct_units` or `missing_is_open_water`. xarray_kwargs: how to open each file.
+    urlpath: a path, a pattern with *, a template, or a list of these. provider, hemisphere,
+    cadence: as in an entry of the catalogue; by default they are told from the data. metadata:
+    other keys of an entry, such as `correct_units` or `missing_is_open_water`. xarray_kwargs: how
+    to open each file.
     The first and last step are read, and the land of the first year. Raises DataError for whatever
     can't be told with certainty; its message says what to do.
     """
     address = local.as_path([str(u) for u in urlpath] if isinstance(urlpath, list) else str(urlpath))
     source = str(address)
-    names = [
-        found
-        for one in (address if isinstance(address, list) else [address])
-        for found in local.matching(one)
-    ]
-    for name in names:
-        local.require(name)
-    raw = opening.open_files(
-        [Path(n) for n in names], cadence=cadence, **{"chunks": {}, **(xarray_kwargs or {})}
-    )
+    files = [Path(file) for file in local.all_of(address)]
+    raw = opening.open_files(files, cadence=cadence, **{"chunks": {}, **(xarray_kwargs or {})})
     cadence = cadence or _cadence(raw, source=source)
     hemisphere = hemisphere or _hemisphere(raw, source=source)
     about = {"provider": provider, "hemisphere": hemisphere, "cadence": cadence, **metadata}
     about["provider"] = providers.convention(layouts.tidy(raw, source=source), about, source=source)
     averaged = averages.monthly_means(raw, source=source) if cadence == "hourly" else raw
     counted = about | ({"cadence": "monthly"} if cadence == "hourly" else {})
-    return Own(address, raw, providers.standardise(averaged, counted, source=source), about)
+    native = providers.standardise(averaged, counted, source=source)
+    return Own(address, raw, native, about, xarray_kwargs or {})
 
 
 def _published(raw: xr.Dataset, name: str) -> xr.DataArray:
@@ -175,15 +172,9 @@ def _hemisphere(raw: xr.Dataset, *, source: str) -> str:
 
     Raises DataError if a polar grid does not tell its pole.
     """
-    sizes = tuple(raw.sizes.get(axis) for axis in ("x", "y"))
-    for pole, axes in STEREOGRAPHIC.items():
-        if sizes == (axes["x"][1], axes["y"][1]):
-            return pole
-    plane = {"x", "xc"} & set(map(str, raw.dims)) and any(
-        name in raw.coords and float(np.abs(raw[name]).max()) > 1000 for name in ("x", "xc")
-    )
-    if not plane:
-        return "both"
+    pole = nsidc.pole_of_grid(raw)
+    if pole or not any(name in raw.coords and coordinates.is_plane(raw[name]) for name in ("x", "xc")):
+        return pole or "both"
     for name in ("lat", "latitude"):
         if name in raw.variables and raw[name].ndim == 2:
             return "north" if float(raw[name].mean()) > 0 else "south"

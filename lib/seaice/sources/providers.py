@@ -152,7 +152,7 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
             {"number", "member", "realization"} & dims
             and {"lead_time", "forecastMonth", "forecast_period"} & dims
         ),
-        "nsidc_bytes": nsidc.is_grid(raw),
+        "nsidc_bytes": nsidc.pole_of_grid(raw) is not None,
         "ease2": coordinates.is_projected(raw),
         "latlon": any(n in dims for n in coordinates.LATITUDES),
         "cmip6": any(n in names for n in coordinates.LATITUDES),
