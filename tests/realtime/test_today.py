@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from seaice import paths
 from seaice.baselines import kept_trees, tree_arrays, trees
 from seaice.config import runfile
-from seaice.config.runfile import Run
+from seaice.config.runfile import Run, Step
 from seaice.errors import DataError
 from seaice.prepare import pipeline, ready_store
-from seaice.realtime import bundle, bundled, production, scores, today
+from seaice.realtime import bundle, bundled, card, finished, production, scores, today
 from seaice.sources import transfer
 
 pytestmark = pytest.mark.chain
@@ -117,6 +117,24 @@ def test_a_bundle_is_small_whole_and_says_what_it_is(made):
     ):
         assert text in card
     assert 0 < made.about["rounding"]["most"] < 0.01
+
+
+def test_scores_of_the_card_are_those_of_the_run(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEAICE_RESULTS", str(tmp_path))
+    file = tmp_path / "tiny" / "headline.csv"
+    file.parent.mkdir()
+    columns = "model,split,lead_time,metric,value,low,high,n,blocks"
+    file.write_text(
+        f"{columns}\nicenet,test,1,binary_accuracy,96.25,95,97.5,30,3\nicenet,validation,1,brier,1,1,1,1,1\n"
+    )
+    run = RUN.model_copy(update={"steps": [*RUN.steps, Step(notebook="07_evaluate")]})
+    assert finished.scores(run) == file  # nothing is recorded
+    rows = card.scores(file)
+    assert len(rows) == 1 and "| icenet | 96.2 (95 to 97.5) |" in card.text(made.about | {"scores": rows})
+    recorded = {"outputs": {"results/tiny/headline.csv": {"sha256": "of another run"}}}
+    monkeypatch.setattr(finished.run_records, "read", lambda *_: recorded)
+    with pytest.raises(DataError, match="headline.csv is not what the evaluation of run 'tiny' wrote"):
+        finished.scores(run)
 
 
 def test_trees_travel_as_arrays_and_answer_the_same(made, tmp_path):

@@ -77,7 +77,7 @@ def write(run: Run, target: Path, *, version: str) -> Path:
                 for seed, folder in networks.folders.items()
             },
             "record": {name: _source(entry) for name, entry in run.data.sources.items()},
-            "scores": card.scores(paths.results(run.run) / "headline.csv"),
+            "scores": card.scores(finished.scores(run)),
             "made_with": {name: installed(name) for name in ("seaice", "keras", "numpy", "scikit-learn")},
             "files": {bundled.ARRAYS: files.sha256(building / bundled.ARRAYS)},
         }
