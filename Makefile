@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
+# `make CDS=1 VENV=.venv-cds paper` adds the client of the Climate Data Store.
 # One lock, and for other environments a small delta to it: tools/locks.py puts the two together.
-DELTAS := gpu jax clients
-DELTA := $(if $(GPU),gpu,$(if $(JAX),jax))
+DELTAS := cds gpu jax clients
+DELTA := $(if $(GPU),gpu,$(if $(JAX),jax,$(if $(CDS),cds)))
 LOCKS := requirements.lock $(if $(DELTA),requirements-$(DELTA).lock)
 LOCKED := $(VENV)/.made-from-$(lastword $(LOCKS))
 # NEWEST=1 takes the newest version of every package in place of the lock: `make NEWEST=1 VENV=.venv-newest tests-rest`.
@@ -24,7 +25,7 @@ whole = $(PYTHON) tools/locks.py compose
 # Bytecode is kept, whatever the environment says: without it every process compiles TensorFlow's modules anew, 9 s of a processor.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo forecast check-results lint format test test-quick tests-quick-rooms tests-quick-others tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
+.PHONY: help env demo forecast today check-sources check-results lint format test test-quick tests-quick-rooms tests-quick-others tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -39,6 +40,14 @@ RUN ?= demo
 INIT ?= latest
 forecast: $(ENV)  ## the newest forecast of a finished run: make forecast RUN=nsidc_north INIT=latest
 	$(PY) -m seaice.realtime params/$(RUN).yaml --init $(INIT)
+
+# NOW=2013-10-05 forecasts as if it were that day.
+HEMISPHERE ?= north
+today: $(ENV)  ## the next six months from today's open data, without training: make today HEMISPHERE=north
+	$(VENV)/bin/seaice today $(HEMISPHERE) $(if $(NOW),--now $(NOW))
+
+check-sources: $(ENV)  ## ask every address of the catalogue whether it answers; needs a network
+	$(VENV)/bin/seaice sources check
 
 # Figures and pages depend on fonts and hold times; the command fails where a table is not the same to the bit.
 check-results: $(ENV)  ## compare a run made anew with the digests that are tracked: make check-results RUN=demo
@@ -105,6 +114,7 @@ lab: $(ENV)  ## JupyterLab on the notebooks
 # The deltas are taken from whole locks, which start from those of now, so that no version changes without a need.
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --extra test --extra lint \
   --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+EXTRAS_cds := --extra cpu --extra cds
 EXTRAS_gpu := --extra gpu
 EXTRAS_jax := --extra cpu --extra jax
 EXTRAS_clients := --extra clients

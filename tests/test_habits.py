@@ -97,10 +97,11 @@ def test_workflows_are_bounded_and_call_make_only(file):
 
 
 def test_workflows_cover_what_the_package_promises():
-    assert {file.stem for file in WORKFLOWS} == {"lint", "newest", "pages", "tests"}
+    assert {file.stem for file in WORKFLOWS} == {"lint", "newest", "pages", "sources", "tests"}
     matrix = load(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]
     assert matrix["python-version"] == ["3.11", "3.12", "3.13"]
-    assert load(ROOT / ".github" / "workflows" / "newest.yml")["on"]["schedule"]
+    for weekly in ("newest", "sources"):
+        assert load(ROOT / ".github" / "workflows" / f"{weekly}.yml")["on"]["schedule"]
 
 
 @pytest.mark.parametrize(

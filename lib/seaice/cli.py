@@ -1,4 +1,4 @@
-"""Which commands are there? `seaice run | check | forecast | persist | fit-twin`.
+"""Which commands are there? `seaice run | check | forecast | today | bundle | sources | ...`.
 
 The module of a command reads its own options. It is imported only when the command is called,
 because most of these modules take seconds to import.
@@ -39,6 +39,30 @@ def forecast_command(context: typer.Context) -> None:
     from seaice.realtime import production
 
     production.app(context.args, prog_name="seaice forecast")
+
+
+@app.command("today", context_settings=PASSED_ON)
+def today_command(context: typer.Context) -> None:
+    """Forecast from today's open data with the networks of a bundle, without any training."""
+    from seaice.realtime import today
+
+    today.app(context.args, prog_name="seaice today")
+
+
+@app.command("bundle", context_settings=PASSED_ON)
+def bundle_command(context: typer.Context) -> None:
+    """Write the networks of a finished run as a bundle."""
+    from seaice.realtime import bundle
+
+    bundle.app(context.args, prog_name="seaice bundle")
+
+
+@app.command("sources", context_settings=PASSED_ON)
+def sources_command(context: typer.Context) -> None:
+    """Ask the servers of the catalogue whether its addresses still answer."""
+    from seaice.sources import check
+
+    check.app(context.args, prog_name="seaice sources")
 
 
 @app.command("persist", context_settings=PASSED_ON)

@@ -53,6 +53,11 @@ def results(run: str) -> Path:
     return Path(os.environ.get("SEAICE_RESULTS") or root() / "results") / run
 
 
+def bundles() -> Path:
+    """Return the folder of the bundles that this project comes with."""
+    return results("bundles")
+
+
 def figures(run: str) -> Path:
     """Return the folder of a run's figures."""
     return results(run) / "figures"

@@ -117,6 +117,17 @@ def test_kernel_that_dies_is_named(toy_project):
     assert run_records.read("toy", "01_data") is None
 
 
+def test_a_removed_environments_kernel_is_not_started(toy_project, monkeypatch):
+    folder = toy_project / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    gone = {"argv": ["/nonexistent/bin/python", "-f", "{connection_file}"], "display_name": "Python 3"}
+    (folder / "kernel.json").write_text(json.dumps(gone | {"language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(toy_project))
+    planned = plan.load(Path("params/toy.yaml"))
+    (job,) = planned.jobs(planned.run.steps[0], before={})
+    assert execute.execute(job)["step"] == "01_data"
+
+
 def test_interrupt_leaves_nothing_running(toy_project):
     edit("params/toy.yaml", "focal_gamma: 0", "focal_gamma: 60")
     process = start(toy_project)

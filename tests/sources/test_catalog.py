@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import shutil
 import socket
 import sys
 import types
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import intake
@@ -13,11 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from support import synthetic
 from support.loopback import Loopback
 
 from seaice import paths
 from seaice.errors import DataError
-from seaice.sources import catalog, remote, stores
+from seaice.sources import addresses, catalog, providers, stores
 from seaice.sources.catalog import CatalogError
 
 FIELDS = {
@@ -107,7 +110,7 @@ def test_every_entry_says_all_a_user_must_know():
         assert FIELDS <= set(about) and all(about[f] for f in FIELDS), name
         assert about["hemisphere"] in ("north", "south", "both"), name
     one_a_step = [n for n in table.index if catalog.metadata(n).get("one_file_a_step")]
-    assert one_a_step == [n for n in table.index if n.startswith("osisaf")]
+    assert one_a_step == [n for n in table.index if n.startswith(("osisaf", "nsidc0803"))]
     assert set(table["available"]) <= {"yes", "no", "over the network", "with credentials"}
     assert (table.loc[table["credentials"] != "none", "available"] == "with credentials").all()
 
@@ -241,11 +244,11 @@ def test_the_checksum_of_a_simulation_is_that_of_its_key(world):
 
 
 def test_a_template_stands_for_one_address_a_step():
-    days = remote.expand("http://h/{YYYY}/{MM}/{YYYYMMDD}.nc", start="2012-02-28", end="2012-03")
+    days = addresses.expand("http://h/{YYYY}/{MM}/{YYYYMMDD}.nc", start="2012-02-28", end="2012-03")
     assert len(days) == 33 and days[:2] == ["http://h/2012/02/20120228.nc", "http://h/2012/02/20120229.nc"]
-    assert len(remote.expand("http://h/{YYYY}{MM}.nc", start="2011", end="2012")) == 24
-    assert remote.expand("http://h/{MM}.csv", month=9) == ["http://h/09.csv"]
-    assert remote.expand("http://h/a.nc") == ["http://h/a.nc"]
+    assert len(addresses.expand("http://h/{YYYY}{MM}.nc", start="2011", end="2012")) == 24
+    assert addresses.expand("http://h/{MM}.csv", month=9) == ["http://h/09.csv"]
+    assert addresses.expand("http://h/a.nc") == ["http://h/a.nc"]
 
 
 def test_osisaf_months_are_fetched_and_joined(site):
@@ -294,7 +297,9 @@ def test_files_on_different_grids_do_not_join(site):
     publish_osisaf(site, ["2012-08"])
     path = f"{OSISAF}/conc_450a_files/monthly/2012/ice_conc_nh_ease2-250_cdr-v3p0_201209.nc"
     publish(site, path, field("2012-09-16", n=9))
-    with pytest.raises(CatalogError, match="do not fit together along time"):
+    with pytest.raises(
+        CatalogError, match=r"_201209.nc: has \(9,\) values of 'yc', .*_201208.nc has \(8,\); .*do not fit"
+    ):
         catalog.open_entry("osisaf_cdr_monthly_north", base_url=site.url, start="2012-08", end="2012-09")
 
 
@@ -331,6 +336,8 @@ def test_the_sea_ice_index_is_twelve_tables_below_each_other(site):
         and table["extent"].isna().tolist() == [True] + [False] * 11
     )
     assert len(catalog.open_entry("sea_ice_index_north", base_url=site.url, month=9)) == 1
+    with pytest.raises(CatalogError, match="one file a calendar month, .*choose by month=9 only"):
+        catalog.open_entry("sea_ice_index_north", base_url=site.url, month=9, year=2012)
 
 
 def test_published_tables_keep_their_words_and_comments_out(site):
@@ -426,6 +433,94 @@ def test_experiments_that_follow_one_another_are_joined(collection):
         catalog.open_entry("cmip6_ec_earth3_ice", base_url=collection.url, member="r2i1p1f1")
 
 
+def atmosphere(folder: Path, *, apart: dict, overrun: int = 0, absent: tuple = (), local=False) -> Path:
+    """Write a collection of two variables in two experiments, and return its description.
+
+    apart: what is added to the latitudes of a store, by (experiment, variable). overrun: months by
+    which the historical run goes on into the scenario.
+    """
+    rows, base = [], folder.as_uri() if local else str(folder)
+    for experiment, start, n in (("historical", "2014-01", 12 + overrun), ("ssp245", "2015-01", 12)):
+        for variable, value in (("tas", 260.0), ("psl", 101_300.0)):
+            if (experiment, variable) in absent:
+                continue
+            time = pd.date_range(start, periods=n, freq="MS") + pd.Timedelta(days=14)
+            lat, lon = np.arange(-88.75, 90, 2.5), np.arange(0, 360, 5.0)
+            values = np.full((n, len(lat), len(lon)), value + (experiment == "ssp245"), "float32")
+            units = {"tas": "K", "psl": "Pa"}[variable]
+            ds = xr.Dataset(
+                {variable: (("time", "lat", "lon"), values, {"units": units})},
+                {"time": time, "lat": lat + apart.get((experiment, variable), 0.0), "lon": lon},
+            )
+            ds.to_zarr(folder / f"{experiment}_{variable}", zarr_format=2, consolidated=True)
+            rows.append(
+                [
+                    "EC-Earth3",
+                    experiment,
+                    "r2i1p1f1",
+                    "Amon",
+                    variable,
+                    "gr",
+                    f"{base}/{experiment}_{variable}",
+                ]
+            )
+    facets = ["source_id", "experiment_id", "member_id", "table_id", "variable_id", "grid_label"]
+    pd.DataFrame(rows, columns=[*facets, "zstore"]).to_csv(folder / "own.csv", index=False)
+    description = {
+        "esmcat_version": "0.1.0",
+        "id": "own",
+        "catalog_file": str(folder / "own.csv"),
+        "attributes": [{"column_name": c} for c in facets],
+        "assets": {"column_name": "zstore", "format": "zarr"},
+        "aggregation_control": {
+            "variable_column_name": "variable_id",
+            "groupby_attrs": ["source_id", "experiment_id", "table_id", "grid_label"],
+            "aggregations": [{"type": "union", "attribute_name": "variable_id"}],
+        },
+    }
+    (folder / "own.json").write_text(json.dumps(description))
+    return folder / "own.json"
+
+
+def opened_atmosphere(file):
+    return catalog.open_entry("cmip6_ec_earth3_atmosphere", obj=str(file), variable_id=["tas", "psl"])
+
+
+@pytest.mark.parametrize("store", [("historical", "psl"), ("ssp245", "tas"), ("ssp245", "psl")])
+def test_coordinates_that_differ_by_rounding_fit_by_variable_and_by_experiment(tmp_path, store):
+    ds = opened_atmosphere(atmosphere(tmp_path, apart={store: 1e-9}))
+    assert ds.sizes == {"time": 24, "lat": 72, "lon": 72}
+    assert ds["tas"].notnull().all() and ds["psl"].notnull().all()
+
+
+def test_stores_on_other_latitudes_are_refused(tmp_path):
+    with pytest.raises(CatalogError, match="ssp245_tas: 'lat' differs from that of .* by up to 0.01"):
+        opened_atmosphere(atmosphere(tmp_path, apart={("ssp245", "tas"): 0.01}))
+
+
+def test_a_variable_that_an_experiment_lacks_is_named(tmp_path):
+    file = atmosphere(tmp_path, apart={}, absent=(("ssp245", "psl"),))
+    with pytest.raises(CatalogError, match="'ssp245' has no psl, which historical has; .*whole period"):
+        opened_atmosphere(file)
+
+
+def test_a_historical_run_that_goes_on_is_cut_where_the_scenario_begins(tmp_path, caplog):
+    ds = opened_atmosphere(atmosphere(tmp_path, apart={}, overrun=6))
+    assert ds.sizes["time"] == 24 and not ds.indexes["time"].has_duplicates
+    assert ds["tas"].mean(("lat", "lon")).values.tolist() == [260.0] * 12 + [261.0] * 12
+    assert "'historical' goes on beyond 2015-01-15" in caplog.text
+
+
+def test_a_store_of_a_local_collection_that_is_not_there_is_told_with_its_cause(tmp_path):
+    file = atmosphere(tmp_path, apart={}, local=True)
+    assert opened_atmosphere(file).sizes["time"] == 24
+    with pytest.raises(CatalogError, match=f"atmosphere': {file}: no source_id 'EC-Earth' here"):
+        catalog.open_entry("cmip6_ec_earth3_atmosphere", obj=str(file), source_id="EC-Earth")
+    shutil.rmtree(tmp_path / "ssp245_tas")
+    with pytest.raises(CatalogError, match="ssp245_tas: the collection names it, and it can't be read"):
+        opened_atmosphere(file)
+
+
 def test_an_empty_or_ambiguous_search_says_what_there_is(collection):
     with pytest.raises(CatalogError, match=r"no source_id 'EC-Earth' here.*\['EC-Earth3', 'MRI-ESM2-0'\]"):
         catalog.open_entry("cmip6_pangeo", base_url=collection.url, source_id="EC-Earth")
@@ -476,6 +571,76 @@ def test_a_request_is_retrieved_once(store):
     assert ds.time.dt.month.values.tolist() == [1, 2]
     catalog.open_entry("oras5", select={"year": ["2012"], "month": ["01", "02"]})
     assert len(store) == 1 and store[0][1]["month"] == ["01", "02"] and store[0][1]["vertical_resolution"]
+
+
+def deliver(monkeypatch, write):
+    """Make the store's client deliver what `write` writes to a path."""
+    monkeypatch.setenv("CDSAPI_KEY", "hunter2")
+    module = types.ModuleType("cdsapi")
+
+    class Client:
+        def __init__(self, **_):
+            pass
+
+        def retrieve(self, dataset, request, target):
+            write(Path(target))
+
+    module.Client = Client
+    monkeypatch.setitem(sys.modules, "cdsapi", module)
+
+
+def packed(files: dict) -> Callable[[Path], None]:
+    """Return a function that writes an archive of contents by name."""
+
+    def write(target):
+        with zipfile.ZipFile(target, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+
+    return write
+
+
+YEAR = {"year": ["2012"], "month": ["01"]}
+
+
+def test_streams_of_one_month_are_merged(monkeypatch, tmp_path):
+    """ERA5's means of fluxes are stamped 06:00, those of other fields 00:00, and lie in another file."""
+    contents = {}
+    for name, hour in (("t2m", 0), ("ssrd", 6)):
+        ds = synthetic.raw_latlon(
+            name=name, units="K" if name == "t2m" else "J m**-2", value=270.0 if name == "t2m" else 8.64e6
+        )
+        ds = ds.assign_coords(time=ds["time"] + pd.Timedelta(hours=hour)).rename(time="valid_time")
+        ds.assign_coords(number=0, expver=("valid_time", ["0001"] * 3)).to_netcdf(
+            tmp_path / f"{name}.nc", engine="h5netcdf"
+        )
+        contents[f"data_stream-moda_{name}.nc"] = (tmp_path / f"{name}.nc").read_bytes()
+    deliver(monkeypatch, packed(contents))
+    ds = catalog.open_entry("era5_monthly_single", select=YEAR)
+    out = providers.standardise(ds, catalog.metadata("era5_monthly_single"), source="era5")
+    assert float(out["rsds"].mean()) == pytest.approx(100) and float(out["tas"].mean()) == pytest.approx(270)
+    assert out.indexes["time"].equals(synthetic.months(n=3))
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (packed({"data.grib": b"GRIB1234"}), "data.grib, is a GRIB file, .*`data_format: netcdf`"),
+        (lambda target: target.write_text("<html>maintenance</html>"), "data.nc, is a web page"),
+        (packed({"notes.txt": b"sorry"}), r"the store delivered \['notes.txt'\], none of them \*.nc"),
+    ],
+)
+def test_what_the_store_sends_instead_is_told_and_not_kept(monkeypatch, tmp_path, write, words):
+    deliver(monkeypatch, write)
+    with pytest.raises(CatalogError, match=words):
+        catalog.open_entry("oras5", select=YEAR)
+    assert left(tmp_path) == set()
+    # The next request is made anew, also where an earlier version left an empty folder.
+    catalog.source("oras5", select=YEAR)[0].path().mkdir(parents=True)
+    content = field("2012-01-01", "ileadfra")
+    content.to_netcdf(tmp_path / "sent.nc", engine="h5netcdf")
+    deliver(monkeypatch, lambda target: target.write_bytes((tmp_path / "sent.nc").read_bytes()))
+    assert catalog.open_entry("oras5", select=YEAR).sizes["time"] == 1
 
 
 def test_a_failed_request_tells_no_secret_and_leaves_nothing(store, tmp_path):
@@ -535,7 +700,7 @@ def test_a_truncated_file_is_told(tmp_path, monkeypatch):
     file = tmp_path / "whole.nc"
     field("2012-09-01").to_netcdf(file, engine="h5netcdf")
     (tmp_path / "short.nc").write_bytes(file.read_bytes()[:700])
-    with pytest.raises(CatalogError, match=f"'{LOCAL}': .*short.nc can't be read .*is it whole"):
+    with pytest.raises(CatalogError, match=f"'{LOCAL}': .*short.nc: not readable as netcdf4 .*is it whole"):
         catalog.open_entry(LOCAL, urlpath=str(tmp_path / "short.nc"))
 
 
@@ -551,8 +716,9 @@ def test_a_web_page_in_place_of_a_table_is_told(site):
     file = site.folder / "repository/entry/get/2021_07_01_183913_forecast_results.csv"
     file.parent.mkdir(parents=True)
     file.write_text("<html>\n<body>\n<p>a, b, c</p>\n</html>")
-    with pytest.raises(CatalogError, match="forecast_results.csv: not readable as a table"):
+    with pytest.raises(CatalogError, match="forecast_results.csv: the server answers with a web page"):
         catalog.open_entry("icenet_forecast_results", base_url=site.url)
+    assert left(site.folder.parent) == set()
 
 
 @pytest.mark.parametrize("name", ["osisaf_cdr_monthly_north", "era5_arco", "cmip6_pangeo", "hadisst"])

@@ -258,3 +258,28 @@ def test_gzip_is_unpacked_beside_and_damage_is_told(tmp_path):
     with pytest.raises(download.DownloadError, match="b.nc.gz: not a whole gzip file"):
         download.unpack(short)
     assert {p.name for p in tmp_path.iterdir() if p.name.startswith("b")} == {"b.nc.gz"}
+
+
+def test_a_web_page_in_place_of_the_file_is_refused_and_not_kept(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "a.nc").write_text("\n<!DOCTYPE html><html><body>log in</body></html>")
+    with served(tmp_path) as site, pytest.raises(DataError, match="a.nc: .* with a web page"):
+        download.fetch(f"{site.url}/a.nc", folder=tmp_path / "copies", **QUICK)
+    assert not list((tmp_path / "copies").rglob("a.nc*"))
+
+
+def test_a_copy_is_refreshed_only_when_asked_and_replaced(tmp_path, caplog):
+    (tmp_path / "site").mkdir()
+    file = tmp_path / "site" / "a.nc"
+    file.write_bytes(b"to 2024")
+    with served(tmp_path) as site:
+        url, folder = f"{site.url}/a.nc", tmp_path / "copies"
+        download.fetch(url, folder=folder)
+        file.write_bytes(b"to 2025, longer")
+        assert download.fetch(url, folder=folder).read_bytes() == b"to 2024"
+        assert download.fetch(url, folder=folder, fresh=True).read_bytes() == b"to 2025, longer"
+        sent = site.sent
+        download.fetch(url, folder=folder, fresh=True)
+        assert site.sent == sent  # asked, and nothing fetched
+    assert download.fetch(url, folder=folder, fresh=True).read_bytes() == b"to 2025, longer"
+    assert "the copy of an earlier day is used" in caplog.text

@@ -141,6 +141,28 @@ def test_pressure_levels_become_heights_temperature_and_wind(monkeypatch):
     )  # no level of 10 hPa in the file
 
 
+@pytest.mark.parametrize(
+    ("name", "levels", "units"),
+    [
+        ("level", [25_000.0, 50_000.0], "Pa"),
+        ("plev", [250.0, 500.0], "hPa"),
+        ("plev", [25_000.0, 50_000.0], None),
+    ],
+)
+def test_levels_are_found_whatever_their_name_and_units(monkeypatch, name, levels, units):
+    heights = [10_000.0, 5_500.0]
+    raw = xr.concat([synthetic.raw_latlon(name="zg", units="m", value=v) for v in heights], name)
+    raw = raw.assign_coords({name: (name, levels, {"units": units} if units else {})})
+    ds = load(raw, monkeypatch=monkeypatch)
+    assert float(ds["zg500"].max()) == pytest.approx(5_500)
+
+
+def test_levels_that_are_not_there_are_named(monkeypatch):
+    raw = synthetic.raw_latlon(name="z", units="m**2 s**-2", value=1e4).expand_dims(pressure_level=[850.0])
+    with pytest.raises(DataError, match=r"'z' has the levels \[850.0\] hPa, zg500 needs 500 hPa"):
+        load(raw, monkeypatch=monkeypatch)
+
+
 def test_upward_shortwave_follows_from_downward_and_net(monkeypatch):
     raw = synthetic.raw_latlon(name="ssrd", units="J m**-2", value=86_400.0 * 100)
     raw["ssr"] = synthetic.raw_latlon(name="ssr", units="J m**-2", value=86_400.0 * 30)["ssr"]
@@ -194,6 +216,7 @@ def test_ensemble_forecasts_keep_their_members_and_leads(monkeypatch, on_ease2):
     if on_ease2:
         grid = Grid("north", 112.5)
         values = np.broadcast_to(synthetic.ice(grid.lonlat[1], 1), (2, 2, 3, *grid.shape)).astype("float32")
+        values[..., (grid.lonlat[0] > 100) & (grid.lonlat[0] < 120)] = np.nan
         raw = xr.Dataset(
             {"siconc": (("init_time", "lead_time", "member", "y", "x"), values, {"units": "1"})},
             coords={
@@ -473,3 +496,19 @@ def test_the_observed_edge_forecast(seaice_data):
     extent = ds["sip"].sum(("y", "x")).values.ravel() * 75**2 / 1e6
     # September extents of an uncorrected model, near the observed 4.3 to 8 million km2.
     assert (extent > 3).all() and (extent < 9.5).all()
+
+
+def test_files_that_the_provider_lacks_become_missing_steps_where_a_run_says_so(monkeypatch, caplog):
+    raw = synthetic.raw_osisaf(time=synthetic.months("1986-03", 4), resolution_km=75.0)
+    asked = []
+
+    def open_entry(name, *, skip_missing=False, **options):
+        asked.append(skip_missing)
+        return raw.isel(time=[0, 3]) if skip_missing else raw
+
+    about = {"provider": "osisaf", "hemisphere": "north", "cadence": "monthly", "one_file_a_step": True}
+    monkeypatch.setattr(providers.catalog, "metadata", lambda name: about)
+    monkeypatch.setattr(providers.catalog, "open_entry", open_entry)
+    ds = providers.forgiving()("months", Grid("north", 75.0), start="1986-03", end="1986-06")
+    assert asked == [True] and ds.attrs["missing_times"] == "1986-04 1986-05"
+    assert (ds.siconc_flag.sel(time="1986-04") == 3).all()

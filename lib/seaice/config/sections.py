@@ -37,7 +37,8 @@ class Data(Section):
 
     hemisphere: "north" or "south". cadence: time step of the data, "monthly" (default) or "daily".
     resolution_km: spacing of the EASE2 grid, km. start, end: first and last month of the data,
-    "YYYY-MM". sources: variable -> catalogue entry.
+    "YYYY-MM". sources: variable -> catalogue entry. absent: what a file that the provider lacks is,
+    where there is one file a step: an "error" (default), or a "missing" step.
     normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
     None (default) for the run's own record. The others are None by default, for none. seasonal:
     entry of a physics-based forecast to compare with. limit: entry of a perfect-model forecast,
@@ -50,6 +51,7 @@ class Data(Section):
     start: Month
     end: Month
     sources: dict[str, str]
+    absent: Literal["error", "missing"] = "error"
     normals: str | None = None
     seasonal: str | None = None
     limit: str | None = None
@@ -63,13 +65,9 @@ class Data(Section):
     @property
     def entries(self) -> dict[str, set[str]]:
         """Return the catalogue entries that the run reads, by the setting that names them."""
-        return {
-            "sources": set(self.sources.values()),
-            "normals": {self.normals} if self.normals else set(),
-            "seasonal": {self.seasonal} if self.seasonal else set(),
-            "limit": {self.limit} if self.limit else set(),
-            "simulations": set().union(*(simulation.entries for simulation in self.simulations or ())),
-        }
+        single = {name: {getattr(self, name)} - {None} for name in ("normals", "seasonal", "limit")}
+        simulated = (simulation.entries for simulation in self.simulations or ())
+        return {"sources": set(self.sources.values()), **single, "simulations": set().union(*simulated)}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -20,6 +20,11 @@ from seaice.schema import Flag
 BLOCK_BYTES = 32e6
 # Degrees. A lat-lon source must reach this latitude for the pole to be filled from its last row.
 NEAR_POLE = 80.0
+# Share of the area poleward of `POLAR_CAP` degrees that must have cells on any other grid. Land
+# fills 45 % of it in the north and 40 % in the south, and ocean models may leave it out.
+POLAR_CAP, COVERED = 60.0, 0.4
+# The same in every 30 degrees of longitude. North of central Siberia the sea fills 19 % of it.
+IN_SECTOR = 0.1
 
 
 def to_grid(ds: xr.Dataset, grid: Grid, *, source: str) -> xr.Dataset:
@@ -70,7 +75,27 @@ def _weights(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:
     if kind == "ease2":
         return partial(regrid_weights.ease2, ease2_resolution(ds, grid, source=source), grid)
     lat, lon = (np.asarray(axis, "float32").tobytes() for axis in xr.broadcast(ds["lat"], ds["lon"]))
-    return partial(regrid_weights.nearest, lat, lon, grid)
+    weights = partial(regrid_weights.nearest, lat, lon, grid)
+    _check_coverage(weights(), grid, source=source)
+    return weights
+
+
+def _check_coverage(weights: scipy.sparse.csr_matrix, grid: Grid, *, source: str) -> None:
+    """Raise DataError if the source has cells in less than `COVERED` of the polar cap.
+
+    It must have them in `IN_SECTOR` of every 30 degrees of longitude, too.
+    """
+    lon, lat = (degrees.ravel() for degrees in grid.lonlat)
+    polar = np.abs(lat) > POLAR_CAP
+    covered = np.asarray(weights.sum(axis=1)).ravel()[polar] > 0.5
+    sector = (lon[polar] % 360 // 30).astype(int)
+    shares = np.bincount(sector, covered, minlength=12) / np.bincount(sector, minlength=12)
+    if covered.mean() < COVERED or (shares < IN_SECTOR).any():
+        raise DataError(
+            f"{source}: its cells cover {covered.mean():.0%} of the area poleward of {POLAR_CAP:g} degrees "
+            f"{grid.hemisphere}, and {shares.min():.0%} in some of its longitudes; is it a part of the "
+            "globe, or a thinned copy? Fetch the whole field"
+        )
 
 
 def _bilinear(ds: xr.Dataset, grid: Grid, *, source: str) -> Weights:

@@ -185,7 +185,8 @@ def _derive_known_ahead(out: xr.Dataset, grid: Grid, load) -> xr.Dataset:
 def tolerant_loader(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
     """Return a `providers.load` for entries that may not reach as far as they are asked for.
 
-    Files that are not there yet, up to `now`, are no error.
+    Files that are not there yet, up to `now`, are no error. A file that holds a whole record is
+    fetched anew if its server has a newer version.
     """
 
     def load(
@@ -193,6 +194,8 @@ def tolerant_loader(now: pd.Timestamp) -> Callable[..., xr.Dataset]:
     ) -> xr.Dataset:
         if catalog.metadata(entry).get("one_file_a_step"):
             end, options = end or f"{now:%Y-%m-%d}", options | {"skip_missing": True}
+        elif "fresh" in catalog.options(entry):
+            options = options | {"fresh": True}
         return providers.load(entry, grid, start=start, end=end, **options)
 
     return load

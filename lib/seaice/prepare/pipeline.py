@@ -5,6 +5,7 @@ They are regridded, checked, filled, fitted on the past and written.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import dask.array
 import numpy as np
@@ -41,6 +42,8 @@ def build(
     run: str,
     cadence: str = "monthly",
     normals: str | None = None,
+    absent: Literal["error", "missing"] = "error",
+    like: xr.Dataset | None = None,
     load: Callable[..., xr.Dataset] = providers.load,
 ) -> pd.DataFrame:
     """Write the analysis-ready store (see docs/contracts.md) and return the quality report.
@@ -49,20 +52,20 @@ def build(
     start, end: first and last month ("YYYY-MM") or day used.
     fit_end: last month or day that climatologies, scaling and active cells may use.
     normals: entry of monthly SIC. All of its past gives the climatology, trend and active cells of
-    a daily record; default the record's own monthly means.
+    a daily record; default the record's own monthly means. absent: see `sections.Data`.
+    like: land and active cells of another record, and the means and standard deviations that scale
+    its predictors, in memory; they take the place of this record's own, of months only. Networks
+    that were trained on that record then see these inputs as they see theirs.
     The store appears at `path`, and replaces an older one, only when it is complete. Holds a few
     time steps in memory at once.
     Raises DataError if `siconc` has no source, for an entry of another cadence, for empty time
     spans, and for whatever the providers find.
     """
     _check_sources(sources, source=f"run '{run}'")
+    load = providers.forgiving(load) if absent == "missing" else load
     axis, fit = derive.time_axis(start, end, cadence=cadence), {"fit_start": start, "fit_end": fit_end}
-    origin = {
-        "run": run,
-        "hemisphere": grid.hemisphere,
-        "resolution_km": grid.resolution_km,
-        "cadence": cadence,
-    }
+    place = {"hemisphere": grid.hemisphere, "resolution_km": grid.resolution_km}
+    origin = {"run": run, **place, "cadence": cadence}
     with replacing_folder(path) as building:
         ice = derive.check_cadence(
             load(sources["siconc"], grid, start=start, end=end), cadence, entry=sources["siconc"]
@@ -70,7 +73,9 @@ def build(
         report = quality.find_broken(ice)
         ice = quality.mask_broken(ice, report)
         if cadence == "monthly":
-            _write_ice(building, grid, ice, axis, fit, source=sources["siconc"])
+            known = {} if like is None else {"active": like["active"]}
+            ice = ice if like is None else gaps.onto_sea(ice, like["land"])
+            _write_ice(building, grid, ice, axis, fit, source=sources["siconc"], **known)
         else:
             options = {"normals_entry": normals, "source": sources["siconc"], "load": load}
             _write_days(building, grid, ice, axis, origin | fit, **options)
@@ -78,13 +83,13 @@ def build(
             if name != "siconc":
                 field = load(entry, grid, start=start, end=end, variables=[name])
                 field = derive.check_cadence(field, cadence, entry=entry)[name]
-                _write_predictor(building, grid, field, axis, fit, source=entry, cadence=cadence)
+                scaling = None if like is None else _scaling(like, name)
+                options = {"source": entry, "cadence": cadence, "scaling": scaling}
+                _write_predictor(building, grid, field, axis, fit, **options)
         # The group must be there even if it holds nothing.
         ready_store.append_statistics(building, xr.Dataset())
-        normals_attribute = {"normals": normals} if normals else {}
-        ready_store.finish(
-            building, origin | fit | {"sources": dict(sources), **normals_attribute, "Conventions": "CF-1.11"}
-        )
+        named = {"sources": dict(sources), **({"normals": normals} if normals else {})}
+        ready_store.finish(building, origin | fit | named | {"Conventions": "CF-1.11"})
     return report
 
 
@@ -137,9 +142,7 @@ def build_simulation(
                 append(building, _missing_predictor(name, axis, grid).assign_attrs(attrs).to_dataset(), grid)
                 continue
             field = load(sources[name], grid, start=start, end=end, variables=[name])[name]
-            scaling = xr.Dataset(
-                {statistic: statistics[f"{name}_{statistic}"].load() for statistic in ("mean", "std")}
-            )
+            scaling = _scaling(statistics, name)
             _write_predictor(
                 building, grid, field, axis, fit, source=sources[name], scaling=scaling, attrs=attrs
             )
@@ -202,6 +205,11 @@ def _write_predictor(
     scaled.attrs = scaled.attrs if attrs is None else dict(attrs)
     append(building, scaled.to_dataset(), grid)
     ready_store.append_statistics(building, statistics)
+
+
+def _scaling(statistics: xr.Dataset, name: str) -> xr.Dataset:
+    """Return the mean and standard deviation that scale a predictor, in memory."""
+    return xr.Dataset({statistic: statistics[f"{name}_{statistic}"].load() for statistic in ("mean", "std")})
 
 
 def _missing_predictor(name: str, axis: pd.DatetimeIndex, grid: Grid) -> xr.DataArray:

@@ -123,6 +123,20 @@ def calibration(run: Run, seeds: Sequence[int], n_leads: int) -> dict[str, dict[
     return by_kind
 
 
+def scores(run: Run) -> Path:
+    """Return the file of the run's scores, which may not exist.
+
+    Raises DataError if it is not the one that the run's evaluation recorded.
+    """
+    file = paths.results(run.run) / "headline.csv"
+    step = stages.step(run, "evaluate")
+    content = (step and run_records.read(run.run, step.notebook)) or {}
+    output = content.get("outputs", {}).get(run_records.label(file, run.run))
+    if output is not None and (not file.is_file() or sha256(file) != output["sha256"]):
+        raise DataError(f"{file} is not what the evaluation of run '{run.run}' wrote; {HINT}")
+    return file
+
+
 def _made_by_these_networks(run: Run, seeds: Sequence[int]) -> bool:
     """Return whether the recorded forecast followed the recorded trainings.
 

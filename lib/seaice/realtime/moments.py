@@ -124,10 +124,15 @@ def inputs(run: Run, ready, init_time) -> tuple[xr.Dataset, xr.Dataset, Samples,
     forecasts = {}
     if run.forecast.blend or any(channel.variable in channels.FORECASTS for channel in settings.channels):
         # Imported here because scikit-learn takes a second, which other runs do not need.
-        from seaice.baselines import kept_trees
+        from seaice.baselines import kept_trees, tree_arrays, trees
 
-        cache = products_store.folder(name) / ".classifiers"
-        forecasts = kept_trees.forecasts(ready, record, init_time, settings, cache, boosting=run.boosting)
+        if (bundled := tree_arrays.read(paths.classifiers(name) / tree_arrays.FILE)) is not None:
+            sip = trees.forecast(bundled, record, pd.DatetimeIndex([init_time])).compute()
+            forecasts = {"trees": sip}
+        else:
+            cache = products_store.folder(name) / ".classifiers"
+            options = {"boosting": run.boosting}
+            forecasts = kept_trees.forecasts(ready, record, init_time, settings, cache, **options)
     return record, window, sampling.of_store(window, settings, forecasts=forecasts), forecasts
 
 

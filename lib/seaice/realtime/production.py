@@ -5,7 +5,7 @@
 are those of a finished run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +21,11 @@ from seaice.config.runfile import Run
 from seaice.errors import DataError
 from seaice.forecasts import ensemble
 from seaice.forecasts.members import numbered
-from seaice.prepare import ready_store
+from seaice.prepare import arrivals, joins, ready_store
 from seaice.products import dataset as products_dataset, product, provenance, store as products_store
 from seaice.realtime import finished, moments
 from seaice.run import records as run_records
+from seaice.sources import status
 
 
 class Product(NamedTuple):
@@ -41,14 +42,17 @@ def make(
     now: pd.Timestamp | None = None,
     newer: Mapping[str, str] | None = None,
     load: Callable[..., xr.Dataset] | None = None,
+    flags: Sequence[str] = (),
     say: moments.Say = print,
 ) -> list[Product]:
     """Make the forecast products of one or more init_times from a finished run.
 
     init: "latest", the step after the newest complete one in the catalogue; "YYYY-MM" or
     "YYYY-MM-DD"; or "first:last", every step of a range, each forecast as if it were today. now:
-    current time, default the clock's. newer: by variable, catalogue entries that continue the run's
-    own `sources`. load: as for `arrivals.extend`. say: gets notes that belong to no product.
+    current time, default the clock's. newer: by variable, catalogue entries that continue the
+    run's own `sources`. Such ice is compared with the run's over months that both have, and the
+    product tells how they differ. load: as for `arrivals.extend`. flags: what a reader of every
+    product should know. say: gets notes that belong to no product.
     A product that is there already and was made from the same is kept. A product appears completely
     or not at all. One process at a time makes a run's products, and others wait. None is made while
     the run is executed, and the run is not executed meanwhile.
@@ -67,12 +71,15 @@ def make(
                 f"newer {name}={entry}: the run '{run.run}' has no source of '{name}' to continue, "
                 f"only of {sorted(sources)}; name one of these"
             )
+    if load is None:
+        status.require_alive((newer or {}).values())
     finished.as_executed(run)
     # The run is held until the last field is read. If a step replaced a store meanwhile, chunks
     # would be missing, which are read as missing values.
     with products_store.alone(run.run), run_records.lock(run.run, shared=True):
         with files.readable(paths.ready(run.run)):
             store = ready_store.open_ready(paths.ready(run.run))
+            flags = [*flags, *_joined(run, store, newer or {}, now=now, load=load)]
             entries, table = sources | dict(newer or {}), samples.table
             ready, _, arrived = moments.record(
                 run.run, store, entries, init, table=table, now=now, load=load, say=say
@@ -80,15 +87,32 @@ def make(
             times = moments.init_times(init, ready, samples, now=now, say=say)
         networks = finished.networks(run, forecasting.seeds)
         calibration = finished.calibration(run, forecasting.seeds, samples.n_leads)
-        options = {"newer": newer, "arrived": arrived, "now": now}
+        options = {"newer": newer, "arrived": arrived, "now": now, "flags": flags}
         return [_product(run, ready, time, networks, calibration, **options) for time in times]
 
 
-def _product(run: Run, ready, init_time, networks, calibration, *, newer, arrived, now) -> Product:
+def _joined(run: Run, store: xr.Dataset, newer: Mapping[str, str], *, now, load) -> list[str]:
+    """Return how the ice of another entry fits to the stored record, as sentences.
+
+    Raises DataError if it does not.
+    """
+    entry = newer.get("siconc")
+    if entry is None or entry == run.data.sources["siconc"]:
+        return []
+    if load is None:
+        table, months = joins.of_entry(store, joins.overlapping(entry), load=arrivals.tolerant_loader(now))
+    else:
+        table, months = joins.of_entry(store, entry, load=load)
+    names = {"before": run.data.sources["siconc"], "after": entry}
+    joins.require_close(table, **names)
+    return [joins.told(table, **names, over=f"{months[0]:%Y-%m} to {months[-1]:%Y-%m}")]
+
+
+def _product(run: Run, ready, init_time, networks, calibration, *, newer, arrived, now, flags) -> Product:
     """Make the product of one init_time, unless it is there; return it."""
     name, forecasting = run.run, run.forecast
     record, window, samples, forecasts = moments.inputs(run, ready, init_time)
-    flags = moments.flags(samples, window, init_time)
+    own_flags = moments.flags(samples, window, init_time)
     modules, packages = fingerprint.closure([f"import {__name__}"], source=__name__)
     made_from = {
         "format": products_dataset.FORMAT,
@@ -104,6 +128,7 @@ def _product(run: Run, ready, init_time, networks, calibration, *, newer, arrive
         "writers": product.names(),
         "modules": fingerprint.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
+        **({"flags": list(flags)} if flags else {}),
     }
     target = products_store.folder(name) / f"{init_time:%Y-%m-%d}"
     if products_store.is_fresh(target, made_from):
@@ -121,7 +146,7 @@ def _product(run: Run, ready, init_time, networks, calibration, *, newer, arrive
     )
     with files.replacing_folder(target) as temporary:
         temporary.mkdir()
-        product.write(fields, record, temporary, made_from=made_from, flags=flags, created=now)
+        product.write(fields, record, temporary, made_from=made_from, flags=[*flags, *own_flags], created=now)
         content = {"made_from": made_from, "files": products_store.checksums(temporary)}
         files.write_json(temporary / products_store.KEY, content, indent=1)
     return Product(target, False)
@@ -166,7 +191,7 @@ def _pair(text: str) -> tuple[str, str]:
     name, equals, entry = text.partition("=")
     if not (name and equals and entry):
         raise DataError(
-            f"--newer {text}: write it as variable=entry, such as siconc=osisaf_interim_monthly_north"
+            f"--newer {text}: write it as variable=entry, such as siconc=osisaf_438_monthly_north"
         )
     return name, entry
 

@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from seaice import paths
 from seaice.fingerprint import digest
-from seaice.run import records as run_records
+from seaice.run import failures, records as run_records
 from seaice.run.clean import clean
 from seaice.run.memory import Memory
 
@@ -132,7 +132,7 @@ def execute(job: Job, *, progress_bar: bool = False) -> dict:
         peak_memory = _run_papermill(job, running, progress_bar=progress_bar)
     # RuntimeError: the kernel died, or did not start.
     except (papermill.PapermillExecutionError, RuntimeError) as error:
-        message = _message(job, error, running, failed)
+        message = failures.message(job, error, running, failed)
         clean(running, job.root)
         os.replace(running, failed)
         raise StepFailed(message) from None
@@ -191,9 +191,28 @@ def _run_papermill(job: Job, running: Path, *, progress_bar: bool) -> int:
             record_timing=False,
             coalesce_streams=True,
             config=_ENCRYPTED,
+            kernel_manager_class=own_kernel(),
             extra_arguments=list(_KERNEL_ARGUMENTS),
         )
     return memory.peak
+
+
+def own_kernel() -> type:
+    """Return a manager that starts the Python of this process, whatever Jupyter finds elsewhere.
+
+    Jupyter would prefer a kernel of the same name on JUPYTER_PATH, which may be of an environment
+    with other libraries or of one that was removed.
+    """
+    from ipykernel.kernelspec import get_kernel_dict  # imported here: a dry run needs no kernel
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernel(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(**get_kernel_dict())
+
+    return OwnKernel
 
 
 def _outputs(job: Job, before: Mapping, kept: set[str]) -> set[str]:
@@ -241,29 +260,3 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name)
             else:
                 os.environ[name] = value
-
-
-def _message(job: Job, error: Exception, running: Path, failed: Path) -> str:
-    """Return the message about a notebook that failed."""
-    import nbformat
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    cells = nbformat.read(running, as_version=4).cells
-    if isinstance(error, PapermillExecutionError):
-        number, what = error.exec_count, f"{error.ename}: {error.evalue}".strip()
-        source = error.source
-    else:
-        begun = [cell for cell in cells if cell.cell_type == "code" and cell.metadata.papermill.start_time]
-        number, source = len(begun), begun[-1].source if begun else ""
-        what = str(error)
-        if isinstance(error, DeadKernelError):
-            what = "its kernel died (killed from outside, or out of memory?)"
-    first_line = source.strip().partition("\n")[0]
-    where = failed.relative_to(job.root) if failed.is_relative_to(job.root) else failed
-    return (
-        f"{job.notebook}.ipynb failed in cell In [{number}], `{first_line}`\n"
-        f"  {what}\n"
-        f"  parameters: {', '.join(f'{k}={v!r}' for k, v in job.parameters.items())}\n"
-        f"  as far as it came: {where}"
-    )

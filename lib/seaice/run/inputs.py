@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from seaice import steps
@@ -50,6 +50,40 @@ def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> s
     if quick:
         _require(entry, *_source(entry, chosen))
     return catalog.checksum(entry, **chosen)
+
+
+def notices(entries: Iterable[str]) -> list[str]:
+    """Return what the user should know of the records behind the entries: those with a successor.
+
+    Raises DataError, with its successor, for an entry that is retired.
+    """
+    names = list(entries)
+    if not names:
+        return []
+    from seaice.sources import status
+
+    return status.require_alive(names)
+
+
+def downloads(entries: Iterable[str], *, period: Mapping[str, str]) -> list[str]:
+    """Return what is to be fetched of the entries, one line each: bytes, server and licence.
+
+    period: as for `checksum`. Sizes are those of the servers, or else of the catalogue.
+    """
+    from seaice.sources import catalog
+
+    lines = []
+    for entry in sorted(entries):
+        chosen = _chosen(entry, period)
+        driver, place = _source(entry, chosen)
+        copies = driver.local_copies()
+        if "://" not in place or (copies and all(copy.exists() for copy in copies)):
+            continue
+        n_bytes = driver.n_bytes_to_fetch() or _describe(entry, chosen, period)[1].bytes
+        licence = catalog.metadata(entry).get("licence", "see provider")
+        server = urlsplit(place).hostname
+        lines.append(f"to download: {entry}, {Amount(n_bytes)} from {server}, licence: {licence}")
+    return lines
 
 
 def describe(
@@ -121,6 +155,7 @@ def _describe(entry: str, options: Mapping, period: Mapping[str, str]) -> tuple[
     n_bytes, values, number = driver.n_bytes(), about.get("values_a_step"), driver.n_steps()
     if number is None and {"start", "end"} <= set(period):
         number = estimates.months(period["start"], period["end"])
+    n_bytes = about.get("bytes") if n_bytes is None else n_bytes
     if n_bytes is None and values and number:
         n_bytes = costs.FLOAT * values * number
     return driver.elsewhere or elsewhere, Amount(n_bytes)
@@ -152,18 +187,19 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
-def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, str]:
+def _chosen(entry: str, period: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the options by which a run's dates choose files of an entry with one file per step."""
     from seaice.sources import catalog
 
     if not catalog.metadata(entry).get("one_file_a_step"):
         return {}
+    skipped = {"skip_missing": True} if period.get("absent") == "missing" else {}
     if entry == period.get("normals") and "end" in period:
         # All months up to that of the store's last day. Months before the run count as well,
         # because they also show what is normal.
         last = steps.bounds([period["end"]] * 2, "daily")[1] + steps.AHEAD["daily"] * steps.offset("daily")
         return {"end": f"{last:%Y-%m}"}
-    return {name: period[name] for name in ("start", "end") if name in period}
+    return skipped | {name: period[name] for name in ("start", "end") if name in period}
 
 
 def _require(entry: str, driver: Driver, place: str) -> None:

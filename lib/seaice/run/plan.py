@@ -23,7 +23,8 @@ class Plan:
 
     declared: parameters of each notebook. stages: what each notebook declares that it does, reads
     and writes. inputs: checksum of every catalogue entry that the run names; NOT_HERE for the
-    entries in `lacking`, which says why they are not available.
+    entries in `lacking`, which says why they are not available. notices: what the user should know
+    of the entries.
     """
 
     run: Run
@@ -31,6 +32,7 @@ class Plan:
     stages: Mapping[str, stages.Stage]
     inputs: Mapping[str, str]
     lacking: Mapping[str, str] = field(default_factory=dict)
+    notices: Sequence[str] = ()
 
     def groups(self, step: Step) -> list[list[dict]]:
         """Return the members of a step (see `Run.members`) that each of its executions takes."""
@@ -128,7 +130,8 @@ def load(
 
     checksum: function of a catalogue entry, default `catalog.checksum`. forgiving: go on if an
     entry is not available. Raises DataError, for example for a notebook that declares something the
-    run does not have, and for an override of a section that no notebook declares.
+    run does not have, for an override of a section that no notebook declares, and for a retired
+    entry.
     """
     run = runfile.load(file, overrides=overrides)
     declared = {step.notebook: run_notebooks.declared(paths.notebook(step.notebook)) for step in run.steps}
@@ -146,6 +149,7 @@ def load(
     planned = Plan(run, declared, roles, {})
     # All entries are checked at the start, so that a missing one does not stop the run half-way.
     entries = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
+    notices = inputs.notices(entries) if checksum is None else []
     checksum_of = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
     checksums, lacking = {}, {}
     for entry in entries:
@@ -155,7 +159,7 @@ def load(
             if not forgiving:
                 raise
             checksums[entry], lacking[entry] = NOT_HERE, str(error)
-    return replace(planned, inputs=checksums, lacking=lacking)
+    return replace(planned, inputs=checksums, lacking=lacking, notices=notices)
 
 
 def reasons(job: Job, *, force: Sequence[str] = ()) -> list[str]:
@@ -196,12 +200,13 @@ def _check_declared(file: Path, run: Run, step: Step, declared: set[str]) -> Non
 
 
 def period(run: Run) -> dict[str, str]:
-    """Return the first and last month of a run's data, and its `normals`, if it has them.
+    """Return what chooses among the files of an entry: the first and last month of a run's data.
 
-    They choose among the files of an entry.
+    Where they are set, `normals` and `absent` are there, too.
     """
     names = ("start", "end", "normals") if run.data else ()
-    return {name: value for name in names if (value := getattr(run.data, name)) is not None}
+    chosen = {name: value for name in names if (value := getattr(run.data, name)) is not None}
+    return chosen | ({"absent": "missing"} if run.data and run.data.absent == "missing" else {})
 
 
 def link(jobs: Iterable[Job]) -> str:

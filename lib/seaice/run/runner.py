@@ -18,7 +18,17 @@ import typer
 from seaice import paths
 from seaice.config.runfile import Step
 from seaice.errors import DataError, nearest
-from seaice.run import ahead, crate, digests, fanout, plan, preview, records as run_records, stages
+from seaice.run import (
+    ahead,
+    crate,
+    digests,
+    fanout,
+    inputs,
+    plan,
+    preview,
+    records as run_records,
+    stages,
+)
 from seaice.run.execute import Job, StepFailed, execute, owns
 from seaice.run.memory import Memory
 
@@ -50,8 +60,13 @@ def run(
         if name not in names:
             raise DataError(f"{file}: no step is called '{name}'{nearest(name, names)}")
     steps = planned.run.steps[: names.index(until) + 1 if until else None]
+    for notice in planned.notices:
+        say(f"note: {notice}")
     if dry_run:
         return preview.look(planned, steps, force=force, say=say)
+    if checksum is None:
+        for line in inputs.downloads(planned.inputs, period=plan.period(planned.run)):
+            say(line)
     log = f"{_shown(paths.records(planned.run.run))}/<step>.log"
     say(f"progress inside a step, and messages of its libraries: {log}")
     started = time.monotonic()
@@ -169,12 +184,8 @@ def summary(name: str) -> str:
 
     The headline scores follow if the run has any.
     """
-    lines = []
-    for what, folder in (
-        ("figures", paths.figures),
-        ("tables", paths.tables),
-        ("executed notebooks", paths.executed),
-    ):
+    lines, executed = [], ("executed notebooks", paths.executed)
+    for what, folder in (("figures", paths.figures), ("tables", paths.tables), executed):
         n = sum(1 for p in folder(name).glob("*") if not p.name.startswith("."))
         lines.append(f"{what + ':':20}{_shown(folder(name))} ({n})")
     return "\n".join(lines + _scores(paths.tables(name) / "skill.csv"))

@@ -5,7 +5,6 @@ an entry changed.
 """
 
 import hashlib
-import inspect
 import os
 import re
 from collections.abc import Iterator
@@ -24,19 +23,17 @@ from intake.catalog.utils import expand_templates
 
 from seaice import paths
 from seaice.errors import DataError
-from seaice.sources import download, transfer
+from seaice.sources import download, drivers, local, transfer
 
 COLUMNS = (
-    "provider",
-    "description",
-    "hemisphere",
-    "cadence",
-    "variables",
-    "units",
-    "doi",
-    "licence",
-    "credentials",
+    *("provider", "description", "hemisphere", "cadence", "variables", "units", "doi", "licence"),
+    *("credentials", "status", "superseded_by", "first", "last", "bytes"),
 )
+
+
+OPENERS = ("netcdf", "zarr", "csv")  # drivers of Intake that entries of a user need
+# How Intake's own driver joins files; `LocalNetCDF` joins them by what they hold.
+INTAKES_OWN = ("combine", "concat_dim", "path_as_pattern", "storage_options")
 
 
 class CatalogError(DataError):
@@ -70,7 +67,9 @@ def entries(*, catalog: str | Path | None = None) -> pd.DataFrame:
     for name in _names(catalog):
         about = metadata(name, catalog=catalog)
         rows.append(
-            {"name": name, **{c: about.get(c) for c in COLUMNS}, "available": _available(name, catalog)}
+            {"name": name, "status": "current"}
+            | {c: about[c] for c in COLUMNS if c in about}
+            | {"available": _available(name, catalog)}
         )
     return pd.DataFrame(rows, columns=["name", *COLUMNS, "available"]).set_index("name")
 
@@ -82,7 +81,9 @@ def metadata(name: str, *, catalog: str | Path | None = None) -> dict:
     Raises CatalogError for an unknown name; the message lists the nearest names.
     """
     about = _describe(name, catalog)
-    return {"description": about["description"], **about["metadata"]}
+    address = about["args"].get(_address(about["args"]))
+    one_a_step = {"one_file_a_step": True} if "{YYYY" in str(address) else {}
+    return {"description": about["description"], **one_a_step, **about["metadata"]}
 
 
 def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
@@ -96,10 +97,10 @@ def checksum(name: str, *, catalog: str | Path | None = None, **options) -> str:
     """
     source, place = _source(name, catalog, options)
     with _explained(name, place):
-        if hasattr(source, "key"):
-            return hashlib.sha256(str(source.key()).encode()).hexdigest()
         if Path(place).is_file():
             return download.content_hash(Path(place))
+        if hasattr(source, "key"):
+            return hashlib.sha256(str(source.key()).encode()).hexdigest()
         _reach(place)
         store = fsspec.get_mapper(
             place, **(options.get("storage_options") or source.reader.data.storage_options or {})
@@ -131,13 +132,23 @@ def options(name: str, *, catalog: str | Path | None = None) -> set[str]:
 
 
 def _driver(name: str, catalog: str | Path | None) -> type:
-    """Return the driver class of an entry. Raises CatalogError if it can't be imported."""
+    """Return the driver class of an entry. Raises CatalogError if it can't be imported.
+
+    Files on this machine are opened by `LocalNetCDF`, which joins several and tells what is wrong.
+    """
     try:
-        return type(_catalog(catalog)[name])
-    except ValueError:
+        driver = type(_catalog(catalog)[name])
+    except ValueError as error:
+        written = str(error).partition(": ")[2].split()[:1] or ["?"]
+        near = get_close_matches(written[0], OPENERS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "is the package installed (`pip install -e .`)?"
         raise CatalogError(
-            f"entry '{name}': its driver can't be imported; is the package installed (`pip install -e .`)?"
+            f"entry '{name}': its driver can't be imported, there is no '{written[0]}'; {hint}"
         ) from None
+    arguments = _describe(name, catalog)["args"]
+    address = arguments.get(_address(arguments) or "")
+    here = driver.name in ("netcdf", "remote_netcdf") and address and local.is_local(address)
+    return local.LocalNetCDF if here else driver
 
 
 def _address(arguments: dict) -> str | None:
@@ -147,8 +158,8 @@ def _address(arguments: dict) -> str | None:
 
 def _options(arguments: dict, driver: type) -> set[str]:
     """Return the names of the options for the arguments of an entry and its driver."""
-    remote = "://" in str(arguments.get(_address(arguments), ""))
-    return (set(arguments) | _parameters(driver) | ({"base_url"} if remote else set())) - {"metadata"}
+    remote = not local.is_local(arguments.get(_address(arguments), ""))
+    return (set(arguments) | drivers.arguments(driver) | ({"base_url"} if remote else set())) - {"metadata"}
 
 
 def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, str]:
@@ -171,14 +182,19 @@ def _source(name: str, catalog: str | Path | None, options: dict) -> tuple[Any, 
         arguments[address] = (
             options["base_url"].rstrip("/") + provider_url._replace(scheme="", netloc="").geturl()
         )
-        arguments.pop("storage_options", None)  # these are for the provider's own server
+        for name_of_own in ("storage_options", "mirrors"):  # these are for the provider's own server
+            arguments.pop(name_of_own, None)
     arguments |= {k: v for k, v in options.items() if k != "base_url"}
     _require_variables(name, arguments)
     arguments = expand_templates(arguments, {})
+    if address is not None:
+        arguments[address] = local.as_path(arguments[address])
+    if driver is local.LocalNetCDF:
+        arguments = {k: v for k, v in arguments.items() if k not in INTAKES_OWN}
     place = str(arguments.get(address) or arguments.get("dataset") or "")  # empty for a simulation
-    if address is not None and "://" not in place:
-        _require_file(name, Path(place))
     with _explained(name, place):
+        if address is not None and local.is_local(arguments[address]):
+            local.all_of(arguments[address])
         return driver(**arguments, metadata=about["metadata"]), place
 
 
@@ -235,32 +251,6 @@ def _require_variables(name: str, arguments: dict) -> None:
             )
 
 
-def _require_file(name: str, file: Path) -> None:
-    """Raise CatalogError if a local file does not exist; the message names the nearest file."""
-    if not file.exists():
-        files = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else []
-        near = get_close_matches(file.name, files, n=1)
-        hint = f"; the folder holds {near[0]}" if near else ""
-        raise CatalogError(
-            f"entry '{name}': no file {file}{hint}; put it there, or give its place as urlpath='...'"
-        )
-
-
-def _parameters(driver: type) -> set[str]:
-    """Return the names of the arguments a driver takes.
-
-    Arguments of the base classes to which it passes `**options` are included.
-    """
-    names = set()
-    for cls in driver.__mro__:
-        if "__init__" in vars(cls) and cls is not object:
-            parameters = inspect.signature(cls.__init__).parameters.values()
-            names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-            if all(p.kind != p.VAR_KEYWORD for p in parameters):
-                break
-    return names - {"self"}
-
-
 def _names(catalog: str | Path | None) -> list[str]:
     """Return the names of all entries, in the order of the catalogue."""
     return list(_catalog(catalog)._entries)
@@ -290,6 +280,11 @@ def _parsed(file: Path, changed: int):
     """Return a parsed catalogue. `changed`, the time of the last change, is a key of the cache."""
     try:
         return intake.open_catalog(str(file), autoreload=True)
+    except AttributeError as error:
+        raise CatalogError(
+            f"{file}: an entry names a driver that does not exist ({error}); files on this machine need only "
+            "`driver: netcdf`"
+        ) from None
     except Exception as error:  # a malformed file makes the parser raise errors of any type
         raise CatalogError(
             f"{file}: not a catalogue of Intake entries ({type(error).__name__}: {error})"

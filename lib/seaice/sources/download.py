@@ -5,6 +5,7 @@ If two processes ask for the same file, it is fetched once.
 
 import gzip
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from seaice.sources.transfer import (
     without_secrets,
 )
 
+log = logging.getLogger(__name__)
+
 __all__ = [
     "DownloadError",
     "NotThereError",
@@ -45,28 +48,35 @@ def fetch(
     attempts: int = ATTEMPTS,
     backoff: float = BACKOFF,
     progress: bool = True,
+    fresh: bool = False,
 ) -> Path:
     """Return the local copy of `url`; fetch it if there is no copy with the right checksum.
 
     sha256: the known hash of the file. Without one, a copy is checked against the hash recorded
     when it was first fetched. folder: where copies lie, default `paths.cache() / "downloads"`.
     attempts: tries in a row that bring no new byte before giving up. backoff: s before the second
-    try, doubled each time. progress: show a bar for a download of more than a second.
+    try, doubled each time. progress: show a bar for a download of more than a second. fresh: ask
+    the server whether it has another version than the copy, and fetch that; without an answer the
+    copy stays, which is logged.
 
     Bytes that an interrupted call received stay beside the target as `.part`. The next call
     continues from them if the server confirms by ETag or date that the file is the same. The file
-    itself appears complete or not at all. A copy is not refreshed when the provider replaces the
-    file: delete it to fetch the new one. Raises DownloadError (NotThereError for HTTP 404 or 410).
+    itself appears complete or not at all. A web page in place of a file is refused. Raises
+    DownloadError (NotThereError for HTTP 404 or 410).
     """
     target = local_path(url, folder=folder)
-    if _is_complete(target, sha256):
+    if _is_complete(target, sha256) and not (fresh and _is_replaced(url, target)):
         return target
+    before = target.stat().st_mtime_ns if target.exists() else None
     with _claim(target) as (partial_file, note, file):
-        if _is_complete(target, sha256):  # another process finished it while this one waited
+        # Another process may have finished it while this one waited.
+        changed = target.exists() and target.stat().st_mtime_ns != before
+        if _is_complete(target, sha256) and (changed or not fresh):
             return target
         record = transfer.complete(
             url, file, note, attempts=attempts, backoff=backoff, progress=progress, unsized=bool(sha256)
         )
+        _refuse_page(url, partial_file, file)
         digest = files.sha256(partial_file)
         if sha256 and digest != sha256:
             file.truncate(0)
@@ -166,6 +176,32 @@ def _is_complete(target: Path, sha256: str | None) -> bool:
     """Return whether the copy exists and has the known hash or, without one, the recorded hash."""
     expected = sha256 or read_json(_beside(target, ".fetched.json")).get("sha256")
     return bool(expected) and target.is_file() and files.sha256(target) == expected
+
+
+def _is_replaced(url: str, target: Path) -> bool:
+    """Return whether the server has another version of a file than the copy.
+
+    Without an answer it is False, which is logged.
+    """
+    record = read_json(_beside(target, ".fetched.json"))
+    try:
+        now = transfer.version(url)
+    except DownloadError as error:
+        log.warning("%s; the copy of an earlier day is used", error)
+        return False
+    return any(now[name] is not None and now[name] != record.get(name) for name in now)
+
+
+def _refuse_page(url: str, partial_file: Path, file: BinaryIO) -> None:
+    """Empty the file and raise DownloadError if it is a web page and its address is not of one."""
+    with open(partial_file, "rb") as received:
+        start = received.read(512).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")) and not urlsplit(url).path.endswith((".html", ".htm")):
+        file.truncate(0)
+        raise DownloadError(
+            f"{without_secrets(url)}: the server answers with a web page in place of the file: a login, a "
+            "notice, or the file has moved. Open the address in a browser"
+        )
 
 
 def _beside(target: Path, suffix: str) -> Path:

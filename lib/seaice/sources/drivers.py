@@ -1,5 +1,6 @@
 """What does an Intake driver know about its data before it reads anything or asks a server?"""
 
+import inspect
 from pathlib import Path
 
 
@@ -29,5 +30,24 @@ class Driver:
     def make(self) -> None:
         """Make the data if they are made on this machine and are missing."""
 
+    def n_bytes_to_fetch(self) -> float | None:
+        """Return the bytes that are still to be fetched, as the server says; None if unknown."""
+        return None
+
     def require_access(self, entry: str) -> None:
         """Raise DataError naming the catalogue's `entry` if its data certainly can't be had."""
+
+
+def arguments(driver: type) -> set[str]:
+    """Return the names of the arguments a driver takes.
+
+    Arguments of the base classes to which it passes `**options` are included.
+    """
+    names = set()
+    for cls in driver.__mro__:
+        if "__init__" in vars(cls) and cls is not object:
+            parameters = inspect.signature(cls.__init__).parameters.values()
+            names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+            if all(p.kind != p.VAR_KEYWORD for p in parameters):
+                break
+    return names - {"self"}

@@ -11,12 +11,12 @@ from seaice.errors import DataError
 from seaice.geo import regrid
 from seaice.grid import Grid
 from seaice.schema import VARIABLES, attributes
-from seaice.sources import averages, units
-from seaice.sources.observed_ice import first_year, ice_dataset
+from seaice.sources import averages, coordinates, landmask, units
+from seaice.sources.ice import ice_dataset, pole_of
 
 ALIASES = {  # schema name <- published names: CMIP6, ECMWF short and CDS long names, NCEP/NOAA
-    "siconc": ("siconc", "sic", "ci", "sea_ice_cover", "sea_ice_concentration", "ileadfra"),
-    "tas": ("tas", "t2m", "2m_temperature"),
+    "siconc": ("siconc", "siconca", "sic", "ci", "sea_ice_cover", "sea_ice_concentration", "ileadfra"),
+    "tas": ("tas", "t2m", "2m_temperature", "air"),
     "tos": ("tos", "sst", "sea_surface_temperature"),
     "psl": ("psl", "msl", "slp", "mean_sea_level_pressure"),
     "uas": ("uas", "u10", "10m_u_component_of_wind"),
@@ -35,8 +35,9 @@ ON_LEVELS = {  # schema name: (published names, level in hPa)
     "zg250": (("zg", "z", "geopotential"), 250),
     "ua10": (("ua", "u", "u_component_of_wind"), 10),
 }
+# Standard names of winds along the axes of a grid.
+GRID_WIND = {"uas": ("x_wind", "grid_eastward_wind"), "vas": ("y_wind", "grid_northward_wind")}
 LEVELS = ("plev", "pressure_level", "level", "isobaricInhPa")
-LATITUDES, LONGITUDES = ("lat", "latitude", "nav_lat"), ("lon", "longitude", "nav_lon")
 RENAMED = {
     "number": "member",
     "forecast_reference_time": "init_time",
@@ -53,7 +54,7 @@ def latlon(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     shortwave radiation is computed from the downward and the net. If there is sea ice but no
     `land`, land is where ice is always missing. Raises DataError.
     """
-    return _fields(_place(raw, source=source), metadata, source=source)
+    return _fields(coordinates.placed(raw, source=source), metadata, source=source)
 
 
 def cmip6(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
@@ -61,7 +62,7 @@ def cmip6(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
 
     raw: on a curvilinear or regular grid, ice in percent or as a fraction. Raises DataError.
     """
-    return _fields(_place(raw, source=source), metadata, source=source)
+    return _fields(coordinates.placed(raw, source=source), metadata, source=source)
 
 
 def ease2(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
@@ -70,7 +71,7 @@ def ease2(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     raw: in schema names, at any spacing. Raises DataError unless it covers the whole grid of its
     hemisphere.
     """
-    grid = Grid(metadata["hemisphere"])
+    grid = Grid(pole_of(metadata, source=source))
     grid = Grid(grid.hemisphere, regrid.ease2_resolution(raw, grid, source=source))
     return _fields(raw.assign_coords(grid.coords()).assign_attrs(grid_kind="ease2"), metadata, source=source)
 
@@ -84,6 +85,7 @@ def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     Returns `siconc (init_time, lead_time, member, y, x)`; lead 1 is the month that begins at
     init_time. Raises DataError if a dimension is missing or leads do not count months from 1.
     """
+    raw = _as_forecasts(raw)
     if "forecast_period" in raw.dims:
         raw = averages.monthly_leads(raw, source=source)
     names = {old: new for old, new in RENAMED.items() if old in raw.dims}
@@ -95,7 +97,14 @@ def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     if absent:
         raise DataError(
             f"{source}: no dimensions {absent}; it has {sorted(map(str, raw.dims))}, "
-            f"an ensemble needs {wanted}"
+            f"an ensemble needs {wanted}. Ask the Climate Data Store for netCDF of today's layout (number, "
+            "forecast_reference_time, and forecastMonth or forecast_period)"
+        )
+    late = [day for day in pd.DatetimeIndex(raw["init_time"].values) if day.day != 1]
+    if late:
+        raise DataError(
+            f"{source}: the forecast of {late[0]:%Y-%m-%d} was not issued on the 1st of a month, so its "
+            "leads are no calendar months; select forecasts of the 1st"
         )
     leads = np.asarray(raw["lead_time"])
     if not np.issubdtype(leads.dtype, np.integer) or leads.min() < 1:
@@ -103,7 +112,7 @@ def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
             f"{source}: lead_time is {leads[:3]}...; "
             "it must count months from 1, the month that begins at init_time"
         )
-    on_ease2 = {"x", "y"} <= set(raw.dims)
+    on_ease2 = coordinates.is_projected(raw)
     ds = ease2(raw, metadata, source=source) if on_ease2 else latlon(raw, metadata, source=source)
     init_times = pd.DatetimeIndex(ds["init_time"].values)
     valid = np.array([init_times + pd.DateOffset(months=int(lead) - 1) for lead in leads], "datetime64[ns]").T
@@ -111,40 +120,18 @@ def seas5(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     return ds.drop_vars("siconc_flag", errors="ignore").transpose(*wanted, ...)
 
 
-def _place(raw: xr.Dataset, *, source: str) -> xr.Dataset:
-    """Return `raw` with coordinates named lat and lon and with the attribute `grid_kind`.
+def _as_forecasts(raw: xr.Dataset) -> xr.Dataset:
+    """Return `raw` with dates of issue and periods as the Climate Data Store names them today.
 
-    The kind is `latlon` for a regular grid. Other grids are `curvilinear`; their dims become y, x,
-    without coordinates. Raises DataError if latitudes and longitudes are missing or impossible.
+    Files that cfgrib wrote name them time and step. One date of issue becomes a dimension.
     """
-    axis_of_name = {}
-    for axis, names in (("lat", LATITUDES), ("lon", LONGITUDES)):
-        name = next((n for n in names if n in raw.variables), None)
-        if name is None:
-            raise DataError(
-                f"{source}: no coordinate {' or '.join(map(repr, names))}; "
-                f"it holds {sorted(map(str, raw.coords))}"
-            )
-        axis_of_name[name] = axis
-    raw = raw.set_coords(list(axis_of_name))
-    raw = raw.rename({old: new for old, new in axis_of_name.items() if old != new})
-    lat = np.asarray(raw["lat"], dtype=float)
-    lat = lat[np.abs(lat) < 1e10]  # some models mark land by a huge coordinate
-    if lat.size == 0 or np.abs(lat).max() > 90.01:
-        raise DataError(
-            f"{source}: latitudes reach {np.abs(lat).max(initial=0):g}; "
-            "are lat and lon swapped, or in other units?"
-        )
-    if raw["lat"].ndim == 1:
-        if raw["lat"].dims != ("lat",) or raw["lon"].dims != ("lon",):
-            raise DataError(
-                f"{source}: lat and lon are not the axes of a regular grid "
-                f"(dims {raw['lat'].dims}, {raw['lon'].dims})"
-            )
-        return raw.assign_attrs(grid_kind="latlon")
-    rows, columns = raw["lat"].dims
-    raw = raw.drop_vars([c for c in (rows, columns) if c in raw.coords]).rename({rows: "y", columns: "x"})
-    return raw.assign_attrs(grid_kind="curvilinear")
+    if "step" in raw.dims and "time" in raw.coords:
+        raw = raw.drop_vars("valid_time", errors="ignore")
+        raw = raw.rename(step="forecast_period", time="forecast_reference_time")
+    for name in ("forecast_reference_time", "number"):
+        if name in raw.coords and raw[name].ndim == 0:
+            raw = raw.expand_dims(name)
+    return raw
 
 
 def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
@@ -157,36 +144,40 @@ def _fields(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     kind = raw.attrs["grid_kind"]
     out = xr.Dataset(attrs={"grid_kind": kind})
     for name in VARIABLES:
-        da = _published(raw, name)
+        da = published(raw, name)
         if da is None:
             continue
-        da = _bare(da, kind)
-        if name == "siconc":
-            land = _bare(raw["land"], kind).compute() if "land" in raw else first_year(da.isnull(), "all")
-            ice = ice_dataset(
-                da, land.astype(bool), kind=kind, source=source, published=corrected_units.get(da.name)
+        da = _bare(da, kind, source=source)
+        if name in GRID_WIND and kind == "curvilinear" and da.attrs.get("standard_name") in GRID_WIND[name]:
+            raise DataError(
+                f"{source}: '{da.name}' is the wind along the axes of its own grid "
+                f"({da.attrs['standard_name']}), whose directions the file does not tell; "
+                "name a file of eastward and northward wind"
             )
+        if name == "siconc":
+            unit = corrected_units.get(da.name)
+            land, da = landmask.land_and_ice(da, raw, metadata, source=source, published=unit)
+            ice = ice_dataset(da, land, kind=kind, source=source, published=unit)
             if "siconc_flag" in raw:
-                ice["siconc_flag"] = _bare(raw["siconc_flag"], kind).astype("uint8")
+                ice["siconc_flag"] = _bare(raw["siconc_flag"], kind, source=source).astype("uint8")
             out = out.merge(ice)
         else:
             out[name] = units.to_schema(da, name, source=source, units=corrected_units.get(da.name))
     if "rsds" in out and "rsus" not in out:
         net = next((raw[n] for n in NET_SHORTWAVE if n in raw), None)
         if net is not None:
-            out["rsus"] = out["rsds"] - units.to_schema(_bare(net, kind), "rsds", source=source)
+            out["rsus"] = out["rsds"] - units.to_schema(
+                _bare(net, kind, source=source), "rsds", source=source
+            )
             out["rsus"].attrs = attributes("rsus")
     if not out.data_vars:
-        raise DataError(
-            f"{source}: none of its variables {sorted(map(str, raw.data_vars))} is known; "
-            "add a name to `ALIASES`"
-        )
+        raise DataError(f"{source}: {_why_none(raw)}")
     if "max_ice" in raw:
         out["max_ice"] = raw["max_ice"]
     return out
 
 
-def _published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
+def published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
     """Return a schema variable by one of its published names, or from a field on pressure levels.
 
     Returns None if `raw` has neither.
@@ -199,17 +190,49 @@ def _published(raw: xr.Dataset, name: str) -> xr.DataArray | None:
     level = next((d for d in LEVELS if da is not None and d in da.dims), None)
     if level is None:
         return None
-    hpa = np.asarray(da[level], dtype=float) / (100 if level == "plev" else 1)
-    index = np.flatnonzero(np.isclose(hpa, target_hpa))
+    index = np.flatnonzero(np.isclose(_hpa(da[level]), target_hpa))
     return da.isel({level: index[0]}, drop=True) if index.size else None
 
 
-def _bare(da: xr.DataArray, kind: str) -> xr.DataArray:
+def _hpa(level: xr.DataArray) -> np.ndarray:
+    """Return pressure levels in hPa, by their units or, without any, by their size.
+
+    No level of the air lies above 1100 hPa, so that larger numbers are Pa.
+    """
+    values = np.asarray(level, dtype=float)
+    factor = dict.fromkeys(("Pa", "pascal"), 0.01) | dict.fromkeys(("hPa", "mbar", "mb", "millibars"), 1.0)
+    return values * factor.get(level.attrs.get("units"), 0.01 if values.max() > 1100 else 1.0)
+
+
+def _why_none(raw: xr.Dataset) -> str:
+    """Return what to say about a dataset of which no variable is one of the schema."""
+    lacking = []
+    for name, (names, target_hpa) in ON_LEVELS.items():
+        da = next((raw[n] for n in names if n in raw), None)
+        if da is not None:
+            level = next((d for d in LEVELS if d in da.dims), None)
+            held = "no axis of levels" if level is None else f"the levels {_hpa(da[level]).tolist()} hPa"
+            lacking.append(f"'{da.name}' has {held}, {name} needs {target_hpa} hPa")
+    if lacking:
+        return f"{'; '.join(lacking)}; name a file that has it"
+    return (
+        f"none of its variables {sorted(map(str, raw.data_vars))} is known; rename one of them to a name of "
+        f"the schema, {', '.join(VARIABLES)}, or add its name to `ALIASES`"
+    )
+
+
+def _bare(da: xr.DataArray, kind: str, *, source: str) -> xr.DataArray:
     """Return `da` with the schema's coordinates and dims only, the two of space last.
 
-    Other coordinates and other dims of length one are dropped.
+    Other coordinates and other dims of length one are dropped. Raises DataError for a field that
+    lies on another grid.
     """
     space = ("lat", "lon") if kind == "latlon" else ("y", "x")
+    if not set(space) <= set(da.dims):
+        raise DataError(
+            f"{source}: '{da.name}' has the dims {da.dims}, and the coordinates that place the cells are of "
+            f"{space}; name the fields of another grid in an entry of their own"
+        )
     keep = {"time", "init_time", "lead_time", "member", "month", "lat", "lon", "y", "x"}
     da = da.squeeze([d for d in da.dims if d not in keep and da.sizes[d] == 1], drop=True)
     da = da.drop_vars([c for c in da.coords if c not in keep])

@@ -1,8 +1,8 @@
 """How does a published file become the schema on the grid? All data enter the package here."""
 
 import logging
+from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -11,16 +11,25 @@ from seaice.errors import DataError
 from seaice.geo import regrid, winds
 from seaice.grid import Grid
 from seaice.schema import Flag
-from seaice.sources import averages, catalog, fields as sources_fields, observed_ice
+from seaice.sources import (
+    averages,
+    catalog,
+    coordinates,
+    dates,
+    fields as sources_fields,
+    layouts,
+    nsidc,
+    osisaf,
+)
 from seaice.steps import FREQUENCY, STAMP
 
 log = logging.getLogger(__name__)
 
 PROVIDERS = {
-    "osisaf": observed_ice.osisaf,
-    "nsidc_bytes": observed_ice.nsidc_bytes,
-    "nsidc_cdr": observed_ice.nsidc_cdr,
-    "ecmwf_edge": observed_ice.ecmwf_edge,
+    "osisaf": osisaf.osisaf,
+    "nsidc_bytes": nsidc.nsidc_bytes,
+    "nsidc_cdr": nsidc.nsidc_cdr,
+    "ecmwf_edge": nsidc.ecmwf_edge,
     "latlon": sources_fields.latlon,
     "cmip6": sources_fields.cmip6,
     "ease2": sources_fields.ease2,
@@ -60,6 +69,17 @@ def load(
     return on_grid(native, grid, source=name, start=start, end=end, variables=variables)
 
 
+def forgiving(load: Callable[..., xr.Dataset] = load) -> Callable[..., xr.Dataset]:
+    """Return a `load` to which steps whose files the provider lacks are missing, and no error."""
+
+    def tolerant(name: str, grid: Grid, **options) -> xr.Dataset:
+        if catalog.metadata(name).get("one_file_a_step"):
+            options |= {"skip_missing": True}
+        return load(name, grid, **options)
+
+    return tolerant
+
+
 def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     """Return `raw` on its published grid, in the schema's names, units, flags and dates, lazily.
 
@@ -67,9 +87,8 @@ def standardise(raw: xr.Dataset, metadata: dict, *, source: str) -> xr.Dataset:
     convention is recognised from the dataset. source: entry or file, for messages. The attribute
     `grid_kind` of the result tells its kind of grid. Raises DataError.
     """
-    if "time" in raw.dims and raw.sizes["time"] == 0:
-        raise DataError(f"{source}: holds no time step")
-    raw = _with_dates(raw, metadata.get("cadence", "monthly"), source=source)
+    raw = layouts.tidy(raw, source=source)
+    raw = dates.with_dates(raw, metadata.get("cadence", "monthly"), source=source)
     native = PROVIDERS[convention(raw, metadata, source=source)](raw, metadata, source=source)
     native.attrs |= {
         "source": source,
@@ -133,10 +152,10 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
             {"number", "member", "realization"} & dims
             and {"lead_time", "forecastMonth", "forecast_period"} & dims
         ),
-        "nsidc_bytes": "sic" in names and {"x", "y"} <= dims,
-        "ease2": {"x", "y"} <= set(map(str, raw.coords)) & dims,
-        "latlon": any(n in dims for n in sources_fields.LATITUDES),
-        "cmip6": any(n in names and raw[n].ndim == 2 for n in sources_fields.LATITUDES),
+        "nsidc_bytes": nsidc.pole_of_grid(raw) is not None,
+        "ease2": coordinates.is_projected(raw),
+        "latlon": any(n in dims for n in coordinates.LATITUDES),
+        "cmip6": any(n in names for n in coordinates.LATITUDES),
     }
     for key, fits in matches.items():
         if fits:
@@ -145,43 +164,6 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
         f"{source}: provider {metadata.get('provider')!r} is unknown and its variables {sorted(names)} "
         f"show no known convention; name one of {sorted(PROVIDERS)} in the catalogue entry"
     )
-
-
-def _with_dates(raw: xr.Dataset, cadence: str, *, source: str) -> xr.Dataset:
-    """Return `raw` with dates of the standard calendar: first of the month, or midnight if daily.
-
-    Raises DataError if dates are missing, can't be decoded or do not exist in that calendar.
-    """
-    if "valid_time" in raw.dims and "time" not in raw.dims:
-        raw = raw.rename(valid_time="time")
-    if "time" not in raw.dims:
-        return raw
-    index = raw.indexes.get("time")
-    if index is None:
-        raise DataError(
-            f"{source}: no coordinate 'time'; without dates its {raw.sizes['time']} steps mean nothing"
-        )
-    if isinstance(index, xr.CFTimeIndex):
-        if cadence == "daily" and index.calendar not in ("standard", "gregorian", "proleptic_gregorian"):
-            raise DataError(
-                f"{source}: daily data of the calendar '{index.calendar}' have days that do not exist "
-                "or lack some that do; use monthly means"
-            )
-        index = pd.DatetimeIndex(
-            [f"{t.year:04d}-{t.month:02d}-{t.day if cadence == 'daily' else 1:02d}" for t in index]
-        )
-    if not isinstance(index, pd.DatetimeIndex):
-        raise DataError(
-            f"{source}: 'time' starts with {index[0]}, not a date; give it units and a known calendar"
-        )
-    if index.hasnans:
-        raise DataError(f"{source}: 'time' has a missing date at position {int(np.argmax(index.isna()))}")
-    if cadence == "monthly":
-        index = index.to_period("M").to_timestamp()
-    elif cadence == "daily":
-        index = index.normalize()
-    schema.check_time(index, source=source)
-    return raw.assign_coords(time=("time", index, {"standard_name": "time"}))
 
 
 def _select_variables(ds: xr.Dataset, variables: list[str] | None, *, source: str) -> xr.Dataset:

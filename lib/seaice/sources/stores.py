@@ -1,138 +1,44 @@
-"""How are data opened that must be searched for or requested?
-
-These Intake drivers serve an ESM collection and the Copernicus Climate Data Store.
-"""
+"""How are data opened that must be requested? An Intake driver for the Climate Data Store."""
 
 import hashlib
 import json
+import logging
 import os
 import re
 import zipfile
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import xarray as xr
 
-from seaice import paths
+from seaice import files, paths
 from seaice.errors import DataError
-from seaice.files import replacing_folder
-from seaice.sources import transfer
+from seaice.sources import ensembles, formats
 from seaice.sources.drivers import Driver
-from seaice.sources.remote import open_files
+from seaice.sources.opening import open_files
+
+log = logging.getLogger(__name__)
 
 
-class EsmCollection(Driver):
-    """One dataset of an ESM collection, found by its facets through intake-esm.
+# Lists of a request that may be cut, in this order: the first with several values is cut in half.
+CUT = ("year", "month", "leadtime_hour", "leadtime_month", "variable")
+# Words of the store about a request that is more than it grants at once.
+TOO_LARGE = ("too large", "cost limit", "too many items")
 
-    A collection is a JSON and a CSV file, such as Pangeo's CMIP6. obj: address of the JSON file.
-    The facets, each a name or a list of names, must select a single dataset. `member_id` and
-    `variable_id` may be lists. `experiment_id` may be a list of consecutive experiments, one
-    dataset each; these are joined along time. member: another name for `member_id`, used by
-    simulations. Raises DataError if nothing is found; the message lists the values that exist.
-    """
 
-    name = "esm_collection"
-    container = "xarray"
-
-    def __init__(
-        self,
-        obj: str,
-        *,
-        source_id=None,
-        experiment_id=None,
-        table_id=None,
-        variable_id=None,
-        member_id=None,
-        grid_label=None,
-        member: str | None = None,
-        metadata: dict | None = None,
-    ):
-        self.obj = obj
-        facets = {
-            "source_id": source_id,
-            "experiment_id": experiment_id,
-            "table_id": table_id,
-            "variable_id": variable_id,
-            "member_id": member or member_id,
-            "grid_label": grid_label,
-        }
-        self.facets = {k: v for k, v in facets.items() if v is not None}
-        self.metadata = metadata or {}
-
-    def datastore(self):
-        """Return the whole collection as an `intake_esm` datastore that can be searched."""
-        import intake_esm  # takes a second, and only this driver needs it
-
-        return intake_esm.core.esm_datastore(self.obj, progressbar=False)
-
-    def search(self):
-        """Return the datasets that the facets select: a single one, or one per experiment.
-
-        Raises DataError if there are none or too many.
-        """
-        matches = collection = self.datastore()
-        for facet, wanted in self.facets.items():
-            narrowed = matches.search(**{facet: wanted})
-            if not len(narrowed.df):
-                values = sorted(map(str, matches.df[facet].unique()))
-                raise DataError(
-                    f"{transfer.without_secrets(self.obj)}: no {facet} {wanted!r} here; "
-                    f"with the facets before it there are {values[:20]}"
-                )
-            matches = narrowed
-        experiments = self.facets.get("experiment_id")
-        needed = (
-            set(experiments)
-            if isinstance(experiments, list)
-            else {experiments or matches.df["experiment_id"].iloc[0]}
-        )
-        if len(matches) != len(needed) or set(matches.df["experiment_id"]) != needed:
-            raise DataError(
-                f"{transfer.without_secrets(self.obj)}: the facets {self.facets} leave {len(matches)} of "
-                f"{len(collection)} datasets, one is needed, or one an experiment; "
-                f"narrow them, e.g. to {list(matches.keys())[:3]}"
-            )
-        return matches
-
-    def to_dask(self) -> xr.Dataset:
-        """Open the dataset lazily, without an account."""
-        matches = self.search()
-        column = matches.esmcat.assets.column_name
-        place = str(matches.df[column].iloc[0])
-        on_google = transfer.is_on_google(place)
-        if on_google:
-            transfer.reach(transfer.server(place))
-        datasets = matches.to_dataset_dict(
-            progressbar=False,
-            xarray_open_kwargs={"chunks": {}},
-            storage_options={"token": "anon"} if on_google else {},
-        )
-        experiments = sorted(datasets.values(), key=lambda ds: ds.indexes["time"][0])
-        if len(experiments) == 1:
-            return experiments[0]
-        try:
-            return xr.concat(
-                experiments, "time", data_vars="minimal", coords="minimal", compat="override", join="exact"
-            )
-        except ValueError as error:
-            raise DataError(
-                f"{transfer.without_secrets(self.obj)}: the experiments {self.facets['experiment_id']} "
-                f"do not fit together ({error})"
-            ) from None
-
-    read = to_dask
-
-    def key(self) -> str:
-        """Return a hash of the stores that the facets select, with their publisher's dates."""
-        stores = self.search().df
-        return hashlib.sha256(stores.astype(str).to_csv(index=False).encode()).hexdigest()
+class _TooLarge(Exception):
+    """Raised for a request that the store grants only in pieces."""
 
 
 class ClimateDataStore(Driver):
     """A dataset of the Copernicus Climate Data Store.
 
-    Each request is retrieved once and kept in the cache. dataset: its name in the store. request:
-    the request as the store's web form shows it. select: entries that replace those of `request` or
-    are added to them. Raises DataError before any request if there is no key.
+    Each request is retrieved once and kept in the cache. What the store does not grant at once is
+    asked for in halves, and an interrupted retrieval goes on from the pieces that came. dataset:
+    its name in the store. request: the request as the store's web form shows it. select: entries
+    that replace those of `request` or are added to them. pieces: lists of the request whose values
+    are asked for one by one from the start. Raises DataError before any request if there is no key.
     """
 
     name = "climate_data_store"
@@ -144,32 +50,39 @@ class ClimateDataStore(Driver):
         request: dict,
         *,
         select: dict | None = None,
+        pieces: Sequence[str] = (),
         chunks: dict | None = None,
         xarray_kwargs: dict | None = None,
         metadata: dict | None = None,
     ):
         self.dataset = dataset
         self.request = {**request, **(select or {})}
+        self.pieces = [name for name in pieces if isinstance(self.request.get(name), list)]
         self.opening = {"chunks": chunks if chunks is not None else {}, **(xarray_kwargs or {})}
         self.metadata = metadata or {}
 
     def key(self) -> str:
         """Return a hash of the dataset's name and the request."""
-        return hashlib.sha256(json.dumps([self.dataset, self.request], sort_keys=True).encode()).hexdigest()
+        return self._key(self.request)
 
     def to_dask(self) -> xr.Dataset:
         """Retrieve the files if they are not in the cache, and open them lazily."""
-        return open_files(sorted(self.retrieve().glob("*.nc")), **self.opening)
+        cadence = self.metadata.get("cadence")
+        opened = [
+            open_files(sorted(folder.glob("*.nc")), cadence=cadence, **self.opening)
+            for folder in self.retrieve()
+        ]
+        return ensembles.joined(opened, source=self.dataset, cadence=cadence)
 
     read = to_dask
 
     def path(self) -> Path:
-        """Return the folder of the NetCDF files of this request, retrieved or not."""
-        return paths.cache() / "downloads" / self.dataset / self.key()[:16]
+        """Return the folder of the NetCDF files of the whole request, retrieved or not."""
+        return self._path(self.request)
 
     def local_copies(self) -> list[Path]:
-        """Return the folder of `path`."""
-        return [self.path()]
+        """Return the folders of the pieces: that of `path` if the request is not cut."""
+        return [self._path(request) for request in self.requests()]
 
     def n_steps(self) -> int | None:
         """Return the number of months of the request, None if it does not name years and months."""
@@ -179,42 +92,113 @@ class ClimateDataStore(Driver):
         """Raise DataError if no key of the store is set up."""
         require_key(f"entry '{entry}'")
 
-    def retrieve(self) -> Path:
-        """Return the folder of the NetCDF files, retrieved if it is not in the cache.
+    def requests(self) -> list[dict]:
+        """Return the requests that make up the whole one, as far as it is known to be cut."""
+        if any(self.path().glob("*.nc")):
+            return [self.request]
+        values = product(*(self.request[name] for name in self.pieces))
+        pieces = [
+            self.request | {n: [v] for n, v in zip(self.pieces, chosen, strict=True)} for chosen in values
+        ]
+        return [part for piece in pieces for part in self._parts(piece)]
 
-        The folder appears complete or not at all. Raises DataError if the request names no year, if
+    def retrieve(self) -> list[Path]:
+        """Return the folders of the NetCDF files of every piece, retrieved if they are not there.
+
+        A folder appears complete or not at all. Raises DataError if the request names no year, if
         there is no key or no client, or if the store does not deliver.
         """
-        target = self.path()
-        if target.is_dir():
-            return target
         if "year" not in self.request:
             raise DataError(
                 f"{self.dataset}: the request names no year; "
                 "give select={'year': ['2012'], 'month': ['09']}"
             )
+        waiting, folders = self.requests(), []
+        n_pieces = len(waiting)
+        while waiting:
+            request = waiting.pop(0)
+            folder = self._path(request)
+            try:
+                if not any(folder.glob("*.nc")):  # a folder that was emptied is retrieved again
+                    log.info("%s: %d of %d pieces are here", self.dataset, len(folders), n_pieces)
+                    self._retrieve(request, folder)
+                folders.append(folder)
+            except _TooLarge as refused:
+                if not _halves(request):
+                    raise DataError(
+                        f"{self.dataset}: the store calls the smallest piece of this request too large "
+                        f"({refused}); ask for a smaller `area`, or try later"
+                    ) from None
+                # Remembered, so that the next call does not ask for the whole again.
+                files.write_json(self._mark(request), {"cut": True})
+                halves = self._parts(request)
+                n_pieces += len(halves) - 1
+                waiting = halves + waiting
+        return folders
+
+    def _parts(self, request: dict) -> list[dict]:
+        """Return the requests that one is cut into, as far as the store is known to refuse it."""
+        if not self._mark(request).is_file():
+            return [request]
+        return [part for half in _halves(request) for part in self._parts(half)]
+
+    def _key(self, request: dict) -> str:
+        return hashlib.sha256(json.dumps([self.dataset, request], sort_keys=True).encode()).hexdigest()
+
+    def _path(self, request: dict) -> Path:
+        """Return the folder of the files of one request."""
+        return paths.cache() / "downloads" / self.dataset / self._key(request)[:16]
+
+    def _mark(self, request: dict) -> Path:
+        """Return the file that says that the store does not grant a request at once."""
+        folder = self._path(request)
+        return folder.with_name(f"{folder.name}.cut.json")
+
+    def _retrieve(self, request: dict, target: Path) -> None:
+        """Retrieve one request. Raises _TooLarge if it must be cut, and DataError."""
         require_key(self.dataset)
         try:
             import cdsapi
         except ImportError:
             raise DataError(
-                f"{self.dataset}: needs the client of the store; `pip install cdsapi` and try again"
+                f"{self.dataset}: needs the client of the store; `pip install cdsapi` (or `make CDS=1 "
+                "VENV=.venv-cds env`, which takes the locked one) and try again"
             ) from None
-        with replacing_folder(target, keep_other=True) as folder:
+        with files.replacing_folder(target, keep_other=True) as folder:
             folder.mkdir()
             file = folder / "data.nc"
             try:
-                cdsapi.Client(quiet=True).retrieve(self.dataset, self.request, str(file))
+                cdsapi.Client(quiet=True).retrieve(self.dataset, request, str(file))
             except Exception as error:  # the client raises bare Exceptions
+                text = _without_keys(error)
+                if any(words in text.lower() for words in TOO_LARGE):
+                    raise _TooLarge(text) from None
                 raise DataError(
-                    f"{self.dataset}: the store did not deliver ({_without_keys(error)}); is the licence "
+                    f"{self.dataset}: the store did not deliver ({text}); is the licence "
                     "accepted on the dataset's page, and does its web form allow the request?"
                 ) from None
             if zipfile.is_zipfile(file):  # several variables or steps come as an archive
                 with zipfile.ZipFile(file) as archive:
                     archive.extractall(folder)
                 file.unlink()
-        return target
+            for delivered in (f for f in sorted(folder.rglob("*")) if f.is_file()):
+                formats.refuse(delivered, source=f"{self.dataset}: what the store sent, {delivered.name},")
+            if not any(folder.glob("*.nc")):
+                names = sorted(f.name for f in folder.rglob("*"))
+                raise DataError(
+                    f"{self.dataset}: the store delivered {names or 'nothing'}, none of them *.nc; "
+                    "ask for `data_format: netcdf` in the request"
+                )
+
+
+def _halves(request: dict) -> list[dict]:
+    """Return a request as two of half the size; none if it can't be cut."""
+    for name in CUT:
+        values = request.get(name)
+        if isinstance(values, list) and len(values) > 1:
+            middle = len(values) // 2
+            return [request | {name: values[:middle]}, request | {name: values[middle:]}]
+    return []
 
 
 def require_key(dataset: str) -> None:

@@ -5,10 +5,11 @@ interrupted file again from its first byte.
 """
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
@@ -91,6 +92,20 @@ def version(url: str) -> dict:
             return _version(response)
     except (requests.RequestException, _Interrupted) as error:
         raise _unanswered(url, error) from None
+
+
+def listed(url: str) -> list[str]:
+    """Return the names that the page of a folder on a server links to, without their folders.
+
+    Raises DownloadError.
+    """
+    try:
+        with requests.get(url, timeout=TIMEOUT) as response:
+            _refuse(url, response)
+            links = re.findall(r"""href\s*=\s*["']([^"'?#]+)["']""", response.text, re.IGNORECASE)
+    except (requests.RequestException, _Interrupted) as error:
+        raise _unanswered(url, error) from None
+    return [unquote(link).rstrip("/").rpartition("/")[2] for link in links]
 
 
 def reach(url: str, *, timeout: float | tuple[float, float] = TIMEOUT) -> None:
