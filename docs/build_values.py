@@ -27,6 +27,7 @@ ICENET, NETWORKS, TREES, PLAIN_TREES = (
     ("nsidc_north", model) for model in ("icenet", "networks", "trees", "plain_trees")
 )
 PLAIN = ("nsidc_plain", "icenet")
+DAMPED = "damped_anomaly_persistence"
 DAILY, DAILY_SOUTH = "nsidc_daily_north", "nsidc_daily_south"
 
 
@@ -109,7 +110,8 @@ def contest(
     (row,) = rows.itertuples()
     verdict = "separated from 0" if row.separated else "not separated from 0"
     difference = signed(row.difference, digits)
-    return f"{difference}{unit} (better in {row.blocks_ahead} of {row.blocks} years; {verdict})"
+    blocks = "months" if settings(run).data.cadence == "daily" else "years"
+    return f"{difference}{unit} (better in {row.blocks_ahead} of {row.blocks} {blocks}; {verdict})"
 
 
 def worst_bin(run: str, model: str, least: float = 0.01) -> str:
@@ -226,6 +228,8 @@ VALUES: dict[str, Callable[[], str]] = {
     "daily-rmse-behind": lambda: behind("siconc_rmse"),
     "daily-iiee": lambda: span(against_persistence(DAILY, "siconc_iiee").change, 1, " %"),
     "daily-iiee-behind": lambda: behind("siconc_iiee"),
+    "contest-daily": lambda: contest(DAILY, DAMPED, "siconc_iiee", digits=3, unit=" million km²"),
+    "contest-daily-rmse": lambda: contest(DAILY, DAMPED, "siconc_rmse", digits=4, unit=""),
     "daily-blocks": lambda: word(against_persistence(DAILY, "siconc_rmse").blocks.max()),
     "daily-brier": lambda: span(daily_brier(), 4),
     "daily-brier-behind": lambda: leads(daily_brier()[lambda more: more > 0].index, "day"),

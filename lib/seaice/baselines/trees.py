@@ -34,7 +34,7 @@ MAX_ROWS = Boosting().rows  # cells that each lead is trained on; it limits memo
 # Share of the training initialisations that the trees are shown without weather, as real records of
 # weather end before those of ice.
 WITHHOLD = 1 / 3
-BLOCK_CELLS = 1e6  # cells whose features are gathered at once; it limits the memory beside the record
+BLOCK_CELLS = 3e5  # cells whose features are gathered at once; it limits the memory beside the record
 # More ice in these features can only mean more ice to come. Trees with this constraint fit less
 # noise.
 RISING = (
