@@ -89,8 +89,7 @@ def fit(
     Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a
     lead without any truth.
     """
-    # Imported here because it takes a second, and most users of this module need its names only. In
-    # the threads, the imports would wait for each other's half-imported modules for ever.
+    # Imported here because it takes a second, and most users of this module need its names only.
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
