@@ -243,6 +243,8 @@ def test_the_command_says_what_is_missing(made, tmp_path, monkeypatch):
 @pytest.mark.real_data
 def test_the_observed_arctic_as_if_it_were_5_october_2013(seaice_data, tmp_path, monkeypatch):
     """The tracked bundle, and the observed months to September 2013 on servers in the providers' layouts."""
+    monkeypatch.chdir(Path(__file__).parents[2])  # this module's other tests have a project of their own
+    monkeypatch.delenv("SEAICE_RESULTS", raising=False)
     chosen = bundled.newest("north")
     (tmp_path / "site").mkdir()
     open_site.publish_real(tmp_path / "site", seaice_data, "north", "2013-09")

@@ -125,13 +125,14 @@ def _write_network(file: h5py.File, seed: int, folder: Path) -> None:
 
 def _write_trees(file: h5py.File, run: Run) -> None:
     """Write the boosted trees of the run as arrays."""
-    from seaice.baselines import kept_trees, tree_arrays, trees
+    from seaice.baselines import features, kept_trees, tree_arrays, trees
 
-    predictors = [name for name in run.data.sources if name != "siconc"]  # trees do not see them
-    ready = stored.ready(run.run).drop_vars(predictors).load()
+    unseen = [name for name in run.data.sources if name not in ("siconc", *features.WEATHER)]
+    ready = stored.ready(run.run).drop_vars(unseen).load()
     inits = pd.date_range(*run.samples.splits.train, freq=FREQUENCY["monthly"])
     leads = trees.leads(ready, run.samples.n_leads)
-    fitted = kept_trees.fitted_once(ready, inits, leads, paths.classifiers(run.run))
+    cache = paths.classifiers(run.run)
+    fitted = kept_trees.fitted_once(ready, inits, leads, cache, boosting=run.boosting)
     for name, array in tree_arrays.arrays_of(fitted).items():
         file.create_dataset(f"trees/{name}", data=array, **PACKED)
 
