@@ -1,4 +1,4 @@
-"""The command line: five commands, each loaded only when it is called."""
+"""The command line: commands, each of which is loaded only when it is called."""
 
 import subprocess
 import sys

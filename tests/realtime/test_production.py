@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from seaice import fingerprint, paths, schema
 from seaice.baselines import kept_trees, trees
 from seaice.config.runfile import Run
-from seaice.config.sections import Forecasting
+from seaice.config.sections import Boosting, Forecasting
 from seaice.errors import DataError
 from seaice.networks import generations
 from seaice.prepare import arrivals, known_at, quality
@@ -590,22 +590,25 @@ def test_trees_are_those_of_the_run_and_kept(tmp_path, monkeypatch):
     inits = pd.date_range(*settings.splits.train, freq="MS")
     own = trees.forecast(trees.fit(ready, inits, lead_times=leads), ready, pd.DatetimeIndex([init]))
     known = known_at.as_of(ready, init)
-    first = kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"]
+    first = kept_trees.forecasts(ready, known, init, settings, tmp_path, boosting=Boosting())["trees"]
     np.testing.assert_array_equal(first, own)
     [kept] = tmp_path.iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(trees, "fit", None)  # would fail if it were called
         np.testing.assert_array_equal(
-            kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"], own
+            kept_trees.forecasts(ready, known, init, settings, tmp_path, boosting=Boosting())["trees"], own
         )
     whole = kept.read_bytes()
     for damaged in (whole[:100], whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
         kept.write_bytes(damaged)
         np.testing.assert_array_equal(
-            kept_trees.forecasts(ready, known, init, settings, tmp_path)["trees"], own
+            kept_trees.forecasts(ready, known, init, settings, tmp_path, boosting=Boosting())["trees"], own
         )
         assert list(tmp_path.iterdir()) == [kept] and kept.stat().st_size == len(whole)
     later = unlike(ready, "1990-01-01")
     np.testing.assert_array_equal(
-        kept_trees.forecasts(later, known_at.as_of(later, init), init, settings, tmp_path)["trees"], own
+        kept_trees.forecasts(
+            later, known_at.as_of(later, init), init, settings, tmp_path, boosting=Boosting()
+        )["trees"],
+        own,
     )

@@ -13,7 +13,7 @@ from support.loopback import Loopback
 from typer.testing import CliRunner
 
 from seaice import paths
-from seaice.baselines import kept_trees, tree_arrays, trees
+from seaice.baselines import features, kept_trees, tree_arrays, trees
 from seaice.config import runfile
 from seaice.config.runfile import Run, Step
 from seaice.errors import DataError
@@ -140,7 +140,9 @@ def test_scores_of_the_card_are_those_of_the_run(made, tmp_path, monkeypatch):
 def test_trees_travel_as_arrays_and_answer_the_same(made, tmp_path):
     ready = ready_store.open_ready(paths.ready("tiny")).drop_vars("tas").load()
     inits = pd.date_range(*RUN.samples.splits.train, freq="MS")
-    fitted = kept_trees.fitted_once(ready, inits, range(1, 7), paths.classifiers("tiny"))
+    fitted = kept_trees.fitted_once(
+        ready, inits, range(1, 7), paths.classifiers("tiny"), boosting=RUN.boosting
+    )
     tree_arrays.write(tree_arrays.arrays_of(fitted), tmp_path / tree_arrays.FILE)
     judged = pd.DatetimeIndex(["1989-03-01", "1990-01-01"])
     exact = trees.forecast(fitted, ready, judged)
@@ -191,6 +193,16 @@ def test_a_record_that_differs_from_the_bundle_s_is_refused_and_nothing_is_writt
     finally:
         shutil.copytree(kept, server.folder, dirs_exist_ok=True)
     assert not list((tmp_path / "data" / "today_north" / "forecasts").glob("1*"))
+
+
+def test_trees_of_other_features_are_refused(made):
+    """Trees know features by their place: with others they would give wrong numbers and no error."""
+    ready = ready_store.open_ready(paths.ready("tiny"))
+    bundled.require_features(made, ready)
+    assert made.about["features"] == features.names(ready) and "last_edge" in made.about["features"]
+    for others in (made.about["features"][:-1], made.about["features"][::-1], None):
+        with pytest.raises(DataError, match="other features than this version"):
+            bundled.require_features(made._replace(about=made.about | {"features": others}), ready)
 
 
 def test_a_bundle_that_is_damaged_or_of_another_format_is_refused(made, tmp_path):

@@ -157,6 +157,12 @@ def _neighbours(field: xr.DataArray, name: str) -> dict[str, xr.DataArray]:
     }
 
 
+def names(ready: xr.Dataset) -> list[str]:
+    """Return the names of the features of a record in the order of the trees, computing nothing."""
+    init_time = ready.indexes["time"][-1:]
+    return list(composed(parts(fields(ready, init_time), init_time, 1, cadence=cadence(ready))))
+
+
 def is_weather(name: str) -> bool:
     """Return whether a part holds a month of `WEATHER`."""
     return name.rsplit("_", 1)[0] in WEATHER

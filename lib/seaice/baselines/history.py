@@ -30,14 +30,14 @@ def memory(siconc: xr.DataArray, anomaly: xr.DataArray, last: xr.DataArray) -> d
     ago = xr.DataArray(np.arange(MONTHS), dims="ago")
     months = xr.concat([shift_by(last, -k) for k in range(MONTHS)], "ago")
     ice, departure = at(siconc, months), at(anomaly, months)
-    known = ice.notnull().any("ago")
+    has_month = ice.notnull().any("ago")
     is_open = ice < ICE_EDGE
     return {
         "least_siconc": ice.min("ago"),
         "most_siconc": ice.max("ago"),
         "mean_anomaly": departure.mean("ago"),
-        "open_months": is_open.sum("ago").where(known),
-        "months_since_open": ago.where(is_open, MONTHS).min("ago").where(known),
+        "open_months": is_open.sum("ago").where(has_month),
+        "months_since_open": ago.where(is_open, MONTHS).min("ago").where(has_month),
     }
 
 

@@ -21,7 +21,6 @@ from seaice.errors import DataError
 from seaice.files import replacing
 from seaice.steps import FREQUENCY, cadence
 
-DEFAULTS = Boosting()
 CHECKSUM = hashlib.sha256().digest_size  # bytes at the beginning of a kept file
 # Packages whose versions decide whether a file can be read again.
 PICKLED_BY = ("scikit-learn", "numpy", "joblib")
@@ -45,7 +44,7 @@ def forecasts(
     settings: Sampling,
     cache: Path,
     *,
-    boosting: Boosting = DEFAULTS,
+    boosting: Boosting,
 ) -> dict[str, xr.DataArray]:
     """Return the trees' SIP of one init_time, for the channel `trees`.
 
@@ -93,7 +92,7 @@ def fitted_once(
     leads,
     cache: Path,
     *,
-    boosting: Boosting = DEFAULTS,
+    boosting: Boosting,
     plain: bool = False,
 ) -> dict:
     """Return the classifiers by lead, from the cache if they were fitted to the same data.

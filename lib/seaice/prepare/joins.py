@@ -69,8 +69,8 @@ def of_entry(
     other = other.siconc.where(other.siconc_flag == Flag.OBSERVED).assign_coords(y=ready.y, x=ready.x)
     own = ready.siconc.where(ready.siconc_flag == Flag.OBSERVED)
     common = own.indexes["time"].intersection(other.indexes["time"])
-    known = [t for t in common if own.sel(time=t).notnull().any() and other.sel(time=t).notnull().any()]
-    months = pd.DatetimeIndex(known[-MOST_MONTHS:])
+    observed = [t for t in common if own.sel(time=t).notnull().any() and other.sel(time=t).notnull().any()]
+    months = pd.DatetimeIndex(observed[-MOST_MONTHS:])
     if len(months.to_period("M").month.unique()) < FEWEST_MONTHS:
         raise DataError(
             f"entry '{entry}' shares {len(months)} months with the stored record up to {last:%Y-%m}; "
@@ -94,13 +94,13 @@ def require_close(table: pd.DataFrame, *, before: str, after: str) -> None:
     for column, limit, unit in (("jump", MOST_JUMP, "million km2 of extent"), ("bias", MOST_BIAS, "of SIC")):
         worst = whole.loc[whole[column].abs().idxmax()] if whole[column].notnull().any() else None
         if worst is None or not np.isfinite(worst[column]) or abs(worst[column]) > limit:
-            found = (
+            worst_case = (
                 "nothing to compare"
                 if worst is None
                 else f"{worst[column]:+.2f} in month {worst['month']:.0f}"
             )
             raise DataError(
-                f"'{after}' does not go on as '{before}' ends: {found}, at most {limit:g} {unit} are "
+                f"'{after}' does not go on as '{before}' ends: {worst_case}, at most {limit:g} {unit} are "
                 "allowed; networks would take the jump for weather. Take a record of the same sensors"
             )
 

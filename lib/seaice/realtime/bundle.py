@@ -19,13 +19,13 @@ import typer
 import xarray as xr
 
 from seaice import files, paths
+from seaice.baselines import features, kept_trees, tree_arrays, trees
 from seaice.config import runfile
 from seaice.config.runfile import Run
 from seaice.errors import DataError
 from seaice.networks import trained
 from seaice.prepare import known_at, ready_store
 from seaice.realtime import bundled, card, finished
-from seaice.samples import stored
 from seaice.samples.sampling import of_run
 from seaice.sources import catalog
 from seaice.steps import FREQUENCY
@@ -55,17 +55,15 @@ def write(run: Run, target: Path, *, version: str) -> Path:
             _write_fit(file, ready, ready_store.open_statistics(paths.ready(run.run)))
             for seed, folder in networks.folders.items():
                 _write_network(file, seed, folder)
-            if run.forecast.blend or "trees" in [c.variable for c in run.samples.channels]:
-                _write_trees(file, run)
+            if with_trees := run.forecast.blend or "trees" in [c.variable for c in run.samples.channels]:
+                _write_trees(file, run, ready)
         about = {
             "format": bundled.FORMAT,
             "name": run.run,
             "version": version,
             "description": run.description,
-            "settings": {
-                name: run.section(name).model_dump(mode="json")
-                for name in ("data", "samples", "training", "forecast")
-            },
+            "settings": {name: run.section(name).model_dump(mode="json") for name in bundled.SETTINGS},
+            "features": features.names(ready) if with_trees else [],
             "fit": {name: ready.attrs[name] for name in ("fit_start", "fit_end")},
             "calibration": calibration,
             "networks": {
@@ -123,12 +121,8 @@ def _write_network(file: h5py.File, seed: int, folder: Path) -> None:
     group.create_dataset("weights", data=rounded, **PACKED)
 
 
-def _write_trees(file: h5py.File, run: Run) -> None:
+def _write_trees(file: h5py.File, run: Run, ready: xr.Dataset) -> None:
     """Write the boosted trees of the run as arrays."""
-    from seaice.baselines import features, kept_trees, tree_arrays, trees
-
-    unseen = [name for name in run.data.sources if name not in ("siconc", *features.WEATHER)]
-    ready = stored.ready(run.run).drop_vars(unseen).load()
     inits = pd.date_range(*run.samples.splits.train, freq=FREQUENCY["monthly"])
     leads = trees.leads(ready, run.samples.n_leads)
     cache = paths.classifiers(run.run)

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from seaice import files, paths
+from seaice.baselines import features, tree_arrays
 from seaice.config.runfile import Run
 from seaice.config.values import checked
 from seaice.errors import DataError
@@ -21,7 +22,7 @@ from seaice.networks import kinds, trained
 
 FORMAT = 1  # of the files below; a reader of another format refuses them
 CARD, ABOUT, ARRAYS = "README.md", "bundle.json", "bundle.h5"
-PREDICTORS = ("data", "samples", "training", "forecast")
+SETTINGS = ("data", "samples", "training", "forecast")
 
 
 class Bundle(NamedTuple):
@@ -73,9 +74,9 @@ def read(folder: Path) -> Bundle:
             "take the bundle of this release"
         )
     for name, expected in about["files"].items():
-        found = files.sha256(folder / name) if (folder / name).is_file() else "missing"
-        if found != expected:
-            raise DataError(f"{folder / name}: its sha256 is {found}, expected {expected}; fetch it anew")
+        digest = files.sha256(folder / name) if (folder / name).is_file() else "missing"
+        if digest != expected:
+            raise DataError(f"{folder / name}: its sha256 is {digest}, expected {expected}; fetch it anew")
     return Bundle(folder, about)
 
 
@@ -117,12 +118,26 @@ def require_fit(bundle: Bundle, data: Run) -> None:
         )
 
 
+def require_features(bundle: Bundle, ready: xr.Dataset) -> None:
+    """Raise DataError if the trees of a bundle take other features than trees of this record would.
+
+    They know features by their place alone. ready: the record that is to be forecast from.
+    """
+    theirs = bundle.about.get("features")
+    if theirs != [] and theirs != (ours := features.names(ready)):
+        differ = ", ".join(sorted({*ours} ^ {*(theirs or ())})) or "their order"
+        raise DataError(
+            f"bundle {bundle.name}: its trees take other features than this version gives them ({differ}); "
+            "take the bundle of this release"
+        )
+
+
 def run_of(bundle: Bundle, name: str, *, sources: Mapping[str, str], end: str) -> Run:
     """Return the run that makes forecasts with a bundle, from other sources of the same variables.
 
     name: of the run. sources: catalogue entry by variable. end: last month of the data, "YYYY-MM".
     """
-    settings = {part: dict(bundle.about["settings"][part]) for part in PREDICTORS}
+    settings = {name: dict(bundle.about["settings"][name]) for name in SETTINGS}
     data = settings["data"]
     last = max(end, bundle.about["settings"]["samples"]["splits"]["test"][1][:7])
     data |= {
@@ -139,8 +154,6 @@ def install(bundle: Bundle, run: Run) -> None:
 
     What is there of another bundle is replaced; what is there of this one stays.
     """
-    from seaice.baselines import tree_arrays
-
     place = paths.networks(run.run)
     marker = place.parent / ABOUT
     if files.read_json(marker) == bundle.about["files"]:
@@ -169,7 +182,7 @@ def write_networks(about: Mapping, arrays: Path, place: Path) -> dict[int, Path]
             shapes = [weight.shape for weight in network.get_weights()]
             ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
             flat = np.split(group["weights"][()].astype("float32"), ends[:-1])
-            network.set_weights([part.reshape(shape) for part, shape in zip(flat, shapes, strict=True)])
+            network.set_weights([values.reshape(shape) for values, shape in zip(flat, shapes, strict=True)])
             folder = folders[int(seed)] = place / f"seed_{seed}"
             folder.mkdir(parents=True)
             network.save(folder / trained.NETWORK)

@@ -45,8 +45,9 @@ def make(data: Run, bundle: Bundle, *, now: pd.Timestamp, say=print) -> tuple[Ru
         say(line)
     load = _until(last, arrivals.tolerant_loader(now))
     _prepare(run, bundle, last, load=load, say=say)
-    bundled.install(bundle, run)
     ready = ready_store.open_ready(paths.ready(run.run))
+    bundled.require_features(bundle, ready)
+    bundled.install(bundle, run)
     sentence = _record_fits(run, bundle, ready)
     say(f"note: {sentence}")
     init = f"{known_at.newest(ready) + known_at.step(ready):%Y-%m}"

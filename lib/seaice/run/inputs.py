@@ -124,8 +124,8 @@ def driver(entry: str, options: Mapping) -> Driver:
 
 def is_to_make(entry: str, options: Mapping) -> bool:
     """Return whether an entry's data are made here on first use, and are not made yet."""
-    found = driver(entry, options)
-    return found.is_made_here and not all(copy.exists() for copy in found.local_copies())
+    source = driver(entry, options)
+    return source.is_made_here and not all(copy.exists() for copy in source.local_copies())
 
 
 def _accepted(entry: str, options: Mapping) -> dict:

@@ -43,9 +43,10 @@ def refuse(file: Path, *, source: str | None = None) -> None:
         raise DataError(f"{source or f'{file}:'} is a folder{' of Zarr' if zarr else ''}; {advice}")
     with open(file, "rb") as stream:
         start = stream.read(64).lstrip()[:4]
-    known = REFUSED.get(start) or REFUSED.get(start.lower())
-    if known:
-        raise DataError(f"{source or f'{file}:'} is {known[0]}, not netCDF; {known[1]}")
+    refused = REFUSED.get(start) or REFUSED.get(start.lower())
+    if refused:
+        kind, advice = refused
+        raise DataError(f"{source or f'{file}:'} is {kind}, not netCDF; {advice}")
 
 
 def is_flat_binary(file: Path) -> bool:
@@ -63,10 +64,10 @@ def open_flat_binary(file: Path) -> xr.Dataset:
     axes = STEREOGRAPHIC["north" if pole.lower() == "n" else "south"]
     (x0, columns), (y0, rows) = axes["x"], axes["y"]
     content = file.read_bytes()
-    found = [text.strip(b"\0 ") for text in (content[6:12], content[12:18])]
-    if found != [b"%05d" % columns, b"%05d" % rows] or len(content) != HEADER + rows * columns:
+    sizes = [text.strip(b"\0 ") for text in (content[6:12], content[12:18])]
+    if sizes != [b"%05d" % columns, b"%05d" % rows] or len(content) != HEADER + rows * columns:
         raise DataError(
-            f"{file}: its header names {found[0]!r} columns and {found[1]!r} rows, and it has {len(content)} "
+            f"{file}: its header names {sizes[0]!r} columns and {sizes[1]!r} rows, and it has {len(content)} "
             f"bytes; expected {columns}, {rows} and {HEADER + rows * columns}. Is it whole, and not renamed?"
         )
     codes = np.frombuffer(content, "uint8", offset=HEADER).reshape(1, rows, columns)

@@ -37,11 +37,11 @@ def matching(address: str) -> list[str]:
     """
     if not is_local(address) or not has_magic(address) or Path(address).exists():
         return [address]
-    found = sorted(glob(address, recursive=True))
-    if not found:
+    matches = sorted(glob(address, recursive=True))
+    if not matches:
         folder = Path(address).parent
         raise DataError(f"no file matches {address}{_holding(folder, Path(address).name)}")
-    return found
+    return matches
 
 
 def require(address: str) -> None:
@@ -59,13 +59,13 @@ def all_of(addresses: str | list[str]) -> list[str]:
 
     Raises DataError if one of them stands for none.
     """
-    found = []
+    all_files = []
     for address in addresses if isinstance(addresses, list) else [addresses]:
         files = matching(re.sub(r"(\{(YYYY|MM|DD)+\})+", "*", address))
         for file in files:
             require(file)
-        found += files
-    return found
+        all_files += files
+    return all_files
 
 
 def _holding(folder: Path, name: str) -> str:
@@ -116,17 +116,17 @@ class LocalNetCDF(Driver):
 
     def files(self) -> list[Path]:
         """Return the files, which exist."""
-        found = []
+        names = []
         for template in self.urlpath:
             for address in addresses.expand(template, **self.time):
-                found += matching(address)
+                names += matching(address)
         if self.skip_missing:
-            found = [file for file in found if Path(file).exists()]
-            if not found:
+            names = [file for file in names if Path(file).exists()]
+            if not names:
                 raise DataError(f"{self.urlpath[0]}: there is none of the files asked for")
-        for file in found:
+        for file in names:
             require(file)
-        return [Path(file) for file in found]
+        return [Path(file) for file in names]
 
     def local_copies(self) -> list[Path]:
         """Return the files; none if one of them is not there."""

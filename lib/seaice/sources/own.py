@@ -138,9 +138,9 @@ def look(
 def _published(raw: xr.Dataset, name: str) -> xr.DataArray:
     """Return the variable that a schema variable was read from."""
     if name in ("siconc", "sip"):
-        found = next((n for n in CONCENTRATIONS if n in raw), None)
-        if found:
-            return raw[found]
+        concentration = next((n for n in CONCENTRATIONS if n in raw), None)
+        if concentration:
+            return raw[concentration]
     da = fields.published(raw, name)
     if da is None:  # computed from others: the upward from the downward and the net radiation
         da = next(raw[n] for n in fields.NET_SHORTWAVE if n in raw)
@@ -157,13 +157,13 @@ def _cadence(raw: xr.Dataset, *, source: str) -> str:
         for cadence, (shortest, longest) in CADENCES.items():
             if shortest * 0.99 <= days <= longest * 1.01:
                 return cadence
-        found = f"steps of {days:.4g} days"
+        spacing = f"steps of {days:.4g} days"
     elif raw.attrs.get("frequency") in FREQUENCIES:
         return FREQUENCIES[raw.attrs["frequency"]]
     else:
-        found = "a single step"
+        spacing = "a single step"
     raise DataError(
-        f"{source}: its dates ({found}) do not tell a cadence; write cadence='monthly', 'daily' or 'hourly'"
+        f"{source}: its dates ({spacing}) do not tell a cadence; write cadence='monthly', 'daily' or 'hourly'"
     )
 
 
@@ -179,9 +179,9 @@ def _hemisphere(raw: xr.Dataset, *, source: str) -> str:
         if name in raw.variables and raw[name].ndim == 2:
             return "north" if float(raw[name].mean()) > 0 else "south"
     origin = [v.attrs.get("latitude_of_projection_origin") for v in raw.variables.values()]
-    known = [float(o) for o in origin if o is not None]
-    if known:
-        return "north" if known[0] > 0 else "south"
+    latitudes = [float(o) for o in origin if o is not None]
+    if latitudes:
+        return "north" if latitudes[0] > 0 else "south"
     raise DataError(
         f"{source}: a polar grid that does not tell its pole; write hemisphere='north' or 'south'"
     )
