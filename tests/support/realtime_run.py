@@ -103,7 +103,7 @@ def undrawn(patch) -> None:
 def untreed(patch) -> None:
     """Let every forecast be blended with the same number: features and trees take longer than the networks."""
 
-    def even(ready, record, init_time, settings, cache):
+    def even(ready, record, init_time, settings, cache, **_):
         leads = list(range(1, settings.n_leads + 1))
         sip = xr.zeros_like(ready.siconc[0], "float32").reset_coords(drop=True).where(~ready.land) + 0.5
         sip = sip.expand_dims(init_time=[init_time], lead_time=leads)

@@ -33,15 +33,19 @@ def fill(values: np.ndarray, gap: np.ndarray, ocean: np.ndarray) -> np.ndarray:
     around the gap, and values on land are not used.
 
     values: (y, x), NaN = missing. gap: (y, x) bool, the cells to fill. ocean: (y, x) bool, the
-    cells that are not land. A patch of gap cells that touches no cell with a value stays NaN.
+    cells that are not land. A patch of gap cells that touches no cell with a value becomes NaN.
     Inputs are not changed.
     """
     has_value = ocean & ~gap & np.isfinite(values)
-    gap = gap & ocean & _reached(gap & ocean, has_value)
-    if not gap.any():
+    wanted = gap & ocean
+    if not wanted.any():
         return values
-    solve, boundary = _system(gap.tobytes(), has_value.tobytes(), gap.shape)
     filled = values.copy()
+    filled[wanted] = np.nan
+    gap = wanted & _reached(wanted, has_value)
+    if not gap.any():
+        return filled
+    solve, boundary = _system(gap.tobytes(), has_value.tobytes(), gap.shape)
     filled[gap] = solve(boundary @ values[has_value].astype("float64"))
     return filled
 
