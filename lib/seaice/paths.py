@@ -109,6 +109,11 @@ def forecast(run: str) -> Path:
     return data() / run / "forecast.zarr"
 
 
+def trajectories(run: str) -> Path:
+    """Return the path of a run's ensembles of possible ice (CF Zarr)."""
+    return data() / run / "trajectories.zarr"
+
+
 def baselines(run: str) -> Path:
     """Return the path of a run's baseline forecasts (CF Zarr)."""
     return data() / run / "baselines.zarr"

@@ -80,6 +80,7 @@ class Run(Strict):
     pretraining: sections.Pretraining | None = None
     boosting: sections.Boosting = sections.Boosting()
     forecast: sections.Forecasting | None = None
+    trajectories: sections.Trajectories = sections.Trajectories()
     importance: sections.Importance = sections.Importance()
     attribution: sections.Attribution = sections.Attribution()
     steps: list[Step] = Field(min_length=1)

@@ -18,7 +18,7 @@ KEYS = {"role", "reads", "writes", "opens"}
 ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings that name catalogue entries
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
-    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
+    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin", "trajectories"),
 )
 # Places in the data folder of a run, by the name of the function in `paths`.
 FOLDERS = {
@@ -27,6 +27,7 @@ FOLDERS = {
     "pretrained": lambda run: paths.pretrained(run, "-").parent,
     "network": paths.networks,
     "forecast": paths.forecast,
+    "trajectories": paths.trajectories,
     "baselines": paths.baselines,
     "trees": paths.trees,
     "classifiers": paths.classifiers,
