@@ -145,6 +145,14 @@ def attribution(run: str) -> Path:
     return data() / run / "attribution.zarr"
 
 
+def walk(run: str) -> Path:
+    """Return the folder of what a walk through a run's record keeps.
+
+    These are forecasts and weights of each year.
+    """
+    return data() / run / "walk"
+
+
 def records(run: str) -> Path:
     """Return the folder of the runner's records, one JSON file for each step or member."""
     return data() / run / "records"

@@ -18,7 +18,8 @@ KEYS = {"role", "reads", "writes", "opens"}
 ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings that name catalogue entries
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
-    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin", "trajectories"),
+    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
+    *("trajectories", "walk"),
 )
 # Places in the data folder of a run, by the name of the function in `paths`.
 FOLDERS = {
@@ -33,6 +34,7 @@ FOLDERS = {
     "classifiers": paths.classifiers,
     "importance": paths.importance,
     "attribution": paths.attribution,
+    "walk": paths.walk,
 }
 
 
