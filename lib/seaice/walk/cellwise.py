@@ -22,6 +22,11 @@ from seaice.walk.years import Protocol
 REFITTED, FROZEN = "trees_refitted", "trees_frozen"
 # Simple baselines of the walk. The names of the runs are kept, so that tables can be compared.
 SIMPLE = simple.SIMPLE
+# Variables of the record that are needed here; without the others there is more room.
+USED = (
+    *("siconc", "siconc_flag", "siconc_trend", "siconc_anomaly", "ice_frequency", "siconc_damping"),
+    *("siconc_climatology", "land", "active", *features.WEATHER),
+)
 
 
 def walk(ready: xr.Dataset, protocol: Protocol, store: Store, *, rows: int) -> None:
@@ -29,22 +34,28 @@ def walk(ready: xr.Dataset, protocol: Protocol, store: Store, *, rows: int) -> N
 
     ready: the whole record, in memory. rows: cells that the trees of each lead are fitted to.
     """
-    by_name = None
+    ready = ready[[name for name in USED if name in ready]]
+    by_name: dict[str, xr.DataArray] = {}
     for year in progress.bar(protocol.years, desc="trees and simple baselines", unit="year"):
         wanted = {REFITTED: [year], **{model: [year] for model in SIMPLE}}
         if year == protocol.begin:
-            wanted[FROZEN] = range(year, protocol.last.year + 1)
-        lacking = [m for m, years in wanted.items() if not all(store.has(m, y) for y in years)]
-        if not lacking:
-            continue
-        # Distances to the edge are of fields that no fit changes, so they are computed only once.
-        by_name = _fields(ready) if by_name is None else by_name
-        of_year = record.refitted(ready, f"{protocol.known(year):%Y-%m}")
-        refitted_fields = by_name | _fitted_fields(of_year)
-        if {REFITTED, FROZEN} & {*lacking}:
-            _trees(of_year, refitted_fields, protocol, store, year, rows=rows)
-        if {*SIMPLE} & {*lacking}:
-            _simple(of_year, protocol, store, year)
+            wanted[FROZEN] = [*range(year, protocol.last.year + 1)]
+        lacking = {m for m, years in wanted.items() if not all(store.has(m, y) for y in years)}
+        if lacking:
+            # No fit changes the fields that distances to the edge are of: once is enough.
+            by_name = by_name or _fields(ready)
+            _year(ready, by_name, protocol, store, year, lacking, rows=rows)
+
+
+def _year(
+    ready: xr.Dataset, by_name: dict, protocol: Protocol, store: Store, year: int, lacking: set, *, rows: int
+) -> None:
+    """Make the forecasts of a year by the models that lack them. by_name: see `features.fields`."""
+    of_year = record.refitted(ready, f"{protocol.known(year):%Y-%m}")
+    if {REFITTED, FROZEN} & lacking:
+        _trees(of_year, by_name | _fitted_fields(of_year), protocol, store, year, rows=rows)
+    if {*SIMPLE} & lacking:
+        _simple(of_year, protocol, store, year)
 
 
 def _fields(ready: xr.Dataset) -> dict[str, xr.DataArray]:

@@ -60,9 +60,12 @@ class Walk:
         for year in progress.bar(protocol.years, desc="networks", unit="year"):
             strategies = [s for s in self.walk.strategies if not self._is_done(s, year)]
             if strategies:
-                samples = self.samples(year)
-                for strategy in strategies:
-                    self._year(strategy, year, samples)
+                self._all(strategies, year, self.samples(year))
+
+    def _all(self, strategies: list[str], year: int, samples: Samples) -> None:
+        """Let strategies learn and forecast; the samples of a year are then given back."""
+        for strategy in strategies:
+            self._year(strategy, year, samples)
 
     def samples(self, year: int) -> Samples:
         """Return the samples of the whole record, with the normals known when a year begins."""
