@@ -155,6 +155,14 @@ def alerts(run: str) -> Path:
     return data() / run / "alerts"
 
 
+def walk(run: str) -> Path:
+    """Return the folder of what a walk through a run's record keeps.
+
+    These are forecasts and weights of each year.
+    """
+    return data() / run / "walk"
+
+
 def records(run: str) -> Path:
     """Return the folder of the runner's records, one JSON file for each step or member."""
     return data() / run / "records"

@@ -96,6 +96,15 @@ def test_ranks_are_a_permutation_and_ties_go_by_member():
     assert makers.ranks(numbers)[:, 0].tolist() == pytest.approx(np.array([[5, 1], [1, 3], [3, 5]]) / 6)
 
 
+def test_smoothing_leaves_a_constant_and_sees_no_land():
+    sea = np.ones((9, 9), bool)
+    sea[3:5, 2:7] = False
+    maps = np.where(sea, 0.7, 99.0)[None]
+    assert templates.smoothed(maps, sea, 1.5)[0][sea] == pytest.approx(0.7)
+    noise = np.random.default_rng(0).random((1, 9, 9))
+    assert templates.smoothed(noise, sea, 1.5)[0][sea].std() < 0.5 * noise[0][sea].std()
+
+
 def test_members_of_the_shuffle_are_coherent(source):
     """The ice of this record grows and shrinks as a whole, and so do the members, unlike independent ones."""
     spread = {}
@@ -105,13 +114,19 @@ def test_members_of_the_shuffle_are_coherent(source):
     assert (spread["schaake"] > 4 * spread["independent"]).all()
 
 
-def test_the_store_is_what_was_drawn_and_says_who_made_it(source, tmp_path):
+def test_the_store_is_what_was_drawn_and_says_who_made_it(ready, source, tmp_path):
     times = possible.JUDGED[[0, 7]]
     store = making.write(source, times, tmp_path / "trajectories.zarr", maker="schaake", **OPTIONS)
     assert store.siconc.dims == ("init_time", "lead_time", "trajectory", "y", "x")
     assert store.siconc.dtype == "float16" and store.attrs["maker"] == "schaake" and store.attrs["seed"] == 5
     expected = drawn(source, "schaake", times[1]).swapaxes(0, 1)
-    assert np.array_equal(store.siconc[1].values, expected.astype("float16"), equal_nan=True)
+    window = store.siconc[1].sel(y=source.ready.y, x=source.ready.x).values
+    assert window.shape[-1] < store.sizes["x"] and np.array_equal(
+        window, expected.astype("float16"), equal_nan=True
+    )
+    assert np.array_equal(np.isnan(store.siconc[1, 0, 0].values), ready.land.values)
+    assert np.nansum(store.siconc[1].values) == pytest.approx(np.nansum(window))
+    assert "lat" in store.coords
     assert store.valid_time.values[1, 2] == np.datetime64("1998-10-01")
 
 

@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 from support import possible
 
+from seaice.baselines.simple import damped_anomaly_persistence
 from seaice.errors import DataError
+from seaice.prepare.truth import truth_and_weight
+from seaice.steps import at, valid_time
 from seaice.trajectories import margins
 
 RANKS = ((np.arange(1000) + 0.5) / 1000)[:, None]
@@ -23,7 +26,9 @@ def fitted(ready):
 
 def of_cells(fitted, probability, expected=0.5):
     probability = np.array(probability, "float32").T
-    return margins.margin(probability, np.full(probability.shape[1], expected), fitted[0])
+    return margins.margin(
+        probability, np.full(probability.shape[1], expected), fitted.bounds[0], fitted.siconc[0]
+    )
 
 
 def test_shares_of_ranks_are_the_probabilities_also_as_float16(fitted):
@@ -40,10 +45,18 @@ def test_siconc_rises_with_the_rank_within_0_and_1(fitted):
     assert 0 <= siconc.min() and siconc.max() <= 1
 
 
-def test_within_a_class_siconc_is_that_of_earlier_years_with_such_a_forecast(ready, fitted):
-    assert (np.diff(fitted, axis=-1) >= 0).all()
-    full = fitted[0, 2]
-    assert full[-1].mean() > full[margins.BINS // 2].mean(), "more ice is expected, and there is more"
+def test_within_a_class_siconc_is_that_of_training_years_with_such_a_forecast(ready, fitted):
+    assert (np.diff(fitted.siconc, axis=-1) >= 0).all() and (np.diff(fitted.bounds, axis=-1) >= 0).all()
+    times = possible.TRAINED
+    expected = damped_anomaly_persistence(ready, times, lead_times=[1]).values
+    valid = valid_time(times, [1])
+    counts = (truth_and_weight(ready, valid)[1] > 0).values
+    siconc, expected = at(ready.siconc, valid).values[counts], expected[counts]
+    low, high = fitted.bounds[0, 1, 10:12]
+    in_bin = (siconc > 0.15) & (siconc < 0.8) & (expected > low) & (expected <= high)
+    assert in_bin.sum() > 100
+    median = fitted.siconc[0, 1, 11, margins.LEVELS // 2]
+    assert median == pytest.approx(np.median(siconc[in_bin]), abs=0.01)
 
 
 def test_targets_after_the_fit_period_are_refused(ready):

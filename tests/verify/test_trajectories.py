@@ -8,7 +8,7 @@ from support import possible
 
 from seaice.errors import DataError
 from seaice.geo import regions
-from seaice.trajectories import makers, making
+from seaice.trajectories import makers
 from seaice.verify import trajectories, trajectory_tables
 
 OPTIONS = {"members": 20, "seed": 0}
@@ -115,7 +115,7 @@ def test_differences_are_those_of_the_means(table, scores):
 
 def test_without_truth_there_is_no_score(source):
     init = pd.to_datetime(["2003-12-01"])
-    late = making.Source(source.ready, possible.forecast(source.ready, init), source.inside)
+    late = source._replace(forecast=possible.forecast(source.ready, init))
     found = trajectories.forecast_scores(late, init, ["schaake"], **OPTIONS)
     assert found.extent_crps.notnull().sum() == 1, "only the first month was observed"
     assert bool(found.extent_energy.isnull().all())

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from seaice.config.values import Channel, Faster, Missing, Month, Positive, Seed, Simulation, Splits, Strict
+from seaice.config.walking import Walking
 from seaice.grid import Grid, Hemisphere
 
 # Settings that `pretraining` takes from `training` if it leaves them out.
@@ -268,7 +269,7 @@ class Attribution(Section):
     explained_leads: tuple[Positive, ...] = Field((1, 2, 3, 6), min_length=1)
 
 
-SECTIONS: dict[str, type[Section]] = {
+SECTIONS: dict[str, type[Strict]] = {
     "data": Data,
     "samples": Sampling,
     "training": Training,
@@ -278,6 +279,7 @@ SECTIONS: dict[str, type[Section]] = {
     "trajectories": Trajectories,
     "importance": Importance,
     "attribution": Attribution,
+    "walk": Walking,
 }
 
 

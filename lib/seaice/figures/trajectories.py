@@ -173,9 +173,10 @@ def ranks_and_spectra(scores: xr.Dataset, splits: Mapping[str, Sequence[str]], *
             axes[2].plot(scores.wavelength, ratio.sel(maker=maker), **look)
         for ax, title in ((axes[0], "ranks of concentration"), (axes[1], "ranks of extents, all seas")):
             ax.set(xlabel="place of the truth among the members", ylabel="frequency over even share")
-            ax.set(title=title, ylim=(0, None))
-        axes[2].set(xscale="log", xlabel="wavelength (km)", ylabel="power of members over observed")
-        axes[2].set(title="spectra of single maps", ylim=(0, None))
+            ax.set_title(title)
+            ax.set_ylim(bottom=0)
+        axes[2].set(xlabel="wavelength (km)", ylabel="power of members over observed")
+        axes[2].set(title="spectra of single maps", yscale="log")
         for ax in axes:
             ax.axhline(1, color="#000000", lw=0.8)
             bare(ax)

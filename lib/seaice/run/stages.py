@@ -18,8 +18,8 @@ KEYS = {"role", "reads", "writes", "opens"}
 ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings that name catalogue entries
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
-    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin", "trajectories"),
-    "decisions",
+    *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
+    *("trajectories", "walk", "decisions"),
 )
 # Places in the data folder of a run, by the name of the function in `paths`.
 FOLDERS = {
@@ -35,6 +35,7 @@ FOLDERS = {
     "importance": paths.importance,
     "attribution": paths.attribution,
     "decisions": paths.decisions,
+    "walk": paths.walk,
 }
 
 

@@ -17,13 +17,13 @@ from seaice.trajectories import templates
 class Situation(NamedTuple):
     """What a maker is given.
 
-    shape: of the maps (y, x). cells: numbers of the cells that count at any lead, in a flat map.
-    errors: templates (template, lead_time, y, x), see `templates.errors`. median: SIC of the
-    calibrated forecast, fraction 0..1 (lead_time, cell).
+    sea: cells that count at any lead, bool (y, x); each is a cell of the other arrays. cell_km:
+    size of a cell. errors: templates (template, lead_time, y, x), see `templates.errors`. median:
+    SIC of the calibrated forecast, fraction 0..1 (lead_time, cell).
     """
 
-    shape: tuple[int, int]
-    cells: np.ndarray
+    sea: np.ndarray
+    cell_km: float
     errors: np.ndarray
     median: np.ndarray
 
@@ -40,12 +40,18 @@ class Maker(NamedTuple):
 
 
 def schaake(situation: Situation, members: int, random: np.random.Generator) -> np.ndarray:
-    """Return the errors of earlier years, of which only the ranks are used (Schaake shuffle).
+    """Return the ranks of the errors of earlier years, smoothed (Schaake shuffle).
 
+    Few years give each cell few ranks, in which neighbours differ by chance: without smoothing,
+    single members are rougher than any observed map.
     Source: Clark et al. 2004, doi:10.1175/1525-7541(2004)005<0243:TSSAMF>2.0.CO;2.
     """
-    errors = templates.with_surroundings(situation.errors)
-    return _at_cells(errors, situation)[_chosen(len(errors), members, random)]
+    sea, errors = situation.sea, situation.errors
+    around = templates.smoothed(errors, sea, templates.SURROUNDINGS_KM / situation.cell_km)
+    rank = np.zeros_like(errors)
+    rank[..., sea] = ranks((errors + templates.SHARE * around)[..., sea])
+    smooth = templates.smoothed(rank, sea, templates.SMOOTHED_KM / situation.cell_km)
+    return smooth[..., sea][_chosen(len(errors), members, random)]
 
 
 def dressing(situation: Situation, members: int, random: np.random.Generator) -> np.ndarray:
@@ -54,8 +60,8 @@ def dressing(situation: Situation, members: int, random: np.random.Generator) ->
     The errors are those of damped anomaly persistence and so rather too large, and the distribution
     in a cell is not that of the calibrated forecast: a reference without skill of its own.
     """
-    errors = _at_cells(situation.errors, situation)[_chosen(len(situation.errors), members, random)]
-    return (situation.median + errors).clip(0, 1)
+    chosen = _chosen(len(situation.errors), members, random)
+    return (situation.median + situation.errors[..., situation.sea][chosen]).clip(0, 1)
 
 
 def independent(situation: Situation, members: int, random: np.random.Generator) -> np.ndarray:
@@ -81,11 +87,6 @@ def ranks(numbers: np.ndarray) -> np.ndarray:
     rank = np.empty(last.shape, "float32")
     np.put_along_axis(rank, order, (np.arange(len(numbers), dtype="float32") + 0.5) / len(numbers), -1)
     return np.moveaxis(rank, -1, 0)
-
-
-def _at_cells(maps: np.ndarray, situation: Situation) -> np.ndarray:
-    """Return the values (..., cell) of maps (..., y, x)."""
-    return maps.reshape(*maps.shape[:-2], -1)[..., situation.cells]
 
 
 def _chosen(n_templates: int, members: int, random: np.random.Generator) -> np.ndarray:

@@ -17,9 +17,8 @@ from seaice.schema import ICE_CLASSES
 from seaice.steps import at, cadence, valid_time
 from seaice.thresholds import FULL_ICE, ICE_EDGE
 
-BINS = 20  # of the damped anomaly forecast, 0..1
+BINS = 25  # of the damped anomaly forecast, by class; each holds as many cells of the training years
 LEVELS = 11  # ranks, evenly spread from 0 to 1, at which the SIC within a class is known
-LEAST_CELLS = 200  # in a bin, below which the distribution is that of all bins of the class
 # SIC keeps this distance from the bounds of its class, so that float16 leaves it on its side.
 ROUNDING = 1e-3
 LEAST = np.array([0, ICE_EDGE + ROUNDING, FULL_ICE + ROUNDING])  # SIC by class
@@ -37,49 +36,65 @@ class Margin(NamedTuple):
     inside: np.ndarray
 
 
-def fit(ready: xr.Dataset, init_times, lead_times) -> np.ndarray:
-    """Return the distribution of SIC within a class, (lead_time, ice_class, bin, level), 0..1.
+class Inside(NamedTuple):
+    """Distribution of SIC within a class, by lead.
 
-    ready: analysis-ready data. init_times: of the training split; of days, every fifth is used. A
-    bin is one of the damped anomaly forecast. Raises DataError for targets after `ready.fit_end`.
+    bounds: of the bins of the damped anomaly forecast (lead_time, ice_class, bin - 1). siconc:
+    fraction 0..1 (lead_time, ice_class, bin, level).
+    """
+
+    bounds: np.ndarray
+    siconc: np.ndarray
+
+
+def fit(ready: xr.Dataset, init_times, lead_times) -> Inside:
+    """Return the distribution of SIC within a class, as it was in the training years.
+
+    ready: analysis-ready data. init_times: of the training split; of days, every fifth is used.
+    Raises DataError for targets after `ready.fit_end`.
     """
     times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
     require_past(ready, times, lead_times, what="distributions within a class")
-    return np.stack([_at_lead(ready, times, int(lead)) for lead in lead_times])
+    fitted = [_at_lead(ready, times, int(lead)) for lead in lead_times]
+    return Inside(*(np.stack(parts).astype("float32") for parts in zip(*fitted, strict=True)))
 
 
-def _at_lead(ready: xr.Dataset, times: pd.DatetimeIndex, lead: int) -> np.ndarray:
-    """Return the distribution (ice_class, bin, level) at one lead."""
-    forecast = damped_anomaly_persistence(ready, times, lead_times=[lead])
+def _at_lead(ready: xr.Dataset, times: pd.DatetimeIndex, lead: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds (ice_class, bin - 1) and SIC (ice_class, bin, level) at one lead.
+
+    A class that never occurred is evenly spread from its least to its most SIC.
+    """
+    expected = damped_anomaly_persistence(ready, times, lead_times=[lead]).values
     valid = valid_time(times, [lead], cadence=cadence(ready))
-    counts = (truth_and_weight(ready, valid)[1] > 0).values & np.isfinite(forecast.values)
-    siconc, number = at(ready.siconc, valid).values[counts], bins(forecast.values[counts])
+    counts = (truth_and_weight(ready, valid)[1] > 0).values & np.isfinite(expected)
+    siconc, expected = at(ready.siconc, valid).values[counts], expected[counts]
     of_class = (siconc > ICE_EDGE).astype("int8") + (siconc >= FULL_ICE)
     levels = np.linspace(0, 1, LEVELS)
+    bounds = np.zeros((len(ICE_CLASSES), BINS - 1))
     fitted = np.linspace(LEAST, MOST, LEVELS, axis=-1)[:, None].repeat(BINS, 1)
     for k in range(len(ICE_CLASSES)):
         in_class = of_class == k
-        if in_class.any():
-            fitted[k] = np.quantile(siconc[in_class], levels)
-        for n in range(BINS):
-            in_bin = siconc[in_class & (number == n)]
-            if len(in_bin) >= LEAST_CELLS:
-                fitted[k, n] = np.quantile(in_bin, levels)
-    return fitted.clip(LEAST[:, None, None], MOST[:, None, None]).astype("float32")
+        if not in_class.any():
+            continue
+        bounds[k] = np.quantile(expected[in_class], np.arange(1, BINS) / BINS)
+        number = np.searchsorted(bounds[k], expected[in_class])
+        order = number.argsort(kind="stable")
+        ends = np.cumsum(np.bincount(number, minlength=BINS))[:-1]
+        for n, in_bin in enumerate(np.split(siconc[in_class][order], ends)):
+            # Equal bounds leave bins empty, into which no forecast falls.
+            fitted[k, n] = np.quantile(in_bin, levels) if len(in_bin) else fitted[k, n - 1]
+    return bounds, fitted.clip(LEAST[:, None, None], MOST[:, None, None])
 
 
-def bins(forecast: np.ndarray) -> np.ndarray:
-    """Return the bin (0..) of each forecast of SIC, 0..1; that of a missing one is 0."""
-    return np.minimum(np.nan_to_num(forecast) * BINS, BINS - 1).astype("int8")
-
-
-def margin(probability: np.ndarray, forecast: np.ndarray, fitted: np.ndarray) -> Margin:
+def margin(probability: np.ndarray, forecast: np.ndarray, bounds: np.ndarray, fitted: np.ndarray) -> Margin:
     """Return the distribution of SIC of cells at one lead.
 
     probability: of the classes (ice_class, cell), 0..1. forecast: damped anomaly forecast of SIC
-    (cell), 0..1. fitted: (ice_class, bin, level), see `fit`.
+    (cell), 0..1; where it is missing, it counts as 0. bounds, fitted: of the lead, see `Inside`.
     """
-    return Margin(np.cumsum(probability, axis=0)[:2], fitted[:, bins(forecast)])
+    expected = np.nan_to_num(forecast)
+    inside = [values[np.searchsorted(ends, expected)] for ends, values in zip(bounds, fitted, strict=True)]
+    return Margin(np.cumsum(probability, axis=0)[:2], np.stack(inside))
 
 
 def siconc(rank: np.ndarray, of_cells: Margin) -> np.ndarray:

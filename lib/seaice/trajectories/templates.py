@@ -21,8 +21,9 @@ YEARS_BEFORE = 6  # of the record: the trend of the first years is that of very 
 # months before and after made the CRPS of the extents of 2005-2009 five per cent smaller.
 AROUND = {"monthly": (-1, 0, 1), "daily": (-10, -5, 0, 5, 10)}
 FEWEST = 4  # templates that an ensemble can be made of
+SMOOTHED_KM = 75.0  # km: width of a Gaussian that takes the noise of few ranks out of their maps
 # Where the errors of all years are equal, such as in pack ice, those of the surroundings decide.
-WIDTHS = ((2, 0.05), (6, 0.01))  # of a Gaussian, cells, and its share
+SURROUNDINGS_KM, SHARE = 300.0, 0.02  # km, and the weight beside the errors of the cell itself
 
 
 def init_times(ready: xr.Dataset, init_time: pd.Timestamp, n_leads: int) -> pd.DatetimeIndex:
@@ -68,10 +69,12 @@ def errors(ready: xr.Dataset, times: pd.DatetimeIndex, lead_times: Sequence[int]
     return np.nan_to_num(error[whole]).astype("float32")
 
 
-def with_surroundings(error: np.ndarray) -> np.ndarray:
-    """Return errors (..., y, x) with small shares of their smoothed selves, which break ties."""
-    smooth = [
-        share * gaussian_filter(error, (0,) * (error.ndim - 2) + (cells, cells), mode="constant")
-        for cells, share in WIDTHS
-    ]
-    return error + sum(smooth)
+def smoothed(maps: np.ndarray, sea: np.ndarray, width: float) -> np.ndarray:
+    """Return maps (..., y, x) smoothed by a Gaussian over the cells of the sea, 0 elsewhere.
+
+    sea: bool (y, x). width: standard deviation, in cells.
+    """
+    widths = (0,) * (maps.ndim - 2) + (width, width)
+    total = gaussian_filter(np.where(sea, maps, 0), widths, mode="constant", truncate=3)
+    near = gaussian_filter(sea.astype(maps.dtype), width, mode="constant", truncate=3)
+    return np.where(sea, total / np.maximum(near, 1e-6), 0)

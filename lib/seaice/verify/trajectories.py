@@ -123,7 +123,7 @@ def _place(ready: xr.Dataset, seas: xr.DataArray | None) -> Place:
     ever_active = ready["active"].any("month").values & ~ready["land"].values
     regions = ever_active[None]
     if seas is not None:
-        regions = np.concatenate([regions, ever_active & seas.values])
+        regions = np.concatenate([regions, ever_active & seas.sel(y=ready.y, x=ready.x).values])
     return Place(regions, *texture.largest_square(ever_active), Grid.of(ready.attrs))
 
 
