@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from seaice.figures.map_style import ICE_COLOURS, OBSERVED, SEA_AND_ICE, draw, edge, projection
 from seaice.figures.style import METRIC_LABELS, STYLE, bare, leads_to_show
@@ -27,6 +28,7 @@ BANDS = ((0.05, 0.95, 0.18), (0.25, 0.75, 0.35))  # quantiles and how strongly t
 LINES = 12  # members drawn as lines, and edges on a map
 STAMPS = 7  # members drawn as maps, beside the observation
 BEFORE = 6  # steps of the record drawn before a forecast
+WAVELENGTHS = (200, 500, 1000, 2000)  # km, ticks of a spectrum
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}
 METRICS = ("extent_crps", "extent_spread_skill", "variogram")
 LABELS = METRIC_LABELS | {
@@ -176,7 +178,10 @@ def ranks_and_spectra(scores: xr.Dataset, splits: Mapping[str, Sequence[str]], *
             ax.set_title(title)
             ax.set_ylim(bottom=0)
         axes[2].set(xlabel="wavelength (km)", ylabel="power of members over observed")
-        axes[2].set(title="spectra of single maps", yscale="log")
+        axes[2].set(title="spectra of single maps", xscale="log", yscale="log")
+        axes[2].xaxis.set_major_locator(FixedLocator(WAVELENGTHS))
+        axes[2].xaxis.set_major_formatter(ScalarFormatter())
+        axes[2].xaxis.set_minor_locator(NullLocator())
         for ax in axes:
             ax.axhline(1, color="#000000", lw=0.8)
             bare(ax)
