@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 import xarray as xr
@@ -68,6 +69,14 @@ def test_what_is_not_finished_is_in_no_catalogue(folder):
     shelf.update("here")
     assert "1990-07-01" not in (folder / shelf.CATALOGUE).read_text() + (folder / shelf.INTAKE).read_text()
     assert os.readlink(folder / shelf.LATEST) == "1990-06-01"
+
+
+def test_a_copy_in_place_of_the_link_becomes_a_link_again(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy" / "here" / "forecasts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEAICE_CACHE", str(tmp_path / "copy"))
+        shelf.update("here")
+        assert os.readlink(store.folder("here") / shelf.LATEST) == "1990-06-01"
 
 
 def test_a_page_shows_every_lead_and_place_without_javascript_and_escapes_texts(folder):

@@ -1,8 +1,8 @@
 """What was said about places and seas, and what came? One row for each warning that could be given.
 
 Four kinds of evolutions are told apart by `model`: `icenet`, the trajectories of the forecast;
-`climatology`, the ice of the ten years before at the same time of year; `damped_persistence`, one
-evolution; and the observed one, which is the outcome.
+`climatology`, the ice of the ten years before at the same time of year;
+`damped_anomaly_persistence`, one evolution; and the observed one, which is the outcome.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from seaice.grid import Grid
 from seaice.steps import at, cadence, valid_time
 from seaice.thresholds import FULL_ICE, ICE_EDGE
 
-ICENET, CLIMATOLOGY, PERSISTENCE = "icenet", "climatology", "damped_persistence"
+ICENET, CLIMATOLOGY, PERSISTENCE = "icenet", "climatology", "damped_anomaly_persistence"
 MODELS = (ICENET, CLIMATOLOGY, PERSISTENCE)
 LEVELS = (ICE_EDGE, FULL_ICE)
 YEARS = 10  # of the climatology, all before the forecast

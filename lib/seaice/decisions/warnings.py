@@ -19,6 +19,7 @@ COLUMNS = [
 ALL = "all"
 BINS = np.arange(11) / 10  # of probability
 RATIOS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)  # cost of acting over loss without
+FINE = (0.1, 0.2, 0.5)  # of them, for places of one kind at one lead
 SEASONS = {1: "Jan-Mar", 2: "Apr-Jun", 3: "Jul-Sep", 4: "Oct-Dec"}  # of the valid time, by quarter
 DATES = ["model", "quantity", "level", "init_time", "name", "kind"]
 FEWEST = 30  # warnings, below which a group of them has no scores
@@ -35,10 +36,10 @@ def table(cases: pd.DataFrame, splits: Mapping[str, Sequence[str]], *, cadence: 
     - `crps` (steps; perfect 0): of the date of an event, with what has not happened within the
       forecast counted as later: the sum over the leads of (probability by then - outcome)^2.
     - `brier`, `base_rate`.
-    - `forecast`, `observed` in bins of probability (`at`: lower bound): mean probability, and how
-      often it came true; n is that of the bin.
-    - `hit_rate`, `false_alarm_rate` of warnings given at a probability of `at` or more: share of
-      events that were warned of, and share of non-events (probability of false detection).
+    - of the ensemble: `forecast`, `observed` in bins of probability (`at`: lower bound): mean
+      probability, and how often it came true; n is that of the bin.
+    - of the ensemble: `hit_rate`, `false_alarm_rate` of warnings given at a probability of `at` or
+      more: share of events that were warned of, and share of non-events (false detection).
     - `value` at the cost-loss ratio `at`: relative economic value over acting on climatology, 1 for
       a perfect forecast, 0 for no gain, below 0 for a loss. Source: Richardson 2000,
       doi:10.1002/qj.49712656313.
@@ -65,7 +66,7 @@ def _split(cases: pd.DataFrame, cadence: str) -> Iterator[tuple]:
                 told = dict(zip(by, names, strict=True))
                 place = tuple(told.get(name, ALL) for name in ("kind", "season", "lead_time"))
                 if len(of_group) >= FEWEST * len(decisions_cases.MODELS):
-                    yield from _scores(of_group, key, place, whole=by in ([], ["kind"]))
+                    yield from _scores(of_group, key, place, fine=len(by) == 2, whole=by in ([], ["kind"]))
         yield from _ends(group, key)
 
 
@@ -91,11 +92,17 @@ def _dates(group: pd.DataFrame, key: tuple) -> Iterator[tuple]:
                 yield (model, *key, *place, "crps", "", of_model["crps"].mean(), len(of_model), years)
 
 
-def _scores(group: pd.DataFrame, key: tuple, place: tuple, *, whole: bool) -> Iterator[tuple]:
-    """Yield the scores of the warnings of one group. whole: those that need many warnings, too."""
+def _scores(group: pd.DataFrame, key: tuple, place: tuple, *, fine: bool, whole: bool) -> Iterator[tuple]:
+    """Yield the scores of the warnings of one group.
+
+    fine: only those of the ensemble, at the ratios `FINE`. whole: also those by probability.
+    """
     by_model = dict(list(group.groupby("model")))
     reference = by_model[decisions_cases.CLIMATOLOGY].set_index(decisions_cases.KEYS)["probability"]
     for model, cases in by_model.items():
+        own = model == decisions_cases.ICENET
+        if fine and not own:
+            continue
         probability, outcome = cases["probability"].to_numpy(float), cases["outcome"].to_numpy(float)
         n, years = len(cases), cases["init_time"].dt.year.nunique()
         head = (model, *key, *place)
@@ -103,11 +110,11 @@ def _scores(group: pd.DataFrame, key: tuple, place: tuple, *, whole: bool) -> It
         yield (*head, "base_rate", "", outcome.mean(), n, years)
         climatology = reference.reindex(pd.MultiIndex.from_frame(cases[decisions_cases.KEYS])).to_numpy(float)
         if model != decisions_cases.CLIMATOLOGY:
-            for ratio in RATIOS:
+            for ratio in FINE if fine else RATIOS:
                 worth = value(probability, outcome, climatology, ratio)
                 if np.isfinite(worth):
                     yield (*head, "value", ratio, worth, n, years)
-        if whole:
+        if whole and own:
             yield from _by_probability(probability, outcome, head, years)
 
 
@@ -184,7 +191,8 @@ def came_true(table: pd.DataFrame, quantity: str, level: float, kind: str, chanc
         if len(row):
             share, n = row["value"].iloc[0], int(row["n"].iloc[0])
             return (
-                f"  Said at {low} to {high} %, such a warning {name} came true {share:.0%} of {n} times "
+                f"  Said at {low} to {high} %, such a warning {name} came true "
+                f"{100 * share:.0f} % of {n} times "
                 f"({int(row['years'].iloc[0])} test years)."
             )
     return None

@@ -98,7 +98,7 @@ def _event(event: str, crossing: float, chance: float, dates: Sequence, ds: xr.D
             f"{what}: {_percent(chance)} by the end of {end}, {_step(low, cadence)} at the earliest (10 %)."
         )
     span = f"{_step(low, cadence)} to {'later than ' + end if np.isnat(high) else _step(high, cadence)}"
-    span = f"in {_step(middle, cadence)} (10 to 90 %: {span})"
+    span = f"in {_step(middle, cadence)}" + ("" if low == high else f" (10 to 90 %: {span})")
     return f"{what}: {span}." if chance >= SURE else f"{what}: {span}; {_percent(1 - chance)} not by then."
 
 

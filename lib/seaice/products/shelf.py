@@ -4,6 +4,7 @@ They lie beside the products and are made anew whenever one is added.
 """
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def update(run: str) -> None:
     files.write_text(folder / CATALOGUE, stac.dumps(catalogue(run, folder, finished)))
     files.write_text(folder / INTAKE, intake(run, folder, finished))
     link = folder / LATEST
+    if (link / store.KEY).is_file() and not link.is_symlink():
+        shutil.rmtree(link)  # whoever copied the folder has a copy of a product in place of the link
     if not link.is_symlink() or os.readlink(link) != finished[-1]:
         with files.replacing(link) as temporary:
             temporary.symlink_to(finished[-1])
