@@ -252,6 +252,19 @@ def test_the_command_says_what_is_missing(made, tmp_path, monkeypatch):
     assert answer.exit_code == 1 and "no bundle of the north" in answer.output
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Arctic"], "hemisphere 'Arctic' is unknown; write north or south"),
+        (["north", "--now", "yesterday"], "--now 'yesterday' is not a day; write YYYY-MM-DD"),
+        (["north", "--now", "2999-01-01"], "--now 2999-01-01 lies in the future; leave it out"),
+    ],
+)
+def test_the_command_says_which_word_it_does_not_know(words, message):
+    answer = CliRunner().invoke(today.app, words)
+    assert answer.exit_code == 1 and message in answer.output
+
+
 @pytest.mark.real_data
 def test_the_observed_arctic_as_if_it_were_5_october_2013(seaice_data, tmp_path, monkeypatch):
     """The tracked bundle, and the observed months to September 2013 on servers in the providers' layouts."""

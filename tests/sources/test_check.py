@@ -71,6 +71,8 @@ def test_a_server_that_hangs_or_is_down_fails(server, monkeypatch):
     assert verdict == "fails" and "does not answer" in text
     server.close()
     assert verdicts("noaa_cdr_v6_monthly_north")[0][0] == "fails"
+    text = "does not answer (ConnectionError); is there a network?"
+    assert verdicts("psl_ncep_air")[0] == ("fails", text)
 
 
 def test_the_command_lists_what_is_to_be_looked_at(server):

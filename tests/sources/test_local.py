@@ -1,5 +1,6 @@
 """Files of one's own: one, many, a pattern, a list, a template, `file://`, `~`; and what is wrong with them."""
 
+import gzip
 import logging
 import zipfile
 from pathlib import Path
@@ -208,6 +209,19 @@ def archive(file):
         (
             lambda file: file.write_bytes(b"\x89HDF\r\n\x1a\n" + b"0" * 50),
             "not readable as netCDF .*is it whole",
+        ),
+        (lambda file: file.write_bytes(b""), r"is empty \(0 bytes\); fetch it again$"),
+        (
+            lambda file: file.write_bytes(gzip.compress(b"\x89HDF\r\n\x1a\n" + b"0" * 50)),
+            "is packed with gzip; unpack it: `gunzip -c data.nc > unpacked.nc`",
+        ),
+        (
+            lambda file: file.write_text("year,extent\n1979,15.1\n"),
+            "is a text file that begins with 'year,extent', not netCDF; name the netCDF file",
+        ),
+        (
+            lambda file: file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 50),
+            r"begins with the bytes b'.x89PNG.*', not as netCDF; is it of another format",
         ),
     ],
 )

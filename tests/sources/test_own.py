@@ -6,6 +6,7 @@ import xarray as xr
 import yaml
 from support import synthetic
 
+from seaice import paths
 from seaice.errors import DataError
 from seaice.grid import Grid
 from seaice.sources import catalog, own, providers
@@ -73,6 +74,19 @@ def test_flags_are_counted_and_land_is_told(file):
     assert understood["land"].endswith("% of the cells") and not understood["land"].startswith("0")
 
 
+def test_latitudes_that_a_file_leaves_out_are_told(file):
+    raw = synthetic.raw_latlon()
+    raw.sel(lat=raw["lat"][np.abs(raw["lat"]) > 30]).to_netcdf(file, engine="h5netcdf")
+    words = own.look(file).understood()["grid"]
+    assert "latitudes -87.5 to 87.5 without those between -32.5 and 32.5, 24 x 72 cells" in words
+
+
+def test_an_entry_fits_at_the_end_of_the_catalogue(file):
+    synthetic.raw_cmip6().to_netcdf(file, engine="h5netcdf")
+    text = (paths.root() / "catalog.yml").read_text() + own.look(file).entry("mine")
+    assert yaml.safe_load(text)["sources"]["mine"]["args"]["urlpath"] == str(file)
+
+
 def test_what_the_file_does_not_tell_is_asked_for(file):
     synthetic.raw_osisaf(resolution_km=150.0, time=synthetic.months(n=1)).to_netcdf(file, engine="h5netcdf")
     with pytest.raises(
@@ -115,3 +129,44 @@ def test_corrections_of_an_entry_may_be_tried(file):
     mine = own.look(file, correct_units={"siconc": "1"})
     assert mine.understood()["siconc"] == "from 'siconc' in 1, to 1"
     assert yaml.safe_load(mine.entry("mine"))["mine"]["metadata"]["correct_units"] == {"siconc": "1"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"hemisphere": "Arctic"}, "hemisphere 'Arctic' is unknown; choose one of both, north, south"),
+        ({"cadence": "month"}, "cadence 'month' is unknown; did you mean 'monthly'"),
+        ({"provider": "cmip5"}, "provider 'cmip5' is unknown; did you mean 'cmip6'"),
+        ({"land": "coast"}, "land 'coast' is unknown; did you mean 'coastline'"),
+        ({"correct_unit": {"siconc": "1"}}, "nothing reads 'correct_unit'; did you mean 'correct_units'"),
+        ({"correct_units": {"sic": "1"}}, "names 'sic', which is not read; did you mean 'siconc'"),
+    ],
+)
+def test_an_answer_that_nothing_would_read_is_refused(file, answer, words):
+    synthetic.raw_cmip6().to_netcdf(file, engine="h5netcdf")
+    with pytest.raises(DataError, match=f"mine.nc: .*{words}"):
+        own.look(file, **answer)
+
+
+def test_units_that_a_convention_fixes_are_not_said_to_be_corrected(file):
+    synthetic.raw_osisaf(resolution_km=150.0).to_netcdf(file, engine="h5netcdf")
+    with pytest.raises(DataError, match="units of 'ice_conc' are those of the convention osisaf; leave out"):
+        own.look(file, hemisphere="north", correct_units={"ice_conc": "1"})
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([], "the list of files is empty; name at least one"),
+        ("https://example.org/ice.nc", "https://example.org/ice.nc: is not on this machine; fetch the file"),
+    ],
+)
+def test_no_file_of_this_machine_is_told(files, words):
+    with pytest.raises(DataError, match=words):
+        own.look(files)
+
+
+def test_what_the_user_says_of_the_source_goes_into_the_entry(file):
+    synthetic.raw_cmip6().to_netcdf(file, engine="h5netcdf")
+    about = yaml.safe_load(own.look(file, doi="10.1/x").entry("mine"))["mine"]["metadata"]
+    assert about["doi"] == "10.1/x" and about["licence"] == "see provider"

@@ -16,6 +16,7 @@ from seaice import files, fingerprint, paths
 from seaice.config import runfile
 from seaice.config.runfile import Run
 from seaice.errors import DataError
+from seaice.grid import EPSG
 from seaice.prepare import arrivals, joins, known_at, pipeline, ready_store
 from seaice.realtime import bundled, production
 from seaice.realtime.bundled import Bundle
@@ -129,6 +130,19 @@ def _record_fits(run: Run, bundle: Bundle, ready: xr.Dataset) -> str:
     return joins.told(table, **names, over=f"{fit.start} to {fit.stop}")
 
 
+def _moment(now: str) -> pd.Timestamp:
+    """Return the day that `--now` names, or the current time. Raises DataError for other text."""
+    clock = pd.Timestamp.now("UTC").tz_localize(None)
+    if not now:
+        return clock
+    moment = pd.to_datetime(now, format="%Y-%m-%d", errors="coerce")
+    if pd.isna(moment):
+        raise DataError(f"--now {now!r} is not a day; write YYYY-MM-DD, e.g. --now 2013-10-05")
+    if moment > clock:
+        raise DataError(f"--now {now} lies in the future; leave it out, or name a day up to {clock:%Y-%m-%d}")
+    return moment
+
+
 # ---- the command line
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -146,9 +160,11 @@ def command(
 ) -> None:
     """Forecast the next six months from today's open data, with networks that are trained."""
     try:
+        moment = _moment(now)
+        if data is None and hemisphere not in EPSG:
+            raise DataError(f"hemisphere {hemisphere!r} is unknown; write north or south")
         run = runfile.load(data or paths.root() / "params" / f"open_{hemisphere}.yaml")
         chosen = bundled.read(bundle) if bundle else bundled.newest(run.data.hemisphere)
-        moment = pd.Timestamp(now) if now else pd.Timestamp.now("UTC").tz_localize(None)
         say = partial(typer.echo, err=True)
         made, products = make(run, chosen, now=moment, say=say)
         for product in products:

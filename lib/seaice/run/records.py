@@ -60,12 +60,18 @@ def write(run: str, name: str, content: Mapping) -> dict:
 
 
 def link(content: Mapping) -> str:
-    """Return the digest of those parts of a step that later steps depend on.
+    """Return the digest of what later steps may read of an executed step: its data and its tables.
 
-    These are its key, and its outputs without the executed notebook.
+    Executed notebooks and figures do not count, because no step reads them. Neither does the key:
+    a step that leaves the same bits after its code changed makes no later step run again.
     """
-    outputs = {k: v["sha256"] for k, v in content["outputs"].items() if not k.endswith(".ipynb")}
-    return digest([content["key"], outputs])
+    return digest(
+        {
+            name: output["sha256"]
+            for name, output in content["outputs"].items()
+            if not name.endswith(".ipynb") and "/figures/" not in name
+        }
+    )
 
 
 def why_stale(content: Mapping | None, parts: Mapping) -> list[str]:

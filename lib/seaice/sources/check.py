@@ -95,6 +95,8 @@ def _ask(name: str, driver: RemoteFiles, template: str) -> Answer:
         absent = (
             _absent_variables(url, about) if isinstance(driver, RemoteNetCDF) and kind == "NetCDF-4" else []
         )
+    except (requests.ConnectionError, requests.Timeout) as error:  # its text repeats the address
+        return Answer(name, url, "fails", f"does not answer ({type(error).__name__}); is there a network?")
     except (DataError, requests.RequestException) as error:
         return Answer(name, url, "fails", str(error) or type(error).__name__)
     if absent:

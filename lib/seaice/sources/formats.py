@@ -18,6 +18,10 @@ from seaice.geo.regrid_weights import STEREOGRAPHIC, STEREOGRAPHIC_STEP
 HEADER = 300
 FLAT_NAME = re.compile(r"nt_(\d{6}|\d{8})_[a-z0-9]+_(?:v[\d.]+|nrt)_([ns])\.bin", re.IGNORECASE)
 
+# Beginning of netCDF-4 (which is HDF5) and netCDF-3, and of what gzip packed.
+NETCDF, GZIP = (b"\x89HDF", b"CDF"), b"\x1f\x8b"
+START = 64  # bytes that are looked at
+
 # Beginning of a file: what it is, and what to do with it.
 REFUSED = {
     b"GRIB": (
@@ -42,11 +46,31 @@ def refuse(file: Path, *, source: str | None = None) -> None:
         advice = "write `driver: zarr` into its entry" if zarr else f"name its files, e.g. '{file}/*.nc'"
         raise DataError(f"{source or f'{file}:'} is a folder{' of Zarr' if zarr else ''}; {advice}")
     with open(file, "rb") as stream:
-        start = stream.read(64).lstrip()[:4]
+        start = stream.read(START).lstrip()[:4]
     refused = REFUSED.get(start) or REFUSED.get(start.lower())
     if refused:
         kind, advice = refused
         raise DataError(f"{source or f'{file}:'} is {kind}, not netCDF; {advice}")
+
+
+def unreadable(file: Path) -> str | None:
+    """Return what a file is that can't be opened, and what to do; None if it begins as netCDF."""
+    try:
+        with open(file, "rb") as stream:
+            start = stream.read(START)
+    except OSError:  # the system says why
+        return None
+    if start.startswith(NETCDF):
+        return None
+    if not start:
+        return "is empty (0 bytes); fetch it again"
+    if start.startswith(GZIP):
+        return f"is packed with gzip; unpack it: `gunzip -c {file.name} > unpacked.nc`, and name unpacked.nc"
+    text = start.decode("ascii", errors="replace")
+    if start.isascii() and all(letter.isprintable() or letter.isspace() for letter in text):
+        first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+        return f"is a text file that begins with {first!r}, not netCDF; name the netCDF file of these data"
+    return f"begins with the bytes {start[:8]!r}, not as netCDF; is it of another format, or damaged?"
 
 
 def is_flat_binary(file: Path) -> bool:

@@ -10,6 +10,8 @@ from seaice import paths
 from seaice.errors import DataError
 from seaice.sources import formats, joining
 
+NETCDF_ENGINES = (None, "netcdf4", "h5netcdf", "scipy")  # xarray's engines for netCDF; None: by content
+
 
 def open_files(
     files: Sequence[Path],
@@ -40,6 +42,9 @@ def _opened(file: Path, **opening) -> xr.Dataset:
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
+        other = formats.unreadable(file) if opening.get("engine") in NETCDF_ENGINES else None
+        if other:
+            raise DataError(f"{file}: {other}") from None
         fetched = file.is_relative_to(paths.cache())
         advice = "delete it and try again" if fetched else "is it whole, and of that format?"
         kind = opening.get("engine") or "netCDF"

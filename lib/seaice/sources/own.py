@@ -5,24 +5,32 @@ ice = mine.on_grid(grid)       # as every later step sees it
 print(mine.entry("my_ice"))    # the entry of the catalogue by which a run reads it
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 import yaml
 
-from seaice.errors import DataError
+from seaice.errors import DataError, nearest
 from seaice.grid import Grid
 from seaice.schema import VARIABLES, Flag
 from seaice.sources import averages, coordinates, fields, landmask, layouts, local, nsidc, opening, providers
 
 # Days between two steps, and what that makes of the record.
 CADENCES = {"hourly": (1 / 24, 0.5), "daily": (1, 1), "monthly": (28, 31)}
+HEMISPHERES = ("north", "south", "both")
+INDENT = "  "  # of an entry in `catalog.yml`
+# What else an entry may say that is read, and what is only kept in it.
+KEYS = ("correct_units", "land", "missing_is_open_water", "outages", "doi", "licence", "credentials")
 FREQUENCIES = {"mon": "monthly", "day": "daily"}  # attribute of CMIP6
 # Variables that say what is land, or where a value comes from.
 FLAGS = {"status_flag", layouts.CDR_SURFACE, *landmask.MASKS}
+# Conventions that fix the units of their concentrations, whatever the files say.
+FIXED_UNITS = ("osisaf", "nsidc_bytes", "nsidc_cdr", "ecmwf_edge")
 CONCENTRATIONS = ("ice_conc", "sic", "cdr_seaice_conc_monthly", "cdr_seaice_conc", "ice_edge")
 
 
@@ -72,12 +80,14 @@ class Own:
         return providers.on_grid(self.native, grid, source=self._source, **selection)
 
     def entry(self, name: str) -> str:
-        """Return the text of an entry of the catalogue; what can't be known says "see provider"."""
+        """Return the text of an entry, indented as the entries of `catalog.yml`.
+
+        What can't be known says "see provider".
+        """
         used = [_published(self.raw, n) for n in VARIABLES if n in self.native]
-        about = self.about | {
-            "doi": "see provider",
-            "licence": "see provider",
-            "credentials": "none",
+        unknown = {"doi": "see provider", "licence": "see provider", "credentials": "none"}
+        about = self.about | {key: value for key, value in unknown.items() if key not in self.about}
+        about |= {
             "units": {str(da.name): self._units(da) for da in used},
             "variables": [str(da.name) for da in used],
         }
@@ -85,7 +95,7 @@ class Own:
         entry["args"] = {"urlpath": self.urlpath, "chunks": {}}
         if self.opening:
             entry["args"]["xarray_kwargs"] = self.opening
-        return yaml.safe_dump({name: entry}, sort_keys=False, width=100)
+        return indent(yaml.safe_dump({name: entry}, sort_keys=False, width=100), INDENT)
 
     def __repr__(self) -> str:
         return "\n".join(f"{what:<12}{words}" for what, words in self.understood().items())
@@ -104,7 +114,7 @@ class Own:
 
 
 def look(
-    urlpath: str | Path | list[str],
+    urlpath: str | Path | Iterable[str | Path],
     *,
     provider: str | None = None,
     hemisphere: str | None = None,
@@ -114,15 +124,20 @@ def look(
 ) -> Own:
     """Open files and return what is understood of them.
 
-    urlpath: a path, a pattern with *, a template, or a list of these. provider, hemisphere,
+    urlpath: a path, a pattern with *, a template, or several of these. provider, hemisphere,
     cadence: as in an entry of the catalogue; by default they are told from the data. metadata:
     other keys of an entry, such as `correct_units` or `missing_is_open_water`. xarray_kwargs: how
     to open each file.
     The first and last step are read, and the land of the first year. Raises DataError for whatever
-    can't be told with certainty; its message says what to do.
+    can't be told with certainty, and for an argument that nothing would read; its message says what
+    to do.
     """
-    address = local.as_path([str(u) for u in urlpath] if isinstance(urlpath, list) else str(urlpath))
+    address = local.as_path(
+        str(urlpath) if isinstance(urlpath, str | Path) else [str(file) for file in urlpath]
+    )
     source = str(address)
+    _check_address(address)
+    _check_answers(hemisphere, cadence, provider, metadata, source=source)
     files = [Path(file) for file in local.all_of(address)]
     raw = opening.open_files(files, cadence=cadence, **{"chunks": {}, **(xarray_kwargs or {})})
     cadence = cadence or _cadence(raw, source=source)
@@ -132,7 +147,52 @@ def look(
     averaged = averages.monthly_means(raw, source=source) if cadence == "hourly" else raw
     counted = about | ({"cadence": "monthly"} if cadence == "hourly" else {})
     native = providers.standardise(averaged, counted, source=source)
-    return Own(address, raw, native, about, xarray_kwargs or {})
+    mine = Own(address, raw, native, about, xarray_kwargs or {})
+    _check_corrections(mine)
+    return mine
+
+
+def _check_address(address: str | list[str]) -> None:
+    """Raise DataError for no file at all, and for an address on a server."""
+    for one in address if isinstance(address, list) else [address]:
+        if not local.is_local(one):
+            raise DataError(
+                f"{one}: is not on this machine; fetch the file and name the copy, or write an entry of the "
+                "catalogue with this urlpath"
+            )
+    if not address:
+        raise DataError("the list of files is empty; name at least one file")
+
+
+def _check_answers(hemisphere, cadence, provider, metadata: dict, *, source: str) -> None:
+    """Raise DataError for an argument of `look` that is none of those that are read."""
+    answers = {
+        "hemisphere": (hemisphere, HEMISPHERES),
+        "cadence": (cadence, CADENCES),
+        "provider": (provider, providers.PROVIDERS),
+        "land": (metadata.get("land"), ("coastline",)),
+    }
+    for what, (answer, valid) in answers.items():
+        if answer is not None and answer not in valid:
+            raise DataError(f"{source}: {what} {answer!r} is unknown{nearest(str(answer), valid)}")
+    for key in metadata:
+        if key not in KEYS:
+            raise DataError(f"{source}: nothing reads '{key}'{nearest(key, KEYS)}")
+
+
+def _check_corrections(mine: Own) -> None:
+    """Raise DataError for `correct_units` of a variable whose units are not read from the file."""
+    read = [str(_published(mine.raw, n).name) for n in VARIABLES if n in mine.native]
+    for name in mine.about.get("correct_units", {}):
+        if name not in read:
+            raise DataError(
+                f"{mine.urlpath}: correct_units names '{name}', which is not read{nearest(name, read)}"
+            )
+        if mine.about["provider"] in FIXED_UNITS:
+            raise DataError(
+                f"{mine.urlpath}: the units of '{name}' are those of the convention "
+                f"{mine.about['provider']}; leave out correct_units, or name another provider"
+            )
 
 
 def _published(raw: xr.Dataset, name: str) -> xr.DataArray:
@@ -193,16 +253,25 @@ def _grid(native: xr.Dataset) -> str:
     if kind == "latlon":
         lat, lon = native["lat"].values, native["lon"].values
         step = np.median(np.abs(np.diff(lat))), np.median(np.abs(np.diff(lon)))
-        cells = f"{lat.size} x {lon.size} cells"
         return (
-            f"regular, {step[0]:.4g} x {step[1]:.4g} degrees, latitudes {lat.min():.4g} to {lat.max():.4g}, "
-            + cells
+            f"regular, {step[0]:.4g} x {step[1]:.4g} degrees, latitudes {lat.min():.4g} to {lat.max():.4g}"
+            f"{_gap(lat)}, {lat.size} x {lon.size} cells"
         )
     rows, columns = (native.sizes[d] for d in ("y", "x"))
     if kind == "ease2":
         return f"EASE2, {float(abs(native['x'][1] - native['x'][0])) / 1000:g} km, {rows} x {columns} cells"
     words = {"stereographic": "NSIDC polar stereographic, 25 km", "curvilinear": "curvilinear"}[kind]
     return f"unstructured, {columns} cells" if rows == 1 else f"{words}, {rows} x {columns} cells"
+
+
+def _gap(lat: np.ndarray) -> str:
+    """Return words on the widest gap between latitudes, degrees; none if they are evenly spaced."""
+    steps = np.abs(np.diff(lat))
+    widest = steps.argmax()
+    if steps[widest] < 1.5 * np.median(steps):
+        return ""
+    south, north = sorted(lat[widest : widest + 2])
+    return f" without those between {south:.4g} and {north:.4g}"
 
 
 def _dates(native: xr.Dataset, cadence: str) -> str:
