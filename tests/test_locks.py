@@ -107,6 +107,7 @@ def required(*extras: str) -> set[str]:
         ("requirements-cds.lock", ["cpu", "cds", "test", "lint"]),
         ("requirements-jax.lock", ["cpu", "jax", "test", "lint"]),
         ("requirements-clients.lock", ["clients", "test", "lint"]),
+        ("requirements-serve.lock", ["serve", "test", "lint"]),
         ("requirements-book.lock", ["book"]),
     ],
 )
@@ -117,7 +118,7 @@ def test_everything_that_is_needed_is_locked_with_hashes(delta, extras):
 
 
 def test_each_delta_is_small_and_names_no_index():
-    names = ["book", "cds", "clients", "gpu", "jax"]
+    names = ["book", "cds", "clients", "gpu", "jax", "serve"]
     assert DELTAS == [f"requirements-{name}.lock" for name in names]
     for name in ["requirements.lock", *DELTAS]:
         assert "://" not in (paths.root() / name).read_text(encoding="utf-8")
