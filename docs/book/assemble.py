@@ -44,10 +44,10 @@ def write(folder: Path) -> dict[str, int]:
             notebook = json.loads(file.read_text(encoding="utf-8"))
             figures = notebooks.figures_of(notebook, run, file.stem, ROOT / "results" / run / "figures")
             cards += [card for of_cell in figures.values() for card in _cards(of_cell, file.stem, folder)]
-            page = _page(notebook, figures, run, file, links)
+            page = _page(notebook, figures, run, file, links, _elsewhere(run, file, executed))
             _put(folder / "runs" / run / file.name, json.dumps(page))
+            count += sum(map(len, figures.values()))
         galleries[run] = cards
-        count += len(cards)
     scored = sources.scored()
     all_runs = [run for run in runs.titles()["runs"] if run in {*executed, *scored}]
     for run in all_runs:
@@ -124,24 +124,34 @@ def _figure(name: str, of_runs: list[str], page: str, folder: Path, links: Links
     return f"```{{figure}} {up}{place}\n{options}\n\n{caption.caption}\n```"
 
 
-def _page(notebook: dict, figures: dict, run: str, file: Path, links: Links) -> dict:
-    """Return the page of an executed notebook."""
+def _elsewhere(run: str, file: Path, executed: dict[str, list[Path]]) -> str:
+    """Return a sentence that links to the same page of other runs; empty if there is none."""
+    same = [
+        f"[{runs.title(other)}](../{other}/{page.name})"
+        for other, pages in executed.items()
+        for page in pages
+        if other != run and sources.template(page) == sources.template(file)
+    ]
+    return f" The same page of other runs: {', '.join(same)}." if same else ""
+
+
+def _page(notebook: dict, figures: dict, run: str, file: Path, links: Links, elsewhere: str) -> dict:
+    """Return the page of an executed notebook. elsewhere: sentence to end its first paragraph."""
     source, page = file.relative_to(ROOT).as_posix(), f"runs/{run}/{file.name}"
-    template = re.sub(r"-seed_.*", "", file.stem)
+    original = ROOT / sources.template(file)
     about = f"*Executed for the run [{runs.title(run)}](index.md)"
     if made := runs.commit(run):
         about += f" at commit {made}"
-    original = ROOT / "notebooks" / f"{template}.ipynb"
     if original.is_file():
-        links.copied.add(f"notebooks/{template}.ipynb")
+        links.copied.add(sources.template(file))
         about += f"; the notebook is {{download}}`{original.name} <../../{FILES}/notebooks/{original.name}>`"
     return notebooks.page(
         notebook,
         figures,
         rewrite=lambda text: links.rewritten(text, source, page),
-        about=about + ".*",
+        about=about + f".{elsewhere}*",
         sources=lambda figure: _sources(figure, run, links),
-        exercise=exercises().get(template, ""),
+        exercise=exercises().get(original.stem, ""),
     )
 
 
@@ -173,9 +183,10 @@ def _cards(figures: list[notebooks.Figure], page: str, folder: Path) -> list[str
         picture = folder / "gallery" / f"{figure.label}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(base64.b64decode(figure.picture))
-        title = figure.name.replace("_", " ")
+        if not figure.label.endswith(figure.name):
+            continue  # another of the same kind
         cards.append(
-            f":::{{grid-item-card}} {title[0].upper()}{title[1:]}\n:link: {figure.label}\n:link-type: ref\n"
+            f":::{{grid-item-card}} {figure.caption.title}\n:link: {figure.label}\n:link-type: ref\n"
             f":img-top: ../../gallery/{picture.name}\n:img-alt: {figure.caption.alt}\n"
             ":class-card: figure-card\n:::"
         )

@@ -21,10 +21,11 @@ FILE = TEXTS / "figures.yaml"
 class Caption:
     """What is said of a figure.
 
-    caption: what it shows and where to look, in Markdown. alt: what a reader who cannot see it has
+    title: a few words. caption: what it shows and where to look, in Markdown. alt: what a reader who cannot see it has
     to know. table: file below `results/<run>/tables` that it draws, if there is one.
     """
 
+    title: str
     caption: str
     alt: str
     table: str = ""
@@ -48,7 +49,7 @@ def all_captions(file: Path = FILE) -> dict[str, Caption]:
     """Return the captions by name of the figure. Raises BookError for a text that is missing."""
     entries = yaml.safe_load(file.read_text(encoding="utf-8"))
     for name, entry in entries.items():
-        for field in ("caption", "alt"):
+        for field in ("title", "caption", "alt"):
             if not str(entry.get(field) or "").strip():
                 raise BookError(f"{file.name}: the figure '{name}' has no {field}")
     return {name: Caption(**{k: " ".join(v.split()) for k, v in e.items()}) for name, e in entries.items()}

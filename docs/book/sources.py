@@ -9,6 +9,7 @@ from pathlib import Path
 from book import ROOT, TEXTS
 
 KEPT = "docs/book/pages"  # executed pages that are tracked, with small pictures: see `keep`
+DEMO = "demo"
 PROJECT = ("CONTRIBUTING.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "benchmarks/README.md")
 
 
@@ -53,14 +54,20 @@ def scored() -> list[str]:
 def of_runs(runs: dict[str, list[Path]]) -> dict[str, str]:
     """Return the page of each executed notebook, and of their folders, by path in the project.
 
-    A link to the notebook of a run on this machine leads to the page that is kept of it, too.
+    A link to the notebook of a run on this machine leads to the page that is kept of it, too, and
+    one to a notebook as it is written to its page in the demo, or in another run that has it.
     """
     pages = {f"results/{run}/notebooks": f"runs/{run}/index.md" for run in runs}
-    for run, files in runs.items():
-        for file in files:
-            for folder in (f"results/{run}/notebooks", f"{KEPT}/{run}"):
-                pages[f"{folder}/{file.name}"] = f"runs/{run}/{file.name}"
+    for run in sorted(runs, key=lambda run: run == DEMO):
+        for file in runs[run]:
+            for name in (f"results/{run}/notebooks/{file.name}", f"{KEPT}/{run}/{file.name}", template(file)):
+                pages[name] = f"runs/{run}/{file.name}"
     return pages
+
+
+def template(file: Path) -> str:
+    """Return the notebook that an executed page was made of, as a path in the project."""
+    return f"notebooks/{re.sub('-seeds?_.*', '', file.stem)}.ipynb"
 
 
 def _name(file: Path) -> str:
