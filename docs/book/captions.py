@@ -21,8 +21,9 @@ FILE = TEXTS / "figures.yaml"
 class Caption:
     """What is said of a figure.
 
-    title: a few words. caption: what it shows and where to look, in Markdown. alt: what a reader who cannot see it has
-    to know. table: file below `results/<run>/tables` that it draws, if there is one.
+    title: a few words. caption: what it shows and where to look, in Markdown. alt: what a reader
+    who cannot see it has to know. table: file below `results/<run>/tables` that it draws, if there
+    is one.
     """
 
     title: str

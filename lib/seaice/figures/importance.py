@@ -69,7 +69,9 @@ def importance_heat(
         )
         for ax, (month, panel) in zip(axes[0], costliest.items(), strict=True):
             form = "+.4f" if metric == "brier" else "+.2f"
-            image = heat(ax, panel.rename(index=words.of_input), cmap=balance, low=-limit, high=limit, form=form)
+            image = heat(
+                ax, panel.rename(index=words.of_input), cmap=balance, low=-limit, high=limit, form=form
+            )
             ax.set(title=MONTH_NAMES[month - 1], xlabel="lead (months)")
         fig.colorbar(image, ax=axes, label=LABELS[metric].replace(" (", "\n("))
         title = f"{MODELS[model]}, permuted {OPTIONS[within_month][0]}, {split} years; hatched: below zero"

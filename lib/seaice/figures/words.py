@@ -50,7 +50,7 @@ STRATEGIES = {  # those of `config.walking`
 def of_input(name: str) -> str:
     """Return what a variable, a group of variables or a channel is called.
 
-    A channel has its age or its lead in steps: "SIC, lag 2". A name that is not in the tables stays.
+    A channel has its age or its lead in steps: "SIC, lag 2". A name that no table has stays.
     """
     channel = re.fullmatch(r"(\w+)_(lag|lead)_(\d+)", name)
     if channel and channel[1] in VARIABLES:
