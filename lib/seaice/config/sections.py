@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seaice.config.values import Channel, Missing, Month, Positive, Seed, Simulation, Splits, Strict
+from seaice.config.values import Channel, Missing, Month, Positive, Seed, Simulation, Sources, Splits, Strict
 from seaice.grid import Grid, Hemisphere
 
 # Settings that `pretraining` takes from `training` if it leaves them out.
@@ -50,7 +50,7 @@ class Data(Section):
     resolution_km: float
     start: Month
     end: Month
-    sources: dict[str, str]
+    sources: Sources
     absent: Literal["error", "missing"] = "error"
     normals: str | None = None
     seasonal: str | None = None
