@@ -109,6 +109,11 @@ def forecast(run: str) -> Path:
     return data() / run / "forecast.zarr"
 
 
+def trajectories(run: str) -> Path:
+    """Return the path of a run's ensembles of possible ice (CF Zarr)."""
+    return data() / run / "trajectories.zarr"
+
+
 def baselines(run: str) -> Path:
     """Return the path of a run's baseline forecasts (CF Zarr)."""
     return data() / run / "baselines.zarr"
@@ -138,6 +143,24 @@ def importance(run: str) -> Path:
 def attribution(run: str) -> Path:
     """Return the path of a run's gradient attributions (CF Zarr)."""
     return data() / run / "attribution.zarr"
+
+
+def decisions(run: str) -> Path:
+    """Return the folder of the dates and risks of the newest forecast that a run judges."""
+    return data() / run / "decisions"
+
+
+def alerts(run: str) -> Path:
+    """Return the folder of what was told to those who watch a run's forecast products."""
+    return data() / run / "alerts"
+
+
+def walk(run: str) -> Path:
+    """Return the folder of what a walk through a run's record keeps.
+
+    These are forecasts and weights of each year.
+    """
+    return data() / run / "walk"
 
 
 def records(run: str) -> Path:

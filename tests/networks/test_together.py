@@ -16,7 +16,7 @@ from seaice.samples.splits import split
 
 SETTINGS = Training(network="icenet_2021", filters_factor=1 / 32, epochs=2, batch_size=4)
 SPLITS = {"train": ("1985-01", "1985-12"), "validation": ("1987-01", "1987-04")}
-SEEDS = [3, 8, 36]
+SEEDS = [3, 36]
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +33,14 @@ def weights(folder):
     return keras.saving.load_model(folder / trained.NETWORK, compile=False).get_weights()
 
 
-def test_three_networks_get_the_bits_that_each_gets_alone(data, tmp_path):
+def test_networks_that_learn_together_get_the_bits_that_one_gets_alone(data, tmp_path):
     times, folders = split(data, SPLITS), {seed: tmp_path / f"seed_{seed}" for seed in SEEDS}
     histories = together.fit(data, times, SETTINGS, folders=folders)
     assert list(histories) == SEEDS
-    for seed in SEEDS:
-        alone = tmp_path / f"alone_{seed}"
-        assert histories[seed].equals(train.fit(data, times, SETTINGS, seed=seed, folder=alone))
-        for ours, theirs in zip(*map(weights, (folders[seed], alone)), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+    seed, alone = SEEDS[-1], tmp_path / "alone"  # what came first must not have touched the last one
+    assert histories[seed].equals(train.fit(data, times, SETTINGS, seed=seed, folder=alone))
+    for ours, theirs in zip(*map(weights, (folders[seed], alone)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_when_one_fails_the_others_stop_at_their_next_batch(data, tmp_path, monkeypatch):

@@ -78,13 +78,15 @@ def fit(
     lead_times=LEADS,
     max_rows: int = MAX_ROWS,
     plain: bool = False,
+    by_name: Mapping[str, xr.DataArray] | None = None,
     seed: int = 0,
 ) -> "dict[int, HistGradientBoostingClassifier]":
     """Train one classifier for each lead and return them by lead.
 
     They are trained on the cells that count in the scores (active, truth observed) of the forecasts
     from `init_times`. Of more than `max_rows` cells, random ones are taken; of days, every fifth
-    initialisation. plain: see `features.fields`. The result depends only on data, options and
+    initialisation. plain: see `features.fields`. by_name: what that function returned, if it was
+    called before; then `plain` changes nothing. The result depends only on data, options and
     `seed`.
     Raises DataError for targets after `ready.fit_end`, which would be known too early, and for a
     lead without any truth.
@@ -94,7 +96,7 @@ def fit(
 
     init_times = pd.DatetimeIndex(init_times)[:: EVERY[cadence(ready)]]
     require_past(ready, init_times, lead_times, what="trees")
-    by_name = features.fields(ready, init_times, plain=plain)
+    by_name = features.fields(ready, init_times, plain=plain) if by_name is None else by_name
 
     def fit_one_lead(lead):
         return _fit_lead(
@@ -203,15 +205,16 @@ def forecast(
     init_times,
     *,
     plain: bool = False,
+    by_name: Mapping[str, xr.DataArray] | None = None,
 ) -> xr.DataArray:
     """Return the SIP of every cell of the sea, (init_time, lead_time, y, x), 0..1, float32.
 
-    plain: as the trees were fitted, see `fit`.
+    plain: as the trees were fitted, see `fit`. by_name: see `fit`.
     It is lazy if `ready` is. 0 outside the month's active cells, where nothing was trained. NaN on
     land and for an init_time whose last step is missing.
     """
     init_times, time_cadence = pd.DatetimeIndex(init_times), cadence(ready)
-    by_name = features.fields(ready, init_times, plain=plain)
+    by_name = features.fields(ready, init_times, plain=plain) if by_name is None else by_name
 
     def of_lead(lead):
         blocks = (init_times[block] for block in _blocks(init_times, ready))

@@ -5,8 +5,8 @@ from typing import Any
 
 from seaice import paths
 from seaice.config import runfile
-from seaice.config.sections import SECTIONS, Section
-from seaice.config.values import checked
+from seaice.config.sections import SECTIONS
+from seaice.config.values import Strict, checked
 from seaice.errors import DataError, nearest
 from seaice.grid import Grid
 
@@ -19,7 +19,7 @@ class Experiment:
     section has changed.
     """
 
-    def __init__(self, run: str, sections: Mapping[str, Section]):
+    def __init__(self, run: str, sections: Mapping[str, Strict]):
         self.run = run
         self._sections = dict(sections)
 

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from seaice.config import sections
 from seaice.config.sections import SECTIONS, SHARED, suggestion
 from seaice.config.values import Positive, Strict, plain
+from seaice.config.walking import Walking
 from seaice.errors import DataError, nearest
 
 
@@ -80,8 +81,10 @@ class Run(Strict):
     pretraining: sections.Pretraining | None = None
     boosting: sections.Boosting = sections.Boosting()
     forecast: sections.Forecasting | None = None
+    trajectories: sections.Trajectories = sections.Trajectories()
     importance: sections.Importance = sections.Importance()
     attribution: sections.Attribution = sections.Attribution()
+    walk: Walking = Walking()
     steps: list[Step] = Field(min_length=1)
     cluster: Cluster = Cluster()
     inputs: list[str] = []

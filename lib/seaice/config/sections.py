@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seaice.config.values import Channel, Missing, Month, Positive, Seed, Simulation, Sources, Splits, Strict
+from seaice.config import values
+from seaice.config.values import Channel, Faster, Missing, Month, Positive, Seed, Simulation, Splits, Strict
+from seaice.config.walking import Walking
 from seaice.grid import Grid, Hemisphere
 
 # Settings that `pretraining` takes from `training` if it leaves them out.
@@ -38,11 +40,10 @@ class Data(Section):
     hemisphere: "north" or "south". cadence: time step of the data, "monthly" (default) or "daily".
     resolution_km: spacing of the EASE2 grid, km. start, end: first and last month of the data,
     "YYYY-MM". sources: variable -> catalogue entry. absent: what a file that the provider lacks is,
-    where there is one file a step: an "error" (default), or a "missing" step.
-    normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
-    None (default) for the run's own record. The others are None by default, for none. seasonal:
-    entry of a physics-based forecast to compare with. limit: entry of a perfect-model forecast,
-    which shows how much can be known. simulations: climate runs that networks learn from first.
+    where there is one file a step: an "error" (default), or a "missing" step. normals: entry of
+    monthly ice for the normals of a daily run; None (default) for the run's own. seasonal: entry of
+    a physics-based forecast to compare with. limit: entry of a perfect-model forecast, which shows
+    what can be known. simulations: climate runs to learn from first. None of these by default.
     """
 
     hemisphere: Hemisphere
@@ -50,7 +51,7 @@ class Data(Section):
     resolution_km: float
     start: Month
     end: Month
-    sources: Sources
+    sources: values.Sources
     absent: Literal["error", "missing"] = "error"
     normals: str | None = None
     seasonal: str | None = None
@@ -101,21 +102,6 @@ class Sampling(Section):
     def table(self) -> list[dict[str, str | int]]:
         """Return the channel table as plain rows, which `assembly.Samples` takes."""
         return [channel.model_dump() for channel in self.channels]
-
-
-class Faster(Strict):
-    """Ways to compute networks faster; each changes a little what is learnt, and is off by default.
-
-    window: "active" for a network that sees only the smallest window of `windows`; None for the
-    whole map. precision: "mixed_bfloat16" for convolutions in bfloat16; weights and logits stay
-    float32.
-    gather: dtype (see `device.STORAGES`) in which the base planes are copied to the device that
-    computes the network, so that samples are assembled there; None assembles them here, in float32.
-    """
-
-    window: Literal["active"] | None = None
-    precision: Literal["mixed_bfloat16"] | None = None
-    gather: Literal["float32", "float16", "bfloat16"] | None = None
 
 
 class Learning(Section):
@@ -232,6 +218,20 @@ class Forecasting(Section):
         return self
 
 
+class Trajectories(Section):
+    """Which possible evolutions of the ice are drawn.
+
+    maker: how (see `trajectories.makers`); None (default): the one that is best on the validation
+    years. members: number for each forecast, default 100. seed: of all draws, default 0. inits:
+    number of initialisations of each split, at even distances; None (default): all.
+    """
+
+    maker: Literal["schaake", "dressing", "independent"] | None = None
+    members: Annotated[int, Field(ge=2)] = 100
+    seed: Seed = 0
+    inits: Positive | None = None
+
+
 class Importance(Section):
     """What permute-and-predict permutes, and which forecasts it scores.
 
@@ -269,15 +269,17 @@ class Attribution(Section):
     explained_leads: tuple[Positive, ...] = Field((1, 2, 3, 6), min_length=1)
 
 
-SECTIONS: dict[str, type[Section]] = {
+SECTIONS: dict[str, type[Strict]] = {
     "data": Data,
     "samples": Sampling,
     "training": Training,
     "pretraining": Pretraining,
     "boosting": Boosting,
     "forecast": Forecasting,
+    "trajectories": Trajectories,
     "importance": Importance,
     "attribution": Attribution,
+    "walk": Walking,
 }
 
 

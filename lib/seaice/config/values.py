@@ -232,3 +232,18 @@ class Simulation(Strict):
         if self.start >= self.end:
             raise ValueError(f"start {self.start} must lie before end {self.end}")
         return self
+
+
+class Faster(Strict):
+    """Ways to compute networks faster; each changes a little what is learnt, and is off by default.
+
+    window: "active" for a network that sees only the smallest window of `windows`; None for the
+    whole map. precision: "mixed_bfloat16" for convolutions in bfloat16; weights and logits stay
+    float32.
+    gather: dtype (see `device.STORAGES`) in which the base planes are copied to the device that
+    computes the network, so that samples are assembled there; None assembles them here, in float32.
+    """
+
+    window: Literal["active"] | None = None
+    precision: Literal["mixed_bfloat16"] | None = None
+    gather: Literal["float32", "float16", "bfloat16"] | None = None

@@ -1,5 +1,5 @@
 """Why does it say so?
 
 May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
-verify.
+trajectories, verify.
 """

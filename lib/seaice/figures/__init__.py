@@ -1,5 +1,5 @@
 """How does it look? Nothing is computed here.
 
 May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
-verify, explain.
+trajectories, verify, explain, walk.
 """

@@ -65,15 +65,18 @@ def odds_maps(
     true, weight = truth[counts], weight[counts].astype("float64")
     has_ice = true > 0
     fits = (
-        _odds_map(ice, has_ice, weight, years),
-        _odds_map(share[has_ice], true[has_ice] == 2, weight[has_ice], years),
+        odds_map(ice, has_ice, weight, years=years),
+        odds_map(share[has_ice], true[has_ice] == 2, weight[has_ice], years=years),
     )
     shift, slope = zip(*fits, strict=True)
     return {"shift": shift, "slope": slope}
 
 
-def _odds_map(p: np.ndarray, happened: np.ndarray, weight: np.ndarray, years: float) -> tuple[float, float]:
-    """Return shift and slope of one event, see `odds_maps`; all arrays are (cell)."""
+def odds_map(p: np.ndarray, happened: np.ndarray, weight: np.ndarray, *, years: float) -> tuple[float, float]:
+    """Return shift and slope of one event, see `odds_maps`; all arrays are (cell).
+
+    p: probability of the event, 0..1. happened: bool. weight: such as the number of alike cells.
+    """
     if not happened.any() or happened.all():
         return 0.0, 1.0
     x, happened, weight = _log_odds(p), happened.astype("float64"), weight / weight.sum()
@@ -102,11 +105,16 @@ def remap(probability: np.ndarray, shift, slope) -> np.ndarray:
         return probability
     ice = probability[..., 1:].sum(axis=-1)
     share = _share(probability[..., 2], ice)
-    ice, share = (
-        expit(a + b * _log_odds(p)).astype("float32")
-        for p, a, b in zip((ice, share), shift, slope, strict=True)
-    )
+    ice, share = (mapped(p, a, b) for p, a, b in zip((ice, share), shift, slope, strict=True))
     return np.stack([1 - ice, ice * (1 - share), ice * share], axis=-1)
+
+
+def mapped(p: np.ndarray, shift, slope) -> np.ndarray:
+    """Return the probability of one event (...), float32, after a map of its odds. NaN stays NaN.
+
+    shift, slope: see `odds_maps`; numbers, or arrays that broadcast.
+    """
+    return expit(shift + slope * _log_odds(p)).astype("float32")
 
 
 def _share(full: np.ndarray, ice: np.ndarray) -> np.ndarray:

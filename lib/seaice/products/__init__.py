@@ -1,5 +1,5 @@
 """Which files does a user of the forecasts get?
 
 May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
-verify, explain, figures.
+trajectories, verify, explain, figures.
 """

@@ -19,6 +19,7 @@ ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
     *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
+    *("trajectories", "walk", "decisions"),
 )
 # Places in the data folder of a run, by the name of the function in `paths`.
 FOLDERS = {
@@ -27,11 +28,14 @@ FOLDERS = {
     "pretrained": lambda run: paths.pretrained(run, "-").parent,
     "network": paths.networks,
     "forecast": paths.forecast,
+    "trajectories": paths.trajectories,
     "baselines": paths.baselines,
     "trees": paths.trees,
     "classifiers": paths.classifiers,
     "importance": paths.importance,
     "attribution": paths.attribution,
+    "decisions": paths.decisions,
+    "walk": paths.walk,
 }
 
 

@@ -52,6 +52,15 @@ def forecast(run: str) -> xr.Dataset:
     return _open(paths.forecast(run), step="06_forecast")
 
 
+def trajectories(run: str) -> xr.Dataset:
+    """Open the ensembles of possible ice of a run, see `trajectories.making`.
+
+    Variable `siconc` (init_time, lead_time, trajectory, y, x), fraction 0..1. Raises DataError if
+    there are none.
+    """
+    return _open(paths.trajectories(run), step="13_trajectories")
+
+
 def _open(path: Path, *, step: str, group: str | None = None) -> xr.Dataset:
     """Open a Zarr store. Raises DataError, naming the notebook that makes it, if there is none."""
     if not path.is_dir():

@@ -1,4 +1,5 @@
 """How good is it?
 
-May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts.
+May import: ground, config, geo, sources, prepare, twin, samples, networks, baselines, forecasts,
+trajectories.
 """
