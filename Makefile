@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 # `make CDS=1 VENV=.venv-cds paper` adds the client of the Climate Data Store.
 # One lock, and for other environments a small delta to it: tools/locks.py puts the two together.
-DELTAS := cds gpu jax clients
+DELTAS := book cds clients gpu jax serve
 DELTA := $(if $(GPU),gpu,$(if $(JAX),jax,$(if $(CDS),cds)))
 LOCKS := requirements.lock $(if $(DELTA),requirements-$(DELTA).lock)
 LOCKED := $(VENV)/.made-from-$(lastword $(LOCKS))
@@ -14,6 +14,13 @@ ENV := $(if $(NEWEST),$(VENV)/.made-from-newest,$(LOCKED))
 CLIENTS := .venv-clients
 CLIENTS_PY := PYTHONPATH=lib $(CLIENTS)/bin/python
 CLIENTS_ENV := $(CLIENTS)/.made-from-requirements-clients.lock
+
+SERVE := .venv-serve
+SERVE_PY := PYTHONPATH=lib $(SERVE)/bin/python
+SERVE_ENV := $(SERVE)/.made-from-requirements-serve.lock
+
+BOOK := .venv-book
+BOOK_ENV := $(BOOK)/.made-from-requirements-book.lock
 
 # uv installs in seconds where it is on PATH; pip is always there. The lock is its own constraint: pip before 23.3 takes the newest
 # version of a package that another asks for with an extra, and then misses its hash.
@@ -25,7 +32,7 @@ whole = $(PYTHON) tools/locks.py compose
 # Bytecode is kept, whatever the environment says: without it every process compiles TensorFlow's modules anew, 9 s of a processor.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo forecast today check-sources check-results lint format test test-quick tests-quick-rooms tests-quick-others tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-test
+.PHONY: help env demo forecast today check-sources check-results lint format test test-quick tests-quick-rooms tests-quick-others tests-rest tests-chains tests-pages tests-jax reference lab lock clients clients-ensemble clients-test serve serve-bench serve-test watch book
 help:  ## this list
 	@grep -hE '^[a-z_%<>-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 	@ls params/*.yaml | sed -E 's|params/(.*)\.yaml|\1\tthe run described in params/\1.yaml|'
@@ -100,28 +107,52 @@ FORECAST ?= data/persisted/north_daily_forecast.2016-07-09.nc
 clients: $(CLIENTS_ENV)  ## a ship's route through a daily forecast: make clients FORECAST=<file>
 	mkdir -p results/clients
 	$(CLIENTS_PY) -m papermill --no-progress-bar -p forecast $(FORECAST) clients/route.ipynb results/clients/route.ipynb
+PRODUCT ?= data/$(RUN)/forecasts/latest
+clients-ensemble: $(CLIENTS_ENV)  ## a ship's route through the evolutions of a monthly product: make clients-ensemble PRODUCT=<folder>
+	mkdir -p results/clients
+	$(CLIENTS_PY) -m papermill --no-progress-bar -p product $(PRODUCT) clients/ensemble.ipynb results/clients/ensemble.ipynb
 clients-test: $(CLIENTS_ENV)  ## the tests that need MeshiPhi and PolarRoute
-	$(CLIENTS_PY) -m pytest tests/products/test_clients.py tests/products/test_meshiphi.py
+	$(CLIENTS_PY) -m pytest tests/products/test_clients.py tests/products/test_meshiphi.py tests/decisions/test_ensemble_routes.py
+
+# The service has an environment of its own, too. HOST=0.0.0.0 opens it to others.
+HOST ?= 127.0.0.1
+PORT ?= 8765
+serve: $(SERVE_ENV)  ## the finished forecasts for browsers and programs, read only: make serve PORT=8765
+	$(SERVE_PY) -m seaice.serve.command --host $(HOST) --port $(PORT)
+serve-test: $(SERVE_ENV)  ## the tests that need the service's environment
+	$(SERVE_PY) -m pytest tests/serve tests/products/test_shelf.py
+serve-bench: $(SERVE_ENV)  ## speed and memory of the service beside 10,000 products, at 200 requests a second
+	$(SERVE_PY) benchmarks/service.py
+
+watch: $(ENV)  ## what has crossed since the last forecast product, as watch.yml asks: make watch RUN=demo
+	$(VENV)/bin/seaice watch $(RUN)
 
 reference: $(ENV)  ## docs/reference, from the docstrings, and the tables and numbers of README and docs, from the tracked results
 	$(PY) docs/build_reference.py
 	$(PY) docs/build_tables.py
 	$(PY) docs/build_values.py
 
+# Nothing is executed: pages are those of the runs that are in results/. Its environment is small, and has no seaice.
+book: $(BOOK_ENV)  ## the executed pages, docs and reference as a site: data/book/html/index.html
+	PYTHONPATH=docs $(BOOK)/bin/python -m book
+
 lab: $(ENV)  ## JupyterLab on the notebooks
 	$(VENV)/bin/jupyter lab notebooks
 
 # The deltas are taken from whole locks, which start from those of now, so that no version changes without a need.
-COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --extra test --extra lint \
-  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
-EXTRAS_cds := --extra cpu --extra cds
-EXTRAS_gpu := --extra gpu
-EXTRAS_jax := --extra cpu --extra jax
-EXTRAS_clients := --extra clients
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+PACKAGE := pyproject.toml --extra test --extra lint
+EXTRAS_cds := $(PACKAGE) --extra cpu --extra cds
+EXTRAS_gpu := $(PACKAGE) --extra gpu
+EXTRAS_jax := $(PACKAGE) --extra cpu --extra jax
+EXTRAS_clients := $(PACKAGE) --extra clients
+EXTRAS_serve := $(PACKAGE) --extra serve
+# A group, not an extra: the book is built without the package and its two hundred others.
+EXTRAS_book := --group book
 lock:  ## compile the locks anew from pyproject.toml (needs uv)
 	mkdir -p data/locks
 	$(foreach d,$(DELTAS),$(whole) requirements.lock requirements-$(d).lock > data/locks/$(d).lock &&) true
-	$(COMPILE) --extra cpu -o requirements.lock
+	$(COMPILE) $(PACKAGE) --extra cpu -o requirements.lock
 	$(foreach d,$(DELTAS),$(COMPILE) $(EXTRAS_$(d)) -c requirements.lock -o data/locks/$(d).lock &&) true
 	$(foreach d,$(DELTAS),$(PYTHON) tools/locks.py delta requirements.lock data/locks/$(d).lock > requirements-$(d).lock &&) true
 
@@ -133,6 +164,18 @@ $(CLIENTS_ENV): requirements.lock requirements-clients.lock
 	$(PYTHON) -m venv $(CLIENTS)
 	$(whole) $^ > $(CLIENTS)/requirements.txt
 	$(call install,$(CLIENTS)) --require-hashes -r $(CLIENTS)/requirements.txt -c $(CLIENTS)/requirements.txt
+	touch $@
+
+$(SERVE_ENV): requirements.lock requirements-serve.lock
+	$(PYTHON) -m venv $(SERVE)
+	$(whole) $^ > $(SERVE)/requirements.txt
+	$(call install,$(SERVE)) --require-hashes -r $(SERVE)/requirements.txt -c $(SERVE)/requirements.txt
+	touch $@
+
+$(BOOK_ENV): requirements.lock requirements-book.lock
+	$(PYTHON) -m venv $(BOOK)
+	$(whole) $^ > $(BOOK)/requirements.txt
+	$(call install,$(BOOK)) --require-hashes -r $(BOOK)/requirements.txt -c $(BOOK)/requirements.txt
 	touch $@
 
 $(VENV)/.made-from-newest: pyproject.toml

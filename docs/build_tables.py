@@ -34,6 +34,20 @@ VARIANTS = {  # (run, model in its tables): label of the row
     ("nsidc_north", "icenet"): "correction of a first guess, blended with the trees",
 }
 
+MAKERS = {  # of possible ice, in the order of the tables
+    "schaake": "Schaake shuffle",
+    "dressing": "dressing",
+    "generative": "generative network",
+    "independent": "independent draws",
+}
+ENSEMBLE_SCORES = {  # metric: heading with its unit, decimals
+    "extent_crps": ("CRPS of the extent (million km²)", 3),
+    "extent_spread_skill": ("spread over error of the extent (1 is right)", 2),
+    "variogram": ("variogram score within 300 km", 4),
+    "edge_length_ratio": ("length of single edges over the observed", 2),
+    "power_ratio": ("power of single maps beyond 300 km over the observed", 2),
+}
+
 
 def rows(title: str, table: pd.DataFrame) -> str:
     """Write a table of text in Markdown. title: heading of the first column, the index."""
@@ -127,7 +141,20 @@ def leads() -> str:
     return rows("grid", table.set_index("grid"))
 
 
+def trajectories(run: str) -> str:
+    """Write scores of the makers of possible ice on the test years by lead, all months and seas."""
+    sections = []
+    for metric, (title, digits) in ENSEMBLE_SCORES.items():
+        where = {"split": "test", "region": "all", "month": "all", "metric": metric}
+        table = tracked.table(run, "tables/trajectories.csv", **where)
+        table = table.astype({"lead_time": int}).pivot(index="maker", columns="lead_time", values="value")
+        text = table.loc[[maker for maker in MAKERS if maker in table.index]].map(f"{{:.{digits}f}}".format)
+        sections.append(rows(title, text.rename(index=MAKERS)))
+    return "\n".join(sections)
+
+
 BLOCKS = {
+    ("docs/trajectories.md", "trajectories"): lambda: trajectories("nsidc_north"),
     ("docs/daily.md", "daily"): lambda: daily("nsidc_daily_north"),
     ("docs/daily.md", "daily-south"): lambda: daily("nsidc_daily_south"),
     ("docs/daily.md", "leads"): leads,

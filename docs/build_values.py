@@ -252,7 +252,9 @@ VALUE = re.compile(r"(?<!`)(<!--v ([\w-]+)-->)(.*?)(<!--/v-->)")
 def pages() -> list[Path]:
     """Return the pages that may hold values."""
     root = paths.root()
-    return [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").glob("*.md"))]
+    docs = [page for folder in (root / "docs", root / "docs" / "book") for page in folder.glob("*.md")]
+    readers = (root / "docs" / "book" / "readers").glob("*.md")
+    return [root / "README.md", root / "CONTRIBUTING.md", *sorted([*docs, *readers])]
 
 
 def filled(text: str, page: str) -> str:

@@ -27,6 +27,9 @@ NO_RESULT = {  # what looks like a result: why it is none
     r"Python 3\.11|CF-1\.11|ACDD-1\.3|\(2\.3\)|\(1\.1\)": "a version",
     r"filters factor 0\.\d+": "a setting of an experiment outside the runs, and of a count",
     r"by 40 %": "an assumption, of benchmarks/speed_page.py",
+    r"below 15(, 3[05] or| and) 80 %|10, 50 and 90 %|to 15 and to 80 %": "thresholds and quantiles of dates",
+    r"(15|35|80) % for a (ship|careful|strong)": "thresholds of ice for ships",
+    r"probability of 20 % on|has 0\.2 acts|with 80 % are|between 20 and 80 %": "examples of probabilities",
 }
 
 

@@ -97,7 +97,14 @@ def test_workflows_are_bounded_and_call_make_only(file):
 
 
 def test_workflows_cover_what_the_package_promises():
-    assert {file.stem for file in WORKFLOWS} == {"lint", "newest", "pages", "sources", "tests"}
+    assert {file.stem for file in WORKFLOWS} == {
+        "book",
+        "lint",
+        "newest",
+        "pages",
+        "sources",
+        "tests",
+    }
     matrix = load(ROOT / ".github" / "workflows" / "tests.yml")["jobs"]["quick"]["strategy"]["matrix"]
     assert matrix["python-version"] == ["3.11", "3.12", "3.13"]
     for weekly in ("newest", "sources"):

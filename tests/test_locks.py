@@ -90,9 +90,12 @@ def entries(*names: str) -> dict[str, list[str]]:
 
 
 def required(*extras: str) -> set[str]:
-    """Packages that pyproject.toml names."""
-    project = tomllib.loads((paths.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    """Packages that pyproject.toml names: of the book, which is built without the package, or with the package."""
+    content = tomllib.loads((paths.root() / "pyproject.toml").read_text(encoding="utf-8"))
+    project = content["project"]
+    groups = [content["dependency-groups"]["book"]]
+    if extras != ("book",):
+        groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
     return {canonicalize_name(Requirement(line).name) for group in groups for line in group}
 
 
@@ -104,6 +107,8 @@ def required(*extras: str) -> set[str]:
         ("requirements-cds.lock", ["cpu", "cds", "test", "lint"]),
         ("requirements-jax.lock", ["cpu", "jax", "test", "lint"]),
         ("requirements-clients.lock", ["clients", "test", "lint"]),
+        ("requirements-serve.lock", ["serve", "test", "lint"]),
+        ("requirements-book.lock", ["book"]),
     ],
 )
 def test_everything_that_is_needed_is_locked_with_hashes(delta, extras):
@@ -113,7 +118,7 @@ def test_everything_that_is_needed_is_locked_with_hashes(delta, extras):
 
 
 def test_each_delta_is_small_and_names_no_index():
-    names = ["cds", "clients", "gpu", "jax"]
+    names = ["book", "cds", "clients", "gpu", "jax", "serve"]
     assert DELTAS == [f"requirements-{name}.lock" for name in names]
     for name in ["requirements.lock", *DELTAS]:
         assert "://" not in (paths.root() / name).read_text(encoding="utf-8")

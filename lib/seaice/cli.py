@@ -43,6 +43,15 @@ COMMANDS = {
         "seaice.products.persisted",
         "Write an ensemble of persistence as the file that MeshiPhi reads.",
     ),
+    "watch": (
+        "seaice.decisions.watch",
+        "Say what has crossed a probability since the last forecast product.",
+    ),
+    "serve": (
+        "seaice.serve.command",
+        "Serve finished forecast products to browsers and programs, read only.",
+    ),
+    "export": ("seaice.decisions.exports", "Write a product as the Sea Ice Outlook or SIPN South asks."),
     "fit-twin": ("seaice.twin.fit", "Fit the simulated world to statistics of the observed record."),
 }
 

@@ -150,6 +150,16 @@ def attribution(run: str) -> Path:
     return data() / run / "attribution.zarr"
 
 
+def decisions(run: str) -> Path:
+    """Return the folder of the dates and risks of the newest forecast that a run judges."""
+    return data() / run / "decisions"
+
+
+def alerts(run: str) -> Path:
+    """Return the folder of what was told to those who watch a run's forecast products."""
+    return data() / run / "alerts"
+
+
 def walk(run: str) -> Path:
     """Return the folder of what a walk through a run's record keeps.
 

@@ -335,7 +335,7 @@ def test_the_papers_table_ranks_losses(table):
     assert found.group.tolist() == ["psl_lag_1", "psl_lag_1"], "nothing else costs anything"
     assert found.month.tolist() == ["9", "3"] and (found["rank"] == 1).all()
     brier = importance_tables.top(table, leads=(1,), kind="group", metric="brier", months=(9,))
-    assert set(brier.group[:2]) == {"psl", "atmosphere"}
+    assert set(brier.group[:2]) == {"sea-level pressure", "all weather"}
     with pytest.raises(DataError, match="no rows of month 9, lead 5 .* of month 5"):
         importance_tables.top(table)
     with pytest.raises(DataError, match="no permutation costs any class_accuracy"):
@@ -349,15 +349,22 @@ def test_figures_show_what_the_table_says(table):
     assert [ax.get_title() for ax in heat.axes[:2]] == ["September", "March"]
     one = figures_importance.importance_heat(table[(table.lead_time == 1) | (table.month == "all")])
     assert [label.get_text() for label in one.axes[0].get_xticklabels()] == ["1"]
-    assert {label.get_text() for label in heat.axes[0].get_yticklabels()[:2]} == {"psl", "atmosphere"}
+    assert {label.get_text() for label in heat.axes[0].get_yticklabels()[:2]} == {
+        "sea-level pressure",
+        "all weather",
+    }
     costly = table.assign(
         change=table.change.where((table.group != "tas_lag_2") | (table.lead_time == 1), -1.0)
     )
     chart = figures_importance.top_inputs(costly, leads=(2, 1), count=4)
-    assert len(chart.axes) == 4 and chart.axes[1].get_yticklabels()[0].get_text() == "psl_lag_1 (100%)"
+    assert (
+        len(chart.axes) == 4
+        and chart.axes[1].get_yticklabels()[0].get_text() == "sea-level pressure, lag 1 (100%)"
+    )
     both = figures_importance.within_and_across(table, leads=(1, 2))
     assert (
-        both.axes[0].get_xscale() == "symlog" and both.axes[0].get_yticklabels()[0].get_text() == "psl_lag_1"
+        both.axes[0].get_xscale() == "symlog"
+        and both.axes[0].get_yticklabels()[0].get_text() == "sea-level pressure, lag 1"
     )
     with pytest.raises(DataError, match="no rows with split 'train'"):
         figures_importance.importance_heat(table, split="train")

@@ -5,10 +5,12 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from nbclient import NotebookClient
 from support import synthetic
 
 from seaice.baselines import climatology as baselines_climatology, simple as baselines_simple
@@ -474,3 +476,14 @@ def test_realism_draws_both_records_and_the_limits():
     observed, twin = axes[0].get_lines()
     np.testing.assert_allclose(observed.get_ydata(), 10.0)
     np.testing.assert_allclose(twin.get_ydata(), 10 + np.arange(1, 13) / 10)
+
+
+@pytest.mark.chain
+def test_a_notebook_shows_the_figures_of_every_cell(tmp_path):
+    """The first figure of a kernel once switched the display of all later cells off."""
+    draw = "with plt.rc_context(style.STYLE):\n    plt.subplots()"
+    cells = ["import matplotlib.pyplot as plt\nfrom seaice.figures import style", draw, draw]
+    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(page, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = ["image/png" in output.get("data", {}) for cell in page.cells[1:] for output in cell.outputs]
+    assert shown == [True, True]

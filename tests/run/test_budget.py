@@ -9,7 +9,7 @@ from seaice import paths
 from seaice.config import runfile
 from seaice.run import estimates, plan
 
-KERNELS = 13  # one for each page
+KERNELS = 14  # one for each page
 TRAINING_BATCHES = 2 * (234 + 2 * 189)  # of two members: pre-training, then two epochs
 PEAK_BYTES = 1.9e9  # of the runner and a kernel together; a Binder session has 2 GB
 

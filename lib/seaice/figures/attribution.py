@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 
 from seaice.errors import DataError
 from seaice.explain.attribution_tables import MEAN, UNTRAINED, grouped, mean_rows, strongest
+from seaice.figures import words
 from seaice.figures.map_style import draw, projection
 from seaice.figures.style import STYLE, bare
 from seaice.steps import MONTH_NAMES
@@ -26,28 +27,11 @@ OUTLINE = {"colors": "#000000", "linewidths": 1.3}
 WIDTH = 7.2  # inches, least width: with one lead, title and key are wider than the column
 AGREED = 2 / 3  # share of members with the sign of the mean; below it a cell is dotted
 FAINT = 0.06  # of the end of the colour bar: weaker cells get no dots
-NAMES = {
-    "siconc": "SIC",
-    "siconc_anomaly": "SIC anomaly",
-    "siconc_trend": "linear trend of SIC",
-    "siconc_damping": "damping of anomalies",
-    "ice_frequency": "ice in the last 10 years",
-    "full_ice_frequency": "full ice, last 10 years",
-    "trees": "boosted trees' forecast",
-    "tas": "air temperature",
-    "tos": "sea temperature",
-    "psl": "sea-level pressure",
-    "uas": "wind along x",
-    "vas": "wind along y",
-    "land": "land",
-    "position": "position",
-    "month": "month of the year",
-}
 
 
 def channel_label(variable: str, channel: str, init: pd.Timestamp) -> str:
     """Return a label for an input channel, with the month that it belongs to."""
-    name, kind = NAMES.get(variable, variable), channel.rsplit("_", 2)[1:]
+    name, kind = words.of_input(variable), channel.rsplit("_", 2)[1:]
     if len(kind) < 2 or kind[0] not in ("lag", "lead"):
         return f"{name} ({channel})" if channel != variable else name
     months = -int(kind[1]) if kind[0] == "lag" else int(kind[1]) - 1
@@ -149,7 +133,7 @@ def _draw_families(
     for k, share in enumerate(bars["share"]):
         ax.text(1.0, k, f"{share:.0f} %", **right)
     ax.axvline(0, color="black", lw=0.8)
-    ax.set_yticks(range(len(order)), [NAMES.get(name, name) for name in order])
+    ax.set_yticks(range(len(order)), [words.of_input(name) for name in order])
     ax.margins(x=0.16)
     bare(ax)
 
@@ -194,7 +178,7 @@ def lags(
                 rows_of_panel["lag"],
                 [f"{k}\n{name}" for k, name in zip(rows_of_panel["lag"], names, strict=True)],
             )
-            ax.set_title(f"{NAMES.get(variable, variable)}, {_ahead(lead)}")
+            ax.set_title(f"{words.of_input(variable)}, {_ahead(lead)}")
             if i == len(plotted) - 1:
                 ax.set_xlabel("months before, and initial")
             bare(ax)

@@ -67,7 +67,7 @@ def gain_heatmap(
             ylabel=f"lead ({unit})",
             title=f"{line_style(model)['label']} against {rival}",
         )
-        fig.colorbar(image, ax=ax, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
+        fig.colorbar(image, ax=ax, label=_label(metric), pad=0.01)
     return fig
 
 
@@ -111,7 +111,7 @@ def gain_per_year(
         label = "valid year" if month is None else f"{MONTH_NAMES[month - 1]} of each year"
         axes[-1, 0].set_xlabel(label)
         fig.supylabel(f"lead ({unit})", fontsize=10)
-        fig.colorbar(image, ax=axes, label=f"gain in {METRIC_LABELS.get(metric, metric)}", pad=0.01)
+        fig.colorbar(image, ax=axes, label=_label(metric), pad=0.01)
     return fig
 
 
@@ -147,6 +147,11 @@ def region_heatmap(
         ax.set(xlabel=f"lead ({unit})", title=line_style(model)["label"])
         fig.colorbar(image, ax=ax, label=METRIC_LABELS.get(metric, metric), pad=0.01)
     return fig
+
+
+def _label(metric: str) -> str:
+    """Return what a gain in a score is called; one in per cent is in percentage points."""
+    return f"gain in {METRIC_LABELS.get(metric, metric)}".replace("(%)", "(percentage points)")
 
 
 def _by_year(gain: xr.DataArray, valid: xr.DataArray, baseline: str) -> pd.DataFrame:

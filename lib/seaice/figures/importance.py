@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from seaice.explain.importance_tables import LOSS, NETWORKS, default_kind, top, valid_months
+from seaice.figures import words
 from seaice.figures.style import STYLE, bare, cmocean, heat
 from seaice.steps import MONTH_NAMES
 from seaice.verify.tables import select
@@ -68,7 +69,9 @@ def importance_heat(
         )
         for ax, (month, panel) in zip(axes[0], costliest.items(), strict=True):
             form = "+.4f" if metric == "brier" else "+.2f"
-            image = heat(ax, panel, cmap=balance, low=-limit, high=limit, form=form)
+            image = heat(
+                ax, panel.rename(index=words.of_input), cmap=balance, low=-limit, high=limit, form=form
+            )
             ax.set(title=MONTH_NAMES[month - 1], xlabel="lead (months)")
         fig.colorbar(image, ax=axes, label=LABELS[metric].replace(" (", "\n("))
         title = f"{MODELS[model]}, permuted {OPTIONS[within_month][0]}, {split} years; hatched: below zero"
@@ -96,7 +99,7 @@ def top_inputs(
         for (month, lead), bars in rows.groupby(["month", "lead_time"], sort=False):
             ax = axes[months.index(month), leads.index(lead)]
             ax.set_axis_on()
-            names = [f"{row.group} ({row.agreement:.0%})" for row in bars.itertuples()]
+            names = [f"{words.of_input(row.group)} ({row.agreement:.0%})" for row in bars.itertuples()]
             ax.barh(bars["rank"], bars.change, color="#56B4E9", height=0.65)
             ax.hlines(bars["rank"], bars.low, bars.high, color="black", lw=1.5)
             ax.axvline(0, color="#777777", lw=0.8)
@@ -160,7 +163,7 @@ def within_and_across(
             ax.set(
                 title=f"lead {lead}",
                 yticks=range(len(names)),
-                yticklabels=names,
+                yticklabels=[words.of_input(name) for name in names],
                 ylim=(len(names) - 0.5, -0.5),
             )
             bare(ax)

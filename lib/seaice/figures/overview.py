@@ -38,10 +38,11 @@ def data_overview(ready: xr.Dataset) -> Figure:
         )
         active = ready.active.sum("month").where(~ready.land)
         image = draw(maps[2], active, ready, ever_active, cmap=cmocean.cm.dense, vmin=0, vmax=12)
-        maps[2].set_title("months a year that count")
-        fig.colorbar(
+        maps[2].set_title("when a cell counts")
+        bar = fig.colorbar(
             image, ax=maps[2], orientation="horizontal", shrink=0.9, pad=0.02, ticks=[0, 3, 6, 9, 12]
         )
+        bar.set_label("months a year")
         _extents(fig.add_subplot(grid[1, :]), extent)
         fig.suptitle(
             f"{ready.attrs['run']}: {ready.attrs['hemisphere']}, {ready.attrs['resolution_km']:g} km",

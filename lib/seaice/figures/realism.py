@@ -15,14 +15,14 @@ def panels(table: pd.DataFrame) -> Figure:
     simulated values should lie. table: see `twin.realism.table`.
     """
     panels = {
-        "extent": ("month", "extent (million km²)"),
-        "siconc_memory": ("lag (months)", "memory of ice concentration"),
-        "anomaly_persistence": ("lead (months)", "anomaly persistence (%)"),
+        "extent": ("month", "million km²", "extent"),
+        "siconc_memory": ("lag (months)", "autocorrelation", "memory of ice"),
+        "anomaly_persistence": ("lead (months)", "binary accuracy (%)", "anomaly persistence"),
+        "linear_trend": ("lead (months)", "binary accuracy (%)", "linear trend"),
     }
-    panels["linear_trend"] = ("lead (months)", "linear trend (%)")
     with plt.rc_context(STYLE):
         fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), width_ratios=(1.6, 1, 1, 1), layout="constrained")
-        for ax, (quantity, (axis, title)) in zip(axes, panels.items(), strict=True):
+        for ax, (quantity, (across, up, title)) in zip(axes, panels.items(), strict=True):
             of_quantity = table[table.quantity == quantity]
             tolerance = of_quantity.limit.str.removeprefix("+- ").astype(float)
             ax.fill_between(
@@ -41,7 +41,7 @@ def panels(table: pd.DataFrame) -> Figure:
                 ls="--",
                 label="simulated",
             )
-            ax.set(title=title, xlabel=axis, xticks=of_quantity["index"])
+            ax.set(title=title, xlabel=across, ylabel=up, xticks=of_quantity["index"])
             bare(ax)
         axes[0].legend()
     return fig

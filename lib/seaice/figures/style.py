@@ -8,6 +8,7 @@ colour has to be compared with a colour bar.
 import warnings
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,6 +22,11 @@ with warnings.catch_warnings():
     # cmocean 3.0.3 uses an argument that matplotlib 3.11 warns of; its colour maps are right.
     warnings.simplefilter("ignore", DeprecationWarning)
     import cmocean
+
+# A notebook's backend is loaded with the first figure, and switches on what shows figures below
+# their cells. If that happened within the `rc_context` of that figure, its end would switch it off
+# again, and no later cell would show any.
+plt.switch_backend(plt.get_backend())
 
 DPI = 110  # dots per inch: sharp on a screen, and figures stay below 0.3 MB
 STYLE = {

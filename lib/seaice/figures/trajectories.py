@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from seaice.figures import animation
 from seaice.figures.map_style import ICE_COLOURS, OBSERVED, SEA_AND_ICE, draw, edge, projection
@@ -31,6 +32,7 @@ LINES = 12  # members drawn as lines, and edges on a map
 ANIMATED = 3  # members in the animation
 STAMPS = 7  # members drawn as maps, beside the observation
 BEFORE = 6  # steps of the record drawn before a forecast
+WAVELENGTHS = (200, 500, 1000, 2000)  # km, ticks of a spectrum
 STAMP = {"monthly": "%B %Y", "daily": "%d %B %Y"}
 METRICS = ("extent_crps", "extent_spread_skill", "variogram")
 LABELS = METRIC_LABELS | {
@@ -200,7 +202,10 @@ def ranks_and_spectra(scores: xr.Dataset, splits: Mapping[str, Sequence[str]], *
             ax.set_title(title)
             ax.set_ylim(bottom=0)
         axes[2].set(xlabel="wavelength (km)", ylabel="power of members over observed")
-        axes[2].set(title="spectra of single maps", yscale="log")
+        axes[2].set(title="spectra of single maps", xscale="log", yscale="log")
+        axes[2].xaxis.set_major_locator(FixedLocator(WAVELENGTHS))
+        axes[2].xaxis.set_major_formatter(ScalarFormatter())
+        axes[2].xaxis.set_minor_locator(NullLocator())
         for ax in axes:
             ax.axhline(1, color="#000000", lw=0.8)
             bare(ax)

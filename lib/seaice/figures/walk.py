@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from seaice.figures import words
 from seaice.figures.style import METRIC_LABELS, STYLE, bare, line_style
 from seaice.verify.tables import better
 from seaice.walk import tables
@@ -34,11 +35,11 @@ def cumulative(
         fig, ax = plt.subplots(figsize=(9, 4), layout="constrained")
         for number, model in enumerate(models):
             ahead = (mean.sel(model=model) - mean.sel(model=reference)).dropna("init_time")
-            style = line_style(model, number) | {"marker": ""}
+            style = line_style(model, number) | {"marker": "", "label": words.of_walker(model)}
             ax.plot(ahead.init_time, ahead.cumsum("init_time"), **style)
         ax.axhline(0, color="#777777", lw=1)
         mark(ax, breaks, scores.init_time.values)
-        ax.set(ylabel=f"gain in {METRIC_LABELS[metric]},\nadded up, over {reference}")
+        ax.set(ylabel=f"gain in {METRIC_LABELS[metric]},\nadded up, over\n{words.of_walker(reference)}")
         ax.legend(ncols=2, frameon=False)
         bare(ax)
     return fig
@@ -73,7 +74,7 @@ def moving_reliability(counts: xr.Dataset, models: Sequence[str]) -> Figure:
                 table = table.sel(lead_time=tables.LEADS_MEAN)
                 departure = abs(table.observed - table.forecast)
                 off.append(float(departure.where(table.share >= tables.LEAST_SHARE).max()))
-            ax.plot([*windows], off, **line_style(model, number))
+            ax.plot([*windows], off, **line_style(model, number) | {"label": words.of_walker(model)})
         ax.axhline(LIMIT, color="#777777", ls=":", lw=1)
         ax.set(ylabel="largest departure\nof a bin", xlabel=f"last of {WINDOW} years", ylim=(0, None))
         ax.legend(ncols=2, frameon=False)

@@ -1,9 +1,9 @@
 """What does a forecast product consist of? The files of every registered writer, in one folder.
 
-CF NetCDF and Zarr, the edge as GeoJSON, maps and a summary are always there. Daily concentrations
-add the file for MeshiPhi. A module above this one adds files with `register`, which it calls when
-it is imported. Import it in `seaice.realtime.production`, so that the product also depends on its
-code.
+CF NetCDF and Zarr, the edge as GeoJSON, maps, a summary and a STAC item are always there. Daily
+concentrations add the file for MeshiPhi. A module above this one adds files with `register`, which
+it calls when it is imported. Import it in `seaice.realtime.production`, so that the product also
+depends on its code.
 """
 
 import json
@@ -23,6 +23,7 @@ from seaice.products import (
     edge as products_edge,
     maps as products_maps,
     meshiphi,
+    stac,
     summary as products_summary,
 )
 from seaice.steps import cadence
@@ -91,6 +92,8 @@ def write(
 ) -> None:
     """Write all files of a product into an empty folder: those of every writer that applies.
 
+    Last comes the STAC item, with the checksums of the others.
+
     fields: see `ensemble.calibrated`. record: as it was known at the init_time. made_from: the
     networks and data, as they are noted in the product. flags: what a reader should know of the
     inputs. created: day of making. Apart from it, the files follow from the other arguments alone.
@@ -100,6 +103,8 @@ def write(
     for writer in WRITERS:
         if writer.applies(context):
             writer.write(folder, ds, context)
+    # The last file: it has the checksums of the others.
+    (folder / stac.ITEM).write_text(stac.dumps(stac.item(folder, ds)), encoding="utf-8")
 
 
 def _netcdf(folder: Path, ds: xr.Dataset, context: Context) -> None:

@@ -18,11 +18,12 @@ import xarray as xr
 from seaice import files, fingerprint, paths
 from seaice.config import runfile
 from seaice.config.runfile import Run
+from seaice.decisions import issued
 from seaice.errors import DataError
 from seaice.forecasts import ensemble
 from seaice.forecasts.members import numbered
 from seaice.prepare import arrivals, joins, ready_store
-from seaice.products import dataset as products_dataset, product, provenance, store as products_store
+from seaice.products import dataset as products_dataset, product, provenance, shelf, store as products_store
 from seaice.realtime import finished, moments
 from seaice.run import records as run_records
 from seaice.sources import status
@@ -88,7 +89,9 @@ def make(
         networks = finished.networks(run, forecasting.seeds)
         calibration = finished.calibration(run, forecasting.seeds, samples.n_leads)
         options = {"newer": newer, "arrived": arrived, "now": now, "flags": flags}
-        return [_product(run, ready, time, networks, calibration, **options) for time in times]
+        made = [_product(run, ready, time, networks, calibration, **options) for time in times]
+        shelf.update(run.run)
+        return made
 
 
 def _joined(run: Run, store: xr.Dataset, newer: Mapping[str, str], *, now, load) -> list[str]:
@@ -126,6 +129,7 @@ def _product(run: Run, ready, init_time, networks, calibration, *, newer, arrive
         "blend": [forecasting.blend, forecasting.blend_share],
         "calibration": calibration,
         "writers": product.names(),
+        "warnings": issued.record_digest(name),
         "modules": fingerprint.digest(modules),
         "versions": {name: version(name) for name in sorted(packages)},
         **({"flags": list(flags)} if flags else {}),

@@ -19,7 +19,7 @@ ENTRIES = ("sources", "normals", "seasonal", "limit", "simulations")  # settings
 ROLES = (
     *("catalogue", "prepare", "baselines", "pretrain", "train", "forecast"),
     *("evaluate", "uncertainty", "published", "importance", "attribution", "twin"),
-    *("trajectories", "walk"),
+    *("trajectories", "walk", "decisions"),
 )
 # Places in the data folder of a run, by the name of the function in `paths`.
 FOLDERS = {
@@ -35,6 +35,7 @@ FOLDERS = {
     "classifiers": paths.classifiers,
     "importance": paths.importance,
     "attribution": paths.attribution,
+    "decisions": paths.decisions,
     "walk": paths.walk,
 }
 

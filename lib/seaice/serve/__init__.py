@@ -1,0 +1,4 @@
+"""How do other programs and browsers get the finished forecasts?
+
+May import: ground, products, decisions.
+"""
