@@ -114,6 +114,11 @@ def trajectories(run: str) -> Path:
     return data() / run / "trajectories.zarr"
 
 
+def generator(run: str) -> Path:
+    """Return the folder of the network that draws a run's ensembles of possible ice."""
+    return data() / run / "generator"
+
+
 def baselines(run: str) -> Path:
     """Return the path of a run's baseline forecasts (CF Zarr)."""
     return data() / run / "baselines.zarr"

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from support import possible
 
 from seaice.figures import trajectories as figures
@@ -41,7 +42,7 @@ def siconc(source, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(source):
-    return trajectories.forecast_scores(source, possible.JUDGED[::4], list(makers.MAKERS), members=10, seed=0)
+    return trajectories.forecast_scores(source, possible.JUDGED[::4], source.makers, members=10, seed=0)
 
 
 def test_every_maker_has_a_look():
@@ -77,12 +78,20 @@ def test_edges_are_drawn_for_every_lead(siconc, ready):
 def test_scores_by_lead_has_a_line_for_each_maker(scores):
     fig = figures.scores_by_lead(trajectory_tables.table(scores, possible.SPLITS))
     lines = [line for line in fig.axes[0].lines if len(line.get_xdata()) == possible.N_LEADS]
-    assert {line.get_label() for line in lines} == {look[0] for look in figures.LOOKS.values()}
+    assert {line.get_label() for line in lines} == {figures.LOOKS[m][0] for m in scores.maker.values}
 
 
 def test_flat_ranks_are_drawn_at_one(scores):
     flat = scores.assign(siconc_ranks=scores.siconc_ranks * 0 + 7)
     fig = figures.ranks_and_spectra(flat, possible.SPLITS)
     heights = [line.get_ydata() for line in fig.axes[0].lines if len(line.get_ydata()) == 10]
-    assert len(heights) == len(makers.MAKERS) and all(np.allclose(h, 1) for h in heights)
+    assert len(heights) == scores.sizes["maker"] and all(np.allclose(h, 1) for h in heights)
     assert len(fig.axes[2].lines[0].get_xdata()) == scores.sizes["wavelength"]
+
+
+def test_the_animation_has_a_frame_for_each_lead_and_the_same_bytes(siconc, ready, tmp_path):
+    for name in ("one.gif", "other.gif"):
+        figures.animate(siconc, ready, INIT, tmp_path / name)
+    assert (tmp_path / "one.gif").read_bytes() == (tmp_path / "other.gif").read_bytes()
+    with Image.open(tmp_path / "one.gif") as image:
+        assert image.n_frames == possible.N_LEADS

@@ -8,11 +8,10 @@ from support import possible
 
 from seaice.errors import DataError
 from seaice.geo import regions
-from seaice.trajectories import makers
 from seaice.verify import trajectories, trajectory_tables
 
 OPTIONS = {"members": 20, "seed": 0}
-NAMES = list(makers.MAKERS)
+NAMES = ["schaake", "dressing", "independent"]
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +44,34 @@ def test_members_that_are_the_truth_have_perfect_scores(source):
     target = trajectories._target(source, init, place)
     truth = source.ready.siconc.sel(time=["2001-03-01", "2001-04-01", "2001-05-01"]).values
     found = trajectories.score(np.stack([truth] * 4), target, place, np.random.default_rng(0))
-    for name in ("siconc_crps", "extent_crps", "sps", "brier", "siconc_energy", "variogram", "extent_energy"):
+    for name in (
+        "siconc_crps",
+        "extent_crps",
+        "sps",
+        "brier",
+        "siconc_energy",
+        "variogram",
+        "extent_energy",
+        "crossing_crps",
+    ):
         assert found[name] == pytest.approx(0, abs=1e-6), name
     assert found["edge_length"] == pytest.approx(found["true_edge_length"]) and found["edge_length"].min() > 0
     assert found["power"] == pytest.approx(found["true_power"], rel=1e-4)
     assert found["siconc_ranks"].sum() == 0, "cells where all are equal say nothing"
+
+
+def test_dates_of_crossing_by_hand():
+    """Ice before; it leaves at the second of three leads. One member says the second, one never: (0 + 2) / 2 - 2 / 2."""
+    truth = np.array([[True], [False], [False]])
+    never, second = np.ones((3, 1), bool), truth
+    target = trajectories.Target(*[None] * 2, np.ones((3, 1)), *[None] * 4, np.ones(1))
+    assert trajectories._crossing_crps(np.stack([second, never]), truth, target) == pytest.approx(0)
+    assert trajectories._crossing_crps(np.stack([never, never]), truth, target) == pytest.approx(2)
+    back = np.array([[False], [True], [True]])  # the first crossing counts
+    assert trajectories._crossing_crps(np.stack([back, back]), truth, target) == pytest.approx(1)
+    assert np.isnan(
+        trajectories._crossing_crps(never[None], truth, target._replace(before=np.full(1, np.nan)))
+    )
 
 
 def test_extent_by_hand(source):

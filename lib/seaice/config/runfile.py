@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from seaice.config import sections
+from seaice.config.possible import Trajectories
 from seaice.config.sections import SECTIONS, SHARED, suggestion
 from seaice.config.values import Positive, Strict, plain
 from seaice.config.walking import Walking
@@ -81,7 +82,7 @@ class Run(Strict):
     pretraining: sections.Pretraining | None = None
     boosting: sections.Boosting = sections.Boosting()
     forecast: sections.Forecasting | None = None
-    trajectories: sections.Trajectories = sections.Trajectories()
+    trajectories: Trajectories = Trajectories()
     importance: sections.Importance = sections.Importance()
     attribution: sections.Attribution = sections.Attribution()
     walk: Walking = Walking()

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from seaice.config import values
+from seaice.config.possible import Trajectories
 from seaice.config.values import Channel, Faster, Missing, Month, Positive, Seed, Simulation, Splits, Strict
 from seaice.config.walking import Walking
 from seaice.grid import Grid, Hemisphere
@@ -216,20 +217,6 @@ class Forecasting(Section):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {[*self.seeds]} hold one twice; every member needs its own")
         return self
-
-
-class Trajectories(Section):
-    """Which possible evolutions of the ice are drawn.
-
-    maker: how (see `trajectories.makers`); None (default): the one that is best on the validation
-    years. members: number for each forecast, default 100. seed: of all draws, default 0. inits:
-    number of initialisations of each split, at even distances; None (default): all.
-    """
-
-    maker: Literal["schaake", "dressing", "independent"] | None = None
-    members: Annotated[int, Field(ge=2)] = 100
-    seed: Seed = 0
-    inits: Positive | None = None
 
 
 class Importance(Section):

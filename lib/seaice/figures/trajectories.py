@@ -1,6 +1,7 @@
 """How do ensembles of possible ice look? Fans of extent, single members, edges and spectra."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
+from seaice.figures import animation
 from seaice.figures.map_style import ICE_COLOURS, OBSERVED, SEA_AND_ICE, draw, edge, projection
 from seaice.figures.style import METRIC_LABELS, STYLE, bare, leads_to_show
 from seaice.geo import ice_area
@@ -22,10 +24,12 @@ from seaice.verify.tables import select
 LOOKS = {  # maker: label, colour, dash, marker
     "schaake": ("Schaake shuffle", "#0072B2", "-", "o"),
     "dressing": ("dressing", "#E69F00", "--", "s"),
+    "generative": ("generative network", "#D55E00", "-.", "^"),
     "independent": ("independent draws", "#777777", ":", "x"),
 }
 BANDS = ((0.05, 0.95, 0.18), (0.25, 0.75, 0.35))  # quantiles and how strongly they are drawn
 LINES = 12  # members drawn as lines, and edges on a map
+ANIMATED = 3  # members in the animation
 STAMPS = 7  # members drawn as maps, beside the observation
 BEFORE = 6  # steps of the record drawn before a forecast
 WAVELENGTHS = (200, 500, 1000, 2000)  # km, ticks of a spectrum
@@ -90,6 +94,26 @@ def stamps(siconc: xr.DataArray, ready: xr.Dataset, init_time, *, lead_time: int
         fig.colorbar(image, ax=axes, label="sea ice concentration", shrink=0.7, pad=0.01)
         fig.suptitle(f"{time:{STAMP[cadence(ready)]}}, lead {lead_time}", fontsize=12)
     return fig
+
+
+def animate(siconc: xr.DataArray, ready: xr.Dataset, init_time, path: Path) -> None:
+    """Write an animated GIF of `ANIMATED` members side by side, one frame for each lead.
+
+    siconc: (init_time, lead_time, trajectory, y, x), fraction 0..1.
+    """
+    frames = []
+    for lead in siconc.lead_time.values:
+        time, _, active = _moment(ready, init_time, int(lead))
+        members = siconc.sel(init_time=init_time, lead_time=lead).isel(trajectory=slice(ANIMATED)).load()
+        with plt.rc_context(STYLE):
+            size = {"figsize": (3.0 * ANIMATED, 3.6), "layout": "constrained"}
+            fig, axes = plt.subplots(1, ANIMATED, subplot_kw={"projection": projection(ready)}, **size)
+            for ax, member in zip(axes, members.astype("float32"), strict=False):
+                draw(ax, member, ready, active, cmap=ICE_COLOURS, vmin=0, vmax=1)
+                ax.set_title(f"member {int(member.trajectory)}")
+            fig.suptitle(f"{time:{STAMP[cadence(ready)]}}, lead {lead}", fontsize=12)
+            frames.append(animation.frame(fig))
+    animation.write(frames, path)
 
 
 def edges(siconc: xr.DataArray, ready: xr.Dataset, init_time, *, leads: Sequence[int]) -> Figure:

@@ -1,6 +1,5 @@
 """How does a forecast look? As a sheet of maps, and as an animation through the leads."""
 
-import io
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,11 +8,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from PIL import Image
 
+from seaice.figures import animation
 from seaice.figures.map_style import ICE_COLOURS, PREDICTED, draw, edge, projection
 from seaice.figures.style import STYLE, cmocean
-from seaice.files import replacing
 from seaice.forecasts.probabilities import confidence
 from seaice.prepare.normals import at_normal
 from seaice.steps import MONTH_NAMES, cadence
@@ -21,9 +19,6 @@ from seaice.thresholds import ICE_EDGE, SIP_EDGE
 
 NORMAL = {"colors": "#000000", "linewidths": 1.5, "linestyles": "dashed"}
 MOST = 6  # most leads on the sheet, including the first and the last; the animation has all
-FRAME_MS = 900  # ms, for each frame of the animation
-FRAME_DPI = 80  # dots per inch; keeps the animation below 0.3 MB
-COLOURS = 64  # of the animation's palette
 
 
 def sheet(fields: xr.Dataset, record: xr.Dataset) -> Figure:
@@ -62,19 +57,13 @@ def animate(fields: xr.Dataset, record: xr.Dataset, path: Path) -> None:
     frames = []
     for k in range(fields.sizes["lead_time"]):
         with plt.rc_context(STYLE):
-            fig = plt.figure(figsize=(5.0, 5.4), dpi=FRAME_DPI)
+            fig = plt.figure(figsize=(5.0, 5.4))
             ax = fig.add_axes((0.02, 0.07, 0.96, 0.82), projection=projection(record))
             _probability(ax, fields, record, normal, k, sea)
             fig.suptitle(_title(fields), fontsize=10)
             fig.legend(handles=_keys(), loc="lower center", ncols=2, frameon=False)
-            buffer = io.BytesIO()
-            fig.savefig(buffer, format="png", metadata={"Software": None})
-            plt.close(fig)
-        frames.append(Image.open(buffer).convert("RGB").quantize(COLOURS))
-    with replacing(path) as temporary:
-        frames[0].save(
-            temporary, format="GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0
-        )
+            frames.append(animation.frame(fig))
+    animation.write(frames, path)
 
 
 def _probability(ax, fields, record, normal, k, sea):

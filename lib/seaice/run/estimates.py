@@ -136,6 +136,23 @@ def classifiers_bytes(run: Run) -> float:
     return len(trees.models(run.data.cadence, run.boosting)) * n_leads * nodes * TREE_NODE
 
 
+def trajectories_bytes(run: Run) -> float:
+    """Return the bytes of the trajectories before compression."""
+    settings = run.trajectories
+    sizes = [_steps(ends, run) for ends in (run.samples.splits.validation, run.samples.splits.test)]
+    judged = sum(min(size, settings.inits or size) for size in sizes)
+    return FLOAT / 2 * _cells(run) * judged * run.samples.n_leads * settings.members
+
+
+def generator_bytes(run: Run) -> float:
+    """Return about the bytes of the network that draws trajectories; 0 if the run has none."""
+    if run.trajectories.generator is None:
+        return 0.0
+    options = {"network": "correction", "siconc_head": True, "n_leads": run.samples.n_leads}
+    options["filters_factor"] = run.trajectories.generator.filters_factor
+    return FLOAT * parameters(run.data.grid.shape, n_channels(run.samples.table), **options)
+
+
 def _store(run: Run, start: str, end: str) -> float:
     """Return the bytes of an analysis-ready store of months `start` to `end` before compression."""
     cadence, predictors = run.data.cadence, len(run.data.sources) - 1

@@ -20,8 +20,10 @@ BYTES = {
     "baselines": estimates.baselines_bytes,
     "trees": estimates.trees_bytes,
     "classifiers": estimates.classifiers_bytes,
+    "trajectories": estimates.trajectories_bytes,
+    "generator": estimates.generator_bytes,
 }
-MAYBE = ("simulation", "pretrained", "trees")  # places that stay empty in some runs
+MAYBE = ("simulation", "pretrained", "trees", "generator")  # places that stay empty in some runs
 OPERATIONS = {
     "pretrain": estimates.pretraining,
     "train": estimates.training,

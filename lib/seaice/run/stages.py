@@ -29,6 +29,7 @@ FOLDERS = {
     "network": paths.networks,
     "forecast": paths.forecast,
     "trajectories": paths.trajectories,
+    "generator": paths.generator,
     "baselines": paths.baselines,
     "trees": paths.trees,
     "classifiers": paths.classifiers,

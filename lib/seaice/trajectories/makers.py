@@ -10,8 +10,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from seaice.errors import DataError
 from seaice.trajectories import templates
+
+# Draws of a trained network: takes an init_time, a number of members and a source of random
+# numbers; gives SIC (trajectory, lead_time, y, x) of the whole map.
+Draws = Callable[[pd.Timestamp, int, np.random.Generator], np.ndarray]
 
 
 class Situation(NamedTuple):
@@ -19,13 +25,15 @@ class Situation(NamedTuple):
 
     sea: cells that count at any lead, bool (y, x); each is a cell of the other arrays. cell_km:
     size of a cell. errors: templates (template, lead_time, y, x), see `templates.errors`. median:
-    SIC of the calibrated forecast, fraction 0..1 (lead_time, cell).
+    SIC of the calibrated forecast, fraction 0..1 (lead_time, cell). generated: what a trained
+    network draws, SIC (trajectory, lead_time, y, x), or None without one.
     """
 
     sea: np.ndarray
     cell_km: float
     errors: np.ndarray
     median: np.ndarray
+    generated: Callable[[int, np.random.Generator], np.ndarray] | None
 
 
 class Maker(NamedTuple):
@@ -47,9 +55,8 @@ def schaake(situation: Situation, members: int, random: np.random.Generator) -> 
     Source: Clark et al. 2004, doi:10.1175/1525-7541(2004)005<0243:TSSAMF>2.0.CO;2.
     """
     sea, errors = situation.sea, situation.errors
-    around = templates.smoothed(errors, sea, templates.SURROUNDINGS_KM / situation.cell_km)
     rank = np.zeros_like(errors)
-    rank[..., sea] = ranks((errors + templates.SHARE * around)[..., sea])
+    rank[..., sea] = ranks(_without_ties(errors, situation))
     smooth = templates.smoothed(rank, sea, templates.SMOOTHED_KM / situation.cell_km)
     return smooth[..., sea][_chosen(len(errors), members, random)]
 
@@ -69,10 +76,24 @@ def independent(situation: Situation, members: int, random: np.random.Generator)
     return random.random((members, *situation.median.shape), "float32")
 
 
+def generative(situation: Situation, members: int, random: np.random.Generator) -> np.ndarray:
+    """Return what a network draws that was trained for it, of which only the ranks are used.
+
+    Raises DataError without such a network.
+    """
+    if situation.generated is None:
+        raise DataError(
+            "the maker 'generative' needs a trained network; give the section `trajectories` of the run "
+            "file a `generator`"
+        )
+    return _without_ties(situation.generated(members, random), situation)
+
+
 MAKERS = {
     "schaake": Maker(schaake, mapped=True),
     "dressing": Maker(dressing, mapped=False),
     "independent": Maker(independent, mapped=True),
+    "generative": Maker(generative, mapped=True),
 }
 
 
@@ -87,6 +108,13 @@ def ranks(numbers: np.ndarray) -> np.ndarray:
     rank = np.empty(last.shape, "float32")
     np.put_along_axis(rank, order, (np.arange(len(numbers), dtype="float32") + 0.5) / len(numbers), -1)
     return np.moveaxis(rank, -1, 0)
+
+
+def _without_ties(maps: np.ndarray, situation: Situation) -> np.ndarray:
+    """Return the values (..., cell) of maps (..., y, x); where they tie, those around decide."""
+    width = templates.SURROUNDINGS_KM / situation.cell_km
+    around = templates.smoothed(maps, situation.sea, width)
+    return (maps + templates.SHARE * around)[..., situation.sea]
 
 
 def _chosen(n_templates: int, members: int, random: np.random.Generator) -> np.ndarray:

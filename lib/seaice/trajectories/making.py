@@ -4,6 +4,7 @@ One initialisation is in memory at a time. A seed gives the same bits, whatever 
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,41 +38,46 @@ class Source(NamedTuple):
 
     ready: `NEEDED` of the analysis-ready data, in memory. forecast: of the ensemble, see
     `forecasts.ensemble`. inside: distribution within the classes. grid: the whole map, `land` and
-    coordinates.
+    coordinates. window: rows and columns of the window. draws: of a trained network, or None.
     """
 
     ready: xr.Dataset
     forecast: xr.Dataset
     inside: margins.Inside
     grid: xr.Dataset
+    window: tuple[slice, slice]
+    draws: makers.Draws | None = None
 
     @property
     def lead_times(self) -> list[int]:
         """Return the leads of the forecast."""
         return self.forecast["lead_time"].values.tolist()
 
+    @property
+    def makers(self) -> list[str]:
+        """Return the makers that can be had: without a network, none is generative."""
+        return [name for name in makers.MAKERS if name != "generative" or self.draws is not None]
 
-def source(ready: xr.Dataset, forecast: xr.Dataset, trained_on) -> Source:
+
+def source(
+    ready: xr.Dataset, forecast: xr.Dataset, trained_on, *, draws: makers.Draws | None = None
+) -> Source:
     """Return what trajectories are made from.
 
     ready, forecast: of the whole map. trained_on: initialisations of the training split, whose
-    targets say how SIC is distributed within a class. Reads the variables `NEEDED`. Raises
-    DataError for another grid.
+    targets say how SIC is distributed within a class. draws: of a trained network, see
+    `learning.draws`. Reads the variables `NEEDED`. Raises DataError for another grid.
     """
     for axis in ("y", "x"):
         if not np.array_equal(ready[axis], forecast[axis]):
             raise DataError(f"trajectories: {axis} of the forecast is not that of the analysis-ready data")
-    window = _window(ready)
-    loaded = ready[list(NEEDED)].isel(window).load()
-    inside = margins.fit(loaded, trained_on, forecast["lead_time"].values)
-    return Source(loaded, forecast.isel(window), inside, ready[["land"]].load())
-
-
-def _window(ready: xr.Dataset) -> dict[str, slice]:
-    """Return the smallest part of the map that holds all cells that are ever active."""
     active = ready["active"].any("month").values & ~ready["land"].values
     places = [np.flatnonzero(active.any(axis)) for axis in (1, 0)]
-    return {d: slice(int(of[0]), int(of[-1]) + 1) for d, of in zip(("y", "x"), places, strict=True)}
+    rows, columns = (slice(int(of[0]), int(of[-1]) + 1) for of in places)
+    loaded = ready[list(NEEDED)].isel(y=rows, x=columns).load()
+    inside = margins.fit(loaded, trained_on, forecast["lead_time"].values)
+    seen = forecast.isel(y=rows, x=columns)
+    return Source(loaded, seen, inside, ready[["land"]].load(), (rows, columns), draws)
 
 
 def some(init_times: pd.DatetimeIndex, n: int | None) -> pd.DatetimeIndex:
@@ -97,8 +103,16 @@ def situation(of: Source, init_time) -> tuple[makers.Situation, list[margins.Mar
     median = np.stack([margins.siconc(np.full(sea.sum(), 0.5), margin) for margin in by_lead])
     times = templates.init_times(of.ready, init, len(leads))
     errors = templates.errors(of.ready, times, leads)
-    given = makers.Situation(sea, float(of.ready.attrs["resolution_km"]), errors, median.astype("float32"))
+    generated = None if of.draws is None else partial(_generated, of, init)
+    cell_km = float(of.ready.attrs["resolution_km"])
+    given = makers.Situation(sea, cell_km, errors, median.astype("float32"), generated)
     return given, by_lead, active[:, sea]
+
+
+def _generated(of: Source, init_time: pd.Timestamp, members: int, random: np.random.Generator) -> np.ndarray:
+    """Return what the trained network draws in the window, SIC (trajectory, lead_time, y, x)."""
+    assert of.draws is not None
+    return of.draws(init_time, members, random)[..., *of.window]
 
 
 def draw(of: Source, init_time, maker_names, *, members: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -133,10 +147,7 @@ def write(of: Source, init_times, path: Path, *, maker: str, members: int, seed:
     complete.
     """
     times = pd.DatetimeIndex(init_times)
-    path, land = Path(path), of.grid["land"]
-    rows, columns = (
-        slice(*land.indexes[d].get_indexer(of.ready[d].values[[0, -1]]) + [0, 1]) for d in ("y", "x")
-    )
+    path = Path(path)
     with replacing_folder(path) as building:
         _template(of, times, maker=maker, members=members, seed=seed).to_zarr(
             building, compute=False, consolidated=False
@@ -144,10 +155,16 @@ def write(of: Source, init_times, path: Path, *, maker: str, members: int, seed:
         store = zarr.open_group(building, mode="r+", use_consolidated=False)
         for number, init_time in enumerate(progress.bar(times, desc="trajectories")):
             for _, siconc in draw(of, init_time, [maker], members=members, seed=seed):
-                whole = np.where(land, np.nan, np.zeros((*siconc.shape[:2], *land.shape), STORED))
-                whole[..., rows, columns] = siconc
-                store["siconc"][number] = whole.swapaxes(0, 1)
+                store["siconc"][number] = _whole(siconc, of).swapaxes(0, 1)
     return xr.open_zarr(path, consolidated=False)
+
+
+def _whole(siconc: np.ndarray, of: Source) -> np.ndarray:
+    """Return maps of the window on the whole map, 0 around it and NaN on land, as float16."""
+    land = of.grid["land"].values
+    whole = np.where(land, np.nan, np.zeros((*siconc.shape[:2], *land.shape), STORED))
+    whole[..., *of.window] = siconc
+    return whole
 
 
 def _template(of: Source, times: pd.DatetimeIndex, *, maker: str, members: int, seed: int) -> xr.Dataset:

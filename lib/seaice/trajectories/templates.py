@@ -16,10 +16,14 @@ from seaice.baselines.simple import damped_anomaly_persistence
 from seaice.errors import DataError
 from seaice.steps import at, cadence, shift, valid_time
 
-YEARS_BEFORE = 6  # of the record: the trend of the first years is that of very few
+# First years of a record that give no template: their trend is that of very few years. The normals
+# of days come from a longer record.
+YEARS_BEFORE = {"monthly": 6, "daily": 0}
 # Initialisations of an earlier year, as steps from the same moment of that year. Those of the
 # months before and after made the CRPS of the extents of 2005-2009 five per cent smaller.
-AROUND = {"monthly": (-1, 0, 1), "daily": (-10, -5, 0, 5, 10)}
+AROUND = {"monthly": (-1, 0, 1), "daily": tuple(range(-60, 61, 5))}
+# Most templates, of more those at even distances: some days of a long record tell as much as all.
+MOST = {"monthly": 200, "daily": 100}
 FEWEST = 4  # templates that an ensemble can be made of
 SMOOTHED_KM = 75.0  # km: width of a Gaussian that takes the noise of few ranks out of their maps
 # Where the errors of all years are equal, such as in pack ice, those of the surroundings decide.
@@ -29,11 +33,12 @@ SURROUNDINGS_KM, SHARE = 300.0, 0.02  # km, and the weight beside the errors of 
 def init_times(ready: xr.Dataset, init_time: pd.Timestamp, n_leads: int) -> pd.DatetimeIndex:
     """Return the initialisations of the templates of a forecast, in order.
 
-    They begin near the same time of earlier years, and the truth of all their leads was known at
-    `init_time`. Raises DataError where there are fewer than `FEWEST`.
+    They begin near the same time of earlier years (days also earlier in the same year), at most
+    `MOST`, and the truth of all their leads was known at `init_time`. Raises DataError where there
+    are fewer than `FEWEST`.
     """
     time_cadence = cadence(ready)
-    first = ready.indexes["time"][0] + pd.DateOffset(years=YEARS_BEFORE)
+    first = ready.indexes["time"][0] + pd.DateOffset(years=YEARS_BEFORE[time_cadence])
     years = range(first.year, init_time.year + 1)
     moments = [init_time - pd.DateOffset(years=init_time.year - year) for year in years]
     times = sorted(
@@ -48,7 +53,9 @@ def init_times(ready: xr.Dataset, init_time: pd.Timestamp, n_leads: int) -> pd.D
             f"trajectories of {init_time:%Y-%m-%d}: only {len(kept)} forecasts of earlier years from "
             f"{first:%Y-%m} on can be templates; begin with a later initialisation, or use a longer record"
         )
-    return pd.DatetimeIndex(kept)
+    return pd.DatetimeIndex(kept)[
+        np.linspace(0, len(kept) - 1, min(MOST[time_cadence], len(kept))).round().astype(int)
+    ]
 
 
 def errors(ready: xr.Dataset, times: pd.DatetimeIndex, lead_times: Sequence[int]) -> np.ndarray:

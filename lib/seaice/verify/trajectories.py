@@ -14,7 +14,7 @@ import xarray as xr
 
 from seaice import progress
 from seaice.grid import Grid
-from seaice.steps import at, valid_time
+from seaice.steps import at, last_step, valid_time
 from seaice.thresholds import ICE_EDGE
 from seaice.trajectories import making
 from seaice.verify import ensembles, texture
@@ -30,7 +30,7 @@ DIMS = {
     **dict.fromkeys(("siconc_energy", "variogram", "edge_length", "true_edge_length"), ("lead_time",)),
     **dict.fromkeys(("power", "true_power"), ("lead_time", "wavelength")),
     "siconc_ranks": ("lead_time", "bin"),
-    "extent_energy": (),
+    **dict.fromkeys(("extent_energy", "crossing_crps"), ()),
 }
 
 
@@ -40,7 +40,8 @@ class Target(NamedTuple):
     cells: their numbers in the flat map. siconc: fraction, weight: 1 where a cell counts, else 0,
     both (lead_time, cell). regions: (region, cell), 1 or 0, the whole map first. near, sides: pairs
     of cells within `texture.NEAR_KM`, and that share a side. square: SIC and its normal in the
-    square of the spectrum, (2, lead_time, y, x).
+    square of the spectrum, (2, lead_time, y, x). before: whether there was ice in the last step
+    that is known, (cell), NaN where that is not observed.
     """
 
     cells: np.ndarray
@@ -50,6 +51,7 @@ class Target(NamedTuple):
     near: tuple[np.ndarray, np.ndarray]
     sides: tuple[np.ndarray, np.ndarray]
     square: np.ndarray
+    before: np.ndarray
 
 
 class Place(NamedTuple):
@@ -88,7 +90,8 @@ def forecast_scores(
 
     Variables: `siconc_crps` (fraction), `sps` and `extent_crps` (million km2), `brier`, by region
     and lead; `siconc_energy` of maps of SIC (root mean square, fraction), `variogram` within 300 km
-    by lead; `extent_energy` of the extents of all seas and leads together (million km2). Variance
+    by lead; `extent_energy` of the extents of all seas and leads together (million km2);
+    `crossing_crps` of when the ice edge first crosses a cell (steps). Variance
     and squared error of SIC and extent, for their ratio. `extent_rank` (0..1), `siconc_ranks`
     (counts by bin). Of single members and of the truth: `edge_length` (km), `power` by wavelength.
     Scores are NaN where there is no truth. Formulas and sources: see `ensembles`, `texture`.
@@ -135,6 +138,8 @@ def _target(of: making.Source, init_time: pd.Timestamp, place: Place) -> Target:
     shape = truth["weight"].shape[-2:]
     valid = valid_time([init_time], of.lead_times, cadence=of.ready.attrs["cadence"]).isel(init_time=0)
     square = [at(of.ready[name], valid)[:, place.rows, place.columns] for name in ("siconc", "siconc_trend")]
+    last = at(of.ready["siconc"], last_step([init_time], cadence=of.ready.attrs["cadence"])).values[0]
+    last = last.ravel()[cells]
     return Target(
         cells,
         np.nan_to_num(truth["siconc"].values.reshape(weight.shape)[:, cells]),
@@ -143,6 +148,7 @@ def _target(of: making.Source, init_time: pd.Timestamp, place: Place) -> Target:
         texture.neighbours(shape, cells, place.cell_km, texture.NEAR_KM),
         texture.neighbours(shape, cells, place.cell_km, place.cell_km),
         np.stack(square),
+        np.where(np.isnan(last), np.nan, last > ICE_EDGE),
     )
 
 
@@ -174,6 +180,7 @@ def score(maps: np.ndarray, target: Target, place: Place, random: np.random.Gene
     scores["extent_rank"] = np.where(total > 0, rank, np.nan)
     scores["extent_energy"] = _extent_energy(extent, true_extent)
     scores["siconc_ranks"] = _siconc_ranks(members, target, random)
+    scores["crossing_crps"] = _crossing_crps(ice, true_ice, target)
     return scores | _by_lead(members, target) | _texture(maps, members, target, place)
 
 
@@ -194,6 +201,26 @@ def _extent_energy(extent: np.ndarray, true_extent: np.ndarray) -> np.ndarray:
         return np.float64(np.nan)
     counts = np.isfinite(true_extent[seas])
     return ensembles.energy(extent[:, seas][:, counts], true_extent[seas][counts])
+
+
+def _crossing_crps(ice: np.ndarray, true_ice: np.ndarray, target: Target) -> np.ndarray:
+    """Return the CRPS of when the ice edge first crosses a cell, in steps; mean over cells.
+
+    It is the number of the first lead at which the cell is on another side of the edge than in the
+    last known step, and the number of leads + 1 if it never is. Cells that count at every lead.
+    ice: bool (trajectory, lead_time, cell), true_ice: (lead_time, cell).
+    """
+    counts = (target.weight > 0).all(0) & np.isfinite(target.before)
+    if not counts.any():
+        return np.float64(np.nan)
+    dates = [_first(side[..., counts] != (target.before[counts] == 1)) for side in (ice, true_ice)]
+    return ensembles.crps(*dates).mean()
+
+
+def _first(crossed: np.ndarray) -> np.ndarray:
+    """Return the number of the first lead that is true, or leads + 1, (..., cell)."""
+    never = crossed.shape[-2] + 1
+    return np.where(crossed.any(-2), crossed.argmax(-2) + 1, never).astype("float64")
 
 
 def _siconc_ranks(members: np.ndarray, target: Target, random: np.random.Generator) -> np.ndarray:

@@ -21,6 +21,7 @@ COLUMNS = ["maker", "split", "region", "lead_time", "month", "metric", "value", 
 MEANS = ("extent_crps", "siconc_crps", "sps", "brier", "siconc_energy", "variogram")  # less is better
 # Metrics given for single seas and months; few, to keep the table small.
 DETAILED = ("extent_crps", "extent_spread_skill", "siconc_crps")
+OF_ALL_LEADS = ("extent_energy", "crossing_crps")
 # Scores that choose the maker: of single cells, of the extent, of all seas and leads together, and
 # of neighbouring cells. Each counts as its share of the mean over all makers.
 CHOICE = ("siconc_crps", "extent_crps", "extent_energy", "variogram")
@@ -30,7 +31,7 @@ def table(scores: xr.Dataset, splits: Mapping[str, Sequence[str]]) -> pd.DataFra
     """Return the scores of trajectories, columns `COLUMNS`.
 
     Means: `extent_crps`, `sps` (million km2), `siconc_crps`, `brier`, `siconc_energy`, `variogram`,
-    and `extent_energy` (million km2), which has lead_time "all".
+    and with lead_time "all" `extent_energy` (million km2) and `crossing_crps` (steps).
     Ratios, perfect 1: `extent_spread_skill`, `siconc_spread_skill` (see `ensembles.spread_skill`);
     `edge_length_ratio` and `power_ratio` of single members over the truth, the latter of waves
     longer than `texture.LONG_KM`. `siconc_rank_departure`: of the fullest or emptiest of ten bins
@@ -107,7 +108,7 @@ def differences(scores: xr.Dataset, splits: Mapping[str, Sequence[str]], *, make
 
 def _common(of_split: xr.Dataset) -> xr.Dataset:
     """Return the scores by target of the forecasts that are judged, see `targets.same_targets`."""
-    by_target = on_targets(of_split.drop_vars("extent_energy"))
+    by_target = on_targets(of_split.drop_vars(OF_ALL_LEADS))
     exists = by_target["extent_crps"].sel(region="all", drop=True).notnull().all("maker")
     if not exists.any():
         raise DataError("trajectories: no forecast of a split has a truth; choose other years")
@@ -164,10 +165,13 @@ def _departure(sums: np.ndarray) -> np.ndarray:
 
 
 def _over_leads(of_split: xr.Dataset) -> pd.DataFrame:
-    """Return the rows of `extent_energy`, of all leads together; blocks are of first targets."""
-    score = of_split["extent_energy"].transpose("init_time", "maker").values
-    exists = np.isfinite(score).all(1)
-    block = intervals.blocks(of_split["init_time"].values[exists], cadence(of_split))
-    sums = intervals.by_block(with_number(score[exists]), block)
-    made = rows.values(sums, intervals.mean, {"maker": of_split["maker"].values})
-    return made.assign(metric="extent_energy", region="all", lead_time="all", month="all")
+    """Return the rows of `OF_ALL_LEADS`; blocks are of first targets."""
+    tables = []
+    for metric in OF_ALL_LEADS:
+        score = of_split[metric].transpose("init_time", "maker").values
+        exists = np.isfinite(score).all(1)
+        block = intervals.blocks(of_split["init_time"].values[exists], cadence(of_split))
+        sums = intervals.by_block(with_number(score[exists]), block)
+        made = rows.values(sums, intervals.mean, {"maker": of_split["maker"].values})
+        tables.append(made.assign(metric=metric, region="all", lead_time="all", month="all"))
+    return pd.concat(tables, ignore_index=True)
