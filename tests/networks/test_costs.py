@@ -93,7 +93,7 @@ def test_bytes_and_work_of_a_run():
     one = costs.forward((96, 96), estimates.n_channels(run.samples.table), **estimates._options(run))
     assert estimates.training(run) == run.training.epochs * one * (3 * 378 + 66)
     assert estimates.forecasting(run) == len(run.forecast.seeds) * one * (66 + 31)
-    assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (4 * 2 + 1)
+    assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (3 * 2 + 4)
     assert estimates.baselines_bytes(run) == 97 * 6 * 96 * 96 * 4 * 11 * 2  # SIC beside the probability
     assert estimates.classifiers_bytes(run) == 6 * 120 * 61 * 62  # 2.7 MB, as found on disk
     assert estimates.trajectories_bytes(run) == 2 * 6 * 6 * 96 * 96 * 2 * 40
