@@ -96,7 +96,7 @@ def test_bytes_and_work_of_a_run():
     assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (3 * 2 + 4)
     assert estimates.baselines_bytes(run) == 97 * 6 * 96 * 96 * 4 * 11 * 2  # SIC beside the probability
     assert estimates.classifiers_bytes(run) == 6 * 120 * 61 * 62  # 2.7 MB, as found on disk
-    assert estimates.trajectories_bytes(run) == 2 * 6 * 6 * 96 * 96 * 2 * 40
+    assert estimates.trajectories_bytes(run) == 2 * 8 * 6 * 96 * 96 * 2 * 40
     steps = 42 * 12 + 12
     assert estimates.ready_bytes(run) == 96 * 96 * (steps * (10 * 4 + 1) + 12 * (18 * 4 + 1))
 
