@@ -34,6 +34,18 @@ VARIANTS = {  # (run, model in its tables): label of the row
     ("nsidc_north", "icenet"): "correction of a first guess, blended with the trees",
 }
 
+WALKED = {  # models of a walk beside IceNet, in the order of the tables
+    "trees_refitted": "boosted trees, fitted anew each year",
+    "trees_frozen": "boosted trees, fitted once",
+    "icenet_frozen": "IceNet, never learning on",
+    "icenet_retrained": "IceNet, trained from scratch each year",
+    "first_guess": "networks' first guess, fitted",
+    "damped_anomaly_persistence": "damped anomaly persistence",
+    "recent_frequency": "frequency of the last ten years",
+    "linear_trend": "linear trend",
+    "climatology": "climatology",
+}
+WALK_SCORES = {"brier": "Brier score (less is better)", "binary_accuracy": "Observed Arctic (`walk_north`)"}
 MAKERS = {  # of possible ice, in the order of the tables
     "schaake": "Schaake shuffle",
     "dressing": "dressing",
@@ -153,7 +165,38 @@ def trajectories(run: str) -> str:
     return "\n".join(sections)
 
 
+def chosen(run: str) -> str:
+    """Return the model of a walk that is called IceNet: that of the strategy its run file names."""
+    return f"icenet_{tracked.settings(run).walk.chosen}"
+
+
+def walked(run: str, metric: str, digits: int) -> str:
+    """Write a score of a walk by model and lead, over all initialisations that were judged."""
+    models = {chosen(run): "IceNet, learning on"} | WALKED
+    table = tracked.table(run, "tables/walk.csv", metric=metric)
+    table = table[table.lead_time != "mean"].astype({"lead_time": int})
+    table = table.pivot(index="model", columns="lead_time", values="value")
+    text = table.loc[[model for model in models if model in table.index]].map(f"{{:.{digits}f}}".format)
+    return rows(WALK_SCORES[metric], text.rename(index=models))
+
+
+def paired(run: str) -> str:
+    """Write IceNet's Brier score of a walk minus that of others, by lead, with intervals over years."""
+    where = {"strategy": chosen(run), "metric": "brier"}
+    table = tracked.table(run, "tables/walk_differences.csv", **where)
+    table = table[(table.lead_time != "mean") & table.baseline.isin(WALKED)].astype({"lead_time": int})
+    scaled = 1000 * table[["difference", "low", "high"]]
+    texts = [f"{d:+.2f} ({low:+.2f} to {high:+.2f})" for d, low, high in scaled.to_numpy()]
+    table = table.assign(text=texts).pivot(index="baseline", columns="lead_time", values="text")
+    named = table.loc[[model for model in WALKED if model in table.index]].rename(index=WALKED)
+    return rows("IceNet's Brier score minus that of, in thousandths", named)
+
+
 BLOCKS = {
+    ("README.md", "walk"): lambda: walked("walk_north", "binary_accuracy", 1),
+    ("docs/walk.md", "walk"): lambda: "\n".join(
+        [*(walked("walk_north", *score) for score in (("brier", 4), ("binary_accuracy", 2))), paired("walk_north")]
+    ),
     ("docs/trajectories.md", "trajectories"): lambda: trajectories("nsidc_north"),
     ("docs/daily.md", "daily"): lambda: daily("nsidc_daily_north"),
     ("docs/daily.md", "daily-south"): lambda: daily("nsidc_daily_south"),
