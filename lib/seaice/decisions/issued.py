@@ -8,7 +8,7 @@ import xarray as xr
 
 from seaice import files, paths
 from seaice.baselines.simple import past
-from seaice.config.sections import Trajectories
+from seaice.config.possible import Trajectories
 from seaice.decisions import (
     dataset,
     deciding,
