@@ -28,8 +28,6 @@ NO_RESULT = {  # what looks like a result: why it is none
     r"filters factor 0\.\d+": "a setting of an experiment outside the runs, and of a count",
     r"by 40 %": "an assumption, of benchmarks/speed_page.py",
     r"below 15(, 3[05] or| and) 80 %|10, 50 and 90 %|to 15 and to 80 %": "thresholds and quantiles of dates",
-    r"(15|35|80) % for a (ship|careful|strong)": "thresholds of ice for ships",
-    r"probability of 20 % on|has 0\.2 acts|with 80 % are|between 20 and 80 %": "examples of probabilities",
 }
 
 

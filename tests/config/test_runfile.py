@@ -89,6 +89,18 @@ def test_a_run_written_and_read_again_is_the_same(file, tmp_path):
     assert runfile.load(tmp_path / file.name) == run
 
 
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ("{sic: a}", "sources: no variable is called 'sic'; did you mean 'siconc'"),
+        ("{tas: a}", r"sources: there is no 'siconc', only \['tas'\]; name an entry of sea ice"),
+    ],
+)
+def test_sources_without_ice_or_of_no_variable_are_refused(write, sources, message):
+    with pytest.raises(DataError, match=message):
+        runfile.load(write(GOOD), overrides=[f"data.sources={sources}"])
+
+
 def test_pretraining_is_like_training_but_for_what_it_says(write):
     first = [
         "training.network=correction",

@@ -93,7 +93,7 @@ def test_bytes_and_work_of_a_run():
     one = costs.forward((96, 96), estimates.n_channels(run.samples.table), **estimates._options(run))
     assert estimates.training(run) == run.training.epochs * one * (3 * 378 + 66)
     assert estimates.forecasting(run) == len(run.forecast.seeds) * one * (66 + 31)
-    assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (4 * 3 + 1)
+    assert estimates.forecast_bytes(run) == 97 * 6 * 96 * 96 * 4 * (4 * 2 + 1)
     assert estimates.baselines_bytes(run) == 97 * 6 * 96 * 96 * 4 * 11 * 2  # SIC beside the probability
     assert estimates.classifiers_bytes(run) == 6 * 120 * 61 * 62  # 2.7 MB, as found on disk
     assert estimates.trajectories_bytes(run) == 2 * 6 * 6 * 96 * 96 * 2 * 40
@@ -146,7 +146,7 @@ def test_a_declaration_tells_what_a_step_takes(own_folders):
     assert (list(reads), list(writes), flops) == ([], [], 0)  # this run has no simulations
     reads, writes, flops = preview._takes(Stage("forecast", ("network",), ("forecast",)), run)
     assert (list(reads), list(writes)) == (["network"], ["forecast"]) and flops == estimates.forecasting(run)
-    assert reads["network"].bytes == 3 * estimates.network_bytes(run)
+    assert reads["network"].bytes == 2 * estimates.network_bytes(run)
     reads, writes, flops = preview._takes(Stage("attribution", (), ("attribution",)), run)
     assert writes == {"attribution": inputs.Amount(None)}, "written, of a size that nobody estimates"
 
@@ -172,6 +172,8 @@ def test_what_the_pages_take_of_a_run():
         "10": ({"ready", "network", "trees", "forecast", "classifiers"}, {"importance"}, set()),
         "11": ({"ready", "network", "trees"}, {"attribution"}, set()),
         "12": (set(), set(), set()),
+        "13": ({"ready", "trees", "forecast"}, {"trajectories", "generator"}, set()),
+        "15": ({"ready", "trajectories"}, {"decisions"}, set()),
     }
 
 

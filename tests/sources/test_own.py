@@ -155,9 +155,31 @@ def test_units_that_a_convention_fixes_are_not_said_to_be_corrected(file):
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda ds: ds.isel(time=[2, 1, 0]), "time 2000-02-01.* is out of order; sort the files"),
+        (lambda ds: ds.isel(time=[0, 0, 1]), "time 2000-01-01.* appears twice; sort the files"),
+        (
+            lambda ds: ds.assign_coords(time=[0.0, 31.0, 60.0]),
+            "'time' starts with 0.0, not a date; give it units",
+        ),
+        (
+            lambda ds: synthetic.raw_cmip6().drop_vars(["latitude", "longitude"]),
+            "no known convention: there are no latitudes and longitudes",
+        ),
+    ],
+    ids=["descending", "twice", "without units", "without a place"],
+)
+def test_dates_and_places_that_a_file_lacks_are_told(file, change, words):
+    change(synthetic.raw_latlon()).to_netcdf(file, engine="h5netcdf")
+    with pytest.raises(DataError, match=f"mine.nc: .*{words}"):
+        own.look(file)
+
+
+@pytest.mark.parametrize(
     ("files", "words"),
     [
-        ([], "the list of files is empty; name at least one"),
+        ([], "no file is named; name at least one"),
         ("https://example.org/ice.nc", "https://example.org/ice.nc: is not on this machine; fetch the file"),
     ],
 )

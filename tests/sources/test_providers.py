@@ -377,7 +377,7 @@ BAD = {
     "unknown provider": (
         lambda: xr.Dataset({"a": 1}),
         {"provider": "nsidc_byte"},
-        ["'nsidc_byte' is unknown", "nsidc_bytes"],
+        ["'nsidc_byte' is none of them", "nsidc_bytes", "no latitudes"],
     ),
     "wrong units": (latlon(units="degF"), {}, ["'t2m'", "'degF'", "degC"]),
     "no units": (latlon(lambda ds: ds.assign(t2m=ds["t2m"].drop_attrs())), {}, ["'t2m'", "units None"]),

@@ -56,13 +56,22 @@ def test_every_run_file_names_what_lives_and_one_that_names_a_retired_entry_is_r
     files = sorted((paths.root() / "params").glob("*.yaml"))
     assert len(files) > 12
     for file in files:
-        entries = runfile.load(file).data.entries
-        inputs.notices(set().union(*entries.values()))
+        data = runfile.load(file).data
+        inputs.notices(set().union(*data.entries.values()), hemisphere=data.hemisphere)
     run = yaml.safe_load((paths.root() / "params" / "nsidc_daily_north.yaml").read_text())
     run["data"]["sources"]["siconc"] = "osisaf_interim_daily_north"
     (tmp_path / "nsidc_daily_north.yaml").write_text(yaml.safe_dump(run))
     with pytest.raises(DataError, match="'osisaf_interim_daily_north' is retired.*'osisaf_438_daily_north'"):
         plan.load(tmp_path / "nsidc_daily_north.yaml", forgiving=True)
+
+
+def test_an_entry_of_the_other_hemisphere_is_refused_before_anything_is_read():
+    message = (
+        "'nsidc0051_monthly_north' is of the north, and the run of the south; name an entry of the south"
+    )
+    with pytest.raises(DataError, match=message):
+        inputs.notices(["nsidc0051_monthly_north"], hemisphere="south")
+    assert inputs.notices(["ncep_t2m"], hemisphere="south") == []
 
 
 def test_runs_on_open_data_need_no_account():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from seaice.config import values
 from seaice.config.possible import Trajectories
 from seaice.config.values import Channel, Faster, Missing, Month, Positive, Seed, Simulation, Splits, Strict
 from seaice.config.walking import Walking
@@ -40,11 +41,10 @@ class Data(Section):
     hemisphere: "north" or "south". cadence: time step of the data, "monthly" (default) or "daily".
     resolution_km: spacing of the EASE2 grid, km. start, end: first and last month of the data,
     "YYYY-MM". sources: variable -> catalogue entry. absent: what a file that the provider lacks is,
-    where there is one file a step: an "error" (default), or a "missing" step.
-    normals: catalogue entry of monthly sea ice, from which the normals of a daily run are computed;
-    None (default) for the run's own record. The others are None by default, for none. seasonal:
-    entry of a physics-based forecast to compare with. limit: entry of a perfect-model forecast,
-    which shows how much can be known. simulations: climate runs that networks learn from first.
+    where there is one file a step: an "error" (default), or a "missing" step. normals: entry of
+    monthly ice for the normals of a daily run; None (default) for the run's own. seasonal: entry of
+    a physics-based forecast to compare with. limit: entry of a perfect-model forecast, which shows
+    what can be known. simulations: climate runs to learn from first. None of these by default.
     """
 
     hemisphere: Hemisphere
@@ -52,7 +52,7 @@ class Data(Section):
     resolution_km: float
     start: Month
     end: Month
-    sources: dict[str, str]
+    sources: values.Sources
     absent: Literal["error", "missing"] = "error"
     normals: str | None = None
     seasonal: str | None = None

@@ -61,8 +61,18 @@ def _moment(value: str) -> str:
     return value
 
 
+def _sources(value: dict[str, str]) -> dict[str, str]:
+    """Return entries by variable; raise ValueError for an unknown variable, and without ice."""
+    for name in sorted(set(value) - set(VARIABLES)):
+        raise ValueError(f"no variable is called '{name}'{nearest(name, VARIABLES)}")
+    if value and "siconc" not in value:
+        raise ValueError(f"there is no 'siconc', only {sorted(value)}; name an entry of sea ice")
+    return value
+
+
 Month = Annotated[str, AfterValidator(_month)]
 Moment = Annotated[str, AfterValidator(_moment)]
+Sources = Annotated[dict[str, str], AfterValidator(_sources)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Missing = Literal["error", "drop", "climatology"]

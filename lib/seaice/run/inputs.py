@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from seaice import steps
 from seaice.config.sections import Data
 from seaice.errors import DataError
+from seaice.grid import EPSG
 from seaice.networks import costs
 from seaice.run import estimates
 from seaice.sources.drivers import Driver
@@ -52,16 +53,24 @@ def checksum(entry: str, *, period: Mapping[str, str], quick: bool = False) -> s
     return catalog.checksum(entry, **chosen)
 
 
-def notices(entries: Iterable[str]) -> list[str]:
+def notices(entries: Iterable[str], *, hemisphere: str) -> list[str]:
     """Return what the user should know of the records behind the entries: those with a successor.
 
-    Raises DataError, with its successor, for an entry that is retired.
+    hemisphere: of the run. Raises DataError for an entry of the other hemisphere and, with its
+    successor, for one that is retired.
     """
     names = list(entries)
     if not names:
         return []
-    from seaice.sources import status
+    from seaice.sources import catalog, status
 
+    for name in sorted(names):
+        pole = catalog.metadata(name).get("hemisphere")
+        if pole in EPSG and pole != hemisphere:
+            raise DataError(
+                f"entry '{name}' is of the {pole}, and the run of the {hemisphere}; name an entry of the "
+                f"{hemisphere}"
+            )
     return status.require_alive(names)
 
 

@@ -149,7 +149,7 @@ def load(
     planned = Plan(run, declared, roles, {})
     # All entries are checked at the start, so that a missing one does not stop the run half-way.
     entries = sorted(set(run.inputs).union(*map(planned.entries, run.steps)))
-    notices = inputs.notices(entries) if checksum is None else []
+    notices = inputs.notices(entries, hemisphere=run.data.hemisphere) if checksum is None and run.data else []
     checksum_of = checksum or partial(inputs.checksum, period=period(run), quick=forgiving)
     checksums, lacking = {}, {}
     for entry in entries:

@@ -15,22 +15,30 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from seaice.errors import DataError, nearest
+from seaice import schema
+from seaice.errors import DataError
 from seaice.grid import Grid
 from seaice.schema import VARIABLES, Flag
-from seaice.sources import averages, coordinates, fields, landmask, layouts, local, nsidc, opening, providers
+from seaice.sources import (
+    arguments,
+    averages,
+    coordinates,
+    dates,
+    fields,
+    landmask,
+    layouts,
+    local,
+    nsidc,
+    opening,
+    providers,
+)
 
 # Days between two steps, and what that makes of the record.
 CADENCES = {"hourly": (1 / 24, 0.5), "daily": (1, 1), "monthly": (28, 31)}
-HEMISPHERES = ("north", "south", "both")
 INDENT = "  "  # of an entry in `catalog.yml`
-# What else an entry may say that is read, and what is only kept in it.
-KEYS = ("correct_units", "land", "missing_is_open_water", "outages", "doi", "licence", "credentials")
 FREQUENCIES = {"mon": "monthly", "day": "daily"}  # attribute of CMIP6
 # Variables that say what is land, or where a value comes from.
 FLAGS = {"status_flag", layouts.CDR_SURFACE, *landmask.MASKS}
-# Conventions that fix the units of their concentrations, whatever the files say.
-FIXED_UNITS = ("osisaf", "nsidc_bytes", "nsidc_cdr", "ecmwf_edge")
 CONCENTRATIONS = ("ice_conc", "sic", "cdr_seaice_conc_monthly", "cdr_seaice_conc", "ice_edge")
 
 
@@ -136,8 +144,9 @@ def look(
         str(urlpath) if isinstance(urlpath, str | Path) else [str(file) for file in urlpath]
     )
     source = str(address)
-    _check_address(address)
-    _check_answers(hemisphere, cadence, provider, metadata, source=source)
+    arguments.check_address(address)
+    answers = {"hemisphere": hemisphere, "cadence": cadence, "provider": provider, **metadata}
+    arguments.check_answers(answers, source=source)
     files = [Path(file) for file in local.all_of(address)]
     raw = opening.open_files(files, cadence=cadence, **{"chunks": {}, **(xarray_kwargs or {})})
     cadence = cadence or _cadence(raw, source=source)
@@ -147,52 +156,10 @@ def look(
     averaged = averages.monthly_means(raw, source=source) if cadence == "hourly" else raw
     counted = about | ({"cadence": "monthly"} if cadence == "hourly" else {})
     native = providers.standardise(averaged, counted, source=source)
-    mine = Own(address, raw, native, about, xarray_kwargs or {})
-    _check_corrections(mine)
-    return mine
-
-
-def _check_address(address: str | list[str]) -> None:
-    """Raise DataError for no file at all, and for an address on a server."""
-    for one in address if isinstance(address, list) else [address]:
-        if not local.is_local(one):
-            raise DataError(
-                f"{one}: is not on this machine; fetch the file and name the copy, or write an entry of the "
-                "catalogue with this urlpath"
-            )
-    if not address:
-        raise DataError("the list of files is empty; name at least one file")
-
-
-def _check_answers(hemisphere, cadence, provider, metadata: dict, *, source: str) -> None:
-    """Raise DataError for an argument of `look` that is none of those that are read."""
-    answers = {
-        "hemisphere": (hemisphere, HEMISPHERES),
-        "cadence": (cadence, CADENCES),
-        "provider": (provider, providers.PROVIDERS),
-        "land": (metadata.get("land"), ("coastline",)),
-    }
-    for what, (answer, valid) in answers.items():
-        if answer is not None and answer not in valid:
-            raise DataError(f"{source}: {what} {answer!r} is unknown{nearest(str(answer), valid)}")
-    for key in metadata:
-        if key not in KEYS:
-            raise DataError(f"{source}: nothing reads '{key}'{nearest(key, KEYS)}")
-
-
-def _check_corrections(mine: Own) -> None:
-    """Raise DataError for `correct_units` of a variable whose units are not read from the file."""
-    read = [str(_published(mine.raw, n).name) for n in VARIABLES if n in mine.native]
-    for name in mine.about.get("correct_units", {}):
-        if name not in read:
-            raise DataError(
-                f"{mine.urlpath}: correct_units names '{name}', which is not read{nearest(name, read)}"
-            )
-        if mine.about["provider"] in FIXED_UNITS:
-            raise DataError(
-                f"{mine.urlpath}: the units of '{name}' are those of the convention "
-                f"{mine.about['provider']}; leave out correct_units, or name another provider"
-            )
+    if "correct_units" in about:
+        read = [str(_published(raw, name).name) for name in VARIABLES if name in native]
+        arguments.check_corrections(about, read, source=source)
+    return Own(address, raw, native, about, xarray_kwargs or {})
 
 
 def _published(raw: xr.Dataset, name: str) -> xr.DataArray:
@@ -208,10 +175,15 @@ def _published(raw: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def _cadence(raw: xr.Dataset, *, source: str) -> str:
-    """Return the cadence that the dates show. Raises DataError if they show none."""
+    """Return the cadence that the dates show. Raises DataError if they show none.
+
+    Also raises DataError for what is no date, and for dates that are out of order.
+    """
     index = raw.indexes.get("time")
     if index is None:
         return "monthly"  # forecasts count leads in months
+    dates.standard_index(raw, None, source=source)  # refuses what is no date
+    schema.check_time(index, source=source)
     if len(index) > 1:
         days = np.median([pd.Timedelta(gap).total_seconds() for gap in index[1:] - index[:-1]]) / 86_400
         for cadence, (shortest, longest) in CADENCES.items():

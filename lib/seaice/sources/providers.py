@@ -118,7 +118,8 @@ def on_grid(
         and native.attrs["hemisphere"] != grid.hemisphere
     ):
         raise DataError(
-            f"{source}: is of the {native.attrs['hemisphere']}, the grid of the {grid.hemisphere}"
+            f"{source}: is of the {native.attrs['hemisphere']}, the grid of the {grid.hemisphere}; name data "
+            f"of the {grid.hemisphere}, or a grid of the {native.attrs['hemisphere']}"
         )
     native = _select_variables(native, variables, source=source)
     native = _select_dates(native, start, end, source=source)
@@ -160,9 +161,12 @@ def convention(raw: xr.Dataset, metadata: dict, *, source: str) -> str:
     for key, fits in matches.items():
         if fits:
             return key
+    named = metadata.get("provider")
+    unknown = f" ({named!r} is none of them)" if named else ""
     raise DataError(
-        f"{source}: provider {metadata.get('provider')!r} is unknown and its variables {sorted(names)} "
-        f"show no known convention; name one of {sorted(PROVIDERS)} in the catalogue entry"
+        f"{source}: its variables {sorted(names)} show no known convention: there are no latitudes and "
+        f"longitudes, and no axes of a known polar grid; add them, or name as provider one of "
+        f"{', '.join(sorted(PROVIDERS))}{unknown}"
     )
 
 
