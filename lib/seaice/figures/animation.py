@@ -16,7 +16,7 @@ COLOURS = 64  # of the palette
 
 
 def frame(fig: Figure) -> Image.Image:
-    """Return a figure as a frame, and close it."""
+    """Return a figure `fig` as a frame, and close it."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=FRAME_DPI, metadata={"Software": None})
     plt.close(fig)
@@ -24,7 +24,7 @@ def frame(fig: Figure) -> Image.Image:
 
 
 def write(frames: Sequence[Image.Image], path: Path) -> None:
-    """Write frames as an animated GIF that begins anew at its end; whole or not at all."""
+    """Write frames to `path`, as a GIF that begins anew at its end; whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     options = {"append_images": frames[1:], "duration": FRAME_MS, "loop": 0}
     with replacing(path) as temporary:

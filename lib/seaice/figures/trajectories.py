@@ -99,7 +99,8 @@ def stamps(siconc: xr.DataArray, ready: xr.Dataset, init_time, *, lead_time: int
 def animate(siconc: xr.DataArray, ready: xr.Dataset, init_time, path: Path) -> None:
     """Write an animated GIF of `ANIMATED` members side by side, one frame for each lead.
 
-    siconc: (init_time, lead_time, trajectory, y, x), fraction 0..1.
+    siconc: (init_time, lead_time, trajectory, y, x), fraction 0..1. ready: the analysis-ready data.
+    init_time: of the forecast. path: of the file.
     """
     frames = []
     for lead in siconc.lead_time.values:

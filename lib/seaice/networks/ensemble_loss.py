@@ -61,7 +61,8 @@ class EnsembleLoss(keras.losses.Loss):
 def crps(members, truth):
     """Return the almost fair CRPS (...) of members (..., member), in their unit.
 
-    mean |x_i - y| - (1 - eps) / (2 M (M - 1)) sum_ij |x_i - x_j|, eps = (1 - alpha) / M.
+    mean |x_i - y| - (1 - eps) / (2 M (M - 1)) sum_ij |x_i - x_j|, eps = (1 - alpha) / M. truth:
+    y, (...).
     """
     n = members.shape[-1]
     error = ops.mean(abs(members - truth[..., None]), axis=-1)
@@ -69,7 +70,10 @@ def crps(members, truth):
 
 
 def energy(members, truth):
-    """Return the almost fair energy score (...) of vectors (..., number, member)."""
+    """Return the almost fair energy score (...) of members (..., number, member).
+
+    truth: (..., number).
+    """
     n = members.shape[-1]
     error = ops.mean(_length(members - truth[..., None], axis=-2), axis=-1)
     return error - _pair_weight(n) * sum(

@@ -34,9 +34,9 @@ def build(
 ) -> keras.Model:
     """Return the network, uncompiled: inputs and noise to SIC (y, x, lead), 0..1 but for rounding.
 
-    Inputs are (y, x, channel), see `correction.build`, and noise (`NOISE`), standard normal.
-    margins: cells that the network does not see; its SIC is 0 there. Raises DataError for a channel
-    that the first guess lacks.
+    Inputs are (y, x, channel) and noise (`NOISE`), standard normal. shape, channel_names, n_leads,
+    filters_factor: as for `correction.build`. margins: cells that the network does not see; its SIC
+    is 0 there. Raises DataError for a channel that the first guess lacks.
     """
     widths = [max(1, round(filters * filters_factor / GROUP)) * GROUP for filters in CORRECTION_FILTERS]
     places = guess_channels(channel_names, n_leads, siconc_head=True)
@@ -73,7 +73,8 @@ def build(
 def several(core: keras.Model, members: int) -> keras.Model:
     """Return a model of the same weights that gives several members of each sample.
 
-    Inputs (y, x, channel) and noise (member, `NOISE`) to SIC (y, x, lead, member).
+    Inputs (y, x, channel) and noise (member, `NOISE`) to SIC (y, x, lead, member). core: the
+    network, see `build`. members: how many.
     """
     inputs = keras.Input(core.inputs[0].shape[1:], name="inputs")
     noise = keras.Input((members, NOISE), name="noise")

@@ -76,8 +76,8 @@ def fit(
 def draws(samples: Samples, folder: Path) -> makers.Draws:
     """Return the function that draws from a trained network, see `makers.Draws`.
 
-    Raises DataError where there is no network, or one of other channels, and for an init_time
-    without a sample.
+    samples: of the run, with any target. folder: of the network, see `fit`. Raises DataError where
+    there is no network, or one of other channels, and for an init_time without a sample.
     """
     if not (file := Path(folder) / NETWORK).is_file():
         raise DataError(f"there is no {file}: let the page 13_trajectories train it first")

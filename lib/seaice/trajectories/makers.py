@@ -79,7 +79,8 @@ def independent(situation: Situation, members: int, random: np.random.Generator)
 def generative(situation: Situation, members: int, random: np.random.Generator) -> np.ndarray:
     """Return what a network draws that was trained for it, of which only the ranks are used.
 
-    Raises DataError without such a network.
+    situation: what is known. members: how many are drawn, from the numbers of `random`. Raises
+    DataError without such a network.
     """
     if situation.generated is None:
         raise DataError(
