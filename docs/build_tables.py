@@ -181,7 +181,10 @@ def walked(run: str, metric: str, digits: int) -> str:
 
 
 def paired(run: str) -> str:
-    """Write IceNet's Brier score of a walk minus that of others, by lead, with intervals over years."""
+    """Write IceNet's Brier score of a walk minus that of others, by lead.
+
+    In brackets are intervals over years.
+    """
     where = {"strategy": chosen(run), "metric": "brier"}
     table = tracked.table(run, "tables/walk_differences.csv", **where)
     table = table[(table.lead_time != "mean") & table.baseline.isin(WALKED)].astype({"lead_time": int})
@@ -192,11 +195,14 @@ def paired(run: str) -> str:
     return rows("IceNet's Brier score minus that of, in thousandths", named)
 
 
+def whole_walk(run: str) -> str:
+    """Write the scores of a walk by lead, then what separates IceNet from others."""
+    return "\n".join([walked(run, "brier", 4), walked(run, "binary_accuracy", 2), paired(run)])
+
+
 BLOCKS = {
     ("README.md", "walk"): lambda: walked("walk_north", "binary_accuracy", 1),
-    ("docs/walk.md", "walk"): lambda: "\n".join(
-        [*(walked("walk_north", *score) for score in (("brier", 4), ("binary_accuracy", 2))), paired("walk_north")]
-    ),
+    ("docs/walk.md", "walk"): lambda: whole_walk("walk_north"),
     ("docs/trajectories.md", "trajectories"): lambda: trajectories("nsidc_north"),
     ("docs/daily.md", "daily"): lambda: daily("nsidc_daily_north"),
     ("docs/daily.md", "daily-south"): lambda: daily("nsidc_daily_south"),
