@@ -114,7 +114,7 @@ def prepared(run: runfile.Run, load=providers.load) -> xr.Dataset:
 def test_every_page_made_its_tables_and_pictures(made):
     results = made / "results" / "toy"
     pages = [step.notebook for step in runfile.load(made / "params" / "toy.yaml").steps]
-    assert pages[0] == "01_catalogue" and pages[-1] == "08_uncertainty"
+    assert pages[0] == "01_catalogue" and pages[-1] == "13_trajectories"
     executed = {path.stem for path in (results / "notebooks").glob("*.ipynb")}
     assert {page for page in pages if page != "05_train"} | {
         "05_train-seed_36",
@@ -131,6 +131,7 @@ def test_every_page_made_its_tables_and_pictures(made):
     } <= tables
     pictures = {path.stem for path in (results / "figures").glob("*.png")}
     assert {"forecast_map", "concentration", "concentration_maps", "extent", "edge_region"} <= pictures
+    assert "trajectory_fan" in pictures and "trajectories" in tables
     assert not {"summer", "least_ice_edges"} & pictures, "these are of months"
 
 
