@@ -126,6 +126,7 @@ def make(*, limits: guard.Limits = guard.LIMITS) -> guard.Guard:
 
 def _add(app: FastAPI, datasets: shelf.Datasets) -> None:
     """Add the addresses that are our own."""
+    known_places = places.read()
 
     @app.get("/latest", summary="The newest forecast of every run")
     def latest(hemisphere: Annotated[str | None, Query(pattern="^(north|south)$")] = None) -> list[dict]:
@@ -143,7 +144,7 @@ def _add(app: FastAPI, datasets: shelf.Datasets) -> None:
 
     @app.get("/places", summary="Named places, as GeoJSON")
     def named(hemisphere: Annotated[str | None, Query(pattern="^(north|south)$")] = None) -> dict:
-        return front.places([p for p in places.read() if hemisphere in (None, p.hemisphere)])
+        return front.places([p for p in known_places if hemisphere in (None, p.hemisphere)])
 
     @app.get("/edge", summary="The forecast ice edge of each lead, as GeoJSON")
     def edge(run: Run, init: Init = shelf.LATEST) -> Response:

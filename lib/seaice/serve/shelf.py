@@ -7,8 +7,10 @@ is read again.
 import hashlib
 import io
 import json
+import os
 import re
 import threading
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +26,8 @@ LATEST = "latest"
 TRIES = 3  # readings of a product that is being replaced
 KEPT = 4  # products in memory
 MOST_BYTES = 400_000_000  # of a file that is read
+SETTLED_NS = 1_000_000_000  # ns after a change, from which on a list of products is kept
+_newest: dict[Path, tuple[int, str | None]] = {}  # by folder: when it had changed, and the newest
 
 
 class Refused(Exception):
@@ -57,13 +61,24 @@ def runs() -> list[str]:
 
 
 def newest(run: str) -> str | None:
-    """Return the init_time of the newest finished product of a run, as text."""
+    """Return the init_time of the newest finished product of a run, as text.
+
+    A product appears by a renaming, which changes the time of its folder; the list is read again
+    only then.
+    """
+    folder = store.folder(run)
     try:
-        names = sorted((path.name for path in store.folder(run).iterdir()), reverse=True)
+        changed = folder.stat().st_mtime_ns
+        found, name = _newest.get(folder, (None, None))
+        if found != changed:
+            names = sorted(filter(INIT.fullmatch, os.listdir(folder)), reverse=True)
+            name = next((n for n in names if (folder / n / store.KEY).is_file()), None)
+            # The clock of the file system is coarse: what was changed just now may change again.
+            if time.time_ns() - changed > SETTLED_NS:
+                _newest[folder] = (changed, name)
     except FileNotFoundError:
         return None
-    folder = store.folder(run)
-    return next((n for n in names if INIT.fullmatch(n) and (folder / n / store.KEY).is_file()), None)
+    return name
 
 
 def inits(run: str) -> list[str]:
@@ -110,6 +125,7 @@ class Datasets:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, xr.Dataset] = OrderedDict()
+        self._tables: OrderedDict[str, pd.DataFrame] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, run: str, init: str, *, file: str = product.NETCDF) -> xr.Dataset:
@@ -134,4 +150,15 @@ class Datasets:
 
     def table(self, run: str, init: str, file: str) -> pd.DataFrame:
         """Return a CSV table of a product, every value as text."""
-        return pd.read_csv(io.BytesIO(read(run, init, file)[1]), dtype=str, keep_default_na=False)
+        item = find(run, init)
+        key = f"{item.identity}/{file}/{item.version}"
+        with self._lock:
+            if key in self._tables:
+                return self._tables[key]
+        item, content = read(run, init, file)
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+        with self._lock:
+            self._tables[f"{item.identity}/{file}/{item.version}"] = table
+            while len(self._tables) > KEPT:
+                self._tables.popitem(last=False)
+        return table
