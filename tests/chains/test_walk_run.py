@@ -11,6 +11,7 @@ def test_the_walk_of_the_simulated_arctic(tmp_path):
     project = coarse.project(tmp_path / "project", "demo", "twin_walk_north")
     settings = ["--set", "training.filters_factor=0.125", "--set", "boosting.rows=3000"]
     settings += ["--set", "walk.start=2016", "--set", f"data.resolution_km={coarse.KM}"]
+    settings += ["--set", "walk.strategies=[frozen, replay]"]  # one that never learns on, and one that does
     done = coarse.run(project, "twin_walk_north", *settings)
     assert done.returncode == 0, done.stdout + done.stderr
     tables = project / "results" / "twin_walk_north" / "tables"
